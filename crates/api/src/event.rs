@@ -1,0 +1,189 @@
+//! What happened in an attempt. One numbered log per attempt, whoever wrote it.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::task::{DiffStat, Failure, Tokens};
+use crate::time::Time;
+
+/// One entry of an attempt's log; over SSE its `seq` is the event's `id`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Event {
+    /// 1, 2, … within the attempt, without gaps.
+    pub seq: i64,
+    /// When, by the clock of who wrote it (server or worker).
+    pub at: Time,
+    /// Which claim of the attempt it belongs to; 0 before the first.
+    pub epoch: i64,
+    /// What.
+    #[serde(flatten)]
+    pub body: EventBody,
+}
+
+/// What happened. Clients must ignore kinds they do not know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum EventBody {
+    /// The attempt is in another state (written by the server).
+    State {
+        /// The state's name, as in an attempt's `state`.
+        state: String,
+        /// The worker that holds it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        worker: Option<String>,
+        /// Why it failed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        failure: Option<Failure>,
+    },
+    /// Somebody wants it stopped (written by the server).
+    CancelRequested {},
+    /// The worker disappeared; the attempt waits for another (written by the server).
+    WorkerLost {
+        /// The worker.
+        worker: String,
+        /// How often the attempt was tried so far.
+        tries: u32,
+    },
+    /// A step began.
+    StepStarted {
+        /// `checkout`, `setup`, `agent` or `diff`.
+        step: String,
+    },
+    /// A step ended.
+    StepFinished {
+        /// Which.
+        step: String,
+        /// How long it took, in milliseconds.
+        duration_ms: u64,
+        /// What came of it, in a few words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        detail: Option<String>,
+    },
+    /// Output of the setup script or of a plain command.
+    Output {
+        /// `stdout` or `stderr`.
+        stream: String,
+        /// The text; invalid UTF-8 is replaced.
+        text: String,
+    },
+    /// A piece of what the agent is saying.
+    MessageDelta {
+        /// The piece.
+        text: String,
+    },
+    /// What the agent said, whole.
+    Message {
+        /// The text.
+        text: String,
+    },
+    /// What the agent was thinking, as far as it says.
+    Reasoning {
+        /// The text.
+        text: String,
+    },
+    /// The agent started a command.
+    CommandStarted {
+        /// Names the command within the attempt.
+        id: String,
+        /// The command line.
+        command: String,
+    },
+    /// A piece of a command's output.
+    CommandOutput {
+        /// The command.
+        id: String,
+        /// The piece.
+        text: String,
+    },
+    /// A command ended.
+    CommandFinished {
+        /// The command.
+        id: String,
+        /// Its exit status; absent when it was stopped or could not be started.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        exit_code: Option<i64>,
+        /// How long it took, in milliseconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        duration_ms: Option<u64>,
+    },
+    /// The agent says that it changed a file. The diff is computed apart from this.
+    FileChanged {
+        /// The path, relative to the checkout where it lies inside.
+        path: String,
+        /// `add`, `update` or `delete`.
+        kind: String,
+    },
+    /// The agent's plan.
+    Plan {
+        /// Its entries.
+        entries: Vec<PlanEntry>,
+    },
+    /// The gateway passed a request on to the model.
+    ModelCallStarted {
+        /// 1, 2, … within the claim.
+        number: u64,
+    },
+    /// The model answered.
+    ModelCallFinished {
+        /// Which call.
+        number: u64,
+        /// The HTTP status; absent when the model could not be reached.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        status: Option<u16>,
+        /// How long it took, in milliseconds.
+        duration_ms: u64,
+        /// What it used; absent when the answer did not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tokens: Option<Tokens>,
+    },
+    /// The agent's own session began or went on.
+    Session {
+        /// The agent's id for it.
+        thread_id: String,
+        /// Whether it continues an earlier turn.
+        resumed: bool,
+    },
+    /// The agent tries something again.
+    Retrying {
+        /// Why.
+        message: String,
+    },
+    /// Something to know that did not stop the attempt.
+    Warning {
+        /// What.
+        message: String,
+    },
+    /// The diff was computed.
+    DiffReady {
+        /// Its size.
+        summary: DiffStat,
+        /// Its length in bytes.
+        size_bytes: u64,
+    },
+    /// A kind this version does not know.
+    #[serde(other)]
+    Unknown,
+}
+
+/// One entry of an agent's plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PlanEntry {
+    /// What.
+    pub text: String,
+    /// `pending`, `in_progress` or `completed`.
+    pub status: String,
+}
+
+impl EventBody {
+    /// The name of the state that ends the attempt's log, if this is its last entry.
+    pub fn final_state(&self) -> Option<&str> {
+        match self {
+            Self::State { state, .. }
+                if matches!(state.as_str(), "succeeded" | "failed" | "cancelled") =>
+            {
+                Some(state)
+            }
+            _ => None,
+        }
+    }
+}

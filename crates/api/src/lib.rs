@@ -1,0 +1,26 @@
+//! What goes over the wire: the types of Outwork's own API and of the worker API, and a typed
+//! client for both.
+//!
+//! The types here are the contract. The server builds them from the domain, the client hands them
+//! to the CLI, and the OpenAPI files are generated from them. Clients must ignore fields and
+//! events they do not know; the server refuses unknown fields in requests.
+//!
+//! Read in this order: [`time`], [`problem`] (errors), [`page`], [`environment`], [`task`],
+//! [`event`], [`settings`]; then [`worker`] (the worker protocol as types and a trait), and
+//! [`client`] (HTTP and SSE).
+
+pub mod page;
+pub mod problem;
+pub mod time;
+
+pub mod environment;
+pub mod event;
+pub mod settings;
+pub mod task;
+
+pub mod worker;
+
+pub mod client;
+
+pub use problem::Problem;
+pub use time::Time;

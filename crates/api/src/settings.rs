@@ -1,0 +1,91 @@
+//! The workspace's model, its workers, and who is asking.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::time::Time;
+
+/// The model that agents use, as it is set.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewModel {
+    /// Where its API is, with the version: `https://host/v1`.
+    pub base_url: String,
+    /// The model's name as the endpoint knows it.
+    pub name: String,
+    /// The key; write-only. Left out: the key that is set stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(write_only)]
+    pub api_key: Option<String>,
+    /// How many tokens a conversation may have; 128000 when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context_window: Option<u64>,
+}
+
+/// The model that agents use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Model {
+    /// Where its API is.
+    pub base_url: String,
+    /// Its name.
+    pub name: String,
+    /// Whether a key is set. The key itself is never shown.
+    pub has_api_key: bool,
+    /// How many tokens a conversation may have.
+    pub context_window: u64,
+    /// When it was set.
+    pub updated_at: Time,
+}
+
+/// A worker, as the server sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Worker {
+    /// `wkr_…`.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// How many attempts it runs at once.
+    pub slots: u32,
+    /// The agents it has.
+    pub agents: Vec<String>,
+    /// Whether it was heard of within the last lease time.
+    pub online: bool,
+    /// When it was last heard of.
+    pub seen_at: Time,
+    /// The attempts it holds.
+    pub attempts: Vec<String>,
+}
+
+/// Who is asking.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Me {
+    /// `prn_…`.
+    pub principal_id: String,
+    /// `user`, `worker` or `integration`.
+    pub kind: String,
+    /// What people call it.
+    pub name: String,
+    /// `ws_…`.
+    pub workspace_id: String,
+    /// The workspace's name.
+    pub workspace_name: String,
+    /// The server's version.
+    pub server_version: String,
+}
+
+impl std::fmt::Debug for NewModel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            base_url,
+            name,
+            api_key,
+            context_window,
+        } = self;
+        f.debug_struct("NewModel")
+            .field("base_url", base_url)
+            .field("name", name)
+            .field("api_key", &api_key.as_ref().map(|_| "****"))
+            .field("context_window", context_window)
+            .finish()
+    }
+}

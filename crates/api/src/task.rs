@@ -1,0 +1,201 @@
+//! Tasks, turns and attempts on the wire.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::time::Time;
+
+/// A task to be submitted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewTask {
+    /// The environment's id or label.
+    pub environment: String,
+    /// What is to be done, 1 byte to 1 MiB.
+    #[schema(min_length = 1, max_length = 1048576)]
+    pub prompt: String,
+    /// Start from this branch instead of the environment's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    /// Start from this commit instead of a branch's newest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// How many attempts run at once, 1 to 4; 1 when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 4)]
+    pub attempts: Option<u32>,
+    /// Uncommitted changes to start from, as a git patch; they are not part of the result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starting_diff: Option<String>,
+}
+
+/// A follow-up to be submitted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewTurn {
+    /// What is to be done next.
+    #[schema(min_length = 1, max_length = 1048576)]
+    pub prompt: String,
+    /// How many attempts, 1 to 4; 1 when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 4)]
+    pub attempts: Option<u32>,
+    /// The number of the attempt of the newest turn that it continues; the one whose diff is
+    /// shown for the task when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1)]
+    pub attempt: Option<u32>,
+}
+
+/// How large a diff is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DiffStat {
+    /// How many files it touches.
+    pub files_changed: u64,
+    /// Lines added, over all text files.
+    pub lines_added: u64,
+    /// Lines removed, over all text files.
+    pub lines_removed: u64,
+}
+
+/// A task as it stands in a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TaskSummary {
+    /// `task_…`.
+    pub id: String,
+    /// Where people look at it.
+    pub url: String,
+    /// The first line of the prompt.
+    pub title: String,
+    /// `pending`, `running`, `needs_input`, `completed` or `failed`.
+    pub status: String,
+    /// `succeeded`, `failed`, `cancelled`, `timed_out` or `lost`; absent until it has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<String>,
+    /// When it was submitted.
+    pub created_at: Time,
+    /// When it last changed.
+    pub updated_at: Time,
+    /// Its environment.
+    pub environment_id: String,
+    /// The environment's label now.
+    pub environment_label: String,
+    /// The size of the diff shown for the task.
+    pub summary: DiffStat,
+    /// Whether it is a code review.
+    pub is_review: bool,
+    /// How many attempts the newest turn has.
+    pub attempt_total: u32,
+}
+
+/// A task with all its turns.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Task {
+    /// What a list shows.
+    #[serde(flatten)]
+    pub summary: TaskSummary,
+    /// The branch it started from; absent for a bare commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    /// The commit it started from; its diffs are against it.
+    pub commit: String,
+    /// Its turns, oldest first.
+    pub turns: Vec<Turn>,
+}
+
+/// One prompt and its attempts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Turn {
+    /// `turn_…`.
+    pub id: String,
+    /// 1, 2, …
+    pub number: u32,
+    /// What was asked.
+    pub prompt: String,
+    /// The attempt that it continues.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub continues: Option<String>,
+    /// When.
+    pub created_at: Time,
+    /// Its attempts, by number.
+    pub attempts: Vec<Attempt>,
+}
+
+/// One run of a turn.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Attempt {
+    /// `att_…`.
+    pub id: String,
+    /// 1, 2, … within the turn.
+    pub number: u32,
+    /// `queued`, `leased`, `preparing`, `setting_up`, `running`, `collecting`, `awaiting_input`,
+    /// `succeeded`, `failed` or `cancelled`.
+    pub state: String,
+    /// Whether somebody wants it stopped and it has not stopped yet.
+    pub cancelling: bool,
+    /// Until when it may stay in this state; absent once it has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline_at: Option<Time>,
+    /// How often a worker took it.
+    pub tries: u32,
+    /// The worker that has it or had it last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worker: Option<String>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Time>,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+    /// The size of its diff; absent when there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diff: Option<DiffStat>,
+    /// What the agent said last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// The tokens it used; absent when they are not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<Tokens>,
+}
+
+/// Why an attempt failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Failure {
+    /// Stable, for programs: `setup_failed`, `timed_out`, `lost`, …
+    pub code: String,
+    /// What happened.
+    pub message: String,
+    /// What to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+/// Tokens, as counted by the gateway from the model's own answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Tokens {
+    /// Input, cached ones included.
+    pub input: u64,
+    /// Input that the model had cached.
+    pub cached_input: u64,
+    /// Output, reasoning included.
+    pub output: u64,
+    /// Output that was reasoning.
+    pub reasoning: u64,
+    /// How many answers did not say what they used: if not 0, the true sum is higher.
+    pub uncounted_calls: u64,
+}
+
+impl From<outwork_domain::Failure> for Failure {
+    fn from(failure: outwork_domain::Failure) -> Self {
+        let outwork_domain::Failure {
+            code,
+            message,
+            hint,
+        } = failure;
+        Self {
+            code: code.as_str().to_owned(),
+            message,
+            hint,
+        }
+    }
+}

@@ -1,0 +1,444 @@
+//! The worker protocol: what a worker says to the control plane, as types and as a trait.
+//!
+//! A worker dials out only. It registers, takes attempts ([`WorkerApi::acquire`], a long poll),
+//! renews all its leases at once ([`WorkerApi::heartbeat`]), reports steps and events, uploads its
+//! results and finishes. Each verb about an attempt carries the claim's epoch; a stale one is
+//! answered with `409 stale_lease`, and the worker stops what it does for that attempt.
+//! [`WorkerApi::commands`] brings what cannot wait for the next heartbeat.
+//!
+//! `outwork up` uses this trait in process, `outwork worker` over HTTP: there is no second path.
+//!
+//! Over HTTP (JSON unless noted, bearer token of kind `worker`), below `/api/worker/v1`:
+//!
+//! | verb | request |
+//! |---|---|
+//! | register | `POST /register` |
+//! | acquire | `POST /acquire` (answers within `wait_ms`) |
+//! | heartbeat | `POST /heartbeat` |
+//! | commands | `GET /commands?worker=wkr_…` (SSE, one [`WorkerCommand`] an event) |
+//! | advance | `POST /attempts/{attempt}/step` |
+//! | append | `POST /attempts/{attempt}/events` |
+//! | download | `GET /attempts/{attempt}/objects/{kind}?epoch=N` (bytes) |
+//! | upload | `PUT /attempts/{attempt}/objects/{kind}?epoch=N` (bytes) |
+//! | finish | `POST /attempts/{attempt}/finish` |
+//! | release | `POST /attempts/{attempt}/release` |
+//! | deregister | `POST /deregister` |
+
+use std::collections::BTreeMap;
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::environment::Agent;
+use crate::event::EventBody;
+use crate::problem::Problem;
+use crate::task::{DiffStat, Failure, Tokens};
+use crate::time::Time;
+
+/// The version of the protocol that this crate speaks.
+pub const PROTOCOL_VERSION: u32 = 1;
+
+/// Bytes of an object on their way.
+pub type Bytes = Vec<u8>;
+
+/// Why a verb did not work.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// The server answered, with a problem.
+    #[error("{0}")]
+    Problem(Problem),
+    /// The server did not answer; trying again is right.
+    #[error("the server cannot be reached")]
+    Unreachable(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// What a verb answers.
+pub type Answer<'a, T> = BoxFuture<'a, Result<T, WorkerError>>;
+
+/// The control plane as a worker sees it. Implemented by the server itself and, over HTTP, by
+/// [`crate::client::worker::HttpWorkerApi`].
+pub trait WorkerApi: Send + Sync + 'static {
+    /// Says who the worker is; once at its start and again after `unknown worker`.
+    fn register(&self, request: Register) -> Answer<'_, Registered>;
+    /// Asks for attempts; waits until there is one, at most `wait_ms`.
+    fn acquire(&self, request: Acquire) -> Answer<'_, Acquired>;
+    /// Renews leases and learns what is wanted of each attempt.
+    fn heartbeat(&self, request: Heartbeat) -> Answer<'_, HeartbeatAnswer>;
+    /// What cannot wait for the next heartbeat; ends when the server goes away.
+    fn commands(&self, worker: String) -> Answer<'_, BoxStream<'static, WorkerCommand>>;
+    /// Says which step an attempt is in.
+    fn advance(&self, attempt: String, request: Advance) -> Answer<'_, AppendAnswer>;
+    /// Appends to an attempt's log; sending the same again is harmless.
+    fn append(&self, attempt: String, request: Append) -> Answer<'_, AppendAnswer>;
+    /// Fetches what an attempt starts from.
+    fn download(&self, attempt: String, epoch: i64, kind: InputKind) -> Answer<'_, Bytes>;
+    /// Hands in a part of the result; before `finish`.
+    fn upload(
+        &self,
+        attempt: String,
+        epoch: i64,
+        kind: OutputKind,
+        content: Bytes,
+    ) -> Answer<'_, ()>;
+    /// Ends an attempt. Sending it again after an answer got lost is harmless: `attempt_ended`.
+    fn finish(&self, attempt: String, request: Finish) -> Answer<'_, ()>;
+    /// Gives an attempt back unfinished.
+    fn release(&self, attempt: String, request: Release) -> Answer<'_, ()>;
+    /// Says that the worker stops; its attempts must have been finished or released.
+    fn deregister(&self, request: Deregister) -> Answer<'_, ()>;
+}
+
+/// Who a worker is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Register {
+    /// [`PROTOCOL_VERSION`].
+    pub protocol_version: u32,
+    /// The id it had before, `wkr_…`; a new one is given out when it is left out or unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worker: Option<String>,
+    /// What people call it.
+    pub name: String,
+    /// How many attempts it runs at once, 1 to 1000.
+    #[schema(minimum = 1, maximum = 1000)]
+    pub slots: u32,
+    /// The agents it has installed.
+    pub agents: Vec<String>,
+}
+
+/// What a worker is told at its start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Registered {
+    /// Its id; to be kept over restarts.
+    pub worker: String,
+    /// How often it must send a heartbeat, in milliseconds.
+    pub heartbeat_interval_ms: u64,
+}
+
+/// A request for work.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Acquire {
+    /// Who asks.
+    pub worker: String,
+    /// How many attempts it can take, 1 to 100.
+    #[schema(minimum = 1, maximum = 100)]
+    pub max: u32,
+    /// How long the server may keep the request open, in milliseconds, 0 to 30000.
+    #[schema(maximum = 30000)]
+    pub wait_ms: u64,
+}
+
+/// Work.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Acquired {
+    /// Leased to the worker from now on; empty when there was nothing to do.
+    pub assignments: Vec<Assignment>,
+}
+
+/// An attempt to be run, and all that is needed for it.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Assignment {
+    /// `att_…`.
+    pub attempt: String,
+    /// Which claim this is.
+    pub epoch: i64,
+    /// How long the lease holds without a heartbeat, in milliseconds. The worker stops the
+    /// sandbox by its own clock when it could not renew for two thirds of that.
+    pub lease_ms: u64,
+    /// `task_…`.
+    pub task: String,
+    /// The turn's number, 1, 2, …
+    pub turn: u32,
+    /// The attempt's number within the turn.
+    pub number: u32,
+    /// The environment's label, for the log.
+    pub environment: String,
+    /// Where the repository is.
+    pub repository_url: String,
+    /// The branch to check out by name; absent for a bare commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    /// The commit to start from.
+    pub commit: String,
+    /// Whether there is an input of kind `starting_diff`.
+    pub has_starting_diff: bool,
+    /// Whether there are inputs of kind `carried_diff` and `session`: the turn continues another.
+    pub continues: Option<Continues>,
+    /// The agent.
+    pub agent: Agent,
+    /// The model for the worker's gateway; absent when none is set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<ModelAccess>,
+    /// What is to be done.
+    pub prompt: String,
+    /// Bash, before the agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub setup_script: Option<String>,
+    /// Variables for setup and agent.
+    #[serde(default)]
+    pub variables: BTreeMap<String, String>,
+    /// Time limits.
+    pub limits: StepLimits,
+}
+
+/// What an earlier attempt left for this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Continues {
+    /// Its diff exists.
+    pub has_diff: bool,
+    /// Its agent's session exists.
+    pub has_session: bool,
+}
+
+/// How long the worker lets each step take, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StepLimits {
+    /// Mirror and checkout.
+    pub preparing_ms: u64,
+    /// The setup script.
+    pub setting_up_ms: u64,
+    /// The agent.
+    pub running_ms: u64,
+    /// The diff.
+    pub collecting_ms: u64,
+}
+
+/// How the worker's gateway reaches the model. Never handed into the sandbox.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct ModelAccess {
+    /// Where the API is, with the version.
+    pub base_url: String,
+    /// The model's name.
+    pub name: String,
+    /// The key, if the endpoint wants one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_key: Option<String>,
+    /// How many tokens a conversation may have.
+    pub context_window: u64,
+}
+
+impl std::fmt::Debug for ModelAccess {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            base_url,
+            name,
+            api_key,
+            context_window,
+        } = self;
+        f.debug_struct("ModelAccess")
+            .field("base_url", base_url)
+            .field("name", name)
+            .field("api_key", &api_key.as_ref().map(|_| "****"))
+            .field("context_window", context_window)
+            .finish()
+    }
+}
+
+/// A sign of life.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Heartbeat {
+    /// Who.
+    pub worker: String,
+    /// The claims it holds.
+    pub leases: Vec<Claim>,
+}
+
+/// One claim of an attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Claim {
+    /// `att_…`.
+    pub attempt: String,
+    /// Which claim.
+    pub epoch: i64,
+}
+
+/// What the server makes of each claim, in the order of the request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct HeartbeatAnswer {
+    /// One for each claim.
+    pub leases: Vec<LeaseAnswer>,
+}
+
+/// What is wanted of an attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LeaseAnswer {
+    /// `att_…`.
+    pub attempt: String,
+    /// Which claim was meant.
+    pub epoch: i64,
+    /// What the worker should do.
+    pub desired: Desired,
+}
+
+/// What a worker should do with an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Desired {
+    /// Go on.
+    Run,
+    /// Stop the agent, hand in the diff, finish as cancelled.
+    Cancel,
+    /// Kill the sandbox and forget the attempt: the claim is stale or the attempt has ended.
+    Abandon,
+}
+
+/// What cannot wait for the next heartbeat.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct WorkerCommand {
+    /// `att_…`.
+    pub attempt: String,
+    /// Which claim is meant.
+    pub epoch: i64,
+    /// What to do.
+    pub desired: Desired,
+}
+
+/// A step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Advance {
+    /// Which claim speaks.
+    pub epoch: i64,
+    /// `preparing`, `setting_up`, `running` or `collecting`.
+    pub step: String,
+}
+
+/// Events.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Append {
+    /// Which claim speaks.
+    pub epoch: i64,
+    /// The number of the first of them within the claim, from 1. Events that the server has
+    /// already are passed over; a gap is refused with `out_of_order`.
+    pub first_seq: i64,
+    /// At most 1000.
+    #[schema(max_items = 1000)]
+    pub events: Vec<NewEvent>,
+}
+
+/// One event on its way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NewEvent {
+    /// When, by the worker's clock.
+    pub at: Time,
+    /// What.
+    #[serde(flatten)]
+    pub body: EventBody,
+}
+
+/// The answer to a step or to events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AppendAnswer {
+    /// The claim's events up to this number are durable.
+    pub acknowledged_seq: i64,
+    /// What the worker should do.
+    pub desired: Desired,
+}
+
+/// What an attempt starts from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum InputKind {
+    /// Uncommitted changes that the person sent along.
+    StartingDiff,
+    /// The diff of the attempt that this one continues.
+    CarriedDiff,
+    /// The agent's session of the attempt that this one continues.
+    Session,
+}
+
+/// What an attempt hands in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OutputKind {
+    /// The diff, as a git patch.
+    Diff,
+    /// The agent's session.
+    Session,
+}
+
+impl InputKind {
+    /// The name in a path.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::StartingDiff => "starting_diff",
+            Self::CarriedDiff => "carried_diff",
+            Self::Session => "session",
+        }
+    }
+}
+
+impl OutputKind {
+    /// The name in a path.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Diff => "diff",
+            Self::Session => "session",
+        }
+    }
+}
+
+/// The end of an attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Finish {
+    /// Which claim speaks.
+    pub epoch: i64,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The size of the diff, if one was uploaded. An empty diff counts as one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diff: Option<DiffStat>,
+    /// Whether a session was uploaded.
+    pub has_session: bool,
+    /// What the agent said last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// The tokens used; absent when no model was called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<Tokens>,
+    /// The last event of the claim; the server refuses with `out_of_order` until it has it.
+    pub last_seq: i64,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "result", rename_all = "snake_case")]
+pub enum Outcome {
+    /// The agent finished its turn.
+    Succeeded {},
+    /// It ended otherwise.
+    Failed {
+        /// Why. An unknown code is taken as `internal`.
+        failure: Failure,
+    },
+    /// It was told to stop, and did.
+    Cancelled {},
+    /// The agent asks.
+    AwaitingInput {
+        /// What.
+        question: String,
+    },
+}
+
+/// Giving back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Release {
+    /// Which claim speaks.
+    pub epoch: i64,
+}
+
+/// The end of a worker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Deregister {
+    /// Who.
+    pub worker: String,
+}

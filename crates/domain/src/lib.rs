@@ -1,0 +1,29 @@
+//! The domain of Outwork: what a task, a turn, an attempt, a lease and an event are, and which
+//! changes of state are allowed.
+//!
+//! Pure: no IO, no clock, no randomness, no serialisation. Time and ids are arguments. The store
+//! writes what this crate decides, the API shows it, the worker obeys it; none of them decides.
+//!
+//! Read in this order: [`id`] and [`time`] (newtypes), [`principal`] (who acts), [`environment`]
+//! (how a repository's tasks run), [`task`] (what was asked), [`attempt`] (the state machine),
+//! [`failure`] (why an attempt ended badly), [`status`] (what people are shown), [`limits`].
+
+pub mod id;
+pub mod time;
+
+pub mod environment;
+pub mod limits;
+pub mod principal;
+
+pub mod attempt;
+pub mod failure;
+pub mod status;
+pub mod task;
+
+pub use attempt::{Attempt, AttemptEvent, Command, Desired, Epoch, Lease, State, Step};
+pub use failure::{Failure, FailureCode};
+pub use id::{
+    AttemptId, EnvironmentId, ObjectKey, PrincipalId, TaskId, TokenId, TurnId, WorkerId,
+    WorkspaceId,
+};
+pub use time::Timestamp;

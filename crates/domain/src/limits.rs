@@ -1,0 +1,67 @@
+//! Explicit limits: sizes, counts and times. One place, so that documentation, server and client
+//! say the same.
+
+use std::time::Duration;
+
+/// The longest prompt, in bytes of UTF-8.
+pub const PROMPT_BYTES: usize = 1024 * 1024;
+/// The longest label of an environment, in characters.
+pub const LABEL_CHARS: usize = 100;
+/// The largest diff a user may send along or a worker may hand in, in bytes.
+pub const DIFF_BYTES: usize = 64 * 1024 * 1024;
+/// The largest stored agent session, in bytes.
+pub const SESSION_BYTES: usize = 64 * 1024 * 1024;
+/// The most attempts per turn unless an administrator raised it.
+pub const ATTEMPTS_PER_TURN: u32 = 4;
+/// The most events in one append.
+pub const EVENTS_PER_APPEND: usize = 1_000;
+/// The largest single event as JSON, in bytes.
+pub const EVENT_BYTES: usize = 256 * 1024;
+/// The most variables of an environment.
+pub const VARIABLES: usize = 200;
+/// The longest script of an environment, in bytes.
+pub const SCRIPT_BYTES: usize = 256 * 1024;
+
+/// How long an attempt may stay in each state before a reconciler moves it on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AttemptLimits {
+    /// Waiting for a worker.
+    pub queued: Duration,
+    /// Between two heartbeats of the worker.
+    pub lease: Duration,
+    /// From the lease until the checkout stands.
+    pub preparing: Duration,
+    /// The setup script.
+    pub setting_up: Duration,
+    /// The agent.
+    pub running: Duration,
+    /// Computing and handing in the diff.
+    pub collecting: Duration,
+    /// A question that nobody answers.
+    pub awaiting_input: Duration,
+    /// From the wish to cancel until the worker has confirmed it.
+    pub cancelling: Duration,
+    /// What the server waits beyond a step's limit, so that the worker, which enforces the limit
+    /// itself and still hands in the diff, comes first.
+    pub grace: Duration,
+    /// How often an attempt may be claimed; a crash of the worker counts.
+    pub tries: u32,
+}
+
+impl Default for AttemptLimits {
+    fn default() -> Self {
+        const MINUTE: u64 = 60;
+        Self {
+            queued: Duration::from_secs(24 * 60 * MINUTE),
+            lease: Duration::from_secs(30),
+            preparing: Duration::from_secs(15 * MINUTE),
+            setting_up: Duration::from_secs(20 * MINUTE),
+            running: Duration::from_secs(60 * MINUTE),
+            collecting: Duration::from_secs(10 * MINUTE),
+            awaiting_input: Duration::from_secs(7 * 24 * 60 * MINUTE),
+            cancelling: Duration::from_secs(30),
+            grace: Duration::from_secs(60),
+            tries: 3,
+        }
+    }
+}

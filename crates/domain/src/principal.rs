@@ -1,0 +1,126 @@
+//! Who acts, and in which workspace. Every row names both from the start.
+
+use crate::id::{PrincipalId, WorkerId, WorkspaceId};
+
+/// What kind of principal acts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PrincipalKind {
+    /// A person.
+    User,
+    /// A worker: may use the worker API and nothing else.
+    Worker,
+    /// A script or another system.
+    Integration,
+}
+
+impl PrincipalKind {
+    /// The name in the database and the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Worker => "worker",
+            Self::Integration => "integration",
+        }
+    }
+
+    /// The kind of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::User, Self::Worker, Self::Integration]
+            .into_iter()
+            .find(|kind| kind.as_str() == name)
+    }
+}
+
+/// A principal whose token was checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Principal {
+    /// Its id.
+    pub id: PrincipalId,
+    /// The tenant it belongs to; it sees nothing of another.
+    pub workspace_id: WorkspaceId,
+    /// What it is.
+    pub kind: PrincipalKind,
+    /// What people call it.
+    pub name: String,
+}
+
+/// The right to use the task API: made only by [`Principal::member`].
+#[derive(Clone, Debug)]
+pub struct Member(Principal);
+
+/// The right to use the worker API: made only by [`Principal::worker`].
+#[derive(Clone, Debug)]
+pub struct WorkerAccess(Principal);
+
+/// The principal is of a kind that may not do this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a {} token cannot be used here; use a {needed} token", .kind.as_str())]
+pub struct WrongKind {
+    /// What the token is.
+    pub kind: PrincipalKind,
+    /// What it would have to be.
+    pub needed: &'static str,
+}
+
+impl Principal {
+    /// The permit to use the task API.
+    pub fn member(self) -> Result<Member, WrongKind> {
+        match self.kind {
+            PrincipalKind::User | PrincipalKind::Integration => Ok(Member(self)),
+            PrincipalKind::Worker => Err(WrongKind {
+                kind: self.kind,
+                needed: "user",
+            }),
+        }
+    }
+
+    /// The permit to use the worker API.
+    pub fn worker(self) -> Result<WorkerAccess, WrongKind> {
+        match self.kind {
+            PrincipalKind::Worker => Ok(WorkerAccess(self)),
+            PrincipalKind::User | PrincipalKind::Integration => Err(WrongKind {
+                kind: self.kind,
+                needed: "worker",
+            }),
+        }
+    }
+}
+
+impl Member {
+    /// Who it is.
+    pub fn principal(&self) -> &Principal {
+        &self.0
+    }
+
+    /// Its tenant.
+    pub fn workspace_id(&self) -> WorkspaceId {
+        self.0.workspace_id
+    }
+}
+
+impl WorkerAccess {
+    /// Who it is.
+    pub fn principal(&self) -> &Principal {
+        &self.0
+    }
+
+    /// Its tenant: a worker runs tasks of its own workspace only.
+    pub fn workspace_id(&self) -> WorkspaceId {
+        self.0.workspace_id
+    }
+}
+
+/// A worker as it registered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Worker {
+    /// Its id, kept over restarts of the worker.
+    pub id: WorkerId,
+    /// The tenant whose tasks it runs.
+    pub workspace_id: WorkspaceId,
+    /// What people call it: the host name unless told otherwise.
+    pub name: String,
+    /// How many attempts it runs at once.
+    pub slots: u32,
+    /// The agents it has installed.
+    pub agents: Vec<String>,
+}

@@ -1,0 +1,87 @@
+//! What was asked: a task, and its turns.
+
+use std::num::NonZeroU32;
+
+use crate::id::{EnvironmentId, ObjectKey, PrincipalId, TaskId, TurnId, WorkspaceId};
+use crate::time::Timestamp;
+
+/// What was asked, on one environment, from one commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Task {
+    /// Its id.
+    pub id: TaskId,
+    /// Its tenant.
+    pub workspace_id: WorkspaceId,
+    /// Who asked.
+    pub created_by: PrincipalId,
+    /// Where it runs.
+    pub environment_id: EnvironmentId,
+    /// The first line of the first prompt.
+    pub title: String,
+    /// Where all attempts of all turns start from; diffs are against it.
+    pub base: Base,
+    /// When it was asked.
+    pub created_at: Timestamp,
+    /// When it or one of its attempts last changed.
+    pub updated_at: Timestamp,
+}
+
+/// Where a task starts from. Fixed when the task is submitted, so that all attempts see the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Base {
+    /// The branch the person named, or the default branch; `None` for a bare commit.
+    pub branch: Option<String>,
+    /// The commit, as full hexadecimal id or the abbreviation that the person gave.
+    pub commit: String,
+    /// Uncommitted changes sent along; they belong to the base, not to the result.
+    pub starting_diff: Option<ObjectKey>,
+}
+
+/// One prompt and its answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// Its id.
+    pub id: TurnId,
+    /// The task.
+    pub task_id: TaskId,
+    /// 1, 2, … within the task.
+    pub number: NonZeroU32,
+    /// Who asked.
+    pub created_by: PrincipalId,
+    /// What.
+    pub prompt: String,
+    /// The attempt whose work and session it continues; `None` in a first turn.
+    pub continues: Option<crate::AttemptId>,
+    /// When.
+    pub created_at: Timestamp,
+}
+
+/// The title of a task: the first line of its prompt that has text, without control characters,
+/// at most 80 characters.
+pub fn title(prompt: &str) -> String {
+    const CHARS: usize = 80;
+    let line = prompt
+        .lines()
+        .map(str::trim)
+        .find(|line| !line.is_empty())
+        .unwrap_or("");
+    let clean: String = line.chars().filter(|c| !c.is_control()).collect();
+    if clean.chars().count() <= CHARS {
+        return clean;
+    }
+    let mut short: String = clean.chars().take(CHARS - 1).collect();
+    short.push('…');
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::title;
+
+    #[test]
+    fn a_title_is_one_clean_short_line() {
+        assert_eq!(title("\n  fix the\tbug \nand more"), "fix thebug");
+        assert_eq!(title(" \n "), "");
+        assert_eq!(title(&"x".repeat(100)).chars().count(), 80);
+    }
+}
