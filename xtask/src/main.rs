@@ -1,1 +1,124 @@
-fn main() {}
+//! Checks on the workspace itself that neither the compiler nor clippy makes.
+//!
+//! `cargo run -p xtask` prints the crates with their levels; the tests fail when a crate depends
+//! on one that it must not know. ARCHITECTURE.md draws the same picture.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+/// Each crate and the crates of this workspace that it may use (tests may use more).
+const ALLOWED: &[(&str, &[&str])] = &[
+    ("outwork-domain", &[]),
+    ("outwork-sandbox", &[]),
+    ("outwork-egress", &[]),
+    ("outwork-git", &[]),
+    ("outwork-store", &["outwork-domain"]),
+    ("outwork-api", &["outwork-domain"]),
+    ("outwork-agents", &["outwork-domain"]),
+    (
+        "outwork-server",
+        &["outwork-domain", "outwork-store", "outwork-api", "outwork-git"],
+    ),
+    (
+        "outwork-worker",
+        &[
+            "outwork-domain",
+            "outwork-api",
+            "outwork-agents",
+            "outwork-git",
+            "outwork-sandbox",
+            "outwork-egress",
+        ],
+    ),
+    ("outwork-cli", &["outwork-domain", "outwork-api", "outwork-git"]),
+];
+
+/// A crate of another's, and the only crate of ours that may use it.
+const SOLE_USERS: &[(&str, &[&str])] = &[
+    ("sqlx", &["outwork-store"]),
+    ("object_store", &["outwork-store"]),
+    ("rustix", &["outwork-sandbox", "outwork-git", "outwork-worker"]),
+    ("libc", &["outwork-sandbox"]),
+    ("axum", &["outwork-server", "scripted-model"]),
+    ("clap", &["outwork-cli", "outwork"]),
+    ("anyhow", &["outwork-cli", "outwork", "outwork-e2e", "outwork-bench", "xtask"]),
+];
+
+/// The crates of this workspace with what each needs outside its tests.
+fn crates() -> Result<BTreeMap<String, Vec<String>>> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--format-version", "1", "--offline"])
+        .output()
+        .context("cargo metadata did not start")?;
+    ensure!(output.status.success(), "cargo metadata failed");
+    let metadata: Value = serde_json::from_slice(&output.stdout)?;
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let packages = metadata["packages"].as_array().context("no packages")?;
+    let needs = |package: &Value| {
+        let dependencies = package["dependencies"].as_array().into_iter().flatten();
+        dependencies
+            .filter(|dependency| dependency["kind"].is_null())
+            .map(|dependency| text(&dependency["name"]))
+            .collect::<Vec<_>>()
+    };
+    Ok(packages
+        .iter()
+        .map(|package| (text(&package["name"]), needs(package)))
+        .collect())
+}
+
+/// What is wrong with the direction of the dependencies, a line each.
+fn violations(crates: &BTreeMap<String, Vec<String>>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (name, allowed) in ALLOWED {
+        let Some(needs) = crates.get(*name) else {
+            wrong.push(format!("{name} is listed here and not in the workspace"));
+            continue;
+        };
+        for need in needs.iter().filter(|need| need.starts_with("outwork")) {
+            if !allowed.contains(&need.as_str()) {
+                wrong.push(format!("{name} must not depend on {need}"));
+            }
+        }
+    }
+    for (library, users) in SOLE_USERS {
+        for (name, needs) in crates {
+            if needs.iter().any(|need| need == library) && !users.contains(&name.as_str()) {
+                wrong.push(format!("{name} must not depend on {library}"));
+            }
+        }
+    }
+    wrong
+}
+
+fn main() -> Result<()> {
+    for (name, needs) in crates()? {
+        let own: Vec<_> = needs.iter().filter(|need| need.starts_with("outwork")).collect();
+        println!("{name}: {own:?}");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dependencies_point_downwards() {
+        let crates = crates().expect("cargo metadata answers");
+        assert_eq!(violations(&crates), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_wrong_dependency_is_found() {
+        let mut crates = crates().expect("cargo metadata answers");
+        crates.entry("outwork-server".into()).or_default().push("outwork-worker".into());
+        crates.entry("outwork-cli".into()).or_default().push("sqlx".into());
+        let found = violations(&crates);
+        assert!(found.iter().any(|line| line.contains("outwork-server must not depend on outwork-worker")));
+        assert!(found.iter().any(|line| line.contains("outwork-cli must not depend on sqlx")));
+    }
+}

@@ -1,0 +1,41 @@
+# What people run. `make` alone lists the targets.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+CARGO ?= cargo
+export CARGO_TERM_COLOR ?= auto
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: bootstrap
+bootstrap: ## Install what this machine lacks
+	@scripts/bootstrap
+
+.PHONY: build
+build: bootstrap ## Build the binary: target/debug/outwork
+	$(CARGO) build --locked --workspace
+
+.PHONY: release
+release: bootstrap ## Build the binary for use: target/release/outwork
+	$(CARGO) build --locked --release -p outwork
+
+.PHONY: test
+test: bootstrap ## Check and test everything
+	scripts/check
+
+.PHONY: demo
+demo: build ## Delegate a real task and see it through
+	scripts/demo
+
+.PHONY: bench
+bench: release ## Measure, as ratios against peers
+	scripts/bench
+
+.PHONY: openapi
+openapi: bootstrap ## Write openapi/*.json anew from the code
+	UPDATE_OPENAPI=1 $(CARGO) test --locked -p outwork-server --test openapi
+
+.PHONY: fmt
+fmt: ## Format the code
+	$(CARGO) fmt --all
