@@ -1,0 +1,48 @@
+//! The launcher on its own, for this crate's tests and example; the product's one binary does the same in a hidden
+//! subcommand. `outwork-sandbox-init run SPEC.json` is a small worker: it runs one sandbox, with itself as the launcher,
+//! and prints what it sees as lines of JSON, so that a test can be another user, or kill a worker.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use outwork_sandbox::{LAUNCHER_ARGUMENT, Sandbox, Spec, launcher_main, plan, probe};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+fn main() -> anyhow::Result<ExitCode> {
+    let arguments: Vec<String> = std::env::args().collect();
+    match arguments.get(1..).unwrap_or_default() {
+        [argument] if argument == LAUNCHER_ARGUMENT => Ok(launcher_main()),
+        [argument, spec] if argument == "run" => {
+            let spec = serde_json::from_slice(&std::fs::read(spec).context("reading the spec")?)?;
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(run(&spec))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        _ => anyhow::bail!("usage: outwork-sandbox-init {LAUNCHER_ARGUMENT} | run SPEC.json"),
+    }
+}
+
+async fn run(spec: &Spec) -> anyhow::Result<()> {
+    let program = std::env::current_exe()?;
+    let result = async {
+        let plan = plan(spec, &probe())?;
+        let mut running = Sandbox::spawn(plan, Path::new(&program)).await?;
+        print(&serde_json::json!({ "started": running.pid_namespace(), "launcher": running.launcher_pid() })).await?;
+        let (mut stdout, mut stderr) = (String::new(), String::new());
+        let mut out = running.stdout.take().context("stdout is piped")?;
+        let mut err = running.stderr.take().context("stderr is piped")?;
+        let (status, _, _) = tokio::join!(running.wait(), out.read_to_string(&mut stdout), err.read_to_string(&mut stderr));
+        print(&serde_json::json!({ "ended": status?, "stdout": stdout, "stderr": stderr })).await
+    };
+    match result.await {
+        Ok(()) => Ok(()),
+        Err(error) => print(&serde_json::json!({ "failed": format!("{error:#}") })).await,
+    }
+}
+
+async fn print(line: &serde_json::Value) -> anyhow::Result<()> {
+    let mut stdout = tokio::io::stdout();
+    stdout.write_all(format!("{line}\n").as_bytes()).await?;
+    Ok(stdout.flush().await?)
+}

@@ -1,0 +1,182 @@
+//! The launcher: the caller's program, run again with one argument. It has one thread and the worker's rights, makes the
+//! namespaces around its only child, and waits for it.
+
+mod agent;
+mod init;
+mod mounts;
+mod tree;
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::fd::{AsFd, OwnedFd, RawFd};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use rustix::event::{PollFd, PollFlags};
+use rustix::fs::{Mode, OFlags};
+use rustix::pipe::PipeFlags;
+use rustix::process::{Pid, Signal, WaitOptions};
+
+use crate::control::{self, FromWorker, ToWorker};
+use crate::error::{SandboxError, Step};
+use crate::leftover::PidNamespace;
+use crate::plan::{Extent, Identity, Plan, SetGroups};
+use crate::syscalls::{self, Forked, SANDBOX_NAMESPACES};
+
+/// The only argument with which the caller's program must call [`launcher_main`], before it starts a thread.
+pub const LAUNCHER_ARGUMENT: &str = "sandbox-init";
+
+/// Where [`crate::Sandbox::spawn`] leaves the socket to the worker.
+pub(crate) const CONTROL_FD: RawFd = 3;
+
+const NO_DESCRIPTORS: [OwnedFd; 0] = [];
+
+/// Be the launcher. Must be called first thing in `main`, in a process started by [`crate::Sandbox::spawn`].
+pub fn launcher_main() -> ExitCode {
+    let Ok(control) = syscalls::take_inherited(CONTROL_FD) else {
+        eprintln!("{LAUNCHER_ARGUMENT} is started by the worker, not by hand");
+        return ExitCode::from(2);
+    };
+    match launch(&control) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // If the worker is gone there is nobody to tell.
+            let _ = control::send(&control, &ToWorker::Failed(error), &NO_DESCRIPTORS);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn launch(control: &OwnedFd) -> Result<(), SandboxError> {
+    // SAFETY: this process has just started and has opened nothing; what is there was left open by the worker's program.
+    unsafe { syscalls::close_from(CONTROL_FD + 1) }.map_err(|e| SandboxError::caused_by(Step::ReceivePlan, "closing", e))?;
+    // A session of its own: signals from the worker's terminal are for the worker, which decides what they mean.
+    // It fails only if it is one already.
+    let _ = rustix::process::setsid();
+    let plan = receive_plan(control)?;
+    give_standard_streams(&plan.identity)?;
+    let mut opened = mounts::Opened::default();
+    let changed = opened.open_as_launcher(&plan)?;
+    // The child waits for this before it does anything; if the launcher dies first it sees the end instead.
+    let (go_read, go_write) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)
+        .map_err(|e| SandboxError::caused_by(Step::CreateNamespaces, "a pipe", e))?;
+    // SAFETY: this process has one thread.
+    let forked = unsafe { syscalls::fork_into(SANDBOX_NAMESPACES) }
+        .map_err(|e| SandboxError::caused_by(Step::CreateNamespaces, "user, mount, pid, net, ipc, uts, cgroup", e))?;
+    match forked {
+        Forked::Child => {
+            drop(go_write);
+            init::run(&plan, opened, control, go_read)
+        }
+        Forked::Parent { child, pidfd } => {
+            drop((opened, go_read));
+            let started = start(control, &plan.identity, child, &pidfd, go_write, changed);
+            if started.is_err() {
+                let _ = rustix::process::pidfd_send_signal(&pidfd, Signal::KILL);
+            }
+            let watched = watch(control, &pidfd, child);
+            started.and(watched)
+        }
+    }
+}
+
+fn receive_plan(control: &OwnedFd) -> Result<Plan, SandboxError> {
+    let fault = |detail: &str| SandboxError::new(Step::ReceivePlan, detail);
+    let received = control::receive::<FromWorker>(control)
+        .map_err(|e| SandboxError::caused_by(Step::ReceivePlan, "from the worker", e))?;
+    let Some((FromWorker::Plan, descriptors)) = received else { return Err(fault("the worker sent no plan")) };
+    let Ok([file]) = <[OwnedFd; 1]>::try_from(descriptors) else { return Err(fault("the plan came without its file")) };
+    let mut json = Vec::new();
+    File::from(file)
+        .read_to_end(&mut json)
+        .map_err(|e| SandboxError::caused_by(Step::ReceivePlan, "reading it", e))?;
+    serde_json::from_slice(&json)
+        .map_err(|e| SandboxError::new(Step::ReceivePlan, format!("worker and launcher are of different versions: {e}")))
+}
+
+/// Programs open `/dev/stdout` and `/dev/stderr` again, which for a pipe asks for the permission of its owner.
+fn give_standard_streams(identity: &Identity) -> Result<(), SandboxError> {
+    let Identity { host_uid, host_gid, set_groups, .. } = identity;
+    if *set_groups == SetGroups::Keep {
+        return Ok(()); // The same user on the host.
+    }
+    let (uid, gid) = (rustix::fs::Uid::from_raw(*host_uid), rustix::fs::Gid::from_raw(*host_gid));
+    let (stdin, stdout, stderr) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
+    for stream in [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()] {
+        let is_pipe = rustix::fs::fstat(stream)
+            .is_ok_and(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode) == rustix::fs::FileType::Fifo);
+        if is_pipe {
+            rustix::fs::fchown(stream, Some(uid), Some(gid))
+                .map_err(|e| SandboxError::caused_by(Step::MapOwner, "of the standard streams", e))?;
+        }
+    }
+    Ok(())
+}
+
+/// What only the parent can do for the child, then let it go.
+fn start(
+    control: &OwnedFd,
+    identity: &Identity,
+    child: Pid,
+    pidfd: &OwnedFd,
+    go: OwnedFd,
+    changed: Vec<PathBuf>,
+) -> Result<(), SandboxError> {
+    map_ids(child, identity)?;
+    let init_pid = child.as_raw_nonzero().get();
+    let namespace = PidNamespace::of(init_pid)
+        .ok_or_else(|| SandboxError::new(Step::Observe, "the first process is gone before it began"))?;
+    let created = ToWorker::Created { pid_namespace: namespace.0, init_pid, changed };
+    control::send(control, &created, &[pidfd]).map_err(|e| SandboxError::caused_by(Step::Observe, "the worker", e))?;
+    rustix::io::write(&go, b"g").map_err(|e| SandboxError::caused_by(Step::CreateNamespaces, "the first process", e))?;
+    // Only the child may hold the standard streams now: the worker must see their end when the sandbox ends.
+    let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
+        .map_err(|e| SandboxError::caused_by(Step::OpenSource, "/dev/null", e))?;
+    syscalls::detach_standard_streams(null.as_fd())
+        .map_err(|e| SandboxError::caused_by(Step::OpenSource, "/dev/null", e))?;
+    // The pipe stays open until the launcher ends: its end tells the child so.
+    std::mem::forget(go);
+    Ok(())
+}
+
+/// Write the id maps of a process in a new user namespace.
+pub(crate) fn map_ids(child: Pid, identity: &Identity) -> Result<(), SandboxError> {
+    let write = |name: &str, contents: String| {
+        let path = format!("/proc/{}/{name}", child.as_raw_nonzero());
+        fs::write(&path, &contents)
+            .map_err(|e| SandboxError::caused_by(Step::MapIds, format!("{name} {:?}", contents.trim_end()), e))
+    };
+    if identity.set_groups == SetGroups::Keep {
+        // The kernel lets an ordinary user map its group only if groups cannot be given up inside.
+        write("setgroups", "deny".to_owned())?;
+    }
+    write("uid_map", map_lines(&identity.uid_map))?;
+    write("gid_map", map_lines(&identity.gid_map))
+}
+
+fn map_lines(map: &[Extent]) -> String {
+    map.iter().map(|Extent { inside, outside, count }| format!("{inside} {outside} {count}\n")).collect()
+}
+
+/// Wait for the end of the first process, and cause it when the worker is gone.
+fn watch(control: &OwnedFd, pidfd: &OwnedFd, child: Pid) -> Result<(), SandboxError> {
+    let lost = |e: rustix::io::Errno| SandboxError::caused_by(Step::Supervise, "waiting", e);
+    loop {
+        // No event is asked for on the socket: a hang-up is always reported.
+        let mut fds = [PollFd::new(pidfd, PollFlags::IN), PollFd::new(control, PollFlags::empty())];
+        match rustix::event::poll(&mut fds, None) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(lost(error)),
+        }
+        if !fds[0].revents().is_empty() {
+            break;
+        }
+        if !fds[1].revents().is_empty() {
+            let _ = rustix::process::pidfd_send_signal(pidfd, Signal::KILL);
+            break;
+        }
+    }
+    // Ends when the kernel has ended everything in the namespace.
+    rustix::io::retry_on_intr(|| rustix::process::waitpid(Some(child), WaitOptions::empty())).map_err(lost)?;
+    Ok(())
+}

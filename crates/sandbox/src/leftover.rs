@@ -1,0 +1,32 @@
+//! Which processes are still in a sandbox.
+
+use std::fs;
+
+use serde::{Deserialize, Serialize};
+
+/// The process id namespace of one sandbox. The number is not used again while the machine runs and a process is in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct PidNamespace(pub u64);
+
+impl PidNamespace {
+    /// Host process ids of every process that is in the namespace now, also of those that have ended and are not yet
+    /// reaped. Sees what the caller may look at: root sees all, an ordinary user its own.
+    pub fn processes(self) -> Vec<u32> {
+        let link = format!("pid:[{}]", self.0);
+        let mut found: Vec<u32> = fs::read_dir("/proc")
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+            .filter(|pid| fs::read_link(format!("/proc/{pid}/ns/pid")).is_ok_and(|target| target.as_os_str() == &*link))
+            .collect();
+        found.sort_unstable();
+        found
+    }
+
+    /// The namespace that a process of the host is in.
+    pub fn of(pid: i32) -> Option<Self> {
+        let link = fs::read_link(format!("/proc/{pid}/ns/pid")).ok()?;
+        link.to_str()?.strip_prefix("pid:[")?.strip_suffix(']')?.parse().ok().map(Self)
+    }
+}

@@ -1,0 +1,44 @@
+//! What to isolate, as data; then how.
+//!
+//! A [`Spec`] says what a process may see and use. [`probe`] says what this machine can do. [`plan`] is a pure
+//! function of the two: it decides how, or says why not. [`Sandbox::spawn`] carries a [`Plan`] out.
+//!
+//! ```text
+//! Spec ──┐
+//!        ├─ plan() ─→ Plan ─→ Sandbox::spawn ─→ Running { stdin, stdout, stderr, wait, kill, signal }
+//! probe ─┘                        │
+//!                                 └─ launcher (one thread, no async) ─ clone ─→ pid 1 ─ fork ─→ command
+//! ```
+//!
+//! The caller's program re-executes itself with the argument [`LAUNCHER_ARGUMENT`] and calls [`launcher_main`] before
+//! it starts any thread. The launcher gets the plan in a sealed-off file, makes the namespaces, writes the id maps and
+//! waits; its child builds the root file system, drops every privilege, starts the command and stays as pid 1. Each of
+//! the three ends when the one before it ends, and when pid 1 ends the kernel ends everything in the sandbox.
+//!
+//! This crate knows nothing of tasks. It is the only one that may hold `unsafe`; what it protects against, and what it
+//! does not yet, is in `docs/sandbox.md`.
+#![allow(unsafe_code)] // Namespaces, clone3, mount_setattr and seccomp have no safe wrappers; all such calls are in `syscalls`.
+
+mod spec;
+mod capabilities;
+mod plan;
+mod error;
+mod running;
+mod forward;
+mod control;
+mod launcher;
+mod seccomp;
+mod ownership;
+mod leftover;
+mod syscalls;
+
+pub use capabilities::{Capabilities, Cgroup, EtcEntry, IdRange, KernelVersion, Privilege, SystemEntry, UserNamespaces, probe};
+pub use error::{OsError, SandboxError, Step};
+pub use launcher::{LAUNCHER_ARGUMENT, launcher_main};
+pub use leftover::PidNamespace;
+pub use ownership::{OwnershipError, change_owner};
+pub use plan::{
+    Access, Extent, Identity, Opener, Owner, Ownership, Plan, PlanError, PlannedMount, RootStep, SetGroups, plan,
+};
+pub use running::{ExitStatus, Killer, Running, Sandbox};
+pub use spec::{Forward, Limits, Mount, Network, Spec, Stdin, SystemRoot, User};

@@ -1,0 +1,256 @@
+//! How to isolate: a pure function of what is wanted and what the machine can do.
+
+mod check;
+mod root;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::capabilities::{Capabilities, KernelVersion, Privilege};
+use crate::spec::{Forward, Limits, Network, Spec, Stdin};
+
+/// Ids given to one sandbox of a root worker.
+const IDS_PER_SANDBOX: u32 = 65_536;
+/// `mount_setattr`, with which a tree is made read-only in one step.
+const OLDEST_KERNEL: KernelVersion = KernelVersion { major: 5, minor: 12 };
+
+/// Every decision, as data: what the launcher does in the order of the fields.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    pub identity: Identity,
+    /// Who opens what is mounted from the host.
+    pub opener: Opener,
+    pub hostname: String,
+    pub forwards: Vec<Forward>,
+    /// How the root is built, in order.
+    pub root: Vec<RootStep>,
+    pub limits: Limits,
+    pub environment: BTreeMap<String, String>,
+    pub working_directory: PathBuf,
+    pub command: Vec<String>,
+    /// Stays with the caller: not sent to the launcher.
+    #[serde(skip, default = "no_stdin")]
+    pub stdin: Stdin,
+}
+
+fn no_stdin() -> Stdin {
+    Stdin::Null
+}
+
+/// Who is who inside and on the host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    pub uid_map: Vec<Extent>,
+    pub gid_map: Vec<Extent>,
+    pub set_groups: SetGroups,
+    /// The first process, inside. Other than the command's where possible, so that the command cannot touch it.
+    pub init_uid: u32,
+    pub init_gid: u32,
+    /// The command, inside.
+    pub uid: u32,
+    pub gid: u32,
+    /// The command, on the host.
+    pub host_uid: u32,
+    pub host_gid: u32,
+}
+
+/// `count` ids from `inside` on are those from `outside` on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Extent {
+    pub inside: u32,
+    pub outside: u32,
+    pub count: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SetGroups {
+    /// The worker's supplementary groups are given up.
+    Clear,
+    /// An ordinary user cannot give up groups: the kernel still counts them, though only for what is mounted.
+    Keep,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Opener {
+    /// The launcher, with the worker's rights on the host: paths may lie below directories closed to the sandbox's ids.
+    Launcher,
+    /// The first process, which is the same user on the host.
+    Init,
+}
+
+/// One step of building the root. Targets are absolute, inside.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RootStep {
+    Directory { target: PathBuf, mode: u32, owner: Owner },
+    /// Missing parents are made for `owner`.
+    Attach { mount: PlannedMount, target: PathBuf, owner: Owner },
+    /// Hide a file of `/proc` behind `/dev/null`; nothing to do where the kernel does not have it.
+    Mask { target: PathBuf },
+    /// Make what is already there read-only.
+    ReadOnly { target: PathBuf },
+    Symlink { points_to: PathBuf, target: PathBuf, owner: Owner },
+    File { target: PathBuf, contents: String, mode: u32, owner: Owner },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PlannedMount {
+    Host { source: PathBuf, access: Access },
+    Tmpfs { size_bytes: u64, mode: u32, owner: Owner },
+    Proc,
+    Devpts,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Access {
+    ReadOnly,
+    Writable(Ownership),
+    /// A device node: writable, and opens.
+    Device,
+}
+
+/// How files that the worker owns appear as owned by the command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ownership {
+    /// They are the same user on the host.
+    Same,
+    /// Map the worker's ids to the command's at the mount; where the file system refuses, change the owner of every file
+    /// before and back after.
+    Idmapped { worker_uid: u32, worker_gid: u32 },
+    /// Change the owner of every file before, and back after.
+    Changed { worker_uid: u32, worker_gid: u32 },
+}
+
+/// Whose a directory or file is that the launcher makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Owner {
+    Init,
+    Command,
+}
+
+/// A wish that cannot be carried out here, or makes no sense.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    #[error("the command is empty: name a program")]
+    EmptyCommand,
+    #[error("{what} holds a NUL byte")]
+    NulByte { what: &'static str },
+    #[error("{0:?} is not a name of an environment variable")]
+    EnvironmentName(String),
+    #[error("{path:?} must be an absolute path without `..` ({what})")]
+    Path { what: &'static str, path: PathBuf },
+    #[error("nothing can be mounted on the root itself")]
+    TargetIsRoot,
+    #[error("the host name {0:?} must have 1 to 64 letters, digits, dots or dashes")]
+    Hostname(String),
+    #[error("the user name {0:?} must have 1 to 32 small letters, digits, `_` or `-`, and not begin with a digit or `-`")]
+    UserName(String),
+    #[error("the ids {uid}:{gid} inside must be below 65536")]
+    InsideIds { uid: u32, gid: u32 },
+    #[error("uid_base {0} must be between 65536 and 4294836224: the ids below belong to the host")]
+    UidBase(u32),
+    #[error("the ids {first}..{} do not exist here: choose a uid_base inside the container's own range, or run the worker as an ordinary user", first + count)]
+    IdsMissing { first: u32, count: u32 },
+    #[error("port {0} is zero or named twice among the forwards")]
+    ForwardPort(u16),
+    #[error("a limit of memory needs control groups, which this version cannot use: leave memory_bytes out")]
+    MemoryLimit,
+    #[error("Linux {major}.{minor} is too old: 5.12 is needed", major = .0.major, minor = .0.minor)]
+    Kernel(KernelVersion),
+    #[error(
+        "user namespaces are refused here (errno {errno}): allow them with `sysctl kernel.unprivileged_userns_clone=1` or \
+         `sysctl kernel.apparmor_restrict_unprivileged_userns=0`; in a container allow unshare in its seccomp profile"
+    )]
+    UserNamespaces { errno: i32 },
+    #[error(
+        "a fresh /proc is refused here (errno {errno}): in a container run with `--security-opt unmask=ALL` (docker: \
+         `systempaths=unconfined`)"
+    )]
+    Proc { errno: i32 },
+    #[error("the worker's own directory {0:?} would be the whole root of the host")]
+    SourceIsRoot(PathBuf),
+}
+
+/// Decide how to carry out `spec` on a machine with `capabilities`.
+///
+/// Pure: it looks at nothing but its arguments, so a plan does not say that the sources exist.
+///
+/// # Errors
+/// What is wrong with the wish, or what the machine lacks.
+pub fn plan(spec: &Spec, capabilities: &Capabilities) -> Result<Plan, PlanError> {
+    check::machine(capabilities)?;
+    check::spec(spec)?;
+    let identity = identity(spec, capabilities)?;
+    let (opener, ownership) = match capabilities.privilege {
+        Privilege::User { .. } => (Opener::Init, Ownership::Same),
+        Privilege::Root { uid: worker_uid, gid: worker_gid } if capabilities.idmapped_mounts => {
+            (Opener::Launcher, Ownership::Idmapped { worker_uid, worker_gid })
+        }
+        Privilege::Root { uid: worker_uid, gid: worker_gid } => {
+            (Opener::Launcher, Ownership::Changed { worker_uid, worker_gid })
+        }
+    };
+    let forwards = match &spec.network {
+        Network::None => Vec::new(),
+        Network::Forwards(forwards) => forwards.clone(),
+    };
+    Ok(Plan {
+        identity,
+        opener,
+        hostname: spec.hostname.clone(),
+        forwards,
+        root: root::steps(spec, capabilities, ownership),
+        limits: spec.limits.clone(),
+        environment: spec.environment.clone(),
+        working_directory: spec.working_directory.clone(),
+        command: spec.command.clone(),
+        stdin: spec.stdin.clone(),
+    })
+}
+
+/// Root never maps itself: whoever is host root opens `/proc/sys/kernel/core_pattern` for writing, whatever its id inside.
+fn identity(spec: &Spec, capabilities: &Capabilities) -> Result<Identity, PlanError> {
+    let (uid, gid) = (spec.user.uid, spec.user.gid);
+    match capabilities.privilege {
+        Privilege::Root { .. } => {
+            let first = spec.uid_base;
+            let exists = |range: &crate::IdRange| {
+                range.first <= first && first - range.first <= range.count.saturating_sub(IDS_PER_SANDBOX)
+            };
+            if !capabilities.id_ranges.iter().any(exists) {
+                return Err(PlanError::IdsMissing { first, count: IDS_PER_SANDBOX });
+            }
+            let map = vec![Extent { inside: 0, outside: first, count: IDS_PER_SANDBOX }];
+            Ok(Identity {
+                uid_map: map.clone(),
+                gid_map: map,
+                set_groups: SetGroups::Clear,
+                init_uid: 0,
+                init_gid: 0,
+                uid,
+                gid,
+                host_uid: first + uid,
+                host_gid: first + gid,
+            })
+        }
+        Privilege::User { uid: host_uid, gid: host_gid } => Ok(Identity {
+            uid_map: vec![Extent { inside: uid, outside: host_uid, count: 1 }],
+            gid_map: vec![Extent { inside: gid, outside: host_gid, count: 1 }],
+            set_groups: SetGroups::Keep,
+            init_uid: uid,
+            init_gid: gid,
+            uid,
+            gid,
+            host_uid,
+            host_gid,
+        }),
+    }
+}

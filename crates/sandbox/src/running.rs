@@ -1,0 +1,284 @@
+//! Carrying a plan out, and holding what runs.
+
+use std::io::{self, Seek, Write};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
+
+use rustix::fs::MemfdFlags;
+use rustix::process::Signal;
+use serde::{Deserialize, Serialize};
+use tokio::io::AsyncWriteExt;
+use tokio::io::unix::AsyncFd;
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
+use tokio::task::JoinSet;
+
+use crate::control::{self, FromWorker, ToWorker};
+use crate::error::{SandboxError, Step};
+use crate::forward;
+use crate::launcher::{CONTROL_FD, LAUNCHER_ARGUMENT};
+use crate::leftover::PidNamespace;
+use crate::ownership::change_owner;
+use crate::plan::{Identity, Plan};
+use crate::spec::Stdin;
+use crate::syscalls;
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExitStatus {
+    /// It returned this number.
+    Code(i32),
+    /// It was ended by this signal. Also 9 when the whole sandbox was killed.
+    Signal(i32),
+}
+
+impl ExitStatus {
+    /// It returned zero.
+    pub fn success(self) -> bool {
+        self == Self::Code(0)
+    }
+}
+
+/// Where sandboxes begin.
+#[derive(Debug)]
+pub enum Sandbox {}
+
+impl Sandbox {
+    /// Carry out `plan`; returns when the command has been executed.
+    ///
+    /// `launcher` is a program that calls [`crate::launcher_main`] when its only argument is
+    /// [`crate::LAUNCHER_ARGUMENT`]. Dropping the future ends what was begun.
+    ///
+    /// # Errors
+    /// The step that failed, why, and what to change. Nothing is left behind.
+    pub async fn spawn(plan: Plan, launcher: &Path) -> Result<Running, SandboxError> {
+        let (ours, theirs) = control::pair().map_err(|e| SandboxError::caused_by(Step::StartLauncher, "a socket", e))?;
+        let mut child = start_launcher(launcher, theirs, &plan.stdin)?;
+        rustix::io::ioctl_fionbio(&ours, true)
+            .map_err(|e| SandboxError::caused_by(Step::StartLauncher, "a socket", e))?;
+        let control = syscalls::watch_readable(ours)
+            .map_err(|e| SandboxError::caused_by(Step::StartLauncher, "a socket", e))?;
+        send_plan(&control, &plan)?;
+        let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let mut running = Running {
+            stdin,
+            stdout,
+            stderr,
+            init: None,
+            namespace: PidNamespace(0),
+            exit: None,
+            failed: None,
+            child,
+            control,
+            tasks: JoinSet::new(),
+            changed: Vec::new(),
+            identity: plan.identity.clone(),
+        };
+        if let Err(error) = running.await_start(&plan).await {
+            running.abandon();
+            running.finish().await?;
+            return Err(error);
+        }
+        if let Stdin::Bytes(bytes) = plan.stdin {
+            if let Some(mut stdin) = running.stdin.take() {
+                // A command that does not read its input is free to: its end shows as a broken pipe here.
+                running.tasks.spawn(async move {
+                    let _ = stdin.write_all(&bytes).await;
+                });
+            }
+        }
+        Ok(running)
+    }
+}
+
+fn start_launcher(launcher: &Path, control: OwnedFd, stdin: &Stdin) -> Result<Child, SandboxError> {
+    let mut command = Command::new(launcher);
+    command.arg(LAUNCHER_ARGUMENT).env_clear().current_dir("/").stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.stdin(match stdin {
+        Stdin::Null => Stdio::null(),
+        Stdin::Bytes(_) | Stdin::Piped => Stdio::piped(),
+    });
+    syscalls::inherit_as(&mut command, control, CONTROL_FD);
+    // Our copy of the launcher's end goes with `command`, so that the end of the launcher shows.
+    command.spawn().map_err(|e| SandboxError::caused_by(Step::StartLauncher, launcher.display().to_string(), e))
+}
+
+/// In a file of memory: neither arguments nor environment, which other users can read, and of any size.
+fn send_plan(control: &AsyncFd<OwnedFd>, plan: &Plan) -> Result<(), SandboxError> {
+    let send = || -> io::Result<()> {
+        let mut file = std::fs::File::from(rustix::fs::memfd_create("plan", MemfdFlags::CLOEXEC)?);
+        file.write_all(&serde_json::to_vec(plan)?)?;
+        file.rewind()?;
+        control::send(control.get_ref(), &FromWorker::Plan, &[file])
+    };
+    send().map_err(|e| SandboxError::caused_by(Step::StartLauncher, "sending the plan", e))
+}
+
+/// A command in its sandbox. Dropping it kills everything inside.
+#[derive(Debug)]
+pub struct Running {
+    /// For [`Stdin::Piped`]; drop it to end the input.
+    pub stdin: Option<ChildStdin>,
+    pub stdout: Option<ChildStdout>,
+    pub stderr: Option<ChildStderr>,
+    init: Option<(Killer, AsyncFd<OwnedFd>)>,
+    namespace: PidNamespace,
+    exit: Option<ExitStatus>,
+    failed: Option<SandboxError>,
+    child: Child,
+    control: AsyncFd<OwnedFd>,
+    /// Forwards, and the writer of the input.
+    tasks: JoinSet<()>,
+    /// Sources that belong to the sandbox's ids until it has ended.
+    changed: Vec<PathBuf>,
+    identity: Identity,
+}
+
+impl Running {
+    /// Wait for the command to end, and for everything else in the sandbox, which ends with it. Can be called again, and
+    /// the future can be dropped. Read the output at the same time: a full pipe stops the command.
+    ///
+    /// # Errors
+    /// The sandbox was lost in a way that is not an end of the command.
+    pub async fn wait(&mut self) -> Result<ExitStatus, SandboxError> {
+        while self.exit.is_none() && self.failed.is_none() {
+            match self.next_message().await? {
+                Some((ToWorker::Exited(status), _)) => self.exit = Some(status),
+                Some((ToWorker::Failed(error), _)) => self.failed = Some(error),
+                Some((ToWorker::Created { .. } | ToWorker::Listening | ToWorker::Started, _)) => {}
+                // Killed from outside: nobody was left to say so.
+                None => self.exit = Some(ExitStatus::Signal(Signal::KILL.as_raw())),
+            }
+        }
+        self.finish().await?;
+        match (&self.exit, &self.failed) {
+            (Some(status), _) => Ok(*status),
+            (None, Some(error)) => Err(error.clone()),
+            (None, None) => unreachable!("the loop above ends with one of them"),
+        }
+    }
+
+    /// Kill everything in the sandbox and wait until it is gone.
+    ///
+    /// # Errors
+    /// As for [`Running::wait`].
+    pub async fn kill(&mut self) -> Result<ExitStatus, SandboxError> {
+        self.killer().kill();
+        self.wait().await
+    }
+
+    /// Send a signal, for example 15, to the command's process group; nothing else in the sandbox gets it.
+    ///
+    /// # Errors
+    /// The sandbox has ended.
+    pub fn signal(&self, signal: i32) -> Result<(), SandboxError> {
+        control::send(self.control.get_ref(), &FromWorker::Signal(signal), &[] as &[OwnedFd])
+            .map_err(|e| SandboxError::caused_by(Step::Supervise, "sending a signal", e))
+    }
+
+    /// Something that can kill the sandbox from elsewhere.
+    pub fn killer(&self) -> Killer {
+        self.init.as_ref().map(|(killer, _)| killer.clone()).expect("a sandbox that runs has a first process")
+    }
+
+    /// For asking which processes are inside.
+    pub fn pid_namespace(&self) -> PidNamespace {
+        self.namespace
+    }
+
+    /// Process id of the launcher on the host.
+    pub fn launcher_pid(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    async fn await_start(&mut self, plan: &Plan) -> Result<(), SandboxError> {
+        let mut listeners = Vec::new();
+        loop {
+            match self.next_message().await? {
+                Some((ToWorker::Created { pid_namespace, init_pid: _, changed }, descriptors)) => {
+                    self.namespace = PidNamespace(pid_namespace);
+                    self.changed = changed;
+                    let pidfd = Arc::new(descriptors.into_iter().next().ok_or_else(|| {
+                        SandboxError::new(Step::Observe, "the launcher sent no handle of the first process")
+                    })?);
+                    let readable = pidfd
+                        .try_clone()
+                        .and_then(syscalls::watch_readable)
+                        .map_err(|e| SandboxError::caused_by(Step::Observe, "the first process", e))?;
+                    self.init = Some((Killer { pidfd }, readable));
+                }
+                Some((ToWorker::Listening, descriptors)) => listeners.extend(descriptors),
+                Some((ToWorker::Started, _)) => break,
+                Some((ToWorker::Failed(error), _)) => return Err(error),
+                Some((ToWorker::Exited(_), _)) | None => {
+                    return Err(SandboxError::new(Step::Supervise, "it ended before the command began"));
+                }
+            }
+        }
+        for (listener, forward) in listeners.into_iter().zip(&plan.forwards) {
+            self.tasks.spawn(forward::serve(listener.into(), forward.unix_socket.clone()));
+        }
+        Ok(())
+    }
+
+    /// End whatever has begun, however far it has come.
+    fn abandon(&self) {
+        if let Some((killer, _)) = &self.init {
+            killer.kill();
+        }
+        // A launcher that has not yet forked sees the end of the plan; the error is that it is gone already.
+        let _ = rustix::net::shutdown(self.control.get_ref(), rustix::net::Shutdown::Both);
+    }
+
+    async fn next_message(&mut self) -> Result<Option<(ToWorker, Vec<OwnedFd>)>, SandboxError> {
+        loop {
+            let mut ready = self.control.readable().await.map_err(|e| SandboxError::caused_by(Step::Observe, "the socket", e))?;
+            if let Ok(received) = ready.try_io(|socket| control::receive(socket.get_ref())) {
+                return received.map_err(|e| SandboxError::caused_by(Step::Observe, "the socket", e));
+            }
+        }
+    }
+
+    /// Wait until the sandbox is empty and the launcher gone, then take back what was lent.
+    async fn finish(&mut self) -> Result<(), SandboxError> {
+        let lost = |e: io::Error| SandboxError::caused_by(Step::Observe, "the end of the sandbox", e);
+        if let Some((_, ended)) = &self.init {
+            // A pidfd is readable when the process has ended, and the first process of a namespace ends last.
+            ended.readable().await.map_err(lost)?.retain_ready();
+        }
+        self.child.wait().await.map_err(lost)?;
+        self.tasks.abort_all();
+        while let Some(source) = self.changed.last().cloned() {
+            let Identity { host_uid, host_gid, .. } = self.identity;
+            let worker = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+            let back = move || change_owner(&source, (host_uid, host_gid), worker);
+            let result = tokio::task::spawn_blocking(back).await.expect("changing owners does not panic");
+            result.map_err(|e| SandboxError::caused_by(Step::ChangeOwner, e.path.display().to_string(), e.cause))?;
+            self.changed.pop();
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // The launcher reaps the first process and ends; the runtime reaps the launcher.
+        self.abandon();
+    }
+}
+
+/// Kills a sandbox; can be cloned and kept. After the end it does nothing.
+#[derive(Clone, Debug)]
+pub struct Killer {
+    pidfd: Arc<OwnedFd>,
+}
+
+impl Killer {
+    /// Kill the first process, and so everything inside. Returns before it is gone, see [`Running::wait`].
+    pub fn kill(&self) {
+        // The only failure left is that it has ended.
+        let _ = rustix::process::pidfd_send_signal(&*self.pidfd, Signal::KILL);
+    }
+}

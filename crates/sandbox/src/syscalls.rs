@@ -1,0 +1,262 @@
+//! System calls that have no safe wrapper. Each function is one call, or one sequence that must not be split.
+
+use std::ffi::{CStr, CString};
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::ptr;
+
+use rustix::process::Pid;
+use tokio::io::unix::AsyncFd;
+
+use crate::capabilities::UserNamespaces;
+
+/// All namespaces of a sandbox.
+pub(crate) const SANDBOX_NAMESPACES: u64 = (libc::CLONE_NEWUSER
+    | libc::CLONE_NEWNS
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWNET
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWUTS
+    | libc::CLONE_NEWCGROUP) as u64;
+pub(crate) const USER_NAMESPACE: u64 = libc::CLONE_NEWUSER as u64;
+
+/// Which side of a fork this is.
+pub(crate) enum Forked {
+    Child,
+    Parent { child: Pid, pidfd: OwnedFd },
+}
+
+fn check(result: libc::c_long) -> io::Result<libc::c_long> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+/// `clone3` as a fork into new namespaces.
+///
+/// # Safety
+/// The process must have one thread, or the child must call nothing but async-signal-safe functions until it exits.
+pub(crate) unsafe fn fork_into(namespaces: u64) -> io::Result<Forked> {
+    let mut pidfd: RawFd = -1;
+    // SAFETY: all zeroes is a valid `clone_args`: a plain integer structure.
+    let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };
+    arguments.flags = namespaces | libc::CLONE_PIDFD as u64;
+    arguments.pidfd = ptr::from_mut(&mut pidfd) as u64;
+    arguments.exit_signal = libc::SIGCHLD as u64;
+    // SAFETY: the arguments outlive the call; without CLONE_VM the child gets a copy of the stack, as in fork; the caller
+    // keeps to the rules of fork in the child.
+    let pid = check(unsafe {
+        libc::syscall(libc::SYS_clone3, ptr::from_mut(&mut arguments), size_of::<libc::clone_args>())
+    })?;
+    match Pid::from_raw(pid as libc::pid_t) {
+        None => Ok(Forked::Child),
+        // SAFETY: the kernel wrote a new descriptor that nothing else owns.
+        Some(child) => Ok(Forked::Parent { child, pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) } }),
+    }
+}
+
+/// End this process at once: no destructor, no `atexit`, which belong to the process it was forked from.
+pub(crate) fn exit_now(code: i32) -> ! {
+    // SAFETY: ends the process; nothing runs after it.
+    unsafe { libc::_exit(code) }
+}
+
+/// Can a sandbox's namespaces be made, and a `/proc` in them? Safe to call in a process with many threads.
+pub(crate) fn try_namespaces() -> UserNamespaces {
+    // SAFETY: the child only makes raw system calls through rustix, which allocates nothing here, and exits.
+    match unsafe { fork_into(SANDBOX_NAMESPACES) } {
+        Err(error) => UserNamespaces::Refused { errno: error.raw_os_error().unwrap_or(libc::EPERM) },
+        Ok(Forked::Child) => {
+            let code = new_proc().err().map_or(0, |error| error.raw_os_error());
+            exit_now(code);
+        }
+        Ok(Forked::Parent { child, pidfd: _ }) => {
+            let status = rustix::process::waitpid(Some(child), rustix::process::WaitOptions::empty());
+            match status.ok().flatten().and_then(|(_, status)| status.exit_status()) {
+                Some(0) => UserNamespaces::Available,
+                code => UserNamespaces::WithoutProc { errno: code.unwrap_or(libc::EPERM) },
+            }
+        }
+    }
+}
+
+fn new_proc() -> rustix::io::Result<OwnedFd> {
+    use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen};
+    let context = fsopen(c"proc", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    fsconfig_create(&context)?;
+    fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())
+}
+
+/// What `mount_setattr` is to change.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct MountAttributes<'fd> {
+    /// `MOUNT_ATTR_*` to set.
+    pub set: u64,
+    /// Stop events of mounting from passing between this tree and the one it was cloned from.
+    pub private: bool,
+    /// User namespace whose id map applies to the mount.
+    pub idmap: Option<BorrowedFd<'fd>>,
+    /// Also the mounts below.
+    pub recursive: bool,
+}
+
+/// `mount_setattr` on the mount that `fd` is the root of.
+pub(crate) fn set_mount_attributes(fd: BorrowedFd<'_>, attributes: MountAttributes<'_>) -> io::Result<()> {
+    let MountAttributes { set, private, idmap, recursive } = attributes;
+    let argument = libc::mount_attr {
+        attr_set: set | if idmap.is_some() { libc::MOUNT_ATTR_IDMAP } else { 0 },
+        attr_clr: 0,
+        propagation: if private { libc::MS_PRIVATE } else { 0 },
+        userns_fd: idmap.map_or(0, |fd| fd.as_raw_fd() as u64),
+    };
+    let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
+    // SAFETY: path and argument outlive the call; the size given is that of the argument.
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            fd.as_raw_fd(),
+            c"".as_ptr(),
+            flags,
+            ptr::from_ref(&argument),
+            size_of::<libc::mount_attr>(),
+        )
+    })?;
+    Ok(())
+}
+
+/// Ids with which this thread's file accesses are made and its files created, until given back.
+pub(crate) fn set_filesystem_ids(uid: u32, gid: u32) {
+    // SAFETY: changes only this thread's credentials; the process has one thread. The calls report no error; a wrong id
+    // shows as a refused access.
+    unsafe {
+        libc::setfsgid(gid);
+        libc::setfsuid(uid);
+    }
+}
+
+/// Bring up the loopback interface of this network namespace.
+pub(crate) fn bring_up_loopback() -> io::Result<()> {
+    let socket = rustix::net::socket(rustix::net::AddressFamily::INET, rustix::net::SocketType::DGRAM, None)?;
+    // SAFETY: all zeroes is a valid `ifreq`.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    request.ifr_name[0] = b'l' as libc::c_char;
+    request.ifr_name[1] = b'o' as libc::c_char;
+    request.ifr_ifru.ifru_flags = libc::IFF_UP as libc::c_short;
+    // SAFETY: SIOCSIFFLAGS reads an `ifreq`, which outlives the call.
+    check(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS as _, ptr::from_ref(&request)) }.into())?;
+    Ok(())
+}
+
+/// Leave the worker's session keyring. Absent in some kernels, which is as good.
+pub(crate) fn join_new_keyring() {
+    const KEYCTL_JOIN_SESSION_KEYRING: libc::c_long = 1;
+    // SAFETY: takes no memory but a null name.
+    unsafe { libc::syscall(libc::SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, ptr::null::<libc::c_char>()) };
+}
+
+/// Block SIGCHLD and get a descriptor that is readable when a child ends.
+pub(crate) fn child_signal() -> io::Result<OwnedFd> {
+    // SAFETY: the set is initialised by sigemptyset before use and lives on the stack for all three calls; a new
+    // descriptor is returned that nothing else owns.
+    unsafe {
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&mut set);
+        libc::sigaddset(&mut set, libc::SIGCHLD);
+        check(libc::sigprocmask(libc::SIG_BLOCK, &set, ptr::null_mut()).into())?;
+        let fd = check(libc::signalfd(-1, &set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK).into())?;
+        Ok(OwnedFd::from_raw_fd(fd as RawFd))
+    }
+}
+
+/// The signal state a program expects at its start: nothing blocked, and SIGPIPE, which Rust ignores, ends it.
+pub(crate) fn default_signals() {
+    // SAFETY: the set is initialised before use; SIG_DFL is a valid disposition for SIGPIPE.
+    unsafe {
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&mut set);
+        libc::sigprocmask(libc::SIG_SETMASK, &set, ptr::null_mut());
+        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+    }
+}
+
+/// Mark every descriptor from `first` on to be closed by `execve`.
+pub(crate) fn close_on_exec_from(first: RawFd) -> io::Result<()> {
+    // SAFETY: only sets a flag; no descriptor is closed under its owner.
+    check(unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) })?;
+    Ok(())
+}
+
+/// Close every descriptor from `first` on.
+///
+/// # Safety
+/// No owner of a closed descriptor may use or drop it afterwards.
+pub(crate) unsafe fn close_from(first: RawFd) -> io::Result<()> {
+    // SAFETY: the caller promises that nobody uses them.
+    check(unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) })?;
+    Ok(())
+}
+
+/// Make `/dev/null` the descriptors 0, 1 and 2.
+pub(crate) fn detach_standard_streams(null: BorrowedFd<'_>) -> io::Result<()> {
+    for target in 0..3 {
+        // SAFETY: the standard descriptors are owned by nobody in Rust; dup2 replaces them atomically.
+        check(unsafe { libc::dup2(null.as_raw_fd(), target) }.into())?;
+    }
+    Ok(())
+}
+
+/// Replace this process. Returns only the error.
+pub(crate) fn execute(program: &CStr, arguments: &[CString], environment: &[CString]) -> io::Error {
+    let pointers = |strings: &[CString]| -> Vec<*const libc::c_char> {
+        strings.iter().map(|string| string.as_ptr()).chain([ptr::null()]).collect()
+    };
+    let (arguments, environment) = (pointers(arguments), pointers(environment));
+    // SAFETY: both arrays end with null and, like their strings, outlive the call.
+    unsafe { libc::execve(program.as_ptr(), arguments.as_ptr(), environment.as_ptr()) };
+    io::Error::last_os_error()
+}
+
+/// Install a filter of system calls; `no_new_privs` must be set.
+pub(crate) fn install_filter(filter: &[libc::sock_filter]) -> io::Result<()> {
+    let length = u16::try_from(filter.len()).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
+    let program = libc::sock_fprog { len: length, filter: filter.as_ptr().cast_mut() };
+    // SAFETY: program and filter outlive the call; the kernel copies them and does not write.
+    check(unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, ptr::from_ref(&program)) })?;
+    Ok(())
+}
+
+/// Send any signal number to a process group.
+pub(crate) fn signal_group(leader: Pid, signal: i32) {
+    // SAFETY: takes no memory; a wrong number or a group that is gone is an error that changes nothing.
+    unsafe { libc::kill(-leader.as_raw_nonzero().get(), signal) };
+}
+
+/// Give `control` to the program that `command` starts, as descriptor `target`.
+pub(crate) fn inherit_as(command: &mut tokio::process::Command, control: OwnedFd, target: RawFd) {
+    // SAFETY: the closure runs between fork and exec and makes only async-signal-safe calls on descriptors it owns.
+    unsafe {
+        command.pre_exec(move || {
+            let from = control.as_raw_fd();
+            if from == target {
+                check(libc::fcntl(from, libc::F_SETFD, 0).into())?;
+            } else {
+                check(libc::dup2(from, target).into())?;
+            }
+            Ok(())
+        });
+    }
+}
+
+/// Take the descriptor that [`inherit_as`] left, if it is one.
+pub(crate) fn take_inherited(fd: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: fcntl only asks whether the descriptor is open. If it is, it was left for us by the caller's side, and this
+    // process, which has just started and calls this once, has no other owner of it.
+    unsafe {
+        check(libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC).into())?;
+        Ok(OwnedFd::from_raw_fd(fd))
+    }
+}
+
+/// Wait for a descriptor to be readable. Must be called within a runtime.
+pub(crate) fn watch_readable(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an `OwnedFd` is open and stays the same until dropped, and the result owns it.
+    Ok(unsafe { AsyncFd::register_with_interest(fd, tokio::io::Interest::READABLE) }?)
+}
