@@ -1,0 +1,52 @@
+//! The durable state of Outwork: the only SQL in the project.
+//!
+//! [`Store`] keeps it in SQLite (one machine) or PostgreSQL (many); the statements are the same
+//! text for both. It decides nothing about attempts: every verb loads the attempt, asks
+//! [`outwork_domain::Attempt::apply`], and writes the answer and its events in one transaction.
+//! [`Objects`] keeps what is too large for a row: diffs, sessions.
+//!
+//! What holds for every write:
+//! - It is durable when the caller is told of it. On SQLite one writer gathers what waits and
+//!   commits it together ([`sqlite`]); on PostgreSQL each is a transaction ([`postgres`]).
+//! - It is all or nothing, and a write that fails does not touch the ones beside it.
+//! - A worker's write names its claim (epoch); a stale one changes nothing.
+//! - It names the workspace; a row of another workspace does not exist for it.
+//!
+//! A caller that stops waiting (drops the future) does not know whether its write happened.
+//!
+//! Read in this order: [`record`] (what goes in and out), [`error`], [`store`] (opening, reading,
+//! writing), then one module per subject.
+
+mod error;
+mod record;
+
+mod encoding;
+mod postgres;
+mod sql;
+mod sqlite;
+mod store;
+
+mod attempt_row;
+mod event;
+mod record_rows;
+
+mod cancel;
+mod environment;
+mod identity;
+mod lease;
+mod model;
+mod reap;
+mod submit;
+mod task;
+mod worker;
+
+mod objects;
+
+pub use error::{OpenError, StoreError};
+pub use objects::Objects;
+pub use record::{
+    AttemptRecord, AttemptResult, Authenticated, Bootstrap, Change, Claimed, DiffStat, EventRow,
+    Idempotency, ModelRecord, NewEventRow, NewToken, Paged, StoredDiff, Submission, Submitted,
+    TaskFilter, TaskRecord, Tokens, TurnRecord, WorkerRecord,
+};
+pub use store::Store;

@@ -1,0 +1,264 @@
+//! What goes into the store and comes out of it.
+
+use outwork_domain::environment::Environment;
+use outwork_domain::principal::{Principal, PrincipalKind, Worker};
+use outwork_domain::task::{Task, Turn};
+use outwork_domain::{
+    Attempt, AttemptId, EnvironmentId, Epoch, ObjectKey, PrincipalId, TaskId, Timestamp, TokenId,
+    WorkerId, WorkspaceId,
+};
+
+/// Something was committed. It carries no data: read again what it names. A receiver that lags
+/// has to read again everything it follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The attempt or its events changed.
+    Attempt(AttemptId),
+    /// An attempt of the workspace waits for a worker (perhaps not visible yet).
+    Queue(WorkspaceId),
+    /// The worker that holds the attempt with this claim has to stop it.
+    Cancel(AttemptId, Epoch, WorkerId),
+}
+
+/// The first workspace and the tokens to get in.
+#[derive(Clone, Debug)]
+pub struct Bootstrap {
+    /// The id of the workspace to make.
+    pub workspace_id: WorkspaceId,
+    /// What people call it.
+    pub workspace_name: String,
+    /// Tokens to make in it; their `workspace_id` must be the one above.
+    pub tokens: Vec<NewToken>,
+}
+
+/// A token, and its principal where that does not exist yet.
+#[derive(Clone, Debug)]
+pub struct NewToken {
+    /// Its id.
+    pub token_id: TokenId,
+    /// Whom it speaks for.
+    pub principal_id: PrincipalId,
+    /// The principal's tenant.
+    pub workspace_id: WorkspaceId,
+    /// What the principal is.
+    pub kind: PrincipalKind,
+    /// What people call the principal.
+    pub name: String,
+    /// SHA-256 of the token.
+    pub hash: [u8; 32],
+    /// Not accepted from this time on; `None`: always accepted.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// Whom a token speaks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authenticated {
+    /// The principal.
+    pub principal: Principal,
+    /// The name of its workspace.
+    pub workspace_name: String,
+}
+
+/// Which model a workspace uses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelRecord {
+    /// Where it is.
+    pub base_url: String,
+    /// Its name there.
+    pub name: String,
+    /// The key, sealed by the caller; the store cannot read it.
+    pub sealed_key: Option<Vec<u8>>,
+    /// How many tokens fit.
+    pub context_window: u64,
+    /// When it was set.
+    pub updated_at: Timestamp,
+}
+
+/// A new task with its first turn.
+#[derive(Clone, Debug)]
+pub struct Submission {
+    /// The task; its `created_at` is taken as the present time.
+    pub task: Task,
+    /// Its first turn.
+    pub turn: Turn,
+    /// The attempts of that turn, queued, at least one.
+    pub attempts: Vec<Attempt>,
+}
+
+/// The caller's name for a request, so that sending it twice does it once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Idempotency {
+    /// Who sent it.
+    pub principal_id: PrincipalId,
+    /// What was called.
+    pub route: String,
+    /// The caller's key.
+    pub key: String,
+    /// SHA-256 of the request.
+    pub fingerprint: [u8; 32],
+    /// From then on the key is free again.
+    pub expires_at: Timestamp,
+}
+
+/// What became of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Submitted {
+    /// It was done.
+    New,
+    /// It had been done before, under the same idempotency key; nothing was written.
+    Replayed {
+        /// The task that was made or continued then.
+        task_id: TaskId,
+    },
+}
+
+/// Which tasks to list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TaskFilter {
+    /// Only those of this environment.
+    pub environment: Option<EnvironmentId>,
+}
+
+/// A part of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Paged<T> {
+    /// The part.
+    pub items: Vec<T>,
+    /// Where the next part begins; `None` at the end. Safe in URLs.
+    pub next_cursor: Option<String>,
+}
+
+/// A task with its turns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskRecord {
+    /// The task.
+    pub task: Task,
+    /// The label of its environment, deleted or not.
+    pub environment_label: String,
+    /// Its turns in order; in a list only the newest.
+    pub turns: Vec<TurnRecord>,
+}
+
+/// A turn with its attempts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TurnRecord {
+    /// The turn.
+    pub turn: Turn,
+    /// Its attempts, by number.
+    pub attempts: Vec<AttemptRecord>,
+}
+
+/// An attempt with what it gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttemptRecord {
+    /// The attempt.
+    pub attempt: Attempt,
+    /// The worker of its newest claim, whether or not it still holds it.
+    pub worker: Option<WorkerId>,
+    /// What the last worker that finished it handed in.
+    pub result: Option<AttemptResult>,
+}
+
+/// What a worker handed in when it finished.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttemptResult {
+    /// The claim that did.
+    pub epoch: Epoch,
+    /// The diff.
+    pub diff: Option<StoredDiff>,
+    /// The agent's session.
+    pub session: Option<ObjectKey>,
+    /// The agent's last message.
+    pub message: Option<String>,
+    /// What the model counted.
+    pub tokens: Option<Tokens>,
+}
+
+/// A diff among the objects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredDiff {
+    /// Its object.
+    pub key: ObjectKey,
+    /// How much it changes.
+    pub stat: DiffStat,
+    /// How long it is, in bytes.
+    pub size_bytes: u64,
+}
+
+/// How much a diff changes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DiffStat {
+    /// How many files it touches.
+    pub files_changed: u64,
+    /// Lines added, over all text files.
+    pub lines_added: u64,
+    /// Lines removed, over all text files.
+    pub lines_removed: u64,
+}
+
+/// Tokens, as counted by the gateway.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tokens {
+    /// Input, cached ones included.
+    pub input: u64,
+    /// Input that the model had cached.
+    pub cached_input: u64,
+    /// Output, reasoning included.
+    pub output: u64,
+    /// Output that was reasoning.
+    pub reasoning: u64,
+    /// How many answers did not say what they used.
+    pub uncounted_calls: u64,
+}
+
+/// An attempt that a worker now holds, and all it needs to run it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claimed {
+    /// The attempt, held.
+    pub attempt: Attempt,
+    /// Its task.
+    pub task: Task,
+    /// Its turn.
+    pub turn: Turn,
+    /// The environment as it is now.
+    pub environment: Environment,
+    /// The model of the workspace.
+    pub model: Option<ModelRecord>,
+    /// The attempt whose work and session the turn continues.
+    pub continues: Option<AttemptRecord>,
+}
+
+/// An event that a worker hands in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewEventRow {
+    /// When it happened.
+    pub at: Timestamp,
+    /// Its kind: the `type` of the body.
+    pub kind: String,
+    /// Its body, a JSON object.
+    pub json: String,
+}
+
+/// An event of an attempt's log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventRow {
+    /// 1, 2, … within the attempt, without gaps.
+    pub seq: i64,
+    /// When it happened.
+    pub at: Timestamp,
+    /// The attempt's epoch then.
+    pub epoch: Epoch,
+    /// Its body as it was handed in, a JSON object.
+    pub json: String,
+}
+
+/// A worker and what it holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkerRecord {
+    /// The worker.
+    pub worker: Worker,
+    /// When it was last heard of.
+    pub seen_at: Timestamp,
+    /// The attempts it holds.
+    pub attempts: Vec<AttemptId>,
+}
