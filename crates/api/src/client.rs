@@ -1,8 +1,45 @@
 //! The typed client: JSON over HTTP, and events over SSE.
+//!
+//! [`Client`] speaks the task API, [`HttpWorkerApi`] the worker API. Neither reads the process
+//! environment or draws random numbers: keys ([`IdempotencyKey`]) and jitter ([`Jitter`]) come from
+//! the caller. The process must have installed a rustls crypto provider.
+//!
+//! Below `/api/v1` (bearer token of kind `user` or `integration`):
+//!
+//! | method | request |
+//! |---|---|
+//! | [`Client::me`] | `GET /me` |
+//! | [`Client::environments`] | `GET /environments?limit=&cursor=` |
+//! | [`Client::create_environment`] | `POST /environments` (key) |
+//! | [`Client::environment`] | `GET /environments/{env}` |
+//! | [`Client::update_environment`] | `PATCH /environments/{env}` (`If-Match`) |
+//! | [`Client::delete_environment`] | `DELETE /environments/{env}` |
+//! | [`Client::tasks`] | `GET /tasks?environment=&limit=&cursor=` |
+//! | [`Client::submit`] | `POST /tasks` (key) |
+//! | [`Client::task`] | `GET /tasks/{task}` |
+//! | [`Client::follow_up`] | `POST /tasks/{task}/turns` (key) |
+//! | [`Client::cancel_task`] | `POST /tasks/{task}/cancel` |
+//! | [`Client::task_diff`] | `GET /tasks/{task}/diff?turn=&attempt=` (bytes) |
+//! | [`Client::attempt`] | `GET /attempts/{att}` |
+//! | [`Client::cancel_attempt`] | `POST /attempts/{att}/cancel` |
+//! | [`Client::attempt_diff`] | `GET /attempts/{att}/diff` (bytes) |
+//! | [`Client::events`] | `GET /attempts/{att}/events?after=&limit=` |
+//! | [`Client::follow`] | the same with `Accept: text/event-stream` and `Last-Event-ID` |
+//! | [`Client::model`], [`Client::set_model`], [`Client::delete_model`] | `GET`, `PUT`, `DELETE /model` |
+//! | [`Client::workers`] | `GET /workers` |
 
+pub mod error;
 pub mod http;
 pub mod sse;
+
+pub mod follow;
+pub mod settings;
 pub mod tasks;
+
 pub mod worker;
 
-// pub use http::{Client, ClientError, Token};
+pub use error::{ClientError, InvalidBaseUrl, InvalidToken};
+pub use follow::{EventRecord, Follow, Followed, Jitter};
+pub use http::{Client, IdempotencyKey, Token};
+pub use tasks::{EventQuery, TaskQuery};
+pub use worker::HttpWorkerApi;

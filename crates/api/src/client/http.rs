@@ -1,1 +1,425 @@
-//! (being written)
+//! The HTTP side: addresses, headers, time limits, retries, and what an answer means.
+
+use std::time::Duration;
+
+use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Method, Request, Response, Url};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::error::{Cause, ClientError, InvalidBaseUrl, InvalidToken};
+use crate::problem::{Code, Problem};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// From the first byte sent to the last byte of the answer.
+pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// Between two pieces of a long answer. The server sends a comment every 15 s on event streams.
+pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(45);
+/// Bodies are given a second more for each of these many bytes.
+const SLOWEST_BYTES_PER_SECOND: usize = 256 * 1024;
+/// How often a request that is safe to repeat is repeated, and how long each time waits before.
+const RETRY_AFTER: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(400)];
+/// How often to ask again while the server still works on the same request.
+const IN_FLIGHT_TRIES: u32 = 50;
+const IN_FLIGHT_DELAY: Duration = Duration::from_millis(200);
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// A bearer token. Never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(String);
+
+impl Token {
+    /// Takes a token as it was typed or read from a file: white space around it is dropped.
+    pub fn parse(text: &str) -> Result<Self, InvalidToken> {
+        let text = text.trim();
+        let is_plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic());
+        if is_plain {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidToken)
+        }
+    }
+
+    /// The token itself, to be written to a credentials file.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token(****)")
+    }
+}
+
+/// Names one request, so that it can be sent again without being done twice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyKey(String);
+
+impl IdempotencyKey {
+    /// From 128 random bits.
+    pub fn from_random(random: u128) -> Self {
+        Self(format!("{random:032x}"))
+    }
+
+    /// The header's value.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A connection to one server, for one token. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    base_url: Url,
+}
+
+/// One request.
+pub(super) struct Call {
+    pub method: Method,
+    pub url: Url,
+    pub content: Option<(&'static str, Vec<u8>)>,
+    pub headers: HeaderMap,
+    /// The whole time; `None` for answers that flow.
+    pub timeout: Option<Duration>,
+    /// Whether doing it twice is the same as doing it once.
+    pub repeatable: bool,
+}
+
+impl Call {
+    pub fn new(method: Method, url: Url) -> Self {
+        let repeatable = matches!(method, Method::GET | Method::PUT | Method::DELETE);
+        Self {
+            method,
+            url,
+            content: None,
+            headers: HeaderMap::new(),
+            timeout: Some(REQUEST_TIMEOUT),
+            repeatable,
+        }
+    }
+
+    pub fn json(self, body: &impl Serialize) -> Self {
+        let bytes = serde_json::to_vec(body).expect("wire types have string keys only");
+        self.bytes("application/json", bytes)
+    }
+
+    pub fn bytes(mut self, content_type: &'static str, bytes: Vec<u8>) -> Self {
+        let seconds = bytes.len() / SLOWEST_BYTES_PER_SECOND;
+        self.timeout = self
+            .timeout
+            .map(|timeout| timeout + Duration::from_secs(seconds as u64));
+        self.content = Some((content_type, bytes));
+        self
+    }
+
+    pub fn header(mut self, name: HeaderName, value: &str) -> Self {
+        let value = HeaderValue::from_str(value).expect("keys, ids and numbers are plain text");
+        self.headers.insert(name, value);
+        self
+    }
+
+    pub fn key(mut self, key: &IdempotencyKey) -> Self {
+        self.repeatable = true;
+        self.header(IDEMPOTENCY_KEY, key.as_str())
+    }
+
+    pub fn timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    pub fn once(mut self) -> Self {
+        self.repeatable = false;
+        self
+    }
+}
+
+impl Client {
+    /// A client for the server at `base_url`, such as `https://outwork.example/` or with a path.
+    pub fn new(base_url: &str, token: Token) -> Result<Self, ClientError> {
+        let base_url =
+            parse_base_url(base_url).map_err(|error| ClientError::Setup(error.into()))?;
+        let mut authorization =
+            HeaderValue::from_str(&format!("Bearer {}", token.0)).expect("a token is plain text");
+        authorization.set_sensitive(true);
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("outwork/", env!("CARGO_PKG_VERSION")))
+            .default_headers(HeaderMap::from_iter([(
+                header::AUTHORIZATION,
+                authorization,
+            )]))
+            .connect_timeout(CONNECT_TIMEOUT)
+            // A redirect would turn a POST into a GET, and could carry the token elsewhere.
+            .redirect(reqwest::redirect::Policy::none());
+        if base_url.scheme() == "http" {
+            // Loading the machine's root certificates costs milliseconds and nothing asks for them.
+            builder = builder.tls_certs_only([]);
+        }
+        if is_loopback(&base_url) {
+            builder = builder.no_proxy();
+        }
+        let http = builder
+            .build()
+            .map_err(|error| ClientError::Setup(Box::new(error)))?;
+        Ok(Self { http, base_url })
+    }
+
+    /// Where the server is, without a slash at the end.
+    pub fn base_url(&self) -> &str {
+        self.base_url.as_str().trim_end_matches('/')
+    }
+
+    /// The address of `segments` below the server's, each escaped.
+    pub(super) fn url(&self, segments: &[&str], query: &[(&str, Option<String>)]) -> Url {
+        let mut url = self.base_url.clone();
+        url.path_segments_mut()
+            .expect("http addresses have paths")
+            .pop_if_empty()
+            .extend(segments);
+        for (name, value) in query {
+            if let Some(value) = value {
+                url.query_pairs_mut().append_pair(name, value);
+            }
+        }
+        url
+    }
+
+    /// Sends, again if that is safe, and turns every answer other than success into an error.
+    pub(super) async fn send(&self, call: Call) -> Result<Response, ClientError> {
+        let repeatable = call.repeatable;
+        let request = self.request(call)?;
+        let mut delays = RETRY_AFTER.iter();
+        let mut in_flight = 0;
+        loop {
+            let copy = request
+                .try_clone()
+                .expect("the body is bytes, not a stream");
+            let error = match self.http.execute(copy).await {
+                Ok(response) => match self.accept(response).await {
+                    Err(ClientError::Problem(problem))
+                        if problem.is(Code::IdempotencyInFlight) && in_flight < IN_FLIGHT_TRIES =>
+                    {
+                        in_flight += 1;
+                        tokio::time::sleep(IN_FLIGHT_DELAY).await;
+                        continue;
+                    }
+                    answer => return answer,
+                },
+                Err(error) => error,
+            };
+            let is_safe = error.is_connect() || (repeatable && !error.is_timeout());
+            match delays.next() {
+                Some(delay) if is_safe => tokio::time::sleep(*delay).await,
+                _ => return Err(self.unreachable(Box::new(error.without_url()))),
+            }
+        }
+    }
+
+    /// Sends and reads the answer as JSON.
+    pub(super) async fn json<T: DeserializeOwned>(&self, call: Call) -> Result<T, ClientError> {
+        let response = self.send(call).await?;
+        let status = response.status().as_u16();
+        let bytes = self.body(response).await?;
+        serde_json::from_slice(&bytes).map_err(|error| {
+            self.protocol(status, "the answer is not as expected", Some(error.into()))
+        })
+    }
+
+    /// Sends and reads the answer as bytes.
+    pub(super) async fn bytes(&self, call: Call) -> Result<Vec<u8>, ClientError> {
+        let response = self.open(call).await?;
+        self.body(response).await
+    }
+
+    /// Sends once, for an answer that flows: the headers must come within the request's time.
+    pub(super) async fn open(&self, call: Call) -> Result<Response, ClientError> {
+        match tokio::time::timeout(REQUEST_TIMEOUT, self.send(call)).await {
+            Ok(answer) => answer,
+            Err(elapsed) => Err(self.unreachable(Box::new(elapsed))),
+        }
+    }
+
+    /// The next piece of an answer that flows; `None` at its end.
+    pub(super) async fn chunk(
+        &self,
+        response: &mut Response,
+    ) -> Result<Option<impl AsRef<[u8]> + use<>>, ClientError> {
+        match tokio::time::timeout(IDLE_TIMEOUT, response.chunk()).await {
+            Ok(Ok(chunk)) => Ok(chunk),
+            Ok(Err(error)) => Err(self.unreachable(Box::new(error.without_url()))),
+            Err(elapsed) => Err(self.unreachable(Box::new(elapsed))),
+        }
+    }
+
+    pub(super) fn unreachable(&self, source: Cause) -> ClientError {
+        ClientError::Unreachable {
+            url: self.base_url().to_owned(),
+            source,
+        }
+    }
+
+    pub(super) fn protocol(
+        &self,
+        status: u16,
+        detail: impl Into<String>,
+        source: Option<Cause>,
+    ) -> ClientError {
+        ClientError::Protocol {
+            url: self.base_url().to_owned(),
+            status,
+            detail: detail.into(),
+            source,
+        }
+    }
+
+    fn request(&self, call: Call) -> Result<Request, ClientError> {
+        let Call {
+            method,
+            url,
+            content,
+            headers,
+            timeout,
+            repeatable: _,
+        } = call;
+        let mut builder = self.http.request(method, url).headers(headers);
+        if let Some(timeout) = timeout {
+            builder = builder.timeout(timeout);
+        }
+        if let Some((content_type, bytes)) = content {
+            builder = builder
+                .header(header::CONTENT_TYPE, content_type)
+                .body(bytes);
+        }
+        builder
+            .build()
+            .map_err(|error| ClientError::Setup(Box::new(error)))
+    }
+
+    async fn accept(&self, response: Response) -> Result<Response, ClientError> {
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        if status.is_redirection() {
+            let target = response
+                .headers()
+                .get(header::LOCATION)
+                .and_then(|value| value.to_str().ok())
+                .unwrap_or("somewhere else");
+            let detail = format!("it redirects to {target}; use that address");
+            return Err(self.protocol(status.as_u16(), detail, None));
+        }
+        let bytes = self.body(response).await?;
+        Err(match serde_json::from_slice::<Problem>(&bytes) {
+            Ok(problem) => ClientError::Problem(Box::new(problem)),
+            Err(_) => self.protocol(status.as_u16(), format!("status {status}"), None),
+        })
+    }
+
+    async fn body(&self, mut response: Response) -> Result<Vec<u8>, ClientError> {
+        let mut bytes = Vec::new();
+        while let Some(chunk) = self.chunk(&mut response).await? {
+            bytes.extend_from_slice(chunk.as_ref());
+        }
+        Ok(bytes)
+    }
+}
+
+fn parse_base_url(text: &str) -> Result<Url, InvalidBaseUrl> {
+    let refuse = |reason| InvalidBaseUrl {
+        text: text.chars().take(200).collect(),
+        reason,
+    };
+    let mut url: Url = text
+        .trim()
+        .parse()
+        .map_err(|_| refuse("it cannot be read"))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(refuse("it begins neither with http:// nor with https://"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(InvalidBaseUrl {
+            // The address as typed holds a password.
+            text: format!("{}://…", url.scheme()),
+            reason: "it holds a name or a password; the token is given apart",
+        });
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(refuse("it has a query or a fragment"));
+    }
+    let path = url.path().trim_end_matches('/').to_owned();
+    url.set_path(&path);
+    Ok(url)
+}
+
+fn is_loopback(url: &Url) -> bool {
+    let Some(host) = url.host_str() else {
+        return false;
+    };
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost")
+        || host
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_checked() {
+        for (text, expected) in [
+            ("http://127.0.0.1:8790", Ok("http://127.0.0.1:8790/")),
+            (" https://host/outwork/ ", Ok("https://host/outwork")),
+            (
+                "host:80",
+                Err("it begins neither with http:// nor with https://"),
+            ),
+            ("/x", Err("it cannot be read")),
+            (
+                "ftp://host",
+                Err("it begins neither with http:// nor with https://"),
+            ),
+            (
+                "https://u:secret@host",
+                Err("it holds a name or a password; the token is given apart"),
+            ),
+            ("https://host/?a=b", Err("it has a query or a fragment")),
+        ] {
+            let got = parse_base_url(text);
+            let got = got.as_ref().map(Url::as_str).map_err(|error| error.reason);
+            assert_eq!(got, expected, "{text}");
+        }
+        let error = parse_base_url("https://u:secret@host").expect_err("a password");
+        assert!(!error.to_string().contains("secret"), "{error}");
+    }
+
+    #[test]
+    fn loopback_goes_past_every_proxy() {
+        for (text, expected) in [
+            ("http://127.0.0.1:1", true),
+            ("http://127.9.9.9", true),
+            ("http://[::1]:80", true),
+            ("http://LOCALHOST", true),
+            ("http://localhost.example", false),
+            ("http://10.0.0.1", false),
+        ] {
+            let url = parse_base_url(text).expect("an address");
+            assert_eq!(is_loopback(&url), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_one_plain_line_and_never_printed() {
+        let token = Token::parse(" ow_secret\n").expect("a token");
+        assert_eq!(token.reveal(), "ow_secret");
+        assert_eq!(format!("{token:?}"), "Token(****)");
+        for text in ["", "  ", "a b", "a\nb", "ü"] {
+            assert_eq!(Token::parse(text), Err(InvalidToken), "{text:?}");
+        }
+    }
+}

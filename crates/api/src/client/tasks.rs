@@ -1,1 +1,142 @@
-//! (being written)
+//! Tasks, turns, attempts, diffs and logs.
+
+use reqwest::Method;
+use serde_json::Value;
+
+use super::error::ClientError;
+use super::follow::EventRecord;
+use super::http::{Call, Client, IdempotencyKey};
+use crate::page::{Page, PageQuery};
+use crate::task::{Attempt, NewTask, NewTurn, Task, TaskSummary};
+
+/// Which tasks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TaskQuery {
+    /// Only those of this environment (id or label).
+    pub environment: Option<String>,
+    /// Which page.
+    pub page: PageQuery,
+}
+
+/// Which part of a log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EventQuery {
+    /// Only entries with a larger number.
+    pub after: i64,
+    /// How many at most; the server's own limit when left out.
+    pub limit: Option<u32>,
+}
+
+const TASKS: [&str; 3] = ["api", "v1", "tasks"];
+const ATTEMPTS: [&str; 3] = ["api", "v1", "attempts"];
+
+impl Client {
+    /// A page of tasks, newest first.
+    pub async fn tasks(&self, query: &TaskQuery) -> Result<Page<TaskSummary>, ClientError> {
+        let TaskQuery {
+            environment,
+            page: PageQuery { limit, cursor },
+        } = query;
+        let url = self.url(
+            &TASKS,
+            &[
+                ("environment", environment.clone()),
+                ("limit", limit.map(|limit| limit.to_string())),
+                ("cursor", cursor.clone()),
+            ],
+        );
+        self.json(Call::new(Method::GET, url)).await
+    }
+
+    /// Submits a task. The same key again gives the same task.
+    pub async fn submit(&self, task: &NewTask, key: &IdempotencyKey) -> Result<Task, ClientError> {
+        let url = self.url(&TASKS, &[]);
+        self.json(Call::new(Method::POST, url).json(task).key(key))
+            .await
+    }
+
+    /// A task with its turns and attempts.
+    pub async fn task(&self, task: &str) -> Result<Task, ClientError> {
+        let url = self.url(&[&TASKS[..], &[task]].concat(), &[]);
+        self.json(Call::new(Method::GET, url)).await
+    }
+
+    /// Adds a turn to a task whose newest turn has ended.
+    pub async fn follow_up(
+        &self,
+        task: &str,
+        turn: &NewTurn,
+        key: &IdempotencyKey,
+    ) -> Result<Task, ClientError> {
+        let url = self.url(&[&TASKS[..], &[task, "turns"]].concat(), &[]);
+        self.json(Call::new(Method::POST, url).json(turn).key(key))
+            .await
+    }
+
+    /// Stops all attempts of a task's newest turn.
+    pub async fn cancel_task(&self, task: &str) -> Result<Task, ClientError> {
+        let url = self.url(&[&TASKS[..], &[task, "cancel"]].concat(), &[]);
+        self.json(Call::new(Method::POST, url)).await
+    }
+
+    /// The diff shown for a task, or that of the given turn and attempt (numbers from 1). Empty
+    /// when the agent changed nothing.
+    pub async fn task_diff(
+        &self,
+        task: &str,
+        turn: Option<u32>,
+        attempt: Option<u32>,
+    ) -> Result<Vec<u8>, ClientError> {
+        let url = self.url(
+            &[&TASKS[..], &[task, "diff"]].concat(),
+            &[
+                ("turn", turn.map(|number| number.to_string())),
+                ("attempt", attempt.map(|number| number.to_string())),
+            ],
+        );
+        self.bytes(Call::new(Method::GET, url).timeout(None)).await
+    }
+
+    /// One attempt.
+    pub async fn attempt(&self, attempt: &str) -> Result<Attempt, ClientError> {
+        let url = self.url(&[&ATTEMPTS[..], &[attempt]].concat(), &[]);
+        self.json(Call::new(Method::GET, url)).await
+    }
+
+    /// Stops one attempt.
+    pub async fn cancel_attempt(&self, attempt: &str) -> Result<Attempt, ClientError> {
+        let url = self.url(&[&ATTEMPTS[..], &[attempt, "cancel"]].concat(), &[]);
+        self.json(Call::new(Method::POST, url)).await
+    }
+
+    /// The diff of one attempt. Empty when the agent changed nothing.
+    pub async fn attempt_diff(&self, attempt: &str) -> Result<Vec<u8>, ClientError> {
+        let url = self.url(&[&ATTEMPTS[..], &[attempt, "diff"]].concat(), &[]);
+        self.bytes(Call::new(Method::GET, url).timeout(None)).await
+    }
+
+    /// A page of an attempt's log.
+    pub async fn events(
+        &self,
+        attempt: &str,
+        query: EventQuery,
+    ) -> Result<Page<EventRecord>, ClientError> {
+        let EventQuery { after, limit } = query;
+        let url = self.url(
+            &[&ATTEMPTS[..], &[attempt, "events"]].concat(),
+            &[
+                ("after", Some(after.to_string())),
+                ("limit", limit.map(|limit| limit.to_string())),
+            ],
+        );
+        let page: Page<Value> = self.json(Call::new(Method::GET, url)).await?;
+        let items = page.items.into_iter().map(EventRecord::from_json);
+        let items: Result<_, _> = items.collect();
+        Ok(Page {
+            items: items.map_err(|error| {
+                self.protocol(200, "an event cannot be read", Some(Box::new(error)))
+            })?,
+            next_cursor: page.next_cursor,
+        })
+    }
+}
