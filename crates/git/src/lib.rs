@@ -1,0 +1,69 @@
+//! # outwork-git: the only place that starts git
+//!
+//! Everything that Outwork does with git goes through the type [`Git`]: a git binary with a scrubbed environment, no shell, no hooks, no
+//! credential helpers, a time limit on each call, and a process group that is killed when the call is given up.
+//!
+//! * [`RepoUrl`], [`RefName`], [`CommitRef`], [`CommitId`]: what a user may name, checked when parsed, so that nothing unchecked reaches git.
+//! * [`Git::resolve`]: branch to commit through `git ls-remote`, with errors that say what to do.
+//! * [`Mirror`]: one bare copy per repository; the warm path starts one local git and touches no network.
+//! * [`Checkout`]: a working tree for the sandbox, with a `.git` for the agent and a second git directory that the agent never sees.
+//! * [`Checkout::diff`]: the exact diff of a working tree that must be assumed hostile. `docs/git.md` says why it can be trusted.
+//! * [`Repository`]: the user's own repository: what it is, and applying a diff to it, all or nothing.
+//!
+//! Sandboxes, tasks and HTTP are unknown here. Time limits are durations; nothing here reads the clock, the environment or the user's git
+//! configuration (except [`Repository`], which works in the user's own repository with the user's own configuration).
+
+mod names;
+mod url;
+
+mod process;
+
+mod remote;
+
+#[cfg(unix)]
+mod mirror;
+
+#[cfg(unix)]
+mod base;
+#[cfg(unix)]
+mod checkout;
+#[cfg(unix)]
+mod git_dir;
+#[cfg(unix)]
+mod index;
+
+#[cfg(unix)]
+mod ignore;
+#[cfg(unix)]
+mod submodule;
+#[cfg(unix)]
+mod tree_dir;
+#[cfg(unix)]
+mod walk;
+#[cfg(unix)]
+mod wildmatch;
+
+#[cfg(unix)]
+mod diff;
+#[cfg(unix)]
+mod import;
+mod summary;
+
+mod patch;
+mod repository;
+
+#[cfg(unix)]
+pub use checkout::{Checkout, CheckoutError, CheckoutRequest, Owner, ReadOnlyBind};
+#[cfg(unix)]
+pub use diff::{Diff, DiffError};
+#[cfg(unix)]
+pub use mirror::{Mirror, MirrorError};
+pub use names::{CommitId, CommitRef, InvalidName, ObjectId, RefName, TreeId};
+pub use patch::Conflict;
+pub use process::{Git, GitError};
+pub use remote::{Credentials, RefSpec, Resolved, ResolveError};
+pub use repository::{ApplyError, ApplyPlan, Applied, Remote, Repository, RepositoryError, ThreeWay};
+pub use summary::{ChangeKind, FileChange, FileMode};
+pub use url::{InvalidUrl, RepoUrl};
+#[cfg(unix)]
+pub use walk::{DiffLimits, WalkError, Warning};

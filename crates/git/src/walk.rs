@@ -1,0 +1,331 @@
+//! Our own walk over the agent's working tree. Git is given bytes, never a path into it.
+
+mod refused;
+mod report;
+
+pub use report::{DiffLimits, WalkError, Warning};
+
+use crate::base::{Base, Hints};
+use crate::ignore::Rules;
+use crate::import::{Change, Importer};
+use crate::names::ObjectId;
+use crate::submodule::{Nested, nested_head};
+use crate::summary::FileMode;
+use crate::tree_dir::{Content, PATH_LIMIT_BYTES, TreeRoot};
+use crate::tree_dir::{file_type, make_readable, names_in, open_subfolder, read_in, read_link_in, stat_in};
+use refused::git_refuses;
+use rustix::fd::OwnedFd;
+use rustix::fs::{FileType, Stat};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+const IGNORE_FILE_BYTES: u64 = 1024 * 1024;
+const WARNINGS_KEPT: usize = 200;
+
+/// What the walk needs to know.
+pub(crate) struct WalkInput<'a> {
+    pub(crate) root: &'a TreeRoot,
+    pub(crate) base: &'a Base,
+    pub(crate) hints: &'a Hints,
+    pub(crate) limits: &'a DiffLimits,
+    pub(crate) give_up_at: Instant,
+    pub(crate) given_up: &'a AtomicBool,
+    /// Ids of gitlinks must be of this kind.
+    pub(crate) sha256: bool,
+}
+
+pub(crate) struct Walked {
+    pub(crate) changes: Vec<Change>,
+    pub(crate) warnings: Vec<Warning>,
+}
+
+/// Compares the working tree with the base; contents of changed files go to the importer.
+pub(crate) fn walk(input: &WalkInput<'_>, importer: &mut Importer) -> Result<Walked, WalkError> {
+    let seen = vec![false; input.base.len()];
+    let mut walk = Walk { input, importer, seen, changes: Vec::new(), warnings: Vec::new(), pending: Vec::new(), entries: 0, read_bytes: 0 };
+    let start = Pending { path: Vec::new(), rules: Arc::default(), ignored: false };
+    // The root must open: a tree that cannot be read is not a tree from which everything was deleted.
+    let root = input.root.open_folder(b"").map_err(WalkError::Root)?;
+    walk.folder(start, root)?;
+    while let Some(pending) = walk.pending.pop() {
+        match input.root.open_folder(&pending.path) {
+            Ok(folder) => walk.folder(pending, folder)?,
+            Err(fault) if is_gone(&fault) => {}
+            Err(_) => walk.unreadable_folder(&pending.path),
+        }
+    }
+    let Walk { seen, mut changes, warnings, .. } = walk;
+    let missing = seen.iter().enumerate().filter(|(_, seen)| !**seen);
+    changes.extend(missing.map(|(at, _)| Change::Delete { path: input.base.path(at).to_vec() }));
+    Ok(Walked { changes, warnings })
+}
+
+struct Pending {
+    path: Vec<u8>,
+    rules: Arc<Rules>,
+    /// An ignored folder is entered only for the files that the base has there.
+    ignored: bool,
+}
+
+struct Walk<'a> {
+    input: &'a WalkInput<'a>,
+    importer: &'a mut Importer,
+    /// By position in the base: still there, changed or not.
+    seen: Vec<bool>,
+    changes: Vec<Change>,
+    warnings: Vec<Warning>,
+    pending: Vec<Pending>,
+    entries: u64,
+    read_bytes: u64,
+}
+
+fn is_gone(fault: &io::Error) -> bool {
+    let not_a_folder = fault.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error());
+    not_a_folder || matches!(fault.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+impl Walk<'_> {
+    fn folder(&mut self, here: Pending, folder: OwnedFd) -> Result<(), WalkError> {
+        let room = self.input.limits.max_entries.saturating_sub(self.entries);
+        let Ok(names) = names_in(&folder, usize::try_from(room).unwrap_or(usize::MAX)) else {
+            self.unreadable_folder(&here.path);
+            return Ok(());
+        };
+        let Pending { path, mut rules, ignored } = here;
+        if names.iter().any(|name| name == b".gitignore") {
+            // A symlink is not followed, as git does not either.
+            match read_in(&folder, b".gitignore", IGNORE_FILE_BYTES) {
+                Ok(Content::Bytes(content)) => rules = Rules::below(&rules, &path, &content),
+                Ok(Content::NotAFile | Content::TooLarge { .. }) | Err(_) => {}
+            }
+        }
+        for name in names {
+            self.entries += 1;
+            self.check_limits()?;
+            let entry = Entry { folder: &folder, path: join(&path, &name), name, rules: &rules, ignored };
+            self.entry(&entry)?;
+        }
+        Ok(())
+    }
+
+    fn check_limits(&self) -> Result<(), WalkError> {
+        if self.entries > self.input.limits.max_entries {
+            return Err(WalkError::TooManyEntries { limit: self.input.limits.max_entries });
+        }
+        if self.input.given_up.load(Ordering::Relaxed) {
+            return Err(WalkError::GivenUp);
+        }
+        if Instant::now() > self.input.give_up_at {
+            return Err(WalkError::TimedOut { limit_ms: self.input.limits.time.as_millis() });
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, entry: &Entry<'_>) -> Result<(), WalkError> {
+        if entry.name == b".git" {
+            return Ok(());
+        }
+        let stat = match stat_in(entry.folder, &entry.name) {
+            Ok(Some(stat)) => stat,
+            Ok(None) => return Ok(()),
+            Err(_) => {
+                self.unreadable(&entry.path);
+                return Ok(());
+            }
+        };
+        let kind = file_type(&stat);
+        if entry.path.len() > PATH_LIMIT_BYTES {
+            self.warn(Warning::PathTooLong { path: entry.path[..256].to_vec() });
+            return Ok(());
+        }
+        if git_refuses(&entry.name, kind == FileType::Symlink) {
+            self.warn(Warning::NameRefused { path: entry.path.clone() });
+            return Ok(());
+        }
+        match kind {
+            FileType::Directory => self.subfolder(entry, &stat),
+            FileType::RegularFile | FileType::Symlink => self.file(entry, &stat, kind),
+            other => {
+                if !self.is_ignored(entry, false) {
+                    self.warn(Warning::NotAFile { path: entry.path.clone(), what: special(other) });
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn is_ignored(&self, entry: &Entry<'_>, is_folder: bool) -> bool {
+        (entry.ignored || entry.rules.ignore(&entry.path, is_folder)) && !self.input.hints.names(&entry.path)
+    }
+
+    fn subfolder(&mut self, entry: &Entry<'_>, stat: &Stat) -> Result<(), WalkError> {
+        let (base, hints) = (self.input.base, self.input.hints);
+        let base_link = base.find(&entry.path).filter(|(_, known)| known.mode == FileMode::Gitlink).map(|(at, known)| (at, &known.id));
+        // A submodule of the base that the agent's index holds as plain files is one no more.
+        let still_link = base_link.filter(|_| hints.gitlink(&entry.path).is_some() || !hints.has_below(&entry.path));
+        if let Some((at, id)) = still_link {
+            self.seen[at] = true;
+            self.known_submodule(&entry.path, id);
+            return Ok(());
+        }
+        if let Some(id) = hints.gitlink(&entry.path).filter(|_| !base.has_below(&entry.path)) {
+            self.new_submodule(&entry.path, id);
+            return Ok(());
+        }
+        let ignored = self.is_ignored(entry, true);
+        if ignored && !base.has_below(&entry.path) && !hints.has_below(&entry.path) {
+            return Ok(());
+        }
+        if stat.st_mode & 0o500 != 0o500
+            && open_subfolder(entry.folder, &entry.name).is_err_and(|fault| fault.kind() == io::ErrorKind::PermissionDenied)
+            && make_readable(entry.folder, &entry.name, stat).is_err()
+        {
+            self.unreadable_folder(&entry.path);
+            return Ok(());
+        }
+        self.pending.push(Pending { path: entry.path.clone(), rules: Arc::clone(entry.rules), ignored });
+        Ok(())
+    }
+
+    /// Changed if its own repository has another commit checked out, or the agent's index names another.
+    fn known_submodule(&mut self, path: &[u8], base: &ObjectId) {
+        let hinted = self.input.hints.gitlink(path).unwrap_or(base);
+        let now = match nested_head(self.input.root, path) {
+            Nested::Head(id) => id,
+            Nested::NoRepository { is_empty } => {
+                if !is_empty {
+                    self.warn(Warning::InsideSubmodule { path: path.to_vec() });
+                }
+                hinted.clone()
+            }
+            Nested::Unreadable => {
+                self.warn(Warning::Unreadable { path: path.to_vec() });
+                hinted.clone()
+            }
+        };
+        if now != *base {
+            self.gitlink(path, now);
+        }
+    }
+
+    fn new_submodule(&mut self, path: &[u8], hinted: &ObjectId) {
+        let commit = match nested_head(self.input.root, path) {
+            Nested::Head(id) => id,
+            Nested::NoRepository { is_empty: true } => hinted.clone(),
+            Nested::NoRepository { is_empty: false } | Nested::Unreadable => {
+                self.warn(Warning::InsideSubmodule { path: path.to_vec() });
+                hinted.clone()
+            }
+        };
+        self.gitlink(path, commit);
+    }
+
+    fn gitlink(&mut self, path: &[u8], commit: ObjectId) {
+        if commit.is_sha256() == self.input.sha256 && !commit.as_str().bytes().all(|digit| digit == b'0') {
+            self.changes.push(Change::Gitlink { path: path.to_vec(), commit });
+        } else {
+            self.warn(Warning::Unreadable { path: path.to_vec() });
+        }
+    }
+
+    fn file(&mut self, entry: &Entry<'_>, stat: &Stat, kind: FileType) -> Result<(), WalkError> {
+        match self.input.base.find(&entry.path) {
+            Some((at, known)) => {
+                self.seen[at] = true;
+                if known.is_unchanged(stat) {
+                    return Ok(());
+                }
+            }
+            None if self.is_ignored(entry, false) => return Ok(()),
+            None => {}
+        }
+        let read = match kind {
+            FileType::Symlink => read_link_in(entry.folder, &entry.name).map(Content::Bytes),
+            _ => self.read(entry, stat),
+        };
+        let content = match read {
+            Ok(Content::Bytes(content)) => content,
+            Ok(Content::TooLarge { size_bytes }) => {
+                let limit_bytes = self.input.limits.max_file_bytes;
+                self.warn(Warning::TooLarge { path: entry.path.clone(), size_bytes, limit_bytes });
+                return Ok(());
+            }
+            Ok(Content::NotAFile) => {
+                self.warn(Warning::NotAFile { path: entry.path.clone(), what: "something that was a file a moment before" });
+                return Ok(());
+            }
+            Err(_) => {
+                self.unreadable(&entry.path);
+                return Ok(());
+            }
+        };
+        self.read_bytes += content.len() as u64;
+        if self.read_bytes > self.input.limits.max_total_bytes {
+            return Err(WalkError::TooMuch { limit_bytes: self.input.limits.max_total_bytes, at: entry.path.clone() });
+        }
+        let mode = match kind {
+            FileType::Symlink => FileMode::Symlink,
+            _ if stat.st_mode & 0o100 != 0 => FileMode::Executable,
+            _ => FileMode::Regular,
+        };
+        let mark = self.importer.blob(content).map_err(|_| WalkError::GivenUp)?;
+        self.changes.push(Change::File { path: entry.path.clone(), mode, mark });
+        Ok(())
+    }
+
+    fn read(&self, entry: &Entry<'_>, stat: &Stat) -> io::Result<Content> {
+        let limit_bytes = self.input.limits.max_file_bytes;
+        match read_in(entry.folder, &entry.name, limit_bytes) {
+            Err(fault) if fault.kind() == io::ErrorKind::PermissionDenied => {
+                make_readable(entry.folder, &entry.name, stat)?;
+                read_in(entry.folder, &entry.name, limit_bytes)
+            }
+            read => read,
+        }
+    }
+
+    /// What cannot be read is taken as unchanged, never as deleted.
+    fn unreadable_folder(&mut self, path: &[u8]) {
+        let below: Vec<usize> = self.input.base.below(path).collect();
+        for at in below {
+            self.seen[at] = true;
+        }
+        self.warn(Warning::Unreadable { path: path.to_vec() });
+    }
+
+    fn unreadable(&mut self, path: &[u8]) {
+        if let Some((at, _)) = self.input.base.find(path) {
+            self.seen[at] = true;
+        }
+        self.warn(Warning::Unreadable { path: path.to_vec() });
+    }
+
+    fn warn(&mut self, warning: Warning) {
+        if self.warnings.len() < WARNINGS_KEPT {
+            self.warnings.push(warning);
+        }
+    }
+}
+
+struct Entry<'a> {
+    folder: &'a OwnedFd,
+    path: Vec<u8>,
+    name: Vec<u8>,
+    rules: &'a Arc<Rules>,
+    ignored: bool,
+}
+
+fn join(folder: &[u8], name: &[u8]) -> Vec<u8> {
+    if folder.is_empty() { name.to_vec() } else { [folder, b"/", name].concat() }
+}
+
+fn special(kind: FileType) -> &'static str {
+    match kind {
+        FileType::Fifo => "a named pipe",
+        FileType::Socket => "a socket",
+        FileType::CharacterDevice | FileType::BlockDevice => "a device",
+        FileType::RegularFile | FileType::Directory | FileType::Symlink | FileType::Unknown => "of unknown type",
+    }
+}
