@@ -1,0 +1,18 @@
+//! What leaves a sandbox, and only that.
+//!
+//! A sandbox has no network. What an agent may reach, it reaches through unix
+//! sockets that this crate serves from outside:
+//!
+//! - [`gateway`]: the model. The agent speaks plain HTTP to it and holds no key;
+//!   the gateway adds the key, lets only the model API's paths through, streams
+//!   both ways, and counts tokens as they pass.
+//!
+//! The proxy for everything else (policy, names, interception) belongs beside it.
+//!
+//! The crate knows nothing of tasks and attempts: whoever starts a gateway gives
+//! it a socket path and reads its events. It installs no TLS provider: before
+//! [`gateway::Upstream::new`] the process needs
+//! `rustls::crypto::ring::default_provider().install_default()`. It reads no
+//! environment variable; `HTTPS_PROXY` and the like have no effect.
+
+pub mod gateway;
