@@ -118,16 +118,19 @@ async fn anthropics_key_header_is_used_for_its_api() {
 
 #[tokio::test]
 async fn redirects_are_not_followed() {
-    let answer = "HTTP/1.1 307 Elsewhere\r\nlocation: /v1/other\r\ncontent-length: 0\r\n\r\n";
-    let endpoint = raw_endpoint(answer, Then::Close).await;
-    let harness = harness(&endpoint.base_url, GatewayConfig::default());
-    let response = harness.send(ask()).await;
-    assert_eq!(response.status(), StatusCode::BAD_GATEWAY);
-    assert_eq!(
-        json_of(response).await["error"]["code"],
-        "upstream_redirect"
-    );
-    assert_eq!(endpoint.requests.lock().unwrap().len(), 1);
+    // This one turns into a GET that could be sent on without the body.
+    let answer = "HTTP/1.1 303 Elsewhere\r\nlocation: /v1/other\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    for request in [ask(), get("/v1/models")] {
+        let endpoint = raw_endpoint(answer, Then::Close).await;
+        let harness = harness(&endpoint.base_url, GatewayConfig::default());
+        let response = harness.send(request).await;
+        assert_eq!(response.status(), StatusCode::BAD_GATEWAY);
+        assert_eq!(
+            json_of(response).await["error"]["code"],
+            "upstream_redirect"
+        );
+        assert_eq!(endpoint.requests.lock().unwrap().len(), 1);
+    }
 }
 
 /// Runs a test of this file again with proxies that lead nowhere.
