@@ -12,7 +12,8 @@
 //! The crate knows nothing of tasks and attempts: whoever starts a gateway gives
 //! it a socket path and reads its events. It installs no TLS provider: before
 //! [`gateway::Upstream::new`] the process needs
-//! `rustls::crypto::ring::default_provider().install_default()`. It reads no
-//! environment variable; `HTTPS_PROXY` and the like have no effect.
+//! `rustls::crypto::ring::default_provider().install_default()`. Proxy variables
+//! (`HTTPS_PROXY` and the like) have no effect; trusted certificates are the
+//! system's, or those that `SSL_CERT_FILE` and `SSL_CERT_DIR` name.
 
 pub mod gateway;
