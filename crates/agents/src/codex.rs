@@ -21,7 +21,7 @@ use crate::launch::{HomeFile, Launch, LaunchContext};
 use crate::path::{AbsolutePath, HomePath};
 use crate::session::{SESSION_MAX_BYTES, SessionEntry, SessionSpec, StoredSession};
 use crate::text::{LineBuffer, Utf8Stream, portions};
-use conversation::Conversation;
+use conversation::{Conversation, TurnOrder};
 
 /// The version this adapter was written for and is tested with. The protocol is experimental: another version is
 /// reported as a warning.
@@ -66,13 +66,13 @@ impl Codex {
         binary_root: &AbsolutePath,
         context: LaunchContext,
     ) -> Result<Prepared, PrepareError> {
-        let model = context.model.as_ref().ok_or(PrepareError::ModelMissing {
+        let model = context.model.clone().ok_or(PrepareError::ModelMissing {
             agent: AgentKind::Codex,
         })?;
         if context.prompt.trim().is_empty() {
             return Err(PrepareError::PromptEmpty);
         }
-        let mut files = config::files(&context, model);
+        let mut files = config::files(&context, &model);
         if let Some(session) = &context.session {
             files.push(session_file(session)?);
         }
@@ -90,12 +90,13 @@ impl Codex {
         let adapter = Self {
             lines: LineBuffer::new(LINE_MAX_BYTES),
             stderr: Utf8Stream::default(),
-            conversation: Conversation::new(
-                context.home,
-                context.cwd,
-                context.prompt,
-                context.session.map(|session| session.thread_id),
-            ),
+            conversation: Conversation::new(TurnOrder {
+                home: context.home,
+                cwd: context.cwd,
+                model: model.name,
+                prompt: context.prompt,
+                resume: context.session.map(|session| session.thread_id),
+            }),
         };
         Ok(Prepared {
             launch,

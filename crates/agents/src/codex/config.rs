@@ -6,6 +6,7 @@ use crate::launch::{HomeFile, LaunchContext, Model};
 use crate::path::HomePath;
 
 pub(super) const CODEX_HOME: &str = ".codex";
+pub(super) const PROVIDER: &str = "outwork";
 const CONFIG_FILE: &str = ".codex/config.toml";
 const CATALOGUE_FILE: &str = ".codex/models.json";
 const INSTRUCTIONS: &str = include_str!("instructions.md");
@@ -16,13 +17,9 @@ const STREAM_MAX_RETRIES: u32 = 3;
 
 pub(super) fn files(context: &LaunchContext, model: &Model) -> Vec<HomeFile> {
     let catalogue_path = home_path(CATALOGUE_FILE);
-    let config = config_toml(
-        model,
-        &context.home.join(&catalogue_path),
-        context.model_idle_timeout_ms,
-    );
+    let config = config_toml(context, model, &context.home.join(&catalogue_path));
     vec![
-        // Writable: Codex adds the checkout to the trusted projects.
+        // Writable, because Codex writes to it.
         HomeFile {
             path: home_path(CONFIG_FILE),
             contents: config.into_bytes(),
@@ -40,14 +37,18 @@ pub(super) fn files(context: &LaunchContext, model: &Model) -> Vec<HomeFile> {
 /// * No `env_key`: the gateway adds the key, so there is none in the sandbox that could leak.
 /// * The agent's commands get the whole environment: what the operator set for the environment must reach builds and
 ///   tests, and nothing in it is secret by then.
+/// * The checkout stays trusted (Codex notes that itself): untrusted, its `AGENTS.md` is not read. Its own
+///   `.codex/config.toml` may start programs, as its tests may; model, provider, policy and sandbox are fixed by the
+///   requests, which win over it.
 /// * A dead endpoint is an error, not a reason to wait for ever.
-fn config_toml(model: &Model, catalogue_path: &str, idle_timeout_ms: u64) -> String {
+fn config_toml(context: &LaunchContext, model: &Model, catalogue_path: &str) -> String {
+    let idle_timeout_ms = context.model_idle_timeout_ms;
     let name = toml_string(&model.name);
     let base_url = toml_string(&model.base_url);
     let catalogue = toml_string(catalogue_path);
     format!(
         r#"model = {name}
-model_provider = "outwork"
+model_provider = "{PROVIDER}"
 model_catalog_json = {catalogue}
 web_search = "disabled"
 approval_policy = "never"
@@ -71,7 +72,7 @@ enabled = false
 inherit = "all"
 exclude = ["CODEX_*"]
 
-[model_providers.outwork]
+[model_providers.{PROVIDER}]
 name = "Outwork model gateway"
 base_url = {base_url}
 wire_api = "responses"
@@ -131,6 +132,7 @@ fn home_path(path: &str) -> HomePath {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::path::AbsolutePath;
 
     #[test]
     fn any_text_survives_toml() {
@@ -160,7 +162,16 @@ mod tests {
             base_url: "http://127.0.0.1:8100/v1".to_owned(),
             context_window_tokens: 1000,
         };
-        let config: toml::Table = config_toml(&model, "/home/agent/.codex/models.json", 5)
+        let context = LaunchContext {
+            home: AbsolutePath::parse("/home/agent").unwrap(),
+            cwd: AbsolutePath::parse("/workspace").unwrap(),
+            model: None,
+            prompt: String::new(),
+            turn_number: 1,
+            session: None,
+            model_idle_timeout_ms: 5,
+        };
+        let config: toml::Table = config_toml(&context, &model, "/home/agent/.codex/models.json")
             .parse()
             .unwrap();
         assert_eq!(config["model"].as_str(), Some(model.name.as_str()));

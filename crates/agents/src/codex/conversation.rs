@@ -18,12 +18,18 @@ mod notifications;
 const MESSAGE_MAX_BYTES: usize = 4 * 1024;
 const STDERR_TAIL_BYTES: usize = 2 * 1024;
 
-pub(super) struct Conversation {
-    home: AbsolutePath,
-    cwd: AbsolutePath,
-    prompt: String,
+/// What the turn shall be.
+pub(super) struct TurnOrder {
+    pub(super) home: AbsolutePath,
+    pub(super) cwd: AbsolutePath,
+    pub(super) model: String,
+    pub(super) prompt: String,
     /// The thread to continue.
-    resume: Option<String>,
+    pub(super) resume: Option<String>,
+}
+
+pub(super) struct Conversation {
+    order: TurnOrder,
     phase: Phase,
     next_id: u64,
     awaited: HashMap<u64, Awaited>,
@@ -74,17 +80,9 @@ struct Session {
 }
 
 impl Conversation {
-    pub(super) fn new(
-        home: AbsolutePath,
-        cwd: AbsolutePath,
-        prompt: String,
-        resume: Option<String>,
-    ) -> Self {
+    pub(super) fn new(order: TurnOrder) -> Self {
         Self {
-            home,
-            cwd,
-            prompt,
-            resume,
+            order,
             phase: Phase::Opening,
             next_id: 1,
             awaited: HashMap::new(),

@@ -12,70 +12,111 @@ const NOBODY_TO_ASK: &str = "Nobody can answer during this turn. Choose the most
 
 /// The line to send back, and the event that tells of it.
 pub(super) fn answer(id: &Value, method: &str, params: Value) -> (Value, AgentEvent) {
-    match method {
+    let Some(Reply {
+        result,
+        item,
+        subject,
+        decision,
+    }) = reply(method, params)
+    else {
+        let message = format!("Outwork does not support `{}`", clipped(method, 200));
+        let error = json!({"id": id, "error": {"code": METHOD_NOT_FOUND, "message": message}});
+        let event = AgentEvent::DecisionTaken {
+            item: None,
+            subject: unknown(method),
+            decision: Decision::Unsupported,
+        };
+        return (error, event);
+    };
+    let item = item.map(|id| ItemId(clipped(&id, 200)));
+    (
+        json!({"id": id, "result": result}),
+        AgentEvent::DecisionTaken {
+            item,
+            subject,
+            decision,
+        },
+    )
+}
+
+struct Reply {
+    result: Value,
+    item: Option<String>,
+    subject: DecisionSubject,
+    decision: Decision,
+}
+
+fn reply(method: &str, params: Value) -> Option<Reply> {
+    let reply = match method {
         "item/commandExecution/requestApproval" => {
-            let params = approval(params);
+            let ApprovalParams {
+                item_id,
+                command,
+                reason,
+                permissions: _,
+            } = approval(params);
             let subject = DecisionSubject::RunCommand {
-                command: text(params.command.unwrap_or_default()),
-                reason: params.reason.map(text),
+                command: text(command.unwrap_or_default()),
+                reason: reason.map(text),
             };
-            (
-                result(id, json!({"decision": "accept"})),
-                taken(params.item_id, subject, Decision::Approved),
-            )
+            Reply {
+                result: json!({"decision": "accept"}),
+                item: item_id,
+                subject,
+                decision: Decision::Approved,
+            }
         }
         "item/fileChange/requestApproval" => {
-            let params = approval(params);
+            let ApprovalParams {
+                item_id,
+                reason,
+                command: _,
+                permissions: _,
+            } = approval(params);
             let subject = DecisionSubject::ChangeFiles {
-                reason: params.reason.map(text),
+                reason: reason.map(text),
             };
-            (
-                result(id, json!({"decision": "accept"})),
-                taken(params.item_id, subject, Decision::Approved),
-            )
+            Reply {
+                result: json!({"decision": "accept"}),
+                item: item_id,
+                subject,
+                decision: Decision::Approved,
+            }
         }
         "item/permissions/requestApproval" => {
-            let params = approval(params);
+            let ApprovalParams {
+                item_id,
+                reason,
+                permissions,
+                command: _,
+            } = approval(params);
             let subject = DecisionSubject::Permissions {
-                reason: params.reason.map(text),
+                reason: reason.map(text),
             };
-            let granted = json!({"permissions": params.permissions, "scope": "turn"});
-            (
-                result(id, granted),
-                taken(params.item_id, subject, Decision::Approved),
-            )
+            let result = json!({"permissions": permissions, "scope": "turn"});
+            Reply {
+                result,
+                item: item_id,
+                subject,
+                decision: Decision::Approved,
+            }
         }
-        "item/tool/requestUserInput" => {
-            let (item, questions, answers) = questions(params);
-            let answer = result(id, json!({"answers": answers}));
-            (
-                answer,
-                taken(
-                    item,
-                    DecisionSubject::Questions(questions),
-                    Decision::NobodyToAsk,
-                ),
-            )
-        }
-        "mcpServer/elicitation/request" => {
-            let answer = result(id, json!({"action": "decline", "content": null}));
-            (answer, taken(None, unknown(method), Decision::NobodyToAsk))
-        }
-        "item/tool/call" => {
-            let refusal = json!({"success": false, "contentItems": [{"type": "inputText", "text": "There is no such tool."}]});
-            (
-                result(id, refusal),
-                taken(None, unknown(method), Decision::Unsupported),
-            )
-        }
-        other => {
-            let error = json!({"code": METHOD_NOT_FOUND, "message": format!("Outwork does not support `{}`", text(other.to_owned()))});
-            (
-                json!({"id": id, "error": error}),
-                taken(None, unknown(other), Decision::Unsupported),
-            )
-        }
-    }
+        "item/tool/requestUserInput" => questions(params),
+        "mcpServer/elicitation/request" => Reply {
+            result: json!({"action": "decline", "content": null}),
+            item: None,
+            subject: unknown(method),
+            decision: Decision::NobodyToAsk,
+        },
+        "item/tool/call" => Reply {
+            result: json!({"success": false, "contentItems": [{"type": "inputText", "text": "There is no such tool."}]}),
+            item: None,
+            subject: unknown(method),
+            decision: Decision::Unsupported,
+        },
+        _ => return None,
+    };
+    Some(reply)
 }
 
 fn approval(params: Value) -> ApprovalParams {
@@ -88,24 +129,30 @@ fn approval(params: Value) -> ApprovalParams {
     })
 }
 
-/// The item, what was asked, and an answer for each question that lets the model go on by itself.
-fn questions(params: Value) -> (Option<String>, Vec<Question>, Map<String, Value>) {
-    let Ok(UserInputParams { item_id, questions }) = serde_json::from_value(params) else {
-        return (None, Vec::new(), Map::new());
-    };
-    let answers = questions
+/// Every question gets an answer that lets the model go on by itself.
+fn questions(params: Value) -> Reply {
+    let asked = serde_json::from_value(params).unwrap_or(UserInputParams {
+        item_id: None,
+        questions: Vec::new(),
+    });
+    let answers: Map<String, Value> = asked
+        .questions
         .iter()
         .map(|asked| (asked.id.clone(), json!({"answers": [NOBODY_TO_ASK]})))
         .collect();
-    (
-        item_id,
-        questions
-            .into_iter()
-            .take(MAX_QUESTIONS)
-            .map(question)
-            .collect(),
-        answers,
-    )
+    Reply {
+        result: json!({"answers": answers}),
+        item: asked.item_id,
+        subject: DecisionSubject::Questions(
+            asked
+                .questions
+                .into_iter()
+                .take(MAX_QUESTIONS)
+                .map(question)
+                .collect(),
+        ),
+        decision: Decision::NobodyToAsk,
+    }
 }
 
 fn question(asked: AskedQuestion) -> Question {
@@ -117,18 +164,6 @@ fn question(asked: AskedQuestion) -> Question {
             .take(MAX_QUESTIONS)
             .map(|option| clipped(&option.label, 200))
             .collect(),
-    }
-}
-
-fn result(id: &Value, result: Value) -> Value {
-    json!({"id": id, "result": result})
-}
-
-fn taken(item: Option<String>, subject: DecisionSubject, decision: Decision) -> AgentEvent {
-    AgentEvent::DecisionTaken {
-        item: item.map(|id| ItemId(clipped(&id, 200))),
-        subject,
-        decision,
     }
 }
 

@@ -12,7 +12,7 @@
 mod robustness;
 mod transcript;
 
-use outwork_agents::{AgentEvent, Effect, HomePath, SessionEntry, TurnOutcome};
+use outwork_agents::{AgentEvent, Effect, SessionEntry, TurnOutcome};
 use serde_json::Value;
 use transcript::{Transcript, all_transcripts};
 
@@ -111,15 +111,25 @@ fn tokens_of_the_turn_before_are_not_counted_again() {
 
 #[test]
 fn the_session_is_the_rollout_file() {
-    let spec = Transcript::load("edit")
-        .replayed_adapter()
-        .session_files()
-        .unwrap();
-    let file = ".codex/sessions/2026/11/20/rollout-2026-11-20T15-17-22-01a1f988-9e0a-7500-856d-99de13ea5167.jsonl";
-    assert_eq!(spec.thread_id, "01a1f988-9e0a-7500-856d-99de13ea5167");
+    let edit = Transcript::load("edit");
+    let opened = edit
+        .replay_lines()
+        .into_iter()
+        .find_map(|effect| match effect {
+            Effect::Event(AgentEvent::SessionStarted { thread_id, file }) => {
+                Some((thread_id, file.unwrap()))
+            }
+            _ => None,
+        });
+    let (thread_id, file) = opened.unwrap();
+    assert!(
+        file.as_str().starts_with(".codex/sessions/2026/") && file.as_str().contains(&thread_id),
+        "{file:?}"
+    );
+    let spec = edit.replayed_adapter().session_files().unwrap();
     assert_eq!(
-        spec.entries,
-        [SessionEntry::File(HomePath::parse(file).unwrap())]
+        (spec.thread_id, spec.entries),
+        (thread_id, vec![SessionEntry::File(file)])
     );
     assert_eq!(
         Transcript::load("session-lost")
@@ -127,6 +137,27 @@ fn the_session_is_the_rollout_file() {
             .session_files(),
         None
     );
+}
+
+/// Nothing of the repository or of the turn before may change what the turn was ordered to be.
+#[test]
+fn model_policy_and_sandbox_are_named_on_start_and_on_resume() {
+    for (name, method) in [("edit", "thread/start"), ("resume", "thread/resume")] {
+        let input = Transcript::load(name).recorded_input();
+        let opened = input
+            .iter()
+            .find(|message| message["method"] == method)
+            .unwrap();
+        for (parameter, value) in [
+            ("model", "scripted-1"),
+            ("modelProvider", "outwork"),
+            ("approvalPolicy", "never"),
+            ("sandbox", "danger-full-access"),
+            ("cwd", "/workspace"),
+        ] {
+            assert_eq!(opened["params"][parameter], value, "{name}");
+        }
+    }
 }
 
 /// The process may go at any moment; what was begun must still come to an end.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Awaited, Conversation, MESSAGE_MAX_BYTES, Phase, Session, not_understood, text_input};
 use crate::adapter::{FailureClass, TurnOutcome};
 use crate::codex::wire::{InitializeResult, RpcError, ThreadResult};
-use crate::codex::{CODEX_VERSION, is_rollout, is_thread_id};
+use crate::codex::{CODEX_VERSION, config, is_rollout, is_thread_id};
 use crate::event::AgentEvent;
 use crate::text::clipped;
 
@@ -39,7 +39,7 @@ impl Conversation {
                     format!("Codex refused to begin: {}", error.message),
                 );
             }
-            (Awaited::Thread, Err(error)) if self.resume.is_some() => self.fail(
+            (Awaited::Thread, Err(error)) if self.order.resume.is_some() => self.fail(
                 FailureClass::SessionLost,
                 format!(
                     "Codex could not continue the stored session: {}",
@@ -90,13 +90,15 @@ impl Conversation {
         if self.phase != Phase::Opening {
             return;
         }
-        // Passed again on resume: the stored session remembers those of another machine.
+        // Passed again on resume: the stored session remembers those of another machine and of the turn before.
         let mut params = json!({
-            "cwd": self.cwd.as_str(),
+            "cwd": self.order.cwd.as_str(),
+            "model": self.order.model,
+            "modelProvider": config::PROVIDER,
             "approvalPolicy": "never",
             "sandbox": "danger-full-access",
         });
-        match &self.resume {
+        match &self.order.resume {
             Some(thread) => {
                 params["threadId"] = json!(thread);
                 // The whole history would come back in one line; nobody here reads it.
@@ -117,6 +119,7 @@ impl Conversation {
         };
         if !is_thread_id(&thread.id)
             || self
+                .order
                 .resume
                 .as_ref()
                 .is_some_and(|wanted| *wanted != thread.id)
@@ -125,7 +128,7 @@ impl Conversation {
         }
         let file = thread
             .path
-            .and_then(|path| self.home.relative(&path).ok())
+            .and_then(|path| self.order.home.relative(&path).ok())
             .filter(is_rollout);
         if file.is_none() {
             let message = "Codex named no usable session file; this turn cannot be followed up with its history";
@@ -141,7 +144,7 @@ impl Conversation {
             thread_id: thread.id.clone(),
             file,
         });
-        let params = json!({"threadId": thread.id, "input": text_input(&self.prompt)});
+        let params = json!({"threadId": thread.id, "input": text_input(&self.order.prompt)});
         self.phase = Phase::StartingTurn { thread: thread.id };
         self.request("turn/start", params, Awaited::Turn);
     }
