@@ -13,6 +13,9 @@ use tokio::task::JoinSet;
 /// Pause after a failed accept: it fails at once again while descriptors are short.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// Connections of one forward at a time, two descriptors of the worker each; more wait in the listener's queue.
+const MAX_CONNECTIONS: usize = 256;
+
 /// Accept until dropped; connections end with the task.
 pub(crate) async fn serve(listener: TcpListener, unix_socket: PathBuf) {
     let listener = match listener.set_nonblocking(true).and_then(|()| tokio::net::TcpListener::from_std(listener)) {
@@ -25,7 +28,7 @@ pub(crate) async fn serve(listener: TcpListener, unix_socket: PathBuf) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            accepted = listener.accept() => match accepted {
+            accepted = listener.accept(), if connections.len() < MAX_CONNECTIONS => match accepted {
                 Ok((stream, _)) => {
                     connections.spawn(carry(stream, unix_socket.clone()));
                 }

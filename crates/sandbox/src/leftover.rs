@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 pub struct PidNamespace(pub u64);
 
 impl PidNamespace {
-    /// Host process ids of every process that is in the namespace now, also of those that have ended and are not yet
-    /// reaped. Sees what the caller may look at: root sees all, an ordinary user its own.
+    /// Host process ids of every process that runs in the namespace now. One that has ended and only waits for its parent
+    /// is not counted. Sees what the caller may look at: root sees all, an ordinary user its own.
     pub fn processes(self) -> Vec<u32> {
         let link = format!("pid:[{}]", self.0);
         let mut found: Vec<u32> = fs::read_dir("/proc")
@@ -19,6 +19,7 @@ impl PidNamespace {
             .flatten()
             .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
             .filter(|pid| fs::read_link(format!("/proc/{pid}/ns/pid")).is_ok_and(|target| target.as_os_str() == &*link))
+            .filter(|pid| !has_ended(*pid))
             .collect();
         found.sort_unstable();
         found
@@ -29,4 +30,11 @@ impl PidNamespace {
         let link = fs::read_link(format!("/proc/{pid}/ns/pid")).ok()?;
         link.to_str()?.strip_prefix("pid:[")?.strip_suffix(']')?.parse().ok().map(Self)
     }
+}
+
+fn has_ended(pid: u32) -> bool {
+    // After the name, which may hold anything but is closed by the last bracket, comes the state.
+    let stat = fs::read(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat.iter().rposition(|byte| *byte == b')').and_then(|bracket| stat.get(bracket + 2));
+    matches!(state, None | Some(b'Z' | b'X'))
 }

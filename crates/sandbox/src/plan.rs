@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::capabilities::{Capabilities, KernelVersion, Privilege};
+use crate::capabilities::{Capabilities, IdRange, KernelVersion, Privilege};
 use crate::spec::{Forward, Limits, Network, Spec, Stdin};
 
 /// Ids given to one sandbox of a root worker.
@@ -222,8 +222,10 @@ fn identity(spec: &Spec, capabilities: &Capabilities) -> Result<Identity, PlanEr
     match capabilities.privilege {
         Privilege::Root { .. } => {
             let first = spec.uid_base;
-            let exists = |range: &crate::IdRange| {
-                range.first <= first && first - range.first <= range.count.saturating_sub(IDS_PER_SANDBOX)
+            let exists = |range: &IdRange| {
+                let skipped = first.checked_sub(range.first);
+                let room = range.count.checked_sub(IDS_PER_SANDBOX);
+                skipped.zip(room).is_some_and(|(skipped, room)| skipped <= room)
             };
             if !capabilities.id_ranges.iter().any(exists) {
                 return Err(PlanError::IdsMissing { first, count: IDS_PER_SANDBOX });

@@ -81,13 +81,13 @@ impl Sandbox {
             running.finish().await?;
             return Err(error);
         }
-        if let Stdin::Bytes(bytes) = plan.stdin {
-            if let Some(mut stdin) = running.stdin.take() {
-                // A command that does not read its input is free to: its end shows as a broken pipe here.
-                running.tasks.spawn(async move {
-                    let _ = stdin.write_all(&bytes).await;
-                });
-            }
+        if let Stdin::Bytes(bytes) = plan.stdin
+            && let Some(mut stdin) = running.stdin.take()
+        {
+            // A command that does not read its input is free to: its end shows as a broken pipe here.
+            running.tasks.spawn(async move {
+                let _ = stdin.write_all(&bytes).await;
+            });
         }
         Ok(running)
     }
@@ -113,7 +113,12 @@ fn send_plan(control: &AsyncFd<OwnedFd>, plan: &Plan) -> Result<(), SandboxError
         file.rewind()?;
         control::send(control.get_ref(), &FromWorker::Plan, &[file])
     };
-    send().map_err(|e| SandboxError::caused_by(Step::StartLauncher, "sending the plan", e))
+    match send() {
+        // It has ended already; what it said, if anything, is yet to be read.
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        sent => sent,
+    }
+    .map_err(|e| SandboxError::caused_by(Step::StartLauncher, "sending the plan", e))
 }
 
 /// A command in its sandbox. Dropping it kills everything inside.

@@ -10,7 +10,7 @@ use libc::{c_long, sock_filter};
 const REFUSED: &[c_long] = &[
     // Mounts.
     libc::SYS_mount, libc::SYS_umount2, libc::SYS_pivot_root, libc::SYS_chroot, libc::SYS_swapon, libc::SYS_swapoff,
-    libc::SYS_quotactl,
+    libc::SYS_quotactl, libc::SYS_quotactl_fd,
     // Namespaces. `clone` is filtered by its flags below.
     libc::SYS_unshare, libc::SYS_setns,
     // Keys are not confined by namespaces.
@@ -40,8 +40,11 @@ const REFUSED_HERE: &[c_long] = &[];
 /// Answered as if the kernel did not have them: flags in memory, or a newer form of a refused call.
 const ABSENT: &[c_long] = &[
     libc::SYS_clone3, libc::SYS_open_tree, libc::SYS_move_mount, libc::SYS_fsopen, libc::SYS_fsconfig, libc::SYS_fsmount,
-    libc::SYS_fspick, libc::SYS_mount_setattr,
+    libc::SYS_fspick, libc::SYS_mount_setattr, OPEN_TREE_ATTR,
 ];
+
+/// Newer than the C library's list; the same on all architectures.
+const OPEN_TREE_ATTR: c_long = 467;
 
 const NAMESPACE_FLAGS: u32 = (libc::CLONE_NEWUSER
     | libc::CLONE_NEWNS

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::pipe::PipeFlags;
 use rustix::process::{DumpableBehavior, Pid, Resource, Rlimit};
-use rustix::thread::{Gid, Uid};
+use rustix::thread::{CapabilitySet, Gid, Uid};
 
 use super::init::drop_capabilities;
 use crate::error::{SandboxError, Step};
@@ -72,7 +72,7 @@ fn prepare(plan: &Plan) -> Result<(Vec<CString>, Vec<CString>), SandboxError> {
     let (uid, gid) = (Uid::from_raw(plan.identity.uid), Gid::from_raw(plan.identity.gid));
     rustix::thread::set_thread_res_gid(gid, gid, gid).map_err(|e| fault("changing the group", e))?;
     rustix::thread::set_thread_res_uid(uid, uid, uid).map_err(|e| fault("changing the user", e))?;
-    drop_capabilities()?;
+    drop_capabilities(CapabilitySet::empty())?;
     // Programs may look at themselves and their children, as usual.
     rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable).map_err(|e| fault("showing", e))?;
     rustix::process::chdir(&plan.working_directory).map_err(|e| {

@@ -58,7 +58,9 @@ fn set_up(
     empty_bounding_set()?;
     let signals = syscalls::child_signal().map_err(|e| SandboxError::caused_by(Step::BecomeInit, "signals", e))?;
     let starting = agent::start(plan)?;
-    drop_capabilities()?;
+    // Where it is another user than the command, it still has to be able to pass signals on; nothing else.
+    let passes_signals = plan.identity.init_uid != plan.identity.uid;
+    drop_capabilities(if passes_signals { CapabilitySet::KILL } else { CapabilitySet::empty() })?;
     syscalls::detach_standard_streams(null.as_fd())
         .map_err(|e| SandboxError::caused_by(Step::BecomeInit, "the standard streams", e))?;
     let command = starting.wait_until_executed()?;
@@ -122,11 +124,10 @@ fn empty_bounding_set() -> Result<(), SandboxError> {
     rustix::thread::set_capabilities_secure_bits(root_is_nobody).map_err(|e| fault("the secure bits", e))
 }
 
-/// For this process, for ever.
-pub(super) fn drop_capabilities() -> Result<(), SandboxError> {
+/// Give up all capabilities but `kept`, for ever: no program executed later has any.
+pub(super) fn drop_capabilities(kept: CapabilitySet) -> Result<(), SandboxError> {
     let fault = |what: &str, e: rustix::io::Errno| SandboxError::caused_by(Step::DropPrivileges, what, e);
-    let none = CapabilitySet::empty();
-    let sets = CapabilitySets { effective: none, permitted: none, inheritable: none };
+    let sets = CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() };
     rustix::thread::set_capabilities(None, sets).map_err(|e| fault("capabilities", e))?;
     rustix::thread::set_no_new_privs(true).map_err(|e| fault("no_new_privs", e))
 }

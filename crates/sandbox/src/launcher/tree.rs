@@ -15,8 +15,8 @@ use crate::error::{SandboxError, Step};
 use crate::plan::{Identity, Owner, Plan, RootStep};
 use crate::syscalls::{self, MountAttributes};
 
-/// Any directory that surely exists; it is covered in the sandbox's own mount namespace only.
-const STAGE: &str = "/tmp";
+/// Any directory that surely exists and is no link; it is covered in the sandbox's own mount namespace only.
+const STAGE: &str = "/proc";
 /// The root holds directories, links and small files.
 const ROOT_SIZE_BYTES: u64 = 64 << 20;
 
@@ -31,7 +31,7 @@ pub(super) fn enter_empty_root(identity: &Identity) -> Result<(), SandboxError> 
     let fault = |what: &str, e: rustix::io::Errno| SandboxError::caused_by(Step::ChangeRoot, what, e);
     let root = tmpfs(ROOT_SIZE_BYTES, 0o755, Owner::Init, identity).map_err(|e| fault("making a root", e))?;
     move_mount(root.as_fd(), "", CWD, STAGE, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
-        .map_err(|e| fault("mounting a root on /tmp", e))?;
+        .map_err(|e| fault("mounting a root", e))?;
     rustix::process::chdir(STAGE).map_err(|e| fault("entering the root", e))?;
     // With the same directory twice the old root ends up on top of the new one, and is taken off.
     rustix::process::pivot_root(".", ".").map_err(|e| fault("pivoting", e))?;

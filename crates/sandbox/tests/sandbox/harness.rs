@@ -1,0 +1,104 @@
+//! Running specs, and waiting for conditions.
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use outwork_sandbox::{ExitStatus, Running, Sandbox, SandboxError, Spec, plan, probe};
+use tokio::io::AsyncReadExt;
+
+/// Longest wait for anything. Generous: the machine may be busy.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+pub fn launcher() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_outwork-sandbox-init"))
+}
+
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// A spec that runs a script of `sh`.
+pub fn shell(script: &str) -> Spec {
+    Spec::new(["sh", "-c", script])
+}
+
+/// A spec that runs a script of Python.
+pub fn python(script: &str) -> Spec {
+    Spec::new(["/usr/bin/python3", "-c", script])
+}
+
+#[derive(Debug)]
+pub struct Output {
+    pub status: ExitStatus,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+pub async fn spawn(spec: &Spec) -> Result<Running, SandboxError> {
+    Sandbox::spawn(plan(spec, &probe()).expect("this machine can carry it out"), launcher()).await
+}
+
+/// Run to the end; nothing may be left in the sandbox.
+pub async fn run(spec: &Spec) -> Output {
+    let mut running = spawn(spec).await.unwrap();
+    let output = within("the sandbox to end", finish(&mut running)).await;
+    assert_eq!(running.pid_namespace().processes(), [] as [u32; 0]);
+    output
+}
+
+/// Run to the end, which must be a success.
+pub async fn stdout(spec: &Spec) -> String {
+    let output = run(spec).await;
+    assert_eq!(output.status, ExitStatus::Code(0), "{output:?}");
+    output.stdout
+}
+
+pub async fn finish(running: &mut Running) -> Output {
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    let mut out = running.stdout.take().expect("stdout is piped");
+    let mut err = running.stderr.take().expect("stderr is piped");
+    let (status, _, _) = tokio::join!(running.wait(), out.read_to_end(&mut stdout), err.read_to_end(&mut stderr));
+    Output {
+        status: status.unwrap(),
+        stdout: String::from_utf8_lossy(&stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&stderr).into_owned(),
+    }
+}
+
+pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("waited in vain for {what}"))
+}
+
+/// Look again and again until `look` says it is as wished; else fail with what it last saw.
+pub async fn eventually<T>(what: &str, mut look: impl FnMut() -> Result<T, String>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match look() {
+            Ok(value) => return value,
+            Err(seen) if Instant::now() > deadline => panic!("waited in vain for {what}; last seen: {seen}"),
+            Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+        }
+    }
+}
+
+/// A directory of the worker's, like the ones it keeps: closed to everybody else.
+pub fn directory() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    set_mode(directory.path(), 0o700);
+    directory
+}
+
+pub fn set_mode(path: &Path, mode: u32) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// A copy of the launcher where any user can run it.
+pub fn launcher_for_everybody(dir: &Path) -> PathBuf {
+    let copy = dir.join("outwork-sandbox-init");
+    std::fs::copy(launcher(), &copy).unwrap();
+    set_mode(dir, 0o755);
+    set_mode(&copy, 0o755);
+    copy
+}

@@ -1,0 +1,106 @@
+//! A worker as a process of its own: another user, or one that is killed.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::Stdio;
+
+use outwork_sandbox::{Mount, PidNamespace, Spec};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::harness::{directory, eventually, is_root, launcher_for_everybody, python, set_mode, shell, within};
+
+/// Not used by anything: the last ids but one are conventionally nobody's.
+const ORDINARY: u32 = 65_533;
+
+/// Start the little worker of the launcher's program with a spec.
+fn start(program: &Path, dir: &Path, spec: &Spec, as_ordinary_user: bool) -> Child {
+    let file = dir.join("spec.json");
+    std::fs::write(&file, serde_json::to_vec(spec).unwrap()).unwrap();
+    set_mode(&file, 0o644);
+    let mut command = if as_ordinary_user && is_root() {
+        let mut command = Command::new("setpriv");
+        command.args([&format!("--reuid={ORDINARY}"), &format!("--regid={ORDINARY}"), "--clear-groups"]).arg(program);
+        command
+    } else {
+        Command::new(program)
+    };
+    command.arg("run").arg(&file).stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap()
+}
+
+type Lines = tokio::io::Lines<BufReader<tokio::process::ChildStdout>>;
+
+async fn line(lines: &mut Lines) -> serde_json::Value {
+    let line = within("a line of the worker", lines.next_line()).await.unwrap().expect("the worker says more");
+    serde_json::from_str(&line).unwrap()
+}
+
+#[tokio::test]
+async fn an_ordinary_user_can_be_the_worker() {
+    let (dir, workspace) = (directory(), directory());
+    let program = launcher_for_everybody(dir.path());
+    let user = if is_root() { ORDINARY } else { rustix::process::geteuid().as_raw() };
+    std::os::unix::fs::chown(workspace.path(), Some(user), None).unwrap();
+    let mut spec = shell(
+        "id -u; id -g; cat /proc/self/uid_map | tr -s ' '; echo x > file; stat -c %U file; [ -e /root ] || echo hidden; \
+         touch /x /etc/x /dev/x 2>&1 | grep -c Read-only; grep ^CapEff /proc/self/status; grep -c : /proc/net/dev",
+    );
+    spec.mounts.push(Mount::Bind { source: workspace.path().to_owned(), target: "/workspace".into() });
+    spec.working_directory = "/workspace".into();
+
+    let mut worker = start(&program, dir.path(), &spec, true);
+    let mut lines = BufReader::new(worker.stdout.take().unwrap()).lines();
+    let started = line(&mut lines).await;
+    assert!(started["started"].is_u64(), "{started}");
+    let ended = line(&mut lines).await;
+
+    assert_eq!(
+        ended["stdout"].as_str().unwrap(),
+        format!("1000\n1000\n 1000 {user} 1\nagent\nhidden\n3\nCapEff:\t0000000000000000\n1\n"),
+        "{ended}"
+    );
+    assert_eq!(workspace.path().join("file").metadata().unwrap().uid(), user);
+}
+
+#[tokio::test]
+async fn a_worker_that_is_killed_leaves_nothing() {
+    for as_ordinary_user in [false, true] {
+        let dir = directory();
+        let program = launcher_for_everybody(dir.path());
+        let spec = python(
+            "
+import os, signal, time
+for n in range(3):
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0: os.setsid(); time.sleep(1000)
+        os._exit(0)
+time.sleep(1000)",
+        );
+        let mut worker = start(&program, dir.path(), &spec, as_ordinary_user);
+        let mut lines = BufReader::new(worker.stdout.take().unwrap()).lines();
+        let started = line(&mut lines).await;
+        let namespace = PidNamespace(started["started"].as_u64().unwrap());
+        let launcher = started["launcher"].as_u64().unwrap();
+        eventually("the daemons", || match namespace.processes().len() {
+            4.. => Ok(()), // The command and its daemons; an ordinary user does not see the first process.
+            few => Err(format!("{few} processes")),
+        })
+        .await;
+
+        worker.start_kill().unwrap();
+
+        eventually("the sandbox to be empty", || match &*namespace.processes() {
+            [] => Ok(()),
+            left => Err(format!("{left:?}")),
+        })
+        .await;
+        eventually("the launcher to be gone", || {
+            match std::fs::read_to_string(format!("/proc/{launcher}/stat")) {
+                Ok(stat) if !stat.contains(") Z ") => Err(stat),
+                Ok(_) | Err(_) => Ok(()),
+            }
+        })
+        .await;
+    }
+}
