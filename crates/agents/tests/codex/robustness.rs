@@ -89,6 +89,7 @@ fn a_session_file_outside_its_directory_is_not_believed() {
         "/home/agent/.codex/sessions",
         "/home/agent/.codex/config.toml",
         "/home/agent/.codex/sessions/x.sqlite",
+        "/home/agent/x.jsonl",
         "/home/agent2/.codex/sessions/x.jsonl",
         ".codex/sessions/x.jsonl",
         "",
@@ -234,6 +235,28 @@ fn messages_of_another_thread_or_turn_are_not_ours() {
             []
         );
     }
+}
+
+#[test]
+fn only_the_calls_of_this_turn_are_counted() {
+    let usage = json!({"last": {"inputTokens": 7, "outputTokens": 2}, "modelContextWindow": 100});
+    let told = |turn| {
+        let params = json!({"threadId": THREAD, "turnId": turn, "tokenUsage": usage});
+        said(&json!({"method": "thread/tokenUsage/updated", "params": params}))
+    };
+    assert_eq!(told("the turn before"), []);
+    let last = TokenCount {
+        input: 7,
+        output: 2,
+        ..TokenCount::default()
+    };
+    assert_eq!(
+        told("t"),
+        [Effect::Event(AgentEvent::Tokens {
+            last,
+            context_window: Some(100)
+        })]
+    );
 }
 
 #[test]
