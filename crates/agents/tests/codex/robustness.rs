@@ -2,7 +2,7 @@
 
 use outwork_agents::{
     AgentCommand, AgentEvent, EVENT_TEXT_MAX_BYTES, Effect, ExitStatus, FailureClass, SteerId,
-    TurnOutcome,
+    TokenCount, TurnOutcome,
 };
 use serde_json::{Value, json};
 
