@@ -1,1 +1,269 @@
-//! Being written.
+//! A row of `attempts`: the domain's attempt in columns, and what numbers its log.
+
+use outwork_domain::attempt::Refused;
+use outwork_domain::{
+    Attempt, Desired, Epoch, Failure, FailureCode, Lease, State, Step, Timestamp, WorkerId,
+};
+
+use crate::error::StoreError;
+use crate::limits_json;
+use crate::sql::{Row, Value, id, opt_id, values};
+use crate::store::Tx;
+
+/// An attempt and what the store keeps beside it.
+#[derive(Clone, Debug)]
+pub(crate) struct AttemptRow {
+    pub(crate) attempt: Attempt,
+    /// The worker of the newest claim.
+    pub(crate) worker: Option<WorkerId>,
+    /// The number of the last event.
+    pub(crate) last_seq: i64,
+    /// The number, by the worker's own count, of the last event of the newest claim.
+    pub(crate) acked_worker_seq: i64,
+}
+
+/// The columns of `attempts a` that [`AttemptRow::read`] wants.
+macro_rules! attempt_columns {
+    () => {
+        "a.id, a.workspace_id, a.task_id, a.turn_id, a.number, a.created_at, a.limits, a.epoch, \
+         a.tries, a.desired, a.cancel_since, a.state, a.step, a.lease_worker_id, a.lease_epoch, \
+         a.lease_until, a.visible_at, a.deadline_at, a.ended_at, a.question, a.failure_code, \
+         a.failure_message, a.failure_hint, a.worker_id, a.last_seq, a.acked_worker_seq"
+    };
+}
+pub(crate) use attempt_columns;
+
+impl AttemptRow {
+    pub(crate) fn read(row: &Row) -> Result<Self, StoreError> {
+        let attempt = Attempt {
+            id: row.parsed("id")?,
+            workspace_id: row.parsed("workspace_id")?,
+            task_id: row.parsed("task_id")?,
+            turn_id: row.parsed("turn_id")?,
+            number: row
+                .number::<u32>("number")?
+                .try_into()
+                .map_err(|_| StoreError::corrupt("number"))?,
+            created_at: row.time("created_at")?,
+            limits: limits_json::from_json(&row.text("limits")?)?,
+            epoch: Epoch::new(row.int("epoch")?),
+            tries: row.number("tries")?,
+            desired: read_desired(row)?,
+            state: read_state(row)?,
+        };
+        Ok(Self {
+            attempt,
+            worker: row.opt_parsed("worker_id")?,
+            last_seq: row.int("last_seq")?,
+            acked_worker_seq: row.int("acked_worker_seq")?,
+        })
+    }
+
+    pub(crate) async fn insert(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        const INSERT: &str = "INSERT INTO attempts (id, workspace_id, epoch, tries, desired, \
+             cancel_since, state, step, lease_worker_id, lease_epoch, lease_until, visible_at, \
+             deadline_at, due_at, ended_at, question, failure_code, failure_message, \
+             failure_hint, worker_id, last_seq, acked_worker_seq, \
+             task_id, turn_id, number, created_at, limits) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, \
+             $18, $19, $20, $21, $22, $23, $24, $25, $26, $27)";
+        let mut values = self.changing();
+        let Attempt {
+            task_id,
+            turn_id,
+            number,
+            created_at,
+            limits,
+            ..
+        } = &self.attempt;
+        values.extend(values![
+            id(task_id),
+            id(turn_id),
+            number.get(),
+            *created_at,
+            limits_json::to_json(limits)
+        ]);
+        tx.execute(INSERT, values).await?;
+        Ok(())
+    }
+
+    /// Writes what changed since it was read at `before`. Hits exactly one row or is refused.
+    pub(crate) async fn update(&self, tx: &mut Tx<'_>, before: Epoch) -> Result<(), StoreError> {
+        const UPDATE: &str = "UPDATE attempts SET epoch = $3, tries = $4, desired = $5, \
+             cancel_since = $6, state = $7, step = $8, lease_worker_id = $9, lease_epoch = $10, \
+             lease_until = $11, visible_at = $12, deadline_at = $13, due_at = $14, \
+             ended_at = $15, question = $16, failure_code = $17, failure_message = $18, \
+             failure_hint = $19, worker_id = $20, last_seq = $21, acked_worker_seq = $22 \
+             WHERE id = $1 AND workspace_id = $2 AND epoch = $23";
+        let mut values = self.changing();
+        values.push(Value::from(before.get()));
+        match tx.execute(UPDATE, values).await? {
+            1 => Ok(()),
+            _ => Err(StoreError::Refused(Refused::StaleLease {
+                spoke: before,
+                current: self.attempt.epoch,
+            })),
+        }
+    }
+
+    /// Id, workspace, and the columns that change, in the order of both statements above.
+    fn changing(&self) -> Vec<Value> {
+        let Attempt {
+            id: attempt_id,
+            workspace_id,
+            task_id: _,
+            turn_id: _,
+            number: _,
+            created_at: _,
+            limits: _,
+            epoch,
+            tries,
+            desired,
+            state,
+        } = &self.attempt;
+        let (desired, cancel_since) = match desired {
+            Desired::Run => ("run", None),
+            Desired::Cancel { since } => ("cancel", Some(*since)),
+        };
+        let columns = StateColumns::of(state);
+        let (code, message, hint) = match columns.failure {
+            Some(Failure {
+                code,
+                message,
+                hint,
+            }) => (Some(code.as_str()), Some(message.as_str()), hint.as_deref()),
+            None => (None, None, None),
+        };
+        values![
+            id(attempt_id),
+            id(workspace_id),
+            epoch.get(),
+            *tries,
+            desired,
+            cancel_since,
+            columns.state,
+            columns.step.map(Step::as_str),
+            opt_id(columns.lease.map(|lease| lease.worker)),
+            columns.lease.map(|lease| lease.epoch.get()),
+            columns.lease.map(|lease| lease.until),
+            columns.visible_at,
+            columns.deadline_at,
+            self.attempt.due_at(),
+            columns.ended_at,
+            columns.question,
+            code,
+            message,
+            hint,
+            opt_id(self.worker),
+            self.last_seq,
+            self.acked_worker_seq
+        ]
+    }
+}
+
+/// A state, spread over columns.
+#[derive(Default)]
+struct StateColumns<'s> {
+    state: &'static str,
+    step: Option<Step>,
+    lease: Option<Lease>,
+    visible_at: Option<Timestamp>,
+    deadline_at: Option<Timestamp>,
+    ended_at: Option<Timestamp>,
+    question: Option<&'s str>,
+    failure: Option<&'s Failure>,
+}
+
+impl<'s> StateColumns<'s> {
+    fn of(state: &'s State) -> Self {
+        match state {
+            State::Queued {
+                visible_at,
+                deadline_at,
+            } => Self {
+                state: "queued",
+                visible_at: Some(*visible_at),
+                deadline_at: Some(*deadline_at),
+                ..Self::default()
+            },
+            State::Held {
+                lease,
+                step,
+                deadline_at,
+            } => Self {
+                state: "held",
+                step: Some(*step),
+                lease: Some(*lease),
+                deadline_at: Some(*deadline_at),
+                ..Self::default()
+            },
+            State::AwaitingInput {
+                question,
+                deadline_at,
+            } => Self {
+                state: "awaiting_input",
+                question: Some(question),
+                deadline_at: Some(*deadline_at),
+                ..Self::default()
+            },
+            State::Succeeded { ended_at } => Self::ended("succeeded", *ended_at, None),
+            State::Failed { ended_at, failure } => Self::ended("failed", *ended_at, Some(failure)),
+            State::Cancelled { ended_at } => Self::ended("cancelled", *ended_at, None),
+        }
+    }
+
+    fn ended(state: &'static str, at: Timestamp, failure: Option<&'s Failure>) -> Self {
+        Self {
+            state,
+            ended_at: Some(at),
+            failure,
+            ..Self::default()
+        }
+    }
+}
+
+fn read_desired(row: &Row) -> Result<Desired, StoreError> {
+    match (row.text("desired")?.as_str(), row.opt_time("cancel_since")?) {
+        ("run", None) => Ok(Desired::Run),
+        ("cancel", Some(since)) => Ok(Desired::Cancel { since }),
+        (_, _) => Err(StoreError::corrupt("desired")),
+    }
+}
+
+fn read_state(row: &Row) -> Result<State, StoreError> {
+    Ok(match row.text("state")?.as_str() {
+        "queued" => State::Queued {
+            visible_at: row.time("visible_at")?,
+            deadline_at: row.time("deadline_at")?,
+        },
+        "held" => State::Held {
+            lease: Lease {
+                worker: row.parsed("lease_worker_id")?,
+                epoch: Epoch::new(row.int("lease_epoch")?),
+                until: row.time("lease_until")?,
+            },
+            step: Step::parse(&row.text("step")?).ok_or_else(|| StoreError::corrupt("step"))?,
+            deadline_at: row.time("deadline_at")?,
+        },
+        "awaiting_input" => State::AwaitingInput {
+            question: row.text("question")?,
+            deadline_at: row.time("deadline_at")?,
+        },
+        "succeeded" => State::Succeeded {
+            ended_at: row.time("ended_at")?,
+        },
+        "failed" => State::Failed {
+            ended_at: row.time("ended_at")?,
+            failure: Failure {
+                code: FailureCode::parse(&row.text("failure_code")?)
+                    .ok_or_else(|| StoreError::corrupt("failure_code"))?,
+                message: row.text("failure_message")?,
+                hint: row.opt_text("failure_hint")?,
+            },
+        },
+        "cancelled" => State::Cancelled {
+            ended_at: row.time("ended_at")?,
+        },
+        _ => return Err(StoreError::corrupt("state")),
+    })
+}

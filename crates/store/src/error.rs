@@ -1,9 +1,12 @@
 //! Why something could not be read or written.
 
+use std::error::Error;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use outwork_domain::TaskId;
 use outwork_domain::attempt::Refused;
+use sqlx::sqlite::SqliteError;
 
 /// Why a database could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -37,7 +40,7 @@ pub enum OpenError {
     Migrate(#[source] sqlx::migrate::MigrateError),
 }
 
-/// Why something could not be read or written. Nothing was written then, except that after
+/// Why something could not be read or written. Nothing was written then; only after
 /// [`StoreError::Unavailable`] it is not known.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -82,7 +85,7 @@ pub enum StoreError {
     Refused(#[from] Refused),
     /// The database does not answer. Whether the write happened is not known; repeating it is right.
     #[error("the database does not answer; try again")]
-    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Unavailable(#[source] Box<dyn Error + Send + Sync>),
     /// What is stored makes no sense.
     #[error("the database holds a {what} that makes no sense; restore a backup")]
     Corrupt {
@@ -91,8 +94,122 @@ pub enum StoreError {
     },
     /// Any other error of the database.
     #[error("the database refused the request")]
-    Database(#[source] sqlx::Error),
+    Database(#[source] Box<dyn Error + Send + Sync>),
     /// An object could not be read or written.
     #[error("an object could not be read or written")]
-    Object(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Object(#[source] Box<dyn Error + Send + Sync>),
+}
+
+impl StoreError {
+    pub(crate) fn corrupt(what: &str) -> Self {
+        Self::Corrupt {
+            what: what.to_owned(),
+        }
+    }
+
+    pub(crate) fn unavailable(reason: &'static str) -> Self {
+        Self::Unavailable(reason.into())
+    }
+
+    /// The same for each of several callers.
+    pub(crate) fn shared(error: &Arc<sqlx::Error>) -> Self {
+        Self::of(kind(error), Box::new(Arc::clone(error)))
+    }
+
+    fn of(kind: Kind, source: Box<dyn Error + Send + Sync>) -> Self {
+        match kind {
+            Kind::DiskFull => Self::DiskFull,
+            Kind::Unavailable => Self::Unavailable(source),
+            Kind::Corrupt => Self::Corrupt {
+                what: "page or column".to_owned(),
+            },
+            Kind::Other => Self::Database(source),
+        }
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::of(kind(&error), Box::new(error))
+    }
+}
+
+enum Kind {
+    DiskFull,
+    Unavailable,
+    Corrupt,
+    Other,
+}
+
+fn kind(error: &sqlx::Error) -> Kind {
+    match error {
+        sqlx::Error::Database(error) => match error.code().as_deref() {
+            Some(code) if error.try_downcast_ref::<SqliteError>().is_some() => sqlite_kind(code),
+            Some(code) => postgres_kind(code),
+            None => Kind::Other,
+        },
+        sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::StorageFull => Kind::DiskFull,
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => Kind::Unavailable,
+        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => Kind::Corrupt,
+        _ => Kind::Other,
+    }
+}
+
+/// By the result codes of <https://www.sqlite.org/rescode.html>.
+fn sqlite_kind(code: &str) -> Kind {
+    const IOERR_SHMSIZE: u32 = 4874;
+    let Ok(code) = code.parse::<u32>() else {
+        return Kind::Other;
+    };
+    match (code, code & 0xff) {
+        // No room for the wal-index: its size is set before anything is written to it.
+        (IOERR_SHMSIZE, _) | (_, 13) => Kind::DiskFull,
+        // Locked by another process; no memory; input or output failed; cannot be opened.
+        (_, 5 | 6 | 7 | 10 | 14) => Kind::Unavailable,
+        (_, 11 | 26) => Kind::Corrupt,
+        (_, _) => Kind::Other,
+    }
+}
+
+/// By the classes of <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+fn postgres_kind(code: &str) -> Kind {
+    match code {
+        "53100" => Kind::DiskFull,
+        "XX001" | "XX002" => Kind::Corrupt,
+        // Transaction rolled back by the server: conflict, deadlock.
+        _ if code.starts_with("40") => Kind::Unavailable,
+        // Connection, resources, operator intervention, system error.
+        _ if ["08", "53", "57", "58"]
+            .iter()
+            .any(|class| code.starts_with(class)) =>
+        {
+            Kind::Unavailable
+        }
+        _ => Kind::Other,
+    }
+}
+
+/// Whether a unique index refused the row.
+pub(crate) fn is_duplicate(error: &StoreError) -> bool {
+    match error {
+        StoreError::Database(source) => source
+            .downcast_ref::<sqlx::Error>()
+            .and_then(sqlx::Error::as_database_error)
+            .is_some_and(|error| error.is_unique_violation()),
+        _ => false,
+    }
+}
+
+/// Whether another process holds SQLite's lock.
+pub(crate) fn is_locked(error: &sqlx::Error) -> bool {
+    error
+        .as_database_error()
+        .and_then(|error| error.code())
+        .and_then(|code| code.parse::<u32>().ok())
+        .is_some_and(|code| code & 0xff == 5)
 }

@@ -1,10 +1,12 @@
 //! Workspaces, principals and tokens.
 
+use outwork_domain::principal::{Principal, PrincipalKind};
 use outwork_domain::{Timestamp, WorkspaceId};
 
 use crate::error::StoreError;
 use crate::record::{Authenticated, Bootstrap, NewToken};
-use crate::store::Store;
+use crate::sql::{Sql, id, values};
+use crate::store::{Store, Tx, Write};
 
 impl Store {
     /// Makes the first workspace and its tokens. If there is a workspace already, answers the
@@ -14,14 +16,13 @@ impl Store {
         first: Bootstrap,
         now: Timestamp,
     ) -> Result<WorkspaceId, StoreError> {
-        let _ = (first, now);
-        unimplemented!()
+        self.write(MakeFirst { first, now }).await
     }
 
-    /// Adds a token, and its principal unless it exists.
+    /// Adds a token, and its principal unless it exists. Errors: [`StoreError::NotFound`] if the
+    /// workspace does not exist or the principal is not in it.
     pub async fn add_token(&self, token: NewToken, now: Timestamp) -> Result<(), StoreError> {
-        let _ = (token, now);
-        unimplemented!()
+        self.write(AddToken { token, now }).await
     }
 
     /// Whom the token with this SHA-256 speaks for; `None` if unknown or expired.
@@ -30,7 +31,105 @@ impl Store {
         hash: [u8; 32],
         now: Timestamp,
     ) -> Result<Option<Authenticated>, StoreError> {
-        let _ = (hash, now);
-        unimplemented!()
+        const SELECT: &str = "SELECT p.id, p.workspace_id, p.kind, p.name, \
+             w.name AS workspace_name FROM tokens t \
+             JOIN principals p ON p.id = t.principal_id \
+             JOIN workspaces w ON w.id = p.workspace_id \
+             WHERE t.hash = $1 AND (t.expires_at IS NULL OR t.expires_at > $2)";
+        let row = self.read().await?.row(SELECT, values![hash, now]).await?;
+        let Some(row) = row else {
+            return Ok(None);
+        };
+        Ok(Some(Authenticated {
+            principal: Principal {
+                id: row.parsed("id")?,
+                workspace_id: row.parsed("workspace_id")?,
+                kind: PrincipalKind::parse(&row.text("kind")?)
+                    .ok_or_else(|| StoreError::corrupt("kind"))?,
+                name: row.text("name")?,
+            },
+            workspace_name: row.text("workspace_name")?,
+        }))
+    }
+}
+
+struct MakeFirst {
+    first: Bootstrap,
+    now: Timestamp,
+}
+
+impl Write for MakeFirst {
+    type Output = WorkspaceId;
+
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<WorkspaceId, StoreError> {
+        // Two servers that start at once must not both find nothing: this row is the lock.
+        let lock = Sql {
+            sqlite: "SELECT id FROM server WHERE id = 1",
+            postgres: "SELECT id FROM server WHERE id = 1 FOR UPDATE",
+        };
+        tx.row(lock, values![]).await?;
+        const OLDEST: &str = "SELECT id FROM workspaces ORDER BY created_at, id LIMIT 1";
+        if let Some(row) = tx.row(OLDEST, values![]).await? {
+            return row.parsed("id");
+        }
+        let Bootstrap {
+            workspace_id,
+            workspace_name,
+            tokens,
+        } = &self.first;
+        const INSERT: &str = "INSERT INTO workspaces (id, name, created_at) VALUES ($1, $2, $3)";
+        tx.execute(INSERT, values![id(workspace_id), workspace_name, self.now])
+            .await?;
+        for token in tokens {
+            add(tx, token, self.now).await?;
+        }
+        Ok(*workspace_id)
+    }
+}
+
+struct AddToken {
+    token: NewToken,
+    now: Timestamp,
+}
+
+impl Write for AddToken {
+    type Output = ();
+
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        add(tx, &self.token, self.now).await
+    }
+}
+
+async fn add(tx: &mut Tx<'_>, token: &NewToken, now: Timestamp) -> Result<(), StoreError> {
+    let NewToken {
+        token_id,
+        principal_id,
+        workspace_id,
+        kind,
+        name,
+        hash,
+        expires_at,
+    } = token;
+    const WORKSPACE: &str = "SELECT id FROM workspaces WHERE id = $1";
+    tx.row(WORKSPACE, values![id(workspace_id)])
+        .await?
+        .ok_or(StoreError::NotFound)?;
+    const PRINCIPAL: &str = "INSERT INTO principals (id, workspace_id, kind, name, created_at) \
+         VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id) DO NOTHING";
+    let values = values![id(principal_id), id(workspace_id), kind.as_str(), name, now];
+    tx.execute(PRINCIPAL, values).await?;
+    const TOKEN: &str = "INSERT INTO tokens (id, principal_id, hash, created_at, expires_at) \
+         SELECT $1, p.id, $3, $4, $5 FROM principals p WHERE p.id = $2 AND p.workspace_id = $6";
+    let values = values![
+        id(token_id),
+        id(principal_id),
+        *hash,
+        now,
+        *expires_at,
+        id(workspace_id)
+    ];
+    match tx.execute(TOKEN, values).await? {
+        1 => Ok(()),
+        _ => Err(StoreError::NotFound),
     }
 }

@@ -1,11 +1,15 @@
 //! What workers do: claim, renew, advance, finish, release.
 
 use outwork_domain::attempt::{Outcome, Refused};
-use outwork_domain::{AttemptId, Desired, Epoch, Step, Timestamp, WorkerId, WorkspaceId};
+use outwork_domain::{AttemptId, Command, Desired, Epoch, Step, Timestamp, WorkerId, WorkspaceId};
 
+use crate::attempt_row::{AttemptRow, attempt_columns};
 use crate::error::StoreError;
-use crate::record::{AttemptResult, Claimed};
-use crate::store::Store;
+use crate::record::{AttemptResult, Claimed, ModelRecord};
+use crate::result_row::write_result;
+use crate::sql::{Sql, for_update, id, values};
+use crate::store::{Store, Tx, Write};
+use crate::{environment, model, task, task_row, transition};
 
 impl Store {
     /// Gives `worker` at most `max` visible attempts of environments whose agent is in `agents`,
@@ -18,8 +22,14 @@ impl Store {
         max: u32,
         now: Timestamp,
     ) -> Result<Vec<Claimed>, StoreError> {
-        let _ = (workspace, worker, agents, max, now);
-        unimplemented!()
+        self.write(Claim {
+            workspace,
+            worker,
+            agents: serde_json::to_string(agents).expect("texts are JSON"),
+            max,
+            now,
+        })
+        .await
     }
 
     /// Renews the leases that `worker` holds: for each claim, in the order given, what is wanted
@@ -30,8 +40,12 @@ impl Store {
         claims: &[(AttemptId, Epoch)],
         now: Timestamp,
     ) -> Result<Vec<Result<Desired, Refused>>, StoreError> {
-        let _ = (worker, claims, now);
-        unimplemented!()
+        self.write(Renew {
+            worker,
+            claims: claims.to_vec(),
+            now,
+        })
+        .await
     }
 
     /// The worker goes to `step`. Answers what is wanted, and the number of the last event
@@ -44,8 +58,13 @@ impl Store {
         step: Step,
         now: Timestamp,
     ) -> Result<(Desired, i64), StoreError> {
-        let _ = (workspace, attempt, epoch, step, now);
-        unimplemented!()
+        self.write(Verb {
+            workspace,
+            attempt,
+            command: Command::Advance { epoch, step },
+            now,
+        })
+        .await
     }
 
     /// The worker is done. `last_seq` is the number of the last event it sent in this claim
@@ -65,8 +84,16 @@ impl Store {
         last_seq: i64,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let _ = (workspace, attempt, epoch, outcome, result, last_seq, now);
-        unimplemented!()
+        self.write(Finish {
+            workspace,
+            attempt,
+            epoch,
+            outcome,
+            result,
+            last_seq,
+            now,
+        })
+        .await
     }
 
     /// The worker gives the attempt back unfinished.
@@ -77,7 +104,195 @@ impl Store {
         epoch: Epoch,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let _ = (workspace, attempt, epoch, now);
-        unimplemented!()
+        self.write(Verb {
+            workspace,
+            attempt,
+            command: Command::Release { epoch },
+            now,
+        })
+        .await
+        .map(drop)
+    }
+}
+
+struct Claim {
+    workspace: WorkspaceId,
+    worker: WorkerId,
+    /// A JSON array of names.
+    agents: String,
+    max: u32,
+    now: Timestamp,
+}
+
+impl Write for Claim {
+    type Output = Vec<Claimed>;
+
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<Vec<Claimed>, StoreError> {
+        let values = values![id(self.workspace), self.now, &self.agents, self.max];
+        let rows = tx.rows(VISIBLE, values).await?;
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let model = model::load(tx.conn(), self.workspace).await?;
+        let claim = Command::Claim {
+            worker: self.worker,
+        };
+        let mut claimed = Vec::with_capacity(rows.len());
+        for row in rows {
+            let row = AttemptRow::read(&row)?;
+            let next = transition::apply(&row, claim.clone(), self.now)?;
+            let row = transition::write(tx, next, self.now).await?;
+            claimed.push(gather(tx, row, model.clone()).await?);
+        }
+        Ok(claimed)
+    }
+}
+
+/// What can be claimed, the longest waiting first. The query is driven by the partial index
+/// `attempts_claimable`; what another claim has just locked is left out, not waited for.
+const VISIBLE: Sql = Sql {
+    sqlite: concat!(
+        "SELECT ",
+        attempt_columns!(),
+        " FROM attempts a WHERE a.workspace_id = $1 AND a.state = 'queued' \
+         AND a.visible_at <= $2 AND (SELECT e.agent FROM tasks t \
+         JOIN environments e ON e.id = t.environment_id WHERE t.id = a.task_id) \
+         IN (SELECT value FROM json_each($3)) \
+         ORDER BY a.visible_at, a.id LIMIT $4"
+    ),
+    postgres: concat!(
+        "SELECT ",
+        attempt_columns!(),
+        " FROM attempts a WHERE a.workspace_id = $1 AND a.state = 'queued' \
+         AND a.visible_at <= $2 AND (SELECT e.agent FROM tasks t \
+         JOIN environments e ON e.id = t.environment_id WHERE t.id = a.task_id) \
+         IN (SELECT jsonb_array_elements_text($3::jsonb)) \
+         ORDER BY a.visible_at, a.id LIMIT $4 FOR UPDATE OF a SKIP LOCKED"
+    ),
+};
+
+/// All that a worker needs to run the attempt.
+async fn gather(
+    tx: &mut Tx<'_>,
+    row: AttemptRow,
+    model: Option<ModelRecord>,
+) -> Result<Claimed, StoreError> {
+    let attempt = row.attempt;
+    let conn = tx.conn();
+    let task = task_row::load_task(conn, attempt.task_id).await?;
+    let turn = task_row::load_turn(conn, attempt.turn_id).await?;
+    let environment = environment::load(conn, task.environment_id).await?;
+    let continues = match turn.continues {
+        Some(before) => task::load_attempt(conn, attempt.workspace_id, before).await?,
+        None => None,
+    };
+    Ok(Claimed {
+        attempt,
+        task,
+        turn,
+        environment,
+        model,
+        continues,
+    })
+}
+
+struct Renew {
+    worker: WorkerId,
+    claims: Vec<(AttemptId, Epoch)>,
+    now: Timestamp,
+}
+
+impl Write for Renew {
+    type Output = Vec<Result<Desired, Refused>>;
+
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<Self::Output, StoreError> {
+        // Locked in the order of their ids, so that two transactions never wait for each other.
+        let mut order: Vec<usize> = (0..self.claims.len()).collect();
+        order.sort_by_key(|&index| self.claims[index].0);
+        let mut answers = vec![Err(Refused::NotDue); self.claims.len()];
+        for index in order {
+            let (attempt, epoch) = self.claims[index];
+            answers[index] = self.renew(tx, attempt, epoch).await?;
+        }
+        Ok(answers)
+    }
+}
+
+impl Renew {
+    async fn renew(
+        &self,
+        tx: &mut Tx<'_>,
+        attempt: AttemptId,
+        epoch: Epoch,
+    ) -> Result<Result<Desired, Refused>, StoreError> {
+        let sql = for_update!(
+            "SELECT ",
+            attempt_columns!(),
+            " FROM attempts a WHERE a.id = $1 AND a.worker_id = $2"
+        );
+        let row = tx.row(sql, values![id(attempt), id(self.worker)]).await?;
+        let Some(row) = row else {
+            // Unknown, or another worker's: to this one it is all the same.
+            return Ok(Err(Refused::StaleLease {
+                spoke: epoch,
+                current: Epoch::ZERO,
+            }));
+        };
+        let row = AttemptRow::read(&row)?;
+        let next = match transition::apply(&row, Command::Renew { epoch }, self.now) {
+            Ok(next) => next,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        let row = transition::write(tx, next, self.now).await?;
+        Ok(Ok(row.attempt.desired))
+    }
+}
+
+/// A command of a worker that needs nothing else.
+struct Verb {
+    workspace: WorkspaceId,
+    attempt: AttemptId,
+    command: Command,
+    now: Timestamp,
+}
+
+impl Write for Verb {
+    type Output = (Desired, i64);
+
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<(Desired, i64), StoreError> {
+        let row = transition::load(tx, self.workspace, self.attempt).await?;
+        let next = transition::apply(&row, self.command.clone(), self.now)?;
+        let row = transition::write(tx, next, self.now).await?;
+        Ok((row.attempt.desired, row.acked_worker_seq))
+    }
+}
+
+struct Finish {
+    workspace: WorkspaceId,
+    attempt: AttemptId,
+    epoch: Epoch,
+    outcome: Outcome,
+    result: AttemptResult,
+    last_seq: i64,
+    now: Timestamp,
+}
+
+impl Write for Finish {
+    type Output = ();
+
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        let row = transition::load(tx, self.workspace, self.attempt).await?;
+        let finish = Command::Finish {
+            epoch: self.epoch,
+            outcome: self.outcome.clone(),
+        };
+        let next = transition::apply(&row, finish, self.now)?;
+        if row.acked_worker_seq < self.last_seq {
+            return Err(StoreError::Gap {
+                expected: row.acked_worker_seq + 1,
+            });
+        }
+        let row = transition::write(tx, next, self.now).await?;
+        write_result(tx, &row.attempt, self.epoch, &self.result).await
     }
 }

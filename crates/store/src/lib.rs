@@ -20,24 +20,32 @@
 mod error;
 mod record;
 
-mod encoding;
+mod store;
+
 mod postgres;
 mod sql;
 mod sqlite;
-mod store;
+
+mod identity;
+
+mod environment;
+mod model;
+
+mod task;
+mod task_row;
+
+mod submit;
 
 mod attempt_row;
-mod event;
-mod record_rows;
+mod limits_json;
+mod result_row;
+mod transition;
 
 mod cancel;
-mod environment;
-mod identity;
+mod event;
 mod lease;
-mod model;
 mod reap;
-mod submit;
-mod task;
+
 mod worker;
 
 mod objects;

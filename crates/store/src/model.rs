@@ -4,7 +4,8 @@ use outwork_domain::WorkspaceId;
 
 use crate::error::StoreError;
 use crate::record::ModelRecord;
-use crate::store::Store;
+use crate::sql::{Conn, count, id, values};
+use crate::store::{Store, Tx, Write};
 
 impl Store {
     /// Sets the model of the workspace.
@@ -13,13 +14,63 @@ impl Store {
         workspace: WorkspaceId,
         model: ModelRecord,
     ) -> Result<(), StoreError> {
-        let _ = (workspace, model);
-        unimplemented!()
+        self.write(SetModel { workspace, model }).await
     }
 
     /// The model of the workspace.
     pub async fn model(&self, workspace: WorkspaceId) -> Result<Option<ModelRecord>, StoreError> {
-        let _ = workspace;
-        unimplemented!()
+        load(&mut self.read().await?.conn(), workspace).await
     }
+}
+
+struct SetModel {
+    workspace: WorkspaceId,
+    model: ModelRecord,
+}
+
+impl Write for SetModel {
+    type Output = ();
+
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        const UPSERT: &str = "INSERT INTO models (workspace_id, base_url, name, sealed_key, \
+             context_window, updated_at) VALUES ($1, $2, $3, $4, $5, $6) \
+             ON CONFLICT (workspace_id) DO UPDATE SET base_url = excluded.base_url, \
+             name = excluded.name, sealed_key = excluded.sealed_key, \
+             context_window = excluded.context_window, updated_at = excluded.updated_at";
+        let ModelRecord {
+            base_url,
+            name,
+            sealed_key,
+            context_window,
+            updated_at,
+        } = &self.model;
+        let values = values![
+            id(self.workspace),
+            base_url,
+            name,
+            sealed_key.clone(),
+            count(*context_window),
+            *updated_at
+        ];
+        tx.execute(UPSERT, values).await?;
+        Ok(())
+    }
+}
+
+pub(crate) async fn load(
+    conn: &mut Conn<'_>,
+    workspace: WorkspaceId,
+) -> Result<Option<ModelRecord>, StoreError> {
+    const SELECT: &str = "SELECT base_url, name, sealed_key, context_window, updated_at \
+         FROM models WHERE workspace_id = $1";
+    let Some(row) = conn.row(SELECT, values![id(workspace)]).await? else {
+        return Ok(None);
+    };
+    Ok(Some(ModelRecord {
+        base_url: row.text("base_url")?,
+        name: row.text("name")?,
+        sealed_key: row.opt_bytes("sealed_key")?,
+        context_window: row.number("context_window")?,
+        updated_at: row.time("updated_at")?,
+    }))
 }

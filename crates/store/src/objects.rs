@@ -1,39 +1,86 @@
 //! What is too large for a row: diffs and sessions, by their key.
 
+use std::error::Error;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use bytes::Bytes;
+use object_store::local::LocalFileSystem;
+use object_store::{ObjectStore, ObjectStoreExt};
 use outwork_domain::ObjectKey;
 
 use crate::error::{OpenError, StoreError};
 
 /// Objects in a directory. Clones share it.
 #[derive(Clone, Debug)]
-pub struct Objects {}
+pub struct Objects(Arc<dyn ObjectStore>);
 
 impl Objects {
-    /// Opens the directory; makes it unless it exists.
+    /// Opens the directory; makes it, for its owner only, unless it exists.
     pub fn open_directory(path: &Path) -> Result<Self, OpenError> {
-        let _ = path;
-        unimplemented!()
+        let unusable = |source: io::Error| OpenError::File {
+            path: path.to_owned(),
+            source,
+        };
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .map_err(unusable)?;
+        let directory = LocalFileSystem::new_with_prefix(path)
+            .map_err(|error| unusable(io::Error::other(error)))?
+            .with_fsync(true);
+        Ok(Self(Arc::new(directory)))
     }
 
     /// Stores an object, in place of one of the same key. When this returns it is durable; until
-    /// then the old one is there whole.
+    /// then the old one is there whole. Errors: [`StoreError::DiskFull`].
     pub async fn put(&self, key: &ObjectKey, content: Bytes) -> Result<(), StoreError> {
-        let _ = (key, content);
-        unimplemented!()
+        let path = location(key)?;
+        self.0.put(&path, content.into()).await.map_err(failed)?;
+        Ok(())
     }
 
     /// The object.
     pub async fn get(&self, key: &ObjectKey) -> Result<Option<Bytes>, StoreError> {
-        let _ = key;
-        unimplemented!()
+        let path = location(key)?;
+        let found = match self.0.get(&path).await {
+            Ok(found) => found,
+            Err(object_store::Error::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(failed(error)),
+        };
+        Ok(Some(found.bytes().await.map_err(failed)?))
     }
 
     /// Removes the object; no error if there is none.
     pub async fn delete(&self, key: &ObjectKey) -> Result<(), StoreError> {
-        let _ = key;
-        unimplemented!()
+        match self.0.delete(&location(key)?).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(failed(error)),
+        }
     }
+}
+
+fn location(key: &ObjectKey) -> Result<object_store::path::Path, StoreError> {
+    object_store::path::Path::parse(key.as_str())
+        .map_err(|error| StoreError::Object(Box::new(error)))
+}
+
+fn failed(error: object_store::Error) -> StoreError {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(&error);
+    while let Some(this) = cause {
+        let full = this.downcast_ref::<io::Error>().is_some_and(|error| {
+            matches!(
+                error.kind(),
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+            )
+        });
+        if full {
+            return StoreError::DiskFull;
+        }
+        cause = this.source();
+    }
+    StoreError::Object(Box::new(error))
 }

@@ -2,21 +2,27 @@
 
 use std::time::Duration;
 
-use outwork_domain::{AttemptId, Timestamp, WorkspaceId};
+use outwork_domain::attempt::Refused;
+use outwork_domain::{AttemptId, Command, Timestamp, WorkspaceId};
 
+use crate::attempt_row::{AttemptRow, attempt_columns};
 use crate::error::StoreError;
-use crate::store::Store;
+use crate::sql::{Sql, id, values};
+use crate::store::{Store, Tx, Write};
+use crate::transition;
 
 impl Store {
-    /// Moves on at most `limit` attempts whose lease, deadline or grace has passed, and says which.
+    /// Moves on at most `limit` attempts whose lease, deadline or grace has passed, and says
+    /// which. Also forgets as many expired idempotency keys.
     pub async fn reap(&self, now: Timestamp, limit: u32) -> Result<Vec<AttemptId>, StoreError> {
-        let _ = (now, limit);
-        unimplemented!()
+        self.write(Reap { now, limit }).await
     }
 
     /// When [`Store::reap`] has something to do next.
     pub async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
-        unimplemented!()
+        const SELECT: &str = "SELECT min(due_at) AS due_at FROM attempts WHERE due_at IS NOT NULL";
+        let row = self.read().await?.row(SELECT, values![]).await?;
+        row.map_or(Ok(None), |row| row.opt_time("due_at"))
     }
 
     /// When the next attempt of the workspace becomes visible that is not yet so at `now`
@@ -26,25 +32,112 @@ impl Store {
         workspace: WorkspaceId,
         now: Timestamp,
     ) -> Result<Option<Timestamp>, StoreError> {
-        let _ = (workspace, now);
-        unimplemented!()
+        const SELECT: &str = "SELECT min(visible_at) AS visible_at FROM attempts \
+             WHERE workspace_id = $1 AND state = 'queued' AND visible_at > $2";
+        let values = values![id(workspace), now];
+        let row = self.read().await?.row(SELECT, values).await?;
+        row.map_or(Ok(None), |row| row.opt_time("visible_at"))
     }
 
-    /// Gives all that is held `by` more time, because no server ran that long, and says how many
-    /// attempts that are.
+    /// Gives all that is held `by` more time, because no server ran that long: lease, deadline
+    /// of the step, and the grace of a cancel. Says how many attempts that are.
     pub async fn extend_leases(&self, by: Duration, now: Timestamp) -> Result<u64, StoreError> {
-        let _ = (by, now);
-        unimplemented!()
+        self.write(Extend { by, now }).await
     }
 
     /// When a server last said that it runs.
     pub async fn last_alive(&self) -> Result<Option<Timestamp>, StoreError> {
-        unimplemented!()
+        const SELECT: &str = "SELECT alive_at FROM server WHERE id = 1";
+        let row = self.read().await?.row(SELECT, values![]).await?;
+        row.map_or(Ok(None), |row| row.opt_time("alive_at"))
     }
 
     /// Says that a server runs.
     pub async fn mark_alive(&self, now: Timestamp) -> Result<(), StoreError> {
-        let _ = now;
-        unimplemented!()
+        self.write(MarkAlive { now }).await
     }
+}
+
+struct Reap {
+    now: Timestamp,
+    limit: u32,
+}
+
+impl Write for Reap {
+    type Output = Vec<AttemptId>;
+
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<Vec<AttemptId>, StoreError> {
+        let rows = tx.rows(DUE, values![self.now, self.limit]).await?;
+        let mut moved = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let row = AttemptRow::read(row)?;
+            match transition::apply(&row, Command::Reap, self.now) {
+                Ok(next) => moved.push(transition::write(tx, next, self.now).await?.attempt.id),
+                Err(
+                    Refused::NotDue
+                    | Refused::StaleLease { .. }
+                    | Refused::Ended { .. }
+                    | Refused::WrongState { .. },
+                ) => {}
+            }
+        }
+        tx.execute(FORGET, values![self.now, self.limit]).await?;
+        Ok(moved)
+    }
+}
+
+const DUE: Sql = Sql {
+    sqlite: concat!(
+        "SELECT ",
+        attempt_columns!(),
+        " FROM attempts a WHERE a.due_at <= $1 ORDER BY a.due_at LIMIT $2"
+    ),
+    postgres: concat!(
+        "SELECT ",
+        attempt_columns!(),
+        " FROM attempts a WHERE a.due_at <= $1 ORDER BY a.due_at LIMIT $2 \
+         FOR UPDATE SKIP LOCKED"
+    ),
+};
+
+const FORGET: &str = "DELETE FROM idempotency WHERE (principal_id, route, key) IN \
+     (SELECT principal_id, route, key FROM idempotency WHERE expires_at <= $1 LIMIT $2)";
+
+struct Extend {
+    by: Duration,
+    now: Timestamp,
+}
+
+impl Write for Extend {
+    type Output = u64;
+
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<u64, StoreError> {
+        // Every term of a held attempt's `due_at` moves, so it moves as far.
+        const EXTEND: &str = "UPDATE attempts SET lease_until = lease_until + $1, \
+             deadline_at = deadline_at + $1, due_at = due_at + $1, \
+             cancel_since = cancel_since + $1 WHERE state = 'held'";
+        let by = i64::try_from(self.by.as_millis()).unwrap_or(i64::MAX);
+        let extended = tx.execute(EXTEND, values![by]).await?;
+        mark(tx, self.now).await?;
+        Ok(extended)
+    }
+}
+
+struct MarkAlive {
+    now: Timestamp,
+}
+
+impl Write for MarkAlive {
+    type Output = ();
+
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        mark(tx, self.now).await
+    }
+}
+
+async fn mark(tx: &mut Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
+    const MARK: &str = "UPDATE server SET alive_at = $1 \
+         WHERE id = 1 AND (alive_at IS NULL OR alive_at < $1)";
+    tx.execute(MARK, values![now]).await?;
+    Ok(())
 }

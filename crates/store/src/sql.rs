@@ -1,1 +1,277 @@
-//! Being written.
+//! One way to run a statement on either engine.
+//!
+//! Statements are constants with `$1` placeholders. Where the engines differ (row locks, JSON
+//! table functions) a [`Sql`] has two texts. Only three types travel: integers, text, bytes.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use outwork_domain::Timestamp;
+use sqlx::postgres::{PgArguments, PgConnection, PgRow};
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
+use sqlx::{ColumnIndex, Postgres, Row as _, Sqlite};
+
+use crate::error::StoreError;
+
+/// A statement as each engine takes it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sql {
+    pub(crate) sqlite: &'static str,
+    pub(crate) postgres: &'static str,
+}
+
+impl From<&'static str> for Sql {
+    fn from(both: &'static str) -> Self {
+        Self {
+            sqlite: both,
+            postgres: both,
+        }
+    }
+}
+
+/// A query whose rows stay locked until the transaction ends. SQLite needs no lock: it has one
+/// writer at a time.
+macro_rules! for_update {
+    ($($text:expr),+ $(,)?) => {
+        $crate::sql::Sql {
+            sqlite: concat!($($text),+),
+            postgres: concat!($($text),+, " FOR UPDATE"),
+        }
+    };
+}
+pub(crate) use for_update;
+
+/// A query with `column IN (the texts in the JSON array $n)` between two parts of it.
+macro_rules! in_json {
+    ($before:expr, $placeholder:literal, $after:expr) => {
+        $crate::sql::Sql {
+            sqlite: concat!(
+                $before,
+                " IN (SELECT value FROM json_each(",
+                $placeholder,
+                ")) ",
+                $after
+            ),
+            postgres: concat!(
+                $before,
+                " IN (SELECT jsonb_array_elements_text(",
+                $placeholder,
+                "::jsonb)) ",
+                $after
+            ),
+        }
+    };
+}
+pub(crate) use in_json;
+
+/// A value for a placeholder.
+#[derive(Clone, Debug)]
+pub(crate) enum Value {
+    Int(Option<i64>),
+    Text(Option<String>),
+    Bytes(Option<Vec<u8>>),
+}
+
+/// The values for the placeholders of a statement.
+macro_rules! values {
+    ($($value:expr),* $(,)?) => { vec![$($crate::sql::Value::from($value)),*] };
+}
+pub(crate) use values;
+
+macro_rules! from {
+    ($($source:ty => |$value:ident| $made:expr),* $(,)?) => {
+        $(impl From<$source> for Value {
+            fn from($value: $source) -> Self {
+                $made
+            }
+        })*
+    };
+}
+
+from! {
+    i64 => |value| Self::Int(Some(value)),
+    Option<i64> => |value| Self::Int(value),
+    u32 => |value| Self::Int(Some(i64::from(value))),
+    Timestamp => |value| Self::Int(Some(value.as_millis())),
+    Option<Timestamp> => |value| Self::Int(value.map(Timestamp::as_millis)),
+    &str => |value| Self::Text(Some(value.to_owned())),
+    String => |value| Self::Text(Some(value)),
+    &String => |value| Self::Text(Some(value.clone())),
+    Option<String> => |value| Self::Text(value),
+    Option<&str> => |value| Self::Text(value.map(str::to_owned)),
+    Vec<u8> => |value| Self::Bytes(Some(value)),
+    Option<Vec<u8>> => |value| Self::Bytes(value),
+    [u8; 32] => |value| Self::Bytes(Some(value.to_vec())),
+}
+
+/// An id as a value.
+pub(crate) fn id(id: impl Display) -> Value {
+    Value::Text(Some(id.to_string()))
+}
+
+/// An id, where there is one, as a value.
+pub(crate) fn opt_id(id: Option<impl Display>) -> Value {
+    Value::Text(id.map(|id| id.to_string()))
+}
+
+/// A count that the database keeps as a signed number.
+pub(crate) fn count(count: u64) -> Value {
+    Value::Int(Some(i64::try_from(count).unwrap_or(i64::MAX)))
+}
+
+/// A connection in use.
+#[derive(Debug)]
+pub(crate) enum Conn<'c> {
+    Sqlite(&'c mut SqliteConnection),
+    Postgres(&'c mut PgConnection),
+}
+
+impl Conn<'_> {
+    pub(crate) async fn rows(
+        &mut self,
+        sql: impl Into<Sql>,
+        values: Vec<Value>,
+    ) -> Result<Vec<Row>, StoreError> {
+        let sql = sql.into();
+        match self {
+            Self::Sqlite(conn) => {
+                let rows = sqlite(sql, values).fetch_all(&mut **conn).await?;
+                Ok(rows.into_iter().map(Row::Sqlite).collect())
+            }
+            Self::Postgres(conn) => {
+                let rows = postgres(sql, values).fetch_all(&mut **conn).await?;
+                Ok(rows.into_iter().map(Row::Postgres).collect())
+            }
+        }
+    }
+
+    pub(crate) async fn row(
+        &mut self,
+        sql: impl Into<Sql>,
+        values: Vec<Value>,
+    ) -> Result<Option<Row>, StoreError> {
+        let sql = sql.into();
+        Ok(match self {
+            Self::Sqlite(conn) => sqlite(sql, values)
+                .fetch_optional(&mut **conn)
+                .await?
+                .map(Row::Sqlite),
+            Self::Postgres(conn) => postgres(sql, values)
+                .fetch_optional(&mut **conn)
+                .await?
+                .map(Row::Postgres),
+        })
+    }
+
+    /// Answers how many rows it hit.
+    pub(crate) async fn execute(
+        &mut self,
+        sql: impl Into<Sql>,
+        values: Vec<Value>,
+    ) -> Result<u64, StoreError> {
+        let sql = sql.into();
+        Ok(match self {
+            Self::Sqlite(conn) => sqlite(sql, values)
+                .execute(&mut **conn)
+                .await?
+                .rows_affected(),
+            Self::Postgres(conn) => postgres(sql, values)
+                .execute(&mut **conn)
+                .await?
+                .rows_affected(),
+        })
+    }
+}
+
+fn sqlite<'q>(sql: Sql, values: Vec<Value>) -> Query<'q, Sqlite, SqliteArguments> {
+    values
+        .into_iter()
+        .fold(sqlx::query(sql.sqlite), |query, value| match value {
+            Value::Int(value) => query.bind(value),
+            Value::Text(value) => query.bind(value),
+            Value::Bytes(value) => query.bind(value),
+        })
+}
+
+fn postgres<'q>(sql: Sql, values: Vec<Value>) -> Query<'q, Postgres, PgArguments> {
+    values
+        .into_iter()
+        .fold(sqlx::query(sql.postgres), |query, value| match value {
+            Value::Int(value) => query.bind(value),
+            Value::Text(value) => query.bind(value),
+            Value::Bytes(value) => query.bind(value),
+        })
+}
+
+/// A row of an answer.
+pub(crate) enum Row {
+    Sqlite(SqliteRow),
+    Postgres(PgRow),
+}
+
+impl Row {
+    fn get<'r, T>(&'r self, column: &str) -> Result<T, StoreError>
+    where
+        T: sqlx::Decode<'r, Sqlite>
+            + sqlx::Type<Sqlite>
+            + sqlx::Decode<'r, Postgres>
+            + sqlx::Type<Postgres>,
+        for<'a> &'a str: ColumnIndex<SqliteRow> + ColumnIndex<PgRow>,
+    {
+        Ok(match self {
+            Self::Sqlite(row) => row.try_get(column)?,
+            Self::Postgres(row) => row.try_get(column)?,
+        })
+    }
+
+    pub(crate) fn int(&self, column: &str) -> Result<i64, StoreError> {
+        self.get(column)
+    }
+
+    pub(crate) fn opt_int(&self, column: &str) -> Result<Option<i64>, StoreError> {
+        self.get(column)
+    }
+
+    /// An integer that must fit another type.
+    pub(crate) fn number<T: TryFrom<i64>>(&self, column: &str) -> Result<T, StoreError> {
+        T::try_from(self.int(column)?).map_err(|_| StoreError::corrupt(column))
+    }
+
+    pub(crate) fn time(&self, column: &str) -> Result<Timestamp, StoreError> {
+        Ok(Timestamp::from_millis(self.int(column)?))
+    }
+
+    pub(crate) fn opt_time(&self, column: &str) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.opt_int(column)?.map(Timestamp::from_millis))
+    }
+
+    pub(crate) fn text(&self, column: &str) -> Result<String, StoreError> {
+        self.get(column)
+    }
+
+    pub(crate) fn opt_text(&self, column: &str) -> Result<Option<String>, StoreError> {
+        self.get(column)
+    }
+
+    pub(crate) fn bytes(&self, column: &str) -> Result<Vec<u8>, StoreError> {
+        self.get(column)
+    }
+
+    pub(crate) fn opt_bytes(&self, column: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.get(column)
+    }
+
+    /// A text that must parse, such as an id.
+    pub(crate) fn parsed<T: FromStr>(&self, column: &str) -> Result<T, StoreError> {
+        self.text(column)?
+            .parse()
+            .map_err(|_| StoreError::corrupt(column))
+    }
+
+    pub(crate) fn opt_parsed<T: FromStr>(&self, column: &str) -> Result<Option<T>, StoreError> {
+        self.opt_text(column)?
+            .map(|text| text.parse().map_err(|_| StoreError::corrupt(column)))
+            .transpose()
+    }
+}

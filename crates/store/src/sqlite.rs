@@ -1,1 +1,348 @@
-//! Being written.
+//! SQLite: readers, and one writer that commits in groups.
+//!
+//! A commit costs a flush of the disk however much it holds. So callers hand their writes to one
+//! task; it takes all that wait, runs each under a savepoint in one transaction, commits, and only
+//! then answers them. A write that fails is rolled back to its savepoint and the others go on. If
+//! SQLite gives the whole transaction up (it may when the disk is full), nothing of it was
+//! acknowledged, and each write is run again in a transaction of its own.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
+};
+use sqlx::{Connection, Executor, Sqlite as Lite, Transaction};
+use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::error::{OpenError, StoreError, is_locked};
+use crate::record::Change;
+use crate::sql::Conn;
+use crate::store::{Tx, Write, migrate_error, publish};
+
+static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+
+/// Connections that read.
+const READERS: u32 = 4;
+/// Writes in one transaction, at most.
+const GROUP: usize = 256;
+/// Writes that may wait before callers wait to hand theirs in.
+const WAITING: usize = 1024;
+/// How long to wait for a lock that another process holds.
+const BUSY: Duration = Duration::from_secs(5);
+
+#[derive(Debug)]
+pub(crate) struct Sqlite {
+    readers: SqlitePool,
+    queue: Mutex<Option<mpsc::Sender<Box<dyn Job>>>>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A [`Write`] whose caller waits.
+trait Job: Send {
+    /// Runs it and keeps what came of it; says whether it went well.
+    fn run<'a>(&'a mut self, conn: &'a mut SqliteConnection) -> Boxed<'a, bool>;
+
+    /// Answers the caller: what came of it, or the error that undid it.
+    fn answer(self: Box<Self>, undone: Option<StoreError>, changes: &broadcast::Sender<Change>);
+}
+
+/// What a write answers and what it changed, until it is committed.
+type Done<W> = Result<(<W as Write>::Output, Vec<Change>), StoreError>;
+
+struct Waiting<W: Write> {
+    write: W,
+    caller: oneshot::Sender<Result<W::Output, StoreError>>,
+    done: Option<Done<W>>,
+}
+
+impl<W: Write> Job for Waiting<W> {
+    fn run<'a>(&'a mut self, conn: &'a mut SqliteConnection) -> Boxed<'a, bool> {
+        Box::pin(async {
+            let done = Tx::new(Conn::Sqlite(conn)).run(&self.write).await;
+            let ok = done.is_ok();
+            self.done = Some(done);
+            ok
+        })
+    }
+
+    fn answer(self: Box<Self>, undone: Option<StoreError>, to: &broadcast::Sender<Change>) {
+        let answer = match (undone, self.done) {
+            (None, Some(Ok((output, changes)))) => {
+                publish(to, changes);
+                Ok(output)
+            }
+            // It failed by itself, so nothing of it could be undone.
+            (_, Some(Err(error))) => Err(error),
+            (Some(error), _) => Err(error),
+            (None, None) => Err(StoreError::unavailable("the write was not run")),
+        };
+        let _caller_left = self.caller.send(answer);
+    }
+}
+
+impl Sqlite {
+    pub(crate) async fn open(
+        path: &Path,
+        changes: broadcast::Sender<Change>,
+    ) -> Result<Self, OpenError> {
+        create(path)?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY)
+            .statement_cache_capacity(256);
+        let mut conn = SqliteConnection::connect_with(&options)
+            .await
+            .map_err(OpenError::Connect)?;
+        MIGRATIONS
+            .run(&mut conn)
+            .await
+            .map_err(|error| migrate_error(error, &MIGRATIONS))?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .acquire_timeout(BUSY)
+            .connect_with(options.clone().read_only(true))
+            .await
+            .map_err(OpenError::Connect)?;
+        let (queue, waiting) = mpsc::channel(WAITING);
+        let writer = Writer {
+            options,
+            conn,
+            changes,
+        };
+        Ok(Self {
+            readers,
+            queue: Mutex::new(Some(queue)),
+            writer: Mutex::new(Some(tokio::spawn(writer.run(waiting)))),
+        })
+    }
+
+    pub(crate) async fn close(&self) {
+        drop(lock(&self.queue).take());
+        let writer = lock(&self.writer).take();
+        if let Some(writer) = writer
+            && let Err(error) = writer.await
+        {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "the writer panicked"
+            );
+        }
+        self.readers.close().await;
+    }
+
+    pub(crate) async fn snapshot(&self) -> Result<Transaction<'static, Lite>, StoreError> {
+        Ok(self.readers.begin().await?)
+    }
+
+    pub(crate) async fn write<W: Write>(&self, write: W) -> Result<W::Output, StoreError> {
+        const CLOSED: &str = "the store is closed";
+        let (caller, answer) = oneshot::channel();
+        let queue = lock(&self.queue)
+            .clone()
+            .ok_or_else(|| StoreError::unavailable(CLOSED))?;
+        let job = Waiting {
+            write,
+            caller,
+            done: None,
+        };
+        queue
+            .send(Box::new(job))
+            .await
+            .map_err(|_| StoreError::unavailable(CLOSED))?;
+        answer.await.map_err(|_| StoreError::unavailable(CLOSED))?
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().expect("nothing panics while it holds this")
+}
+
+/// Makes the file, for its owner only: it holds sealed keys and hashes of tokens. SQLite gives the
+/// files beside it the same mode.
+fn create(path: &Path) -> Result<(), OpenError> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .map(drop)
+        .map_err(|source| OpenError::File {
+            path: path.to_owned(),
+            source,
+        })
+}
+
+struct Writer {
+    options: SqliteConnectOptions,
+    conn: SqliteConnection,
+    changes: broadcast::Sender<Change>,
+}
+
+type Group = Vec<Box<dyn Job>>;
+
+impl Writer {
+    /// Ends when all who could send have gone.
+    async fn run(mut self, mut waiting: mpsc::Receiver<Box<dyn Job>>) {
+        let mut group = Vec::with_capacity(GROUP);
+        while waiting.recv_many(&mut group, GROUP).await > 0 {
+            self.commit(std::mem::take(&mut group)).await;
+        }
+        if let Err(error) = self.conn.close().await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the database was not closed in order; it is checked when it is opened again"
+            );
+        }
+    }
+
+    async fn commit(&mut self, mut group: Group) {
+        match self.transaction(&mut group).await {
+            Ok(()) => {
+                for job in group {
+                    job.answer(None, &self.changes);
+                }
+            }
+            Err(GivenUp::Single) => {
+                for job in group {
+                    let mut alone = vec![job];
+                    let undone = self.transaction(&mut alone).await.err();
+                    for job in alone {
+                        job.answer(undone.as_ref().map(GivenUp::error), &self.changes);
+                    }
+                }
+            }
+            Err(given_up) => {
+                for job in group {
+                    job.answer(Some(given_up.error()), &self.changes);
+                }
+            }
+        }
+    }
+
+    /// Runs the group in one transaction. `Ok`: it is on disk, less the writes that failed.
+    async fn transaction(&mut self, group: &mut Group) -> Result<(), GivenUp> {
+        self.begin().await?;
+        let ran = match group.as_mut_slice() {
+            [alone] => self.run_alone(alone).await,
+            several => self.run_group(several).await,
+        };
+        match ran {
+            Ok(false) => Ok(()),
+            Ok(true) => match self.conn.execute("COMMIT").await {
+                Ok(_) => Ok(()),
+                Err(error) => {
+                    self.roll_back().await;
+                    Err(GivenUp::commit(error, group.len()))
+                }
+            },
+            Err(given_up) => {
+                self.roll_back().await;
+                Err(given_up)
+            }
+        }
+    }
+
+    /// Opens a fresh connection where the old one is in a state that nothing can be begun in.
+    async fn begin(&mut self) -> Result<(), GivenUp> {
+        const BEGIN: &str = "BEGIN IMMEDIATE";
+        let Err(error) = self.conn.execute(BEGIN).await else {
+            return Ok(());
+        };
+        if is_locked(&error) {
+            return Err(GivenUp::All(Arc::new(error)));
+        }
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "the writer opens its database again"
+        );
+        let again = async {
+            self.conn = SqliteConnection::connect_with(&self.options).await?;
+            self.conn.execute(BEGIN).await
+        };
+        match again.await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(GivenUp::All(Arc::new(error))),
+        }
+    }
+
+    /// Without a savepoint. Whether there is something to commit.
+    async fn run_alone(&mut self, job: &mut Box<dyn Job>) -> Result<bool, GivenUp> {
+        let ok = job.run(&mut self.conn).await;
+        if !ok {
+            self.roll_back().await;
+        }
+        Ok(ok)
+    }
+
+    async fn run_group(&mut self, group: &mut [Box<dyn Job>]) -> Result<bool, GivenUp> {
+        let mut next = "SAVEPOINT one";
+        for job in group {
+            self.conn.execute(next).await.map_err(single)?;
+            next = if job.run(&mut self.conn).await {
+                "RELEASE one; SAVEPOINT one"
+            } else {
+                "ROLLBACK TO one; RELEASE one; SAVEPOINT one"
+            };
+        }
+        // The last savepoint is released by the commit.
+        if next.starts_with("ROLLBACK") {
+            self.conn.execute("ROLLBACK TO one").await.map_err(single)?;
+        }
+        Ok(true)
+    }
+
+    /// SQLite may have rolled back by itself; then there is nothing to do.
+    async fn roll_back(&mut self) {
+        if let Err(error) = self.conn.execute("ROLLBACK").await {
+            tracing::debug!(
+                error = &error as &dyn std::error::Error,
+                "nothing to roll back"
+            );
+        }
+    }
+}
+
+fn single(_lost: sqlx::Error) -> GivenUp {
+    GivenUp::Single
+}
+
+/// Why a transaction was not committed. Nothing of it is visible.
+enum GivenUp {
+    /// Each write has to be tried by itself.
+    Single,
+    /// All have to be told.
+    All(Arc<sqlx::Error>),
+}
+
+impl GivenUp {
+    /// A small write may find room where the group did not.
+    fn commit(error: sqlx::Error, group: usize) -> Self {
+        let error = Arc::new(error);
+        match StoreError::shared(&error) {
+            StoreError::DiskFull if group > 1 => Self::Single,
+            _ => Self::All(error),
+        }
+    }
+
+    fn error(&self) -> StoreError {
+        match self {
+            Self::Single => StoreError::unavailable("the transaction was rolled back"),
+            Self::All(error) => StoreError::shared(error),
+        }
+    }
+}

@@ -1,41 +1,248 @@
 //! Opening a database, and the two ways to use it: reading and writing.
 
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
+use outwork_domain::{TaskId, Timestamp};
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::{Postgres as Pg, Sqlite as Lite, Transaction};
 use tokio::sync::broadcast;
 
 use crate::error::{OpenError, StoreError};
+use crate::postgres::Postgres;
 use crate::record::Change;
+use crate::sql::{Conn, Row, Sql, Value, id, values};
+use crate::sqlite::Sqlite;
+
+/// How many changes a receiver of [`Store::changes`] may lag behind before it has to read again.
+const CHANGES: usize = 4096;
 
 /// The database. Clones share it.
 #[derive(Clone, Debug)]
-pub struct Store {}
+pub struct Store(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    engine: Engine,
+    changes: broadcast::Sender<Change>,
+}
+
+#[derive(Debug)]
+enum Engine {
+    Sqlite(Sqlite),
+    Postgres(Postgres),
+}
+
+/// A change of the database: all or nothing. It may run more than once, as long as what it did
+/// before was rolled back.
+pub(crate) trait Write: Send + Sync + 'static {
+    type Output: Send + 'static;
+
+    fn apply(
+        &self,
+        tx: &mut Tx<'_>,
+    ) -> impl Future<Output = Result<Self::Output, StoreError>> + Send;
+}
+
+/// A transaction in which a [`Write`] runs.
+pub(crate) struct Tx<'c> {
+    conn: Conn<'c>,
+    changes: Vec<Change>,
+    touched: BTreeMap<TaskId, Timestamp>,
+}
+
+/// A consistent view of the database.
+pub(crate) enum Snapshot {
+    Sqlite(Transaction<'static, Lite>),
+    Postgres(Transaction<'static, Pg>),
+}
 
 impl Store {
-    /// Opens the SQLite database at `path`; makes it, and brings its schema up to date.
+    /// Opens the SQLite database at `path`; makes it, and brings its schema up to date. Only one
+    /// process may do so at a time; that is the caller's to ensure.
     pub async fn open_sqlite(path: &Path) -> Result<Self, OpenError> {
-        let _ = path;
-        unimplemented!()
+        let (changes, _) = broadcast::channel(CHANGES);
+        let engine = Engine::Sqlite(Sqlite::open(path, changes.clone()).await?);
+        Ok(Self(Arc::new(Inner { engine, changes })))
     }
 
     /// Opens the PostgreSQL database at `url` and brings its schema up to date.
     pub async fn open_postgres(url: &str) -> Result<Self, OpenError> {
-        let _ = url;
-        unimplemented!()
+        let (changes, _) = broadcast::channel(CHANGES);
+        let engine = Engine::Postgres(Postgres::open(url).await?);
+        Ok(Self(Arc::new(Inner { engine, changes })))
     }
 
-    /// Ends what was begun and closes the database.
+    /// Ends what was begun and closes the database. Later calls fail.
     pub async fn close(&self) {
-        unimplemented!()
+        match &self.0.engine {
+            Engine::Sqlite(sqlite) => sqlite.close().await,
+            Engine::Postgres(postgres) => postgres.close().await,
+        }
     }
 
-    /// Reads and writes something trivial.
+    /// Reads and writes something trivial: `Ok` means that the database takes both.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        unimplemented!()
+        self.read()
+            .await?
+            .row("SELECT probes FROM server WHERE id = 1", values![])
+            .await?
+            .ok_or_else(|| StoreError::corrupt("server row"))?;
+        self.write(Probe).await
     }
 
-    /// What is committed from now on by this process.
+    /// What is committed from now on by this process. With several servers on one PostgreSQL,
+    /// poll behind it.
     pub fn changes(&self) -> broadcast::Receiver<Change> {
-        unimplemented!()
+        self.0.changes.subscribe()
+    }
+
+    pub(crate) async fn write<W: Write>(&self, write: W) -> Result<W::Output, StoreError> {
+        match &self.0.engine {
+            Engine::Sqlite(sqlite) => sqlite.write(write).await,
+            Engine::Postgres(postgres) => {
+                let (output, changes) = postgres.write(&write).await?;
+                publish(&self.0.changes, changes);
+                Ok(output)
+            }
+        }
+    }
+
+    /// A view in which several statements see the same.
+    pub(crate) async fn read(&self) -> Result<Snapshot, StoreError> {
+        Ok(match &self.0.engine {
+            Engine::Sqlite(sqlite) => Snapshot::Sqlite(sqlite.snapshot().await?),
+            Engine::Postgres(postgres) => Snapshot::Postgres(postgres.snapshot().await?),
+        })
+    }
+}
+
+/// Tells those who listen; nobody listening is no error.
+pub(crate) fn publish(to: &broadcast::Sender<Change>, changes: Vec<Change>) {
+    for change in changes {
+        let _nobody_listens = to.send(change);
+    }
+}
+
+struct Probe;
+
+impl Write for Probe {
+    type Output = ();
+
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        tx.execute(
+            "UPDATE server SET probes = probes + 1 WHERE id = 1",
+            values![],
+        )
+        .await?;
+        Ok(())
+    }
+}
+
+impl<'c> Tx<'c> {
+    pub(crate) fn new(conn: Conn<'c>) -> Self {
+        Self {
+            conn,
+            changes: Vec::new(),
+            touched: BTreeMap::new(),
+        }
+    }
+
+    /// Runs the write to its end; the caller commits.
+    pub(crate) async fn run<W: Write>(
+        mut self,
+        write: &W,
+    ) -> Result<(W::Output, Vec<Change>), StoreError> {
+        let output = write.apply(&mut self).await?;
+        // In the order of their ids, so that two transactions never wait for each other here.
+        for (task, at) in std::mem::take(&mut self.touched) {
+            self.execute(
+                "UPDATE tasks SET updated_at = $2 WHERE id = $1 AND updated_at < $2",
+                values![id(task), at],
+            )
+            .await?;
+        }
+        Ok((output, self.changes))
+    }
+
+    /// To be told once this is committed.
+    pub(crate) fn changed(&mut self, change: Change) {
+        if !self.changes.contains(&change) {
+            self.changes.push(change);
+        }
+    }
+
+    /// The task changed; its time is written at the end.
+    pub(crate) fn touch(&mut self, task: TaskId, at: Timestamp) {
+        self.touched.insert(task, at);
+    }
+
+    pub(crate) fn conn(&mut self) -> &mut Conn<'c> {
+        &mut self.conn
+    }
+
+    pub(crate) async fn rows(
+        &mut self,
+        sql: impl Into<Sql> + Send,
+        values: Vec<Value>,
+    ) -> Result<Vec<Row>, StoreError> {
+        self.conn.rows(sql, values).await
+    }
+
+    pub(crate) async fn row(
+        &mut self,
+        sql: impl Into<Sql> + Send,
+        values: Vec<Value>,
+    ) -> Result<Option<Row>, StoreError> {
+        self.conn.row(sql, values).await
+    }
+
+    pub(crate) async fn execute(
+        &mut self,
+        sql: impl Into<Sql> + Send,
+        values: Vec<Value>,
+    ) -> Result<u64, StoreError> {
+        self.conn.execute(sql, values).await
+    }
+}
+
+impl Snapshot {
+    pub(crate) fn conn(&mut self) -> Conn<'_> {
+        match self {
+            Self::Sqlite(tx) => Conn::Sqlite(tx),
+            Self::Postgres(tx) => Conn::Postgres(tx),
+        }
+    }
+
+    pub(crate) async fn rows(
+        mut self,
+        sql: impl Into<Sql> + Send,
+        values: Vec<Value>,
+    ) -> Result<Vec<Row>, StoreError> {
+        self.conn().rows(sql, values).await
+    }
+
+    pub(crate) async fn row(
+        mut self,
+        sql: impl Into<Sql> + Send,
+        values: Vec<Value>,
+    ) -> Result<Option<Row>, StoreError> {
+        self.conn().row(sql, values).await
+    }
+}
+
+/// What a failed migration means.
+pub(crate) fn migrate_error(error: MigrateError, migrator: &Migrator) -> OpenError {
+    match error {
+        MigrateError::VersionMissing(found) => OpenError::NewerSchema {
+            found,
+            known: migrator
+                .iter()
+                .map(|migration| migration.version)
+                .max()
+                .unwrap_or(0),
+        },
+        other => OpenError::Migrate(other),
     }
 }

@@ -1,11 +1,16 @@
 //! New tasks and new turns.
 
+use std::num::NonZeroU32;
+
 use outwork_domain::task::Turn;
-use outwork_domain::{Attempt, WorkspaceId};
+use outwork_domain::{Attempt, EnvironmentId, TaskId, Timestamp, TurnId, WorkspaceId};
 
 use crate::error::StoreError;
 use crate::record::{Idempotency, Submission, Submitted};
-use crate::store::Store;
+use crate::sql::{Sql, for_update, id, values};
+use crate::store::{Store, Tx, Write};
+use crate::task_row::{insert_task, insert_turn};
+use crate::transition;
 
 impl Store {
     /// Makes a task with its first turn and attempts, together with the idempotency key. Errors:
@@ -15,8 +20,11 @@ impl Store {
         submission: Submission,
         idempotency: Option<Idempotency>,
     ) -> Result<Submitted, StoreError> {
-        let _ = (submission, idempotency);
-        unimplemented!()
+        self.write(Submit {
+            submission,
+            idempotency,
+        })
+        .await
     }
 
     /// Adds a turn with its attempts to a task, together with the idempotency key. The store sets
@@ -30,7 +38,181 @@ impl Store {
         attempts: Vec<Attempt>,
         idempotency: Option<Idempotency>,
     ) -> Result<Submitted, StoreError> {
-        let _ = (workspace, turn, attempts, idempotency);
-        unimplemented!()
+        self.write(AddTurn {
+            workspace,
+            turn,
+            attempts,
+            idempotency,
+        })
+        .await
     }
+}
+
+struct Submit {
+    submission: Submission,
+    idempotency: Option<Idempotency>,
+}
+
+impl Write for Submit {
+    type Output = Submitted;
+
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<Submitted, StoreError> {
+        let Submission {
+            task,
+            turn,
+            attempts,
+        } = &self.submission;
+        if let Some(before) = replay(tx, &self.idempotency, task.id, task.created_at).await? {
+            return Ok(before);
+        }
+        live(tx, task.workspace_id, task.environment_id).await?;
+        if turn.task_id != task.id {
+            return Err(StoreError::corrupt("turn of another task"));
+        }
+        insert_task(tx, task).await?;
+        insert_turn(tx, turn).await?;
+        insert_attempts(tx, attempts, task.workspace_id, task.id, turn.id).await?;
+        Ok(Submitted::New)
+    }
+}
+
+struct AddTurn {
+    workspace: WorkspaceId,
+    turn: Turn,
+    attempts: Vec<Attempt>,
+    idempotency: Option<Idempotency>,
+}
+
+impl Write for AddTurn {
+    type Output = Submitted;
+
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<Submitted, StoreError> {
+        const UNFINISHED: &str =
+            "SELECT id FROM attempts WHERE task_id = $1 AND due_at IS NOT NULL LIMIT 1";
+        const NUMBER: &str = "SELECT max(number) AS number FROM turns WHERE task_id = $1";
+        let Turn {
+            task_id,
+            created_at,
+            ..
+        } = self.turn;
+        if let Some(before) = replay(tx, &self.idempotency, task_id, created_at).await? {
+            return Ok(before);
+        }
+        let environment = environment_of(tx, self.workspace, task_id).await?;
+        live(tx, self.workspace, environment).await?;
+        if tx.row(UNFINISHED, values![id(task_id)]).await?.is_some() {
+            return Err(StoreError::TurnNotEnded);
+        }
+        let row = tx.row(NUMBER, values![id(task_id)]).await?;
+        let newest: u32 = row
+            .ok_or_else(|| StoreError::corrupt("turn"))?
+            .number("number")?;
+        let turn = Turn {
+            number: NonZeroU32::MIN.saturating_add(newest),
+            ..self.turn.clone()
+        };
+        insert_turn(tx, &turn).await?;
+        insert_attempts(tx, &self.attempts, self.workspace, task_id, turn.id).await?;
+        tx.touch(task_id, created_at);
+        Ok(Submitted::New)
+    }
+}
+
+async fn insert_attempts(
+    tx: &mut Tx<'_>,
+    attempts: &[Attempt],
+    workspace: WorkspaceId,
+    task: TaskId,
+    turn: TurnId,
+) -> Result<(), StoreError> {
+    for attempt in attempts {
+        let (of_workspace, of_task, of_turn) =
+            (attempt.workspace_id, attempt.task_id, attempt.turn_id);
+        if (of_workspace, of_task, of_turn) != (workspace, task, turn) {
+            return Err(StoreError::corrupt("attempt of another turn"));
+        }
+        transition::insert(tx, attempt).await?;
+    }
+    Ok(())
+}
+
+/// The environment of the task, which is locked: turns are added one after the other.
+async fn environment_of(
+    tx: &mut Tx<'_>,
+    workspace: WorkspaceId,
+    task: TaskId,
+) -> Result<EnvironmentId, StoreError> {
+    let sql = for_update!("SELECT environment_id FROM tasks WHERE id = $1 AND workspace_id = $2");
+    tx.row(sql, values![id(task), id(workspace)])
+        .await?
+        .ok_or(StoreError::NotFound)?
+        .parsed("environment_id")
+}
+
+/// The environment must be there, and stay until the transaction ends.
+async fn live(
+    tx: &mut Tx<'_>,
+    workspace: WorkspaceId,
+    environment: EnvironmentId,
+) -> Result<(), StoreError> {
+    const SELECT: &str = "SELECT id FROM environments \
+         WHERE id = $1 AND workspace_id = $2 AND deleted_at IS NULL";
+    const LOCK: Sql = Sql {
+        sqlite: SELECT,
+        postgres: "SELECT id FROM environments \
+             WHERE id = $1 AND workspace_id = $2 AND deleted_at IS NULL FOR SHARE",
+    };
+    let row = tx
+        .row(LOCK, values![id(environment), id(workspace)])
+        .await?;
+    row.map(drop).ok_or(StoreError::UnknownEnvironment)
+}
+
+/// Takes the key, or says what was done under it before. Two that come at once: the second waits
+/// here for the first.
+async fn replay(
+    tx: &mut Tx<'_>,
+    idempotency: &Option<Idempotency>,
+    task: TaskId,
+    now: Timestamp,
+) -> Result<Option<Submitted>, StoreError> {
+    const TAKE: &str = "INSERT INTO idempotency \
+         (principal_id, route, key, fingerprint, task_id, expires_at) \
+         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (principal_id, route, key) \
+         DO UPDATE SET fingerprint = excluded.fingerprint, task_id = excluded.task_id, \
+         expires_at = excluded.expires_at WHERE idempotency.expires_at <= $7";
+    const BEFORE: &str = "SELECT fingerprint, task_id FROM idempotency \
+         WHERE principal_id = $1 AND route = $2 AND key = $3";
+    let Some(Idempotency {
+        principal_id,
+        route,
+        key,
+        fingerprint,
+        expires_at,
+    }) = idempotency
+    else {
+        return Ok(None);
+    };
+    let values = values![
+        id(principal_id),
+        route,
+        key,
+        *fingerprint,
+        id(task),
+        *expires_at,
+        now
+    ];
+    if tx.execute(TAKE, values).await? == 1 {
+        return Ok(None);
+    }
+    let row = tx
+        .row(BEFORE, values![id(principal_id), route, key])
+        .await?
+        .ok_or_else(|| StoreError::unavailable("the idempotency key expired in between"))?;
+    if row.bytes("fingerprint")? != fingerprint {
+        return Err(StoreError::IdempotencyMismatch);
+    }
+    Ok(Some(Submitted::Replayed {
+        task_id: row.parsed("task_id")?,
+    }))
 }

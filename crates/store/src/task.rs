@@ -1,20 +1,24 @@
 //! Reading tasks and attempts.
 
-use outwork_domain::{AttemptId, TaskId, WorkspaceId};
+use std::collections::HashMap;
+
+use outwork_domain::{AttemptId, TaskId, TurnId, WorkspaceId};
 
 use crate::error::StoreError;
-use crate::record::{AttemptRecord, Paged, TaskFilter, TaskRecord};
+use crate::record::{AttemptRecord, Paged, TaskFilter, TaskRecord, TurnRecord};
+use crate::result_row::{read_record, select_attempt_records};
+use crate::sql::{Conn, Row, Sql, id, in_json, values};
 use crate::store::Store;
+use crate::task_row::{read_task, read_turn, select_tasks, select_turns};
 
 impl Store {
     /// The task with all its turns and attempts.
     pub async fn task(
         &self,
         workspace: WorkspaceId,
-        id: TaskId,
+        task: TaskId,
     ) -> Result<Option<TaskRecord>, StoreError> {
-        let _ = (workspace, id);
-        unimplemented!()
+        load(&mut self.read().await?.conn(), workspace, task).await
     }
 
     /// The tasks, newest first, at most `limit`, each with its newest turn. Errors:
@@ -26,17 +30,163 @@ impl Store {
         limit: u32,
         cursor: Option<&str>,
     ) -> Result<Paged<TaskRecord>, StoreError> {
-        let _ = (workspace, filter, limit, cursor);
-        unimplemented!()
+        let (created_at, before) = match cursor {
+            Some(cursor) => read_cursor(cursor).ok_or(StoreError::BadCursor)?,
+            None => (i64::MAX, String::new()),
+        };
+        let mut snapshot = self.read().await?;
+        let mut conn = snapshot.conn();
+        let mut values = values![id(workspace), created_at, before, i64::from(limit) + 1];
+        let rows = match filter.environment {
+            None => {
+                const SELECT: &str = concat!(
+                    select_tasks!(),
+                    "WHERE t.workspace_id = $1 AND (t.created_at, t.id) < ($2, $3) \
+                     ORDER BY t.created_at DESC, t.id DESC LIMIT $4"
+                );
+                conn.rows(SELECT, values).await?
+            }
+            Some(environment) => {
+                const SELECT: &str = concat!(
+                    select_tasks!(),
+                    "WHERE t.environment_id = $5 AND t.workspace_id = $1 \
+                     AND (t.created_at, t.id) < ($2, $3) \
+                     ORDER BY t.created_at DESC, t.id DESC LIMIT $4"
+                );
+                values.push(id(environment));
+                conn.rows(SELECT, values).await?
+            }
+        };
+        let more = rows.len() > limit as usize;
+        let rows = &rows[..rows.len().min(limit as usize)];
+        let items = records(&mut conn, rows, Turns::Newest).await?;
+        Ok(Paged {
+            next_cursor: items.last().filter(|_| more).map(|record| {
+                let task = &record.task;
+                format!("{}.{}", task.created_at.as_millis(), task.id)
+            }),
+            items,
+        })
     }
 
     /// The attempt.
     pub async fn attempt(
         &self,
         workspace: WorkspaceId,
-        id: AttemptId,
+        attempt: AttemptId,
     ) -> Result<Option<AttemptRecord>, StoreError> {
-        let _ = (workspace, id);
-        unimplemented!()
+        load_attempt(&mut self.read().await?.conn(), workspace, attempt).await
     }
+}
+
+pub(crate) async fn load(
+    conn: &mut Conn<'_>,
+    workspace: WorkspaceId,
+    task: TaskId,
+) -> Result<Option<TaskRecord>, StoreError> {
+    const SELECT: &str = concat!(select_tasks!(), "WHERE t.id = $1 AND t.workspace_id = $2");
+    let rows = conn.rows(SELECT, values![id(task), id(workspace)]).await?;
+    Ok(records(conn, &rows, Turns::All).await?.pop())
+}
+
+pub(crate) async fn load_attempt(
+    conn: &mut Conn<'_>,
+    workspace: WorkspaceId,
+    attempt: AttemptId,
+) -> Result<Option<AttemptRecord>, StoreError> {
+    const SELECT: &str = concat!(
+        select_attempt_records!(),
+        "WHERE a.id = $1 AND a.workspace_id = $2"
+    );
+    let row = conn
+        .row(SELECT, values![id(attempt), id(workspace)])
+        .await?;
+    row.map(|row| read_record(&row)).transpose()
+}
+
+#[derive(Clone, Copy)]
+enum Turns {
+    All,
+    Newest,
+}
+
+/// The tasks in `rows` with their turns and attempts: two statements, however many they are.
+async fn records(
+    conn: &mut Conn<'_>,
+    rows: &[Row],
+    which: Turns,
+) -> Result<Vec<TaskRecord>, StoreError> {
+    const ALL: Sql = in_json!(
+        concat!(select_turns!(), "WHERE u.task_id"),
+        "$1",
+        "ORDER BY u.number"
+    );
+    const NEWEST: Sql = in_json!(
+        concat!(select_turns!(), "WHERE u.task_id"),
+        "$1",
+        "AND u.number = (SELECT max(n.number) FROM turns n WHERE n.task_id = u.task_id)"
+    );
+    let mut tasks = Vec::with_capacity(rows.len());
+    for row in rows {
+        tasks.push(TaskRecord {
+            task: read_task(row)?,
+            environment_label: row.text("label")?,
+            turns: Vec::new(),
+        });
+    }
+    let sql = match which {
+        Turns::All => ALL,
+        Turns::Newest => NEWEST,
+    };
+    let ids = json_array(tasks.iter().map(|record| record.task.id));
+    let mut turns = Vec::new();
+    for row in conn.rows(sql, values![ids]).await? {
+        turns.push(read_turn(&row)?);
+    }
+    let mut attempts = attempts(conn, turns.iter().map(|turn| turn.id)).await?;
+    let mut of_task: HashMap<TaskId, Vec<TurnRecord>> = HashMap::new();
+    for turn in turns {
+        of_task.entry(turn.task_id).or_default().push(TurnRecord {
+            attempts: attempts.remove(&turn.id).unwrap_or_default(),
+            turn,
+        });
+    }
+    for record in &mut tasks {
+        record.turns = of_task.remove(&record.task.id).unwrap_or_default();
+    }
+    Ok(tasks)
+}
+
+/// The attempts of `turns`, by number.
+async fn attempts(
+    conn: &mut Conn<'_>,
+    turns: impl Iterator<Item = TurnId>,
+) -> Result<HashMap<TurnId, Vec<AttemptRecord>>, StoreError> {
+    const SELECT: Sql = in_json!(
+        concat!(select_attempt_records!(), "WHERE a.turn_id"),
+        "$1",
+        "ORDER BY a.number"
+    );
+    let ids = json_array(turns);
+    let mut of_turn: HashMap<_, Vec<_>> = HashMap::new();
+    for row in conn.rows(SELECT, values![ids]).await? {
+        let record = read_record(&row)?;
+        of_turn
+            .entry(record.attempt.turn_id)
+            .or_default()
+            .push(record);
+    }
+    Ok(of_turn)
+}
+
+fn json_array(ids: impl Iterator<Item = impl ToString>) -> String {
+    let ids: Vec<_> = ids.map(|id| id.to_string()).collect();
+    serde_json::to_string(&ids).expect("texts are JSON")
+}
+
+/// A cursor is the time and id of the last task seen, so that it holds when that one is gone.
+fn read_cursor(cursor: &str) -> Option<(i64, String)> {
+    let (created_at, task) = cursor.split_once('.')?;
+    let task: TaskId = task.parse().ok()?;
+    Some((created_at.parse().ok()?, task.to_string()))
 }

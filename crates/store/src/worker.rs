@@ -1,30 +1,56 @@
 //! Workers that registered.
 
+use std::collections::HashMap;
+
 use outwork_domain::principal::Worker;
-use outwork_domain::{Timestamp, WorkerId, WorkspaceId};
+use outwork_domain::{AttemptId, Timestamp, WorkerId, WorkspaceId};
 
 use crate::error::StoreError;
 use crate::record::WorkerRecord;
-use crate::store::Store;
+use crate::sql::{Row, id, values};
+use crate::store::{Store, Tx, Write};
 
 impl Store {
     /// Adds a worker or replaces what it said before. Errors: [`StoreError::NotFound`] if the id
     /// belongs to another workspace.
     pub async fn register_worker(&self, worker: &Worker, now: Timestamp) -> Result<(), StoreError> {
-        let _ = (worker, now);
-        unimplemented!()
+        self.write(Register {
+            worker: worker.clone(),
+            now,
+        })
+        .await
     }
 
     /// The worker was heard of. Errors: [`StoreError::NotFound`] if it is not registered.
     pub async fn touch_worker(&self, id: WorkerId, now: Timestamp) -> Result<(), StoreError> {
-        let _ = (id, now);
-        unimplemented!()
+        self.write(Touch { id, now }).await
     }
 
     /// The workers, by name, each with what it holds.
     pub async fn workers(&self, workspace: WorkspaceId) -> Result<Vec<WorkerRecord>, StoreError> {
-        let _ = workspace;
-        unimplemented!()
+        const WORKERS: &str = "SELECT id, workspace_id, name, slots, agents, seen_at \
+             FROM workers WHERE workspace_id = $1 ORDER BY name, id";
+        const HELD: &str = "SELECT lease_worker_id, id FROM attempts \
+             WHERE workspace_id = $1 AND state = 'held' ORDER BY id";
+        let mut snapshot = self.read().await?;
+        let mut conn = snapshot.conn();
+        let workers = conn.rows(WORKERS, values![id(workspace)]).await?;
+        let mut held: HashMap<WorkerId, Vec<AttemptId>> = HashMap::new();
+        for row in conn.rows(HELD, values![id(workspace)]).await? {
+            let worker = row.parsed("lease_worker_id")?;
+            held.entry(worker).or_default().push(row.parsed("id")?);
+        }
+        workers
+            .iter()
+            .map(|row| {
+                let worker = read(row)?;
+                Ok(WorkerRecord {
+                    attempts: held.remove(&worker.id).unwrap_or_default(),
+                    seen_at: row.time("seen_at")?,
+                    worker,
+                })
+            })
+            .collect()
     }
 
     /// Forgets a worker; its leases run out. Errors: [`StoreError::NotFound`].
@@ -33,7 +59,86 @@ impl Store {
         workspace: WorkspaceId,
         id: WorkerId,
     ) -> Result<(), StoreError> {
-        let _ = (workspace, id);
-        unimplemented!()
+        self.write(Remove { workspace, id }).await
+    }
+}
+
+fn read(row: &Row) -> Result<Worker, StoreError> {
+    Ok(Worker {
+        id: row.parsed("id")?,
+        workspace_id: row.parsed("workspace_id")?,
+        name: row.text("name")?,
+        slots: row.number("slots")?,
+        agents: serde_json::from_str(&row.text("agents")?)
+            .map_err(|_| StoreError::corrupt("agents"))?,
+    })
+}
+
+fn one(hit: u64) -> Result<(), StoreError> {
+    match hit {
+        1 => Ok(()),
+        _ => Err(StoreError::NotFound),
+    }
+}
+
+struct Register {
+    worker: Worker,
+    now: Timestamp,
+}
+
+impl Write for Register {
+    type Output = ();
+
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        const UPSERT: &str = "INSERT INTO workers (id, workspace_id, name, slots, agents, \
+             registered_at, seen_at) VALUES ($1, $2, $3, $4, $5, $6, $6) \
+             ON CONFLICT (id) DO UPDATE SET name = excluded.name, slots = excluded.slots, \
+             agents = excluded.agents, seen_at = excluded.seen_at \
+             WHERE workers.workspace_id = excluded.workspace_id";
+        let Worker {
+            id: worker_id,
+            workspace_id,
+            name,
+            slots,
+            agents,
+        } = &self.worker;
+        let values = values![
+            id(worker_id),
+            id(workspace_id),
+            name,
+            *slots,
+            serde_json::to_string(agents).expect("texts are JSON"),
+            self.now
+        ];
+        one(tx.execute(UPSERT, values).await?)
+    }
+}
+
+struct Touch {
+    id: WorkerId,
+    now: Timestamp,
+}
+
+impl Write for Touch {
+    type Output = ();
+
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        const TOUCH: &str = "UPDATE workers SET seen_at = $2 WHERE id = $1";
+        one(tx.execute(TOUCH, values![id(self.id), self.now]).await?)
+    }
+}
+
+struct Remove {
+    workspace: WorkspaceId,
+    id: WorkerId,
+}
+
+impl Write for Remove {
+    type Output = ();
+
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        const REMOVE: &str = "DELETE FROM workers WHERE id = $1 AND workspace_id = $2";
+        let values = values![id(self.id), id(self.workspace)];
+        one(tx.execute(REMOVE, values).await?)
     }
 }

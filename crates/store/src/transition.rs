@@ -1,0 +1,165 @@
+//! From one state of an attempt to the next: load and lock, ask the domain, write with the events.
+
+use outwork_domain::attempt::Refused;
+use outwork_domain::{
+    Attempt, AttemptEvent, AttemptId, Command, Epoch, Failure, Lease, State, Timestamp, WorkspaceId,
+};
+use serde_json::json;
+
+use crate::attempt_row::{AttemptRow, attempt_columns};
+use crate::error::StoreError;
+use crate::event;
+use crate::record::{Change, NewEventRow};
+use crate::sql::{for_update, id, values};
+use crate::store::Tx;
+
+/// The attempt, locked until the transaction ends.
+pub(crate) async fn load(
+    tx: &mut Tx<'_>,
+    workspace: WorkspaceId,
+    attempt: AttemptId,
+) -> Result<AttemptRow, StoreError> {
+    let sql = for_update!(
+        "SELECT ",
+        attempt_columns!(),
+        " FROM attempts a WHERE a.id = $1 AND a.workspace_id = $2"
+    );
+    let row = tx.row(sql, values![id(attempt), id(workspace)]).await?;
+    AttemptRow::read(&row.ok_or(StoreError::NotFound)?)
+}
+
+/// What the domain makes of it; nothing is written yet.
+pub(crate) struct Next {
+    pub(crate) row: AttemptRow,
+    before: Epoch,
+    events: Vec<AttemptEvent>,
+}
+
+/// Asks the domain.
+pub(crate) fn apply(row: &AttemptRow, command: Command, now: Timestamp) -> Result<Next, Refused> {
+    let before = row.attempt.epoch;
+    let (attempt, events) = row.attempt.clone().apply(command, now)?;
+    let mut row = AttemptRow {
+        attempt,
+        ..row.clone()
+    };
+    if let State::Held { lease, .. } = &row.attempt.state {
+        row.worker = Some(lease.worker);
+    }
+    if row.attempt.epoch != before {
+        // A new claim counts its events from 1.
+        row.acked_worker_seq = 0;
+    }
+    Ok(Next {
+        row,
+        before,
+        events,
+    })
+}
+
+/// Writes the attempt and its events, and sees that people are told.
+pub(crate) async fn write(
+    tx: &mut Tx<'_>,
+    next: Next,
+    now: Timestamp,
+) -> Result<AttemptRow, StoreError> {
+    let Next {
+        mut row,
+        before,
+        events,
+    } = next;
+    let bodies: Vec<_> = events
+        .iter()
+        .map(|event| NewEventRow {
+            at: now,
+            kind: kind(event).to_owned(),
+            json: body(event),
+        })
+        .collect();
+    let first = row.last_seq + 1;
+    row.last_seq += i64::try_from(bodies.len()).expect("a few events");
+    row.update(tx, before).await?;
+    if !events.is_empty() {
+        event::insert(tx, &row.attempt, first, None, &bodies).await?;
+        tx.touch(row.attempt.task_id, now);
+        tell(tx, &row.attempt, &events);
+    }
+    Ok(row)
+}
+
+/// Inserts a new attempt with the first event of its log.
+pub(crate) async fn insert(tx: &mut Tx<'_>, attempt: &Attempt) -> Result<(), StoreError> {
+    let event = AttemptEvent::StateChanged {
+        state: attempt.state.as_str(),
+        lease: None,
+        failure: None,
+    };
+    let row = AttemptRow {
+        attempt: attempt.clone(),
+        worker: None,
+        last_seq: 1,
+        acked_worker_seq: 0,
+    };
+    row.insert(tx).await?;
+    let first = NewEventRow {
+        at: attempt.created_at,
+        kind: kind(&event).to_owned(),
+        json: body(&event),
+    };
+    event::insert(tx, attempt, 1, None, &[first]).await?;
+    tell(tx, attempt, &[event]);
+    Ok(())
+}
+
+fn tell(tx: &mut Tx<'_>, attempt: &Attempt, events: &[AttemptEvent]) {
+    tx.changed(Change::Attempt(attempt.id));
+    if let State::Queued { .. } = attempt.state {
+        tx.changed(Change::Queue(attempt.workspace_id));
+    }
+    if let State::Held { lease, .. } = attempt.state
+        && events.contains(&AttemptEvent::CancelRequested)
+    {
+        tx.changed(Change::Cancel(attempt.id, lease.epoch, lease.worker));
+    }
+}
+
+fn kind(event: &AttemptEvent) -> &'static str {
+    match event {
+        AttemptEvent::StateChanged { .. } => "state",
+        AttemptEvent::CancelRequested => "cancel_requested",
+        AttemptEvent::WorkerLost { .. } => "worker_lost",
+    }
+}
+
+/// The body, in the shape that the API shows.
+fn body(event: &AttemptEvent) -> String {
+    let body = match event {
+        AttemptEvent::StateChanged {
+            state,
+            lease,
+            failure,
+        } => {
+            let mut body = json!({"type": "state", "state": state});
+            if let Some(Lease { worker, .. }) = lease {
+                body["worker"] = json!(worker.to_string());
+            }
+            if let Some(Failure {
+                code,
+                message,
+                hint,
+            }) = failure
+            {
+                body["failure"] = json!({"code": code.as_str(), "message": message});
+                if let Some(hint) = hint {
+                    body["failure"]["hint"] = json!(hint);
+                }
+            }
+            body
+        }
+        AttemptEvent::CancelRequested => json!({"type": "cancel_requested"}),
+        AttemptEvent::WorkerLost { worker, tries } => {
+            json!({"type": "worker_lost", "worker": worker.to_string(), "tries": tries})
+        }
+    };
+    body.to_string()
+}
