@@ -1,0 +1,45 @@
+//! # outwork-server: the control plane
+//!
+//! It owns every task: it takes submissions, gives attempts to workers under leases, keeps what they report, and shows it. Workers and people
+//! come over HTTP; the worker of `outwork up` comes in process through the same [`WorkerApi`](outwork_api::worker::WorkerApi).
+//!
+//! What it does not do: it runs no agent, opens no sandbox and decides no state. The domain decides, the store writes, this crate connects.
+//!
+//! Read in this order:
+//! * [`config`]: what the composition root hands in, time and randomness included; [`server`]: starting and stopping.
+//! * `plane`: what all parts share; `signals`: who is woken when something was committed.
+//! * [`token`], `seal`: credentials and secrets at rest.
+//! * `refusal`: every error as a problem; `http`: what surrounds each request; `view`: domain to wire.
+//! * `endpoints`: the task API, one file each; `submit`: how a task comes to be.
+//! * `worker`: the worker protocol; `reconcile`: what moves on by itself.
+
+// utoipa's macros repeat a handler's types with the paths they were written with.
+#![allow(unused_qualifications)]
+
+pub mod config;
+pub mod server;
+
+mod ids;
+mod plane;
+mod signals;
+mod store_gaps;
+
+mod seal;
+pub mod token;
+
+mod refusal;
+
+mod http;
+mod view;
+
+mod endpoints;
+mod submit;
+
+mod worker;
+
+mod reconcile;
+
+pub use config::{Clock, FreeSpace, ModelDefault, Random, ServerConfig};
+pub use http::openapi::{task_api_document, worker_api_document};
+pub use server::{Server, serve};
+pub use token::new_token;

@@ -1,0 +1,8 @@
+//! The task API: one file for each operation.
+
+pub(crate) mod attempts;
+pub(crate) mod environments;
+pub(crate) mod me;
+pub(crate) mod model;
+pub(crate) mod tasks;
+pub(crate) mod workers;

@@ -1,0 +1,63 @@
+//! Environments.
+
+pub(crate) mod create;
+pub(crate) mod delete;
+pub(crate) mod get;
+pub(crate) mod list;
+pub(crate) mod update;
+
+mod check;
+
+use axum::Json;
+use axum::http::header::ETAG;
+use axum::response::{IntoResponse, Response};
+use outwork_domain::EnvironmentId;
+use outwork_domain::WorkspaceId;
+use outwork_domain::environment::Environment;
+
+use crate::http::etag::etag;
+use crate::plane::Plane;
+use crate::refusal::Refusal;
+use crate::view;
+
+/// An environment with its tag.
+fn tagged(environment: Environment) -> Response {
+    let tag = etag(environment.revision);
+    ([(ETAG, tag)], Json(view::environment::wire(environment))).into_response()
+}
+
+pub(crate) fn missing(name: &str) -> Refusal {
+    Refusal::not_found("environment", name).with_hint("`outwork env list` shows the environments.")
+}
+
+pub(crate) async fn by_id(
+    plane: &Plane,
+    workspace: WorkspaceId,
+    id: EnvironmentId,
+) -> Result<Environment, Refusal> {
+    plane
+        .store
+        .environment(workspace, id)
+        .await?
+        .ok_or_else(|| missing(&id.to_string()))
+}
+
+/// The environment of that id or label.
+pub(crate) async fn by_name(
+    plane: &Plane,
+    workspace: WorkspaceId,
+    name: &str,
+) -> Result<Environment, Refusal> {
+    if let Ok(id) = name.parse::<EnvironmentId>() {
+        return by_id(plane, workspace, id).await;
+    }
+    // No label holds a NUL, and PostgreSQL takes none as an argument.
+    if name.contains('\0') {
+        return Err(missing(name));
+    }
+    plane
+        .store
+        .environment_by_label(workspace, name)
+        .await?
+        .ok_or_else(|| missing(name))
+}

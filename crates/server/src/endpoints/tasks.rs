@@ -1,0 +1,30 @@
+//! Tasks.
+
+pub(crate) mod cancel;
+pub(crate) mod diff;
+pub(crate) mod follow_up;
+pub(crate) mod get;
+pub(crate) mod list;
+pub(crate) mod submit;
+
+use outwork_domain::{TaskId, WorkspaceId};
+use outwork_store::TaskRecord;
+
+use crate::plane::Plane;
+use crate::refusal::Refusal;
+
+pub(crate) fn missing(id: TaskId) -> Refusal {
+    Refusal::not_found("task", &id.to_string()).with_hint("`outwork list` shows the tasks.")
+}
+
+pub(crate) async fn by_id(
+    plane: &Plane,
+    workspace: WorkspaceId,
+    id: TaskId,
+) -> Result<TaskRecord, Refusal> {
+    plane
+        .store
+        .task(workspace, id)
+        .await?
+        .ok_or_else(|| missing(id))
+}

@@ -1,0 +1,95 @@
+//! The diff of a task.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use outwork_domain::TaskId;
+use outwork_domain::principal::Member;
+use outwork_store::{AttemptRecord, TaskRecord, TurnRecord};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::endpoints::attempts::diff::{NO_DIFF, patch};
+use crate::http::openapi::{Missing, Refusals};
+use crate::http::params::{Id, Params};
+use crate::http::permit::Permit;
+use crate::plane::Plane;
+use crate::refusal::Refusal;
+use crate::view::task::shown;
+
+/// Which diff of a task.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Query {
+    /// The attempt's number within the turn; when left out, the lowest-numbered that succeeded, else the lowest-numbered that has a diff.
+    #[param(minimum = 1)]
+    attempt: Option<u32>,
+    /// The turn's number; the newest when left out.
+    #[param(minimum = 1)]
+    turn: Option<u32>,
+}
+
+/// The diff of a task against its commit, as `git apply` takes it. Bytes: a diff need not be valid UTF-8.
+#[utoipa::path(get, path = "/tasks/{id}/diff", operation_id = "getTaskDiff", tag = "tasks",
+    params(("id" = String, Path, description = "`task_…`."), Query),
+    responses((status = 200, description = "The diff; empty when nothing was changed.", body = String, content_type = "text/x-diff"),
+        Refusals, Missing))]
+pub(crate) async fn diff(
+    State(plane): State<Arc<Plane>>,
+    Permit(member): Permit<Member>,
+    Id(id): Id<TaskId>,
+    Params(query): Params<Query>,
+) -> Result<Response, Refusal> {
+    let record = super::by_id(&plane, member.workspace_id(), id).await?;
+    let attempt = choose(&record, &query)?;
+    patch(&plane, attempt).await
+}
+
+fn choose<'a>(record: &'a TaskRecord, query: &Query) -> Result<&'a AttemptRecord, Refusal> {
+    let turn = match query.turn {
+        None => record.turns.last(),
+        Some(number) => record
+            .turns
+            .iter()
+            .find(|turn| turn.turn.number.get() == number),
+    };
+    let turn = turn.ok_or_else(|| {
+        let count = record.turns.len();
+        Refusal::not_found("turn", &query.turn.unwrap_or(0).to_string())
+            .with_hint(format!("The task has turns 1 to {count}."))
+    })?;
+    match query.attempt {
+        None => shown(turn).ok_or_else(|| no_diff_yet(record, turn)),
+        Some(number) => turn
+            .attempts
+            .iter()
+            .find(|record| record.attempt.number.get() == number)
+            .ok_or_else(|| {
+                let count = turn.attempts.len();
+                Refusal::not_found("attempt", &number.to_string())
+                    .with_hint(format!("The turn has attempts 1 to {count}."))
+            }),
+    }
+}
+
+fn no_diff_yet(record: &TaskRecord, turn: &TurnRecord) -> Refusal {
+    let ended = turn
+        .attempts
+        .iter()
+        .all(|record| record.attempt.state.is_final());
+    let refusal = Refusal::new(outwork_api::problem::Code::NotFound, NO_DIFF);
+    if ended {
+        return refusal.with_hint("None of its attempts came so far; `outwork status` says why.");
+    }
+    match turn.turn.number.get() {
+        1 => refusal.with_hint("It is not done yet: wait for it with `outwork log --follow`."),
+        number => refusal.with_hint(format!(
+            "Turn {number} is not done yet; the diff of turn {} is at /api/v1/tasks/{}/diff?turn={}.",
+            number - 1,
+            record.task.id,
+            number - 1
+        )),
+    }
+}

@@ -1,0 +1,54 @@
+//! Adds a turn to a task.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use outwork_api::task::{NewTurn, Task};
+use outwork_domain::TaskId;
+use outwork_domain::principal::Member;
+use outwork_store::Submitted;
+
+use super::by_id;
+use crate::http::body::Body;
+use crate::http::idempotency::{Key, REPLAYED};
+use crate::http::openapi::{Conflicts, Missing, Refusals, Unacceptable};
+use crate::http::params::Id;
+use crate::http::permit::Permit;
+use crate::plane::Plane;
+use crate::refusal::Refusal;
+use crate::submit;
+use crate::view;
+
+/// Follows up on a task: a new turn that continues an attempt of the newest one, which must have ended.
+#[utoipa::path(post, path = "/tasks/{id}/turns", operation_id = "addTurn", tag = "tasks",
+    params(("id" = String, Path, description = "`task_…`."),
+        ("Idempotency-Key" = Option<String>, Header, description = "Sent again with the same key within 24 hours, the request makes no second turn.")),
+    request_body = NewTurn,
+    responses((status = 201, description = "Stored; the whole task.", body = Task,
+            headers(("Location" = String, description = "The task's address."),
+                ("Idempotency-Replayed" = String, description = "`true` when an earlier request made it."))),
+        Refusals, Missing, Unacceptable, Conflicts))]
+pub(crate) async fn follow_up(
+    State(plane): State<Arc<Plane>>,
+    Permit(member): Permit<Member>,
+    Id(id): Id<TaskId>,
+    key: Key,
+    Body(new): Body<NewTurn>,
+) -> Result<Response, Refusal> {
+    let idempotency = key.record(&plane, &member, &format!("POST /tasks/{id}/turns"), &new);
+    let submitted = submit::turn::submit(&plane, &member, id, new, idempotency).await?;
+    let task = view::task::wire(
+        by_id(&plane, member.workspace_id(), id).await?,
+        &plane.public_url,
+    );
+    let location = [(header::LOCATION, format!("/api/v1/tasks/{id}"))];
+    Ok(match submitted {
+        Submitted::New => (StatusCode::CREATED, location, Json(task)).into_response(),
+        Submitted::Replayed { .. } => {
+            (StatusCode::CREATED, location, [REPLAYED], Json(task)).into_response()
+        }
+    })
+}

@@ -1,0 +1,82 @@
+//! Lists tasks.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::Uri;
+use axum::response::Response;
+use outwork_api::page::Page;
+use outwork_api::task::TaskSummary;
+use outwork_domain::EnvironmentId;
+use outwork_domain::principal::Member;
+use outwork_store::TaskFilter;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::endpoints::environments;
+use crate::http::openapi::{Missing, Refusals};
+use crate::http::paging;
+use crate::http::params::Params;
+use crate::http::permit::Permit;
+use crate::plane::Plane;
+use crate::refusal::Refusal;
+use crate::view;
+
+/// Which tasks.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Query {
+    /// Only those of this environment: its id or label.
+    environment: Option<String>,
+    /// How many, 1 to 100; 20 when left out.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<u32>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// Lists tasks, newest first.
+#[utoipa::path(get, path = "/tasks", operation_id = "listTasks", tag = "tasks", params(Query),
+    responses((status = 200, description = "A page of them.", body = Page<TaskSummary>,
+            headers(("Link" = String, description = "The next page, `rel=\"next\"`."))),
+        Refusals, Missing))]
+pub(crate) async fn list(
+    State(plane): State<Arc<Plane>>,
+    Permit(member): Permit<Member>,
+    Params(query): Params<Query>,
+    uri: Uri,
+) -> Result<Response, Refusal> {
+    let workspace = member.workspace_id();
+    let limit = paging::limit(query.limit)?;
+    let environment = match query.environment {
+        None => None,
+        // The tasks of a deleted environment can still be listed by its id.
+        Some(name) => Some(match name.parse::<EnvironmentId>() {
+            Ok(id) => id,
+            Err(_) => environments::by_name(&plane, workspace, &name).await?.id,
+        }),
+    };
+    let paged = plane
+        .store
+        .tasks(
+            workspace,
+            TaskFilter { environment },
+            limit,
+            query.cursor.as_deref(),
+        )
+        .await?;
+    let items = paged
+        .items
+        .iter()
+        .map(|record| view::task::summary(record, &plane.public_url))
+        .collect();
+    Ok(paging::respond(
+        Page {
+            items,
+            next_cursor: paged.next_cursor,
+        },
+        &uri,
+        "cursor",
+    ))
+}

@@ -1,0 +1,50 @@
+//! Submits a task.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use outwork_api::task::{NewTask, Task};
+use outwork_domain::principal::Member;
+use outwork_store::Submitted;
+
+use super::by_id;
+use crate::http::body::Body;
+use crate::http::idempotency::{Key, REPLAYED};
+use crate::http::openapi::{Conflicts, Missing, Refusals, Unacceptable};
+use crate::http::permit::Permit;
+use crate::plane::Plane;
+use crate::refusal::Refusal;
+use crate::submit;
+use crate::view;
+
+/// Submits a task. The answer means that it is stored; it runs when a worker takes it.
+#[utoipa::path(post, path = "/tasks", operation_id = "submitTask", tag = "tasks",
+    params(("Idempotency-Key" = Option<String>, Header, description = "Sent again with the same key within 24 hours, the request makes no second task.")),
+    request_body = NewTask,
+    responses((status = 201, description = "Stored.", body = Task,
+            headers(("Location" = String, description = "Its address."),
+                ("Idempotency-Replayed" = String, description = "`true` when an earlier request made it."))),
+        Refusals, Missing, Unacceptable, Conflicts))]
+pub(crate) async fn submit(
+    State(plane): State<Arc<Plane>>,
+    Permit(member): Permit<Member>,
+    key: Key,
+    Body(new): Body<NewTask>,
+) -> Result<Response, Refusal> {
+    let idempotency = key.record(&plane, &member, "POST /tasks", &new);
+    let (id, submitted) = submit::task::submit(&plane, &member, new, idempotency).await?;
+    let task = view::task::wire(
+        by_id(&plane, member.workspace_id(), id).await?,
+        &plane.public_url,
+    );
+    let location = [(header::LOCATION, format!("/api/v1/tasks/{id}"))];
+    Ok(match submitted {
+        Submitted::New => (StatusCode::CREATED, location, Json(task)).into_response(),
+        Submitted::Replayed { .. } => {
+            (StatusCode::CREATED, location, [REPLAYED], Json(task)).into_response()
+        }
+    })
+}

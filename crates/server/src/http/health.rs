@@ -1,0 +1,94 @@
+//! Whether this server lives, and whether it can work. Without a token: a load balancer has none.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use outwork_domain::ObjectKey;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::params::Params;
+use crate::plane::Plane;
+use crate::refusal::Refusal;
+
+/// Whether the server can work.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Health {
+    /// `ok` or `failing`.
+    status: &'static str,
+    /// The single checks; only when asked for with `?verbose`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    checks: Vec<Check>,
+}
+
+/// One thing that has to work.
+#[derive(Serialize, ToSchema)]
+struct Check {
+    /// What.
+    name: &'static str,
+    /// Whether it works.
+    ok: bool,
+}
+
+/// How much to say.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Verbosity {
+    /// Present: the single checks are listed.
+    verbose: Option<String>,
+}
+
+/// Lives: the process answers.
+#[utoipa::path(get, path = "/livez", operation_id = "getLiveness", tag = "health", security(()),
+    responses((status = 200, description = "It lives.", body = Health), (status = "4XX", description = "Never.")))]
+pub(crate) async fn live() -> Json<Health> {
+    Json(Health {
+        status: "ok",
+        checks: Vec::new(),
+    })
+}
+
+/// Can work: database, objects and disk work, and the server is not stopping.
+#[utoipa::path(get, path = "/readyz", operation_id = "getReadiness", tag = "health", security(()), params(Verbosity),
+    responses((status = 200, description = "It can work.", body = Health),
+        (status = 503, description = "It cannot.", body = Health), (status = "4XX", description = "Never.")))]
+pub(crate) async fn ready(
+    State(plane): State<Arc<Plane>>,
+    Params(verbosity): Params<Verbosity>,
+) -> Result<Response, Refusal> {
+    let probe = ObjectKey::from_stored("health/probe".to_owned());
+    let checks = vec![
+        Check {
+            name: "database",
+            ok: plane.store.ping().await.is_ok(),
+        },
+        Check {
+            name: "objects",
+            ok: plane.objects.get(&probe).await.is_ok(),
+        },
+        Check {
+            name: "disk",
+            ok: plane.has_space(),
+        },
+        Check {
+            name: "not_stopping",
+            ok: !plane.shutdown.is_cancelled(),
+        },
+    ];
+    let ok = checks.iter().all(|check| check.ok);
+    let checks = if verbosity.verbose.is_some() {
+        checks
+    } else {
+        Vec::new()
+    };
+    let (code, status) = if ok {
+        (StatusCode::OK, "ok")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "failing")
+    };
+    Ok((code, Json(Health { status, checks })).into_response())
+}

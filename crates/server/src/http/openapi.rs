@@ -1,0 +1,172 @@
+//! The OpenAPI documents: what is said once for all operations.
+
+use std::collections::BTreeMap;
+
+use outwork_api::Problem;
+use outwork_api::problem::{CONTENT_TYPE, Code};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, OpenApi as Document, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::{IntoResponses, Modify, OpenApi};
+
+use super::router;
+
+/// The document of the task API, as JSON.
+pub fn task_api_document() -> String {
+    pretty(&router::task_api().split_for_parts().1)
+}
+
+/// The document of the worker API, as JSON.
+pub fn worker_api_document() -> String {
+    pretty(&router::worker_api().split_for_parts().1)
+}
+
+fn pretty(document: &Document) -> String {
+    document
+        .to_pretty_json()
+        .expect("a document is strings and maps")
+        + "\n"
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Outwork",
+        version = "1",
+        description = "Outwork's own API: environments, tasks, attempts, events. Conventions are in `docs/api.md`.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    servers((url = "/", description = "This server")),
+    tags(
+        (name = "environments", description = "How the tasks of a repository run."),
+        (name = "tasks", description = "What was asked, and what came of it."),
+        (name = "attempts", description = "Single runs, their events and diffs."),
+        (name = "settings", description = "The model, the workers, and who is asking."),
+        (name = "health", description = "For machines that watch this one.")
+    ),
+    components(schemas(Problem)),
+    security(("token" = [])),
+    modifiers(&Token)
+)]
+pub(crate) struct TaskApi;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Outwork worker protocol",
+        version = "1",
+        description = "What a worker says to the control plane. A worker only ever dials out. The order of the verbs is in `docs/api.md`.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    servers((url = "/", description = "This server")),
+    tags(
+        (name = "worker", description = "The life of a worker."),
+        (name = "attempt", description = "What a worker says about an attempt that it holds.")
+    ),
+    components(schemas(Problem)),
+    security(("token" = [])),
+    modifiers(&Token)
+)]
+pub(crate) struct WorkerApi;
+
+struct Token;
+
+impl Modify for Token {
+    fn modify(&self, document: &mut Document) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("A token that this server issued (`ow_…`)."))
+            .build();
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("token", SecurityScheme::Http(scheme));
+    }
+}
+
+/// What every operation with a token can answer.
+pub(crate) struct Refusals;
+
+impl IntoResponses for Refusals {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        problems(&[
+            Code::InvalidRequest,
+            Code::Unauthorized,
+            Code::Forbidden,
+            Code::Internal,
+            Code::Unavailable,
+        ])
+    }
+}
+
+/// What an operation on one thing can answer.
+pub(crate) struct Missing;
+
+impl IntoResponses for Missing {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        problems(&[Code::NotFound])
+    }
+}
+
+/// What an operation that sends content can answer.
+pub(crate) struct Unacceptable;
+
+impl IntoResponses for Unacceptable {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let mut responses = problems(&[
+            Code::TooLarge,
+            Code::Unprocessable,
+            Code::InsufficientStorage,
+        ]);
+        responses.insert(
+            "415".to_owned(),
+            problem("The body is not of the right kind."),
+        );
+        responses
+    }
+}
+
+/// What an operation that depends on a state can answer.
+pub(crate) struct Conflicts;
+
+impl IntoResponses for Conflicts {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        problems(&[Code::Conflict])
+    }
+}
+
+/// What an operation with `If-Match` can answer.
+pub(crate) struct Preconditions;
+
+impl IntoResponses for Preconditions {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        problems(&[Code::PreconditionFailed])
+    }
+}
+
+fn problems(codes: &[Code]) -> BTreeMap<String, RefOr<Response>> {
+    let one = |code: &Code| {
+        let (name, title, status) = code.describe();
+        let same: Vec<&str> = Code::ALL
+            .into_iter()
+            .map(Code::describe)
+            .filter(|(_, _, other)| *other == status)
+            .map(|(name, _, _)| name)
+            .collect();
+        let text = if same.len() > 1 {
+            format!("{title} (`{}`).", same.join("`, `"))
+        } else {
+            format!("{title} (`{name}`).")
+        };
+        (status.to_string(), problem(&text))
+    };
+    codes.iter().map(one).collect()
+}
+
+fn problem(description: &str) -> RefOr<Response> {
+    let content = ContentBuilder::new()
+        .schema(Some(Ref::from_schema_name("Problem")))
+        .build();
+    ResponseBuilder::new()
+        .description(description)
+        .content(CONTENT_TYPE, content)
+        .build()
+        .into()
+}

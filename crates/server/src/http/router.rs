@@ -1,0 +1,151 @@
+//! All routes, and the layers around them.
+
+use std::sync::Arc;
+
+use axum::extract::DefaultBodyLimit;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use axum::{Router, middleware};
+use outwork_api::problem::Code;
+use outwork_domain::limits::{DIFF_BYTES, PROMPT_BYTES, SESSION_BYTES};
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::{envelope, health, openapi, origin};
+use crate::endpoints::{attempts, environments, me, model, tasks, workers};
+use crate::plane::Plane;
+use crate::refusal::Refusal;
+use crate::worker::routes as worker;
+
+const MIB: usize = 1024 * 1024;
+/// For what people write by hand: scripts and variables.
+const SMALL_BODY: usize = 2 * MIB;
+/// A prompt of the largest size with every character escaped, and a little more, so that one that is too long is told so by its own limit.
+const PROMPT_BODY: usize = 8 * PROMPT_BYTES;
+/// A prompt and a starting diff; the usual escapes double a text.
+const TASK_BODY: usize = PROMPT_BODY + 2 * DIFF_BYTES;
+/// The events of one append.
+const APPEND_BODY: usize = 32 * MIB;
+/// A diff or a session.
+const OBJECT_BODY: usize = if DIFF_BYTES > SESSION_BYTES {
+    DIFF_BYTES
+} else {
+    SESSION_BYTES
+};
+
+type Routes = OpenApiRouter<Arc<Plane>>;
+
+/// The task API and the health checks.
+pub(crate) fn task_api() -> Routes {
+    let api = OpenApiRouter::new()
+        .routes(routes!(
+            environments::create::create,
+            environments::list::list
+        ))
+        .routes(routes!(
+            environments::get::get,
+            environments::update::update,
+            environments::delete::delete
+        ))
+        .routes(routes!(tasks::list::list))
+        .routes(routes!(tasks::get::get))
+        .routes(routes!(tasks::cancel::cancel))
+        .routes(routes!(tasks::diff::diff))
+        .routes(routes!(attempts::get::get))
+        .routes(routes!(attempts::cancel::cancel))
+        .routes(routes!(attempts::diff::diff))
+        .routes(routes!(attempts::events::events))
+        .routes(routes!(
+            model::get::get,
+            model::set::set,
+            model::delete::delete
+        ))
+        .routes(routes!(workers::list))
+        .routes(routes!(me::me))
+        .layer(DefaultBodyLimit::max(SMALL_BODY))
+        .merge(limited(
+            OpenApiRouter::new().routes(routes!(tasks::submit::submit)),
+            TASK_BODY,
+        ))
+        .merge(limited(
+            OpenApiRouter::new().routes(routes!(tasks::follow_up::follow_up)),
+            PROMPT_BODY,
+        ));
+    OpenApiRouter::with_openapi(openapi::TaskApi::openapi())
+        .nest("/api/v1", api)
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+}
+
+/// The worker API.
+pub(crate) fn worker_api() -> Routes {
+    let api = OpenApiRouter::new()
+        .routes(routes!(worker::life::register))
+        .routes(routes!(worker::life::acquire))
+        .routes(routes!(worker::life::heartbeat))
+        .routes(routes!(worker::life::commands))
+        .routes(routes!(worker::life::deregister))
+        .routes(routes!(worker::attempt::advance))
+        .routes(routes!(worker::attempt::finish))
+        .routes(routes!(worker::attempt::release))
+        .layer(DefaultBodyLimit::max(SMALL_BODY))
+        .merge(limited(
+            OpenApiRouter::new().routes(routes!(worker::attempt::append)),
+            APPEND_BODY,
+        ))
+        .merge(limited(
+            OpenApiRouter::new()
+                .routes(routes!(worker::objects::download))
+                .routes(routes!(worker::objects::upload)),
+            OBJECT_BODY,
+        ));
+    OpenApiRouter::with_openapi(openapi::WorkerApi::openapi()).nest("/api/worker/v1", api)
+}
+
+fn limited(routes: Routes, bytes: usize) -> Routes {
+    routes.layer(DefaultBodyLimit::max(bytes))
+}
+
+/// Everything that this server answers.
+pub(crate) fn router(plane: Arc<Plane>) -> Router {
+    let (tasks, _) = task_api().split_for_parts();
+    let (workers, _) = worker_api().split_for_parts();
+    let document =
+        |text: String| get(async move || ([(header::CONTENT_TYPE, "application/json")], text));
+    tasks
+        .merge(workers)
+        .route("/openapi.json", document(openapi::task_api_document()))
+        .route(
+            "/openapi/worker.json",
+            document(openapi::worker_api_document()),
+        )
+        .fallback(unknown)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(CatchPanicLayer::custom(envelope::panicked))
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&plane),
+            origin::check,
+        ))
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&plane),
+            envelope::wrap,
+        ))
+        .with_state(plane)
+}
+
+async fn unknown() -> impl IntoResponse {
+    Refusal::new(Code::NotFound, "There is nothing at this address.")
+        .with_hint("The API is described at /openapi.json; it begins with /api/v1.")
+}
+
+async fn wrong_method() -> impl IntoResponse {
+    Refusal::new(
+        Code::InvalidRequest,
+        "This address does not take this method.",
+    )
+    .with_status(StatusCode::METHOD_NOT_ALLOWED)
+    .with_hint("The header `Allow` of this answer names the methods it takes.")
+}

@@ -1,0 +1,135 @@
+//! What all parts of the server share.
+
+use std::sync::Arc;
+
+use outwork_api::problem::Code;
+use outwork_domain::limits::AttemptLimits;
+use outwork_domain::{Timestamp, WorkspaceId};
+use outwork_store::{ModelRecord, Objects, Store, StoreError};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Clock, FreeSpace, ModelDefault, ServerConfig};
+use crate::ids::Ids;
+use crate::refusal::Refusal;
+use crate::seal::Seal;
+use crate::signals::Signals;
+
+/// The place that a sealed model key is bound to.
+pub(crate) const MODEL_KEY: &str = "model.api_key";
+
+/// One server.
+pub(crate) struct Plane {
+    pub(crate) store: Store,
+    pub(crate) objects: Objects,
+    pub(crate) public_url: String,
+    pub(crate) ids: Ids,
+    pub(crate) seal: Seal,
+    pub(crate) git: outwork_git::Git,
+    pub(crate) resolve_limit: std::time::Duration,
+    pub(crate) limits: AttemptLimits,
+    pub(crate) attempts_per_turn: u32,
+    pub(crate) default_model: Option<ModelDefault>,
+    pub(crate) version: String,
+    pub(crate) signals: Signals,
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) started_at: Timestamp,
+    clock: Arc<dyn Clock>,
+    free_space: FreeSpace,
+    reserve_bytes: u64,
+}
+
+impl Plane {
+    pub(crate) fn new(config: ServerConfig) -> Self {
+        let ServerConfig {
+            store,
+            objects,
+            public_url,
+            clock,
+            random,
+            secret_key,
+            git,
+            resolve_limit,
+            limits,
+            attempts_per_turn,
+            model,
+            free_space,
+            reserve_bytes,
+            version,
+            shutdown,
+        } = config;
+        Self {
+            store,
+            objects,
+            public_url: public_url.trim_end_matches('/').to_owned(),
+            ids: Ids::new(Arc::clone(&clock), random),
+            seal: Seal::new(&secret_key),
+            git,
+            resolve_limit,
+            limits,
+            attempts_per_turn,
+            default_model: model,
+            version,
+            signals: Signals::new(),
+            shutdown,
+            started_at: clock.now(),
+            clock,
+            free_space,
+            reserve_bytes,
+        }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Whether the disk still has its reserve.
+    pub(crate) fn has_space(&self) -> bool {
+        (self.free_space)().is_none_or(|free| free >= self.reserve_bytes)
+    }
+
+    /// Refuses what can wait before the disk is really full, so that cancelling and finishing still work.
+    pub(crate) fn need_space(&self) -> Result<(), Refusal> {
+        if self.has_space() {
+            Ok(())
+        } else {
+            Err(Refusal::disk_full())
+        }
+    }
+
+    /// The model of a workspace, with its key in plain text; the server's default where the workspace set none.
+    pub(crate) fn model_access(
+        &self,
+        workspace: WorkspaceId,
+        record: Option<ModelRecord>,
+    ) -> Result<Option<ModelDefault>, Refusal> {
+        let Some(record) = record else {
+            return Ok(self.default_model.clone());
+        };
+        let ModelRecord {
+            base_url,
+            name,
+            sealed_key,
+            context_window,
+            updated_at: _,
+        } = record;
+        let open = |sealed: Vec<u8>| {
+            self.seal.open(&sealed, workspace, MODEL_KEY).map_err(|fault| {
+                Refusal::new(Code::Internal, "The model's key cannot be read with this server's secret key.")
+                    .with_hint("Restore the server's key file, or set the model again with `outwork model set`.")
+                    .because(fault)
+            })
+        };
+        let api_key = sealed_key.map(open).transpose()?;
+        Ok(Some(ModelDefault {
+            base_url,
+            name,
+            api_key,
+            context_window,
+        }))
+    }
+
+    /// Whether tasks that need a model have one.
+    pub(crate) async fn has_model(&self, workspace: WorkspaceId) -> Result<bool, StoreError> {
+        Ok(self.default_model.is_some() || self.store.model(workspace).await?.is_some())
+    }
+}

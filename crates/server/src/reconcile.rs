@@ -1,0 +1,73 @@
+//! What moves on by itself. A reconciler takes no input and is idempotent: it looks at what is stored and does what is due. Each runs on a
+//! signal and on a timer, so that a lost signal only costs time.
+
+mod alive;
+mod expire;
+mod reap;
+mod wake;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use outwork_store::StoreError;
+use tokio_util::task::TaskTracker;
+
+use crate::plane::Plane;
+
+pub(crate) use alive::catch_up;
+
+/// Starts all of them; they end when the server stops.
+pub(crate) fn start(plane: &Arc<Plane>, tasks: &TaskTracker) {
+    tasks.spawn(repeat(
+        "reap",
+        Arc::clone(plane),
+        reap::EVERY,
+        async |plane| reap::pass(plane).await,
+    ));
+    tasks.spawn(repeat(
+        "wake",
+        Arc::clone(plane),
+        wake::EVERY,
+        async |plane| wake::pass(plane),
+    ));
+    tasks.spawn(repeat(
+        "alive",
+        Arc::clone(plane),
+        alive::EVERY,
+        async |plane| alive::pass(plane).await,
+    ));
+    tasks.spawn(repeat(
+        "expire",
+        Arc::clone(plane),
+        expire::EVERY,
+        async |plane| expire::pass(plane).await,
+    ));
+}
+
+async fn repeat(
+    name: &'static str,
+    plane: Arc<Plane>,
+    every: Duration,
+    pass: impl AsyncFn(&Plane) -> Result<(), StoreError>,
+) {
+    let mut signal = plane.signals.reconcile.subscribe();
+    let mut failing = false;
+    loop {
+        signal.mark_unchanged();
+        let result = pass(&plane).await;
+        // Only the change is logged: a full disk must not fill the log too.
+        match (&result, failing) {
+            (Err(fault), false) => {
+                tracing::error!(reconciler = name, %fault, "failed; it is tried again until it works")
+            }
+            (Ok(()), true) => tracing::info!(reconciler = name, "works again"),
+            (Err(_), true) | (Ok(()), false) => {}
+        }
+        failing = result.is_err();
+        tokio::select! {
+            () = plane.shutdown.cancelled() => return,
+            _ = signal.changed() => {}
+            () = tokio::time::sleep(every) => {}
+        }
+    }
+}

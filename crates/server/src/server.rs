@@ -1,0 +1,101 @@
+//! Starting and stopping.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::serve::ListenerExt;
+use outwork_api::worker::WorkerApi;
+use outwork_domain::principal::WorkerAccess;
+use outwork_store::StoreError;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::ServerConfig;
+use crate::http::router::router;
+use crate::plane::Plane;
+use crate::reconcile;
+use crate::worker::WorkerService;
+
+/// How long requests that run may take to end after the server was told to stop.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// A server could not be started.
+#[derive(Debug, thiserror::Error)]
+#[error("the server's database cannot be read or written")]
+pub struct StartError(#[from] StoreError);
+
+/// A running control plane.
+pub struct Server {
+    plane: Arc<Plane>,
+    tasks: TaskTracker,
+}
+
+impl Server {
+    /// Extends leases by the time that no server ran, then starts what moves on by itself. Ends when `config.shutdown` is cancelled.
+    pub async fn start(config: ServerConfig) -> Result<Self, StartError> {
+        let changes = config.store.changes();
+        let plane = Arc::new(Plane::new(config));
+        reconcile::catch_up(&plane).await?;
+        let tasks = TaskTracker::new();
+        let dispatching = Arc::clone(&plane);
+        tasks.spawn(async move {
+            dispatching
+                .signals
+                .dispatch(changes, dispatching.shutdown.clone())
+                .await
+        });
+        reconcile::start(&plane, &tasks);
+        Ok(Self { plane, tasks })
+    }
+
+    /// All routes: the task API, the worker API, health and the OpenAPI documents.
+    pub fn router(&self) -> Router {
+        router(Arc::clone(&self.plane))
+    }
+
+    /// The worker API for a worker in this process.
+    pub fn worker_api(&self, access: &WorkerAccess) -> Arc<dyn WorkerApi> {
+        Arc::new(WorkerService::new(Arc::clone(&self.plane), access))
+    }
+
+    /// Makes every reconciler look now instead of at its next turn.
+    pub fn reconcile(&self) {
+        self.plane.signals.reconcile.send_replace(());
+    }
+
+    /// Waits until everything that was started has ended, after `config.shutdown` was cancelled. The store is not closed.
+    pub async fn stopped(self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+/// Answers requests until `shutdown`; then streams end, long polls answer, and requests that run get a few seconds to end.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
+    // Answers and events are small and must not wait for more to send.
+    let listener = listener.tap_io(|connection| {
+        if let Err(fault) = connection.set_nodelay(true) {
+            tracing::debug!(%fault, "a connection is slower than it could be");
+        }
+    });
+    let serving =
+        axum::serve(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+    let drained = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(DRAIN).await;
+    };
+    tokio::select! {
+        ended = async { serving.await } => ended,
+        () = drained => {
+            tracing::warn!("some requests did not end in time and were cut off");
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! How a task and a turn come to be: everything is checked before anything is written, and what is answered is stored.
+
+mod base;
+mod check;
+
+pub(crate) mod task;
+pub(crate) mod turn;
+
+use std::num::NonZeroU32;
+
+use outwork_domain::environment::Environment;
+use outwork_domain::limits::AttemptLimits;
+use outwork_domain::{Attempt, AttemptId, Desired, Epoch, TaskId, Timestamp, TurnId, WorkspaceId};
+
+use crate::plane::Plane;
+
+/// `count` queued attempts of a turn.
+fn attempts(
+    plane: &Plane,
+    workspace: WorkspaceId,
+    task: TaskId,
+    turn: TurnId,
+    environment: &Environment,
+    count: u32,
+    now: Timestamp,
+) -> Vec<Attempt> {
+    let limits = AttemptLimits {
+        running: environment.spec.timeout,
+        ..plane.limits
+    };
+    (1..=count)
+        .filter_map(NonZeroU32::new)
+        .map(|number| Attempt {
+            id: AttemptId::from_uuid(plane.ids.uuid()),
+            workspace_id: workspace,
+            task_id: task,
+            turn_id: turn,
+            number,
+            created_at: now,
+            limits,
+            epoch: Epoch::ZERO,
+            tries: 0,
+            desired: Desired::Run,
+            state: Attempt::queued(now, &limits),
+        })
+        .collect()
+}

@@ -1,0 +1,117 @@
+//! What can be said about a submission without asking anybody. All faults are reported at once.
+
+use outwork_api::problem::Code;
+use outwork_api::task::NewTask;
+use outwork_domain::environment::Environment;
+use outwork_domain::limits::{DIFF_BYTES, PROMPT_BYTES};
+use outwork_git::{CommitRef, RefName, RefSpec};
+
+use crate::plane::Plane;
+use crate::refusal::Refusal;
+
+/// Faults found so far.
+#[derive(Default)]
+pub(super) struct Faults(Vec<(&'static str, String)>);
+
+impl Faults {
+    fn add(&mut self, pointer: &'static str, detail: impl Into<String>) {
+        self.0.push((pointer, detail.into()));
+    }
+
+    pub(super) fn prompt(&mut self, prompt: &str) {
+        if prompt.trim().is_empty() {
+            self.add("/prompt", "is empty; say what is to be done");
+        } else if prompt.len() > PROMPT_BYTES {
+            let detail = format!(
+                "has {} bytes; at most {PROMPT_BYTES} are taken: put long material into a file of the repository",
+                prompt.len()
+            );
+            self.add("/prompt", detail);
+        } else if prompt.contains('\0') {
+            self.add("/prompt", "contains a NUL byte; it must be text");
+        }
+    }
+
+    /// How many attempts are wanted.
+    pub(super) fn attempts(&mut self, asked: Option<u32>, most: u32) -> u32 {
+        let count = asked.unwrap_or(1);
+        if !(1..=most).contains(&count) {
+            self.add("/attempts", format!("is {count}; it must be 1 to {most}"));
+        }
+        count
+    }
+
+    /// Where the task starts: what was asked, else the environment's branch, else the default branch.
+    pub(super) fn start(&mut self, new: &NewTask) -> Option<RefSpec> {
+        match (&new.branch, &new.commit) {
+            (Some(_), Some(_)) => {
+                self.add(
+                    "/commit",
+                    "cannot be given together with `branch`; give one of them",
+                );
+                None
+            }
+            (Some(branch), None) => match RefName::parse(branch) {
+                Ok(branch) => Some(RefSpec::Branch(branch)),
+                Err(fault) => {
+                    self.add("/branch", fault.to_string());
+                    None
+                }
+            },
+            (None, Some(commit)) => match CommitRef::parse(commit) {
+                Ok(commit) => Some(RefSpec::Commit(commit)),
+                Err(fault) => {
+                    self.add("/commit", fault.to_string());
+                    None
+                }
+            },
+            (None, None) => None,
+        }
+    }
+
+    pub(super) fn starting_diff(&mut self, diff: Option<&str>) {
+        match diff {
+            Some(diff) if diff.len() > DIFF_BYTES => {
+                self.add(
+                    "/starting_diff",
+                    format!(
+                        "has {} bytes; at most {DIFF_BYTES} are taken: commit large changes",
+                        diff.len()
+                    ),
+                );
+            }
+            Some(diff) if diff.trim().is_empty() => {
+                self.add("/starting_diff", "is empty; leave it out")
+            }
+            Some(_) | None => {}
+        }
+    }
+
+    pub(super) fn none_or_refusal(self) -> Result<(), Refusal> {
+        let Some((pointer, detail)) = self.0.first() else {
+            return Ok(());
+        };
+        let first = Refusal::field(pointer, detail.clone());
+        Err(self
+            .0
+            .iter()
+            .skip(1)
+            .fold(first, |refusal, (pointer, detail)| {
+                refusal.with_field(*pointer, detail.clone())
+            }))
+    }
+}
+
+/// A task whose agent needs a model is refused while none is set: it could only fail.
+pub(super) async fn has_model(plane: &Plane, environment: &Environment) -> Result<(), Refusal> {
+    let agent = &environment.spec.agent;
+    if !agent.needs_model() || plane.has_model(environment.workspace_id).await? {
+        return Ok(());
+    }
+    let detail = format!(
+        "The agent `{}` needs a model, and none is set.",
+        agent.name()
+    );
+    Err(Refusal::new(Code::Conflict, detail)
+        .with_hint("Set one with `outwork model set --base-url URL --name NAME --key-file FILE`."))
+}

@@ -1,0 +1,97 @@
+//! A follow-up: one more turn of a task.
+
+use std::num::NonZeroU32;
+
+use outwork_api::task::NewTurn;
+use outwork_domain::principal::Member;
+use outwork_domain::task::Turn;
+use outwork_domain::{AttemptId, TaskId, TurnId};
+use outwork_store::{Idempotency, StoreError, Submitted, TaskRecord, TurnRecord};
+
+use super::{attempts, check};
+use crate::endpoints::{environments, tasks};
+use crate::plane::Plane;
+use crate::refusal::Refusal;
+use crate::store_gaps::StoreGaps;
+use crate::view::task::shown;
+
+/// Checks the follow-up and writes turn and attempts at once.
+pub(crate) async fn submit(
+    plane: &Plane,
+    member: &Member,
+    task_id: TaskId,
+    new: NewTurn,
+    idempotency: Option<Idempotency>,
+) -> Result<Submitted, Refusal> {
+    if let Some(key) = &idempotency
+        && let Some(task_id) = plane.store.idempotent(key, plane.now()).await?
+    {
+        return Ok(Submitted::Replayed { task_id });
+    }
+    plane.need_space()?;
+    let mut faults = check::Faults::default();
+    faults.prompt(&new.prompt);
+    let count = faults.attempts(new.attempts, plane.attempts_per_turn);
+    faults.none_or_refusal()?;
+    let workspace = member.workspace_id();
+    let record = tasks::by_id(plane, workspace, task_id).await?;
+    let continues = continued(&record, new.attempt)?;
+    let environment = environments::by_id(plane, workspace, record.task.environment_id).await?;
+    check::has_model(plane, &environment).await?;
+
+    let now = plane.now();
+    let turn = Turn {
+        id: TurnId::from_uuid(plane.ids.uuid()),
+        task_id,
+        // The store sets the number in the transaction that makes the turn.
+        number: NonZeroU32::MIN,
+        created_by: member.principal().id,
+        prompt: new.prompt,
+        continues: Some(continues),
+        created_at: now,
+    };
+    let attempts = attempts(plane, workspace, task_id, turn.id, &environment, count, now);
+    Ok(plane
+        .store
+        .add_turn(workspace, turn, attempts, idempotency)
+        .await
+        .map_err(|fault| not_ended(fault, task_id))?)
+}
+
+/// The attempt of the newest turn that is continued: the one named, else the one shown for the task, else the first.
+fn continued(record: &TaskRecord, asked: Option<u32>) -> Result<AttemptId, Refusal> {
+    let newest = record.turns.last().ok_or_else(|| StoreError::Corrupt {
+        what: "task without a turn".to_owned(),
+    })?;
+    if newest
+        .attempts
+        .iter()
+        .any(|record| !record.attempt.state.is_final())
+    {
+        return Err(not_ended(StoreError::TurnNotEnded, record.task.id));
+    }
+    let TurnRecord { turn: _, attempts } = newest;
+    let chosen = match asked {
+        Some(number) => attempts
+            .iter()
+            .find(|record| record.attempt.number.get() == number),
+        None => shown(newest).or(attempts.first()),
+    };
+    let missing = || {
+        let detail = format!(
+            "is {}; the newest turn has attempts 1 to {}",
+            asked.unwrap_or(0),
+            attempts.len()
+        );
+        Refusal::field("/attempt", detail)
+    };
+    Ok(chosen.ok_or_else(missing)?.attempt.id)
+}
+
+fn not_ended(fault: StoreError, task: TaskId) -> Refusal {
+    match fault {
+        StoreError::TurnNotEnded => Refusal::from(fault).with_hint(format!("Wait for it with `outwork log {task} --follow`, or stop it with `outwork cancel {task}`.")),
+        StoreError::NotFound => tasks::missing(task),
+        other => other.into(),
+    }
+}

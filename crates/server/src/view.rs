@@ -1,0 +1,7 @@
+//! From the domain and the store to the wire. Nothing is decided here, except which attempt stands for a task (`task::shown`).
+
+pub(crate) mod attempt;
+pub(crate) mod environment;
+pub(crate) mod event;
+pub(crate) mod task;
+pub(crate) mod worker;

@@ -1,0 +1,72 @@
+//! A worker asks for attempts: a long poll that is answered as soon as there is one.
+
+use std::time::Duration;
+
+use outwork_api::worker::{Acquire, Acquired};
+use tokio::time::Instant;
+
+use super::{WorkerService, wrong};
+use crate::refusal::Refusal;
+
+const MAX_ATTEMPTS: u32 = 100;
+const MAX_WAIT_MS: u64 = 30_000;
+
+impl WorkerService {
+    pub(super) async fn do_acquire(&self, request: Acquire) -> Result<Acquired, Refusal> {
+        let Acquire {
+            worker,
+            max,
+            wait_ms,
+        } = request;
+        if !(1..=MAX_ATTEMPTS).contains(&max) {
+            return Err(wrong(
+                "/max",
+                format!("is {max}; it must be 1 to {MAX_ATTEMPTS}"),
+            ));
+        }
+        if wait_ms > MAX_WAIT_MS {
+            return Err(wrong(
+                "/wait_ms",
+                format!("is {wait_ms}; it must be at most {MAX_WAIT_MS}"),
+            ));
+        }
+        let worker = self.known(&worker).await?.worker;
+        self.plane
+            .store
+            .touch_worker(worker.id, self.plane.now())
+            .await?;
+        let until = Instant::now() + Duration::from_millis(wait_ms);
+        let mut changed = self.plane.signals.queues.subscribe(&self.workspace);
+        let max = max.min(worker.slots);
+        loop {
+            changed.mark_unchanged();
+            // A server that stops, or that could not store the result, gives nothing out.
+            if !self.plane.shutdown.is_cancelled() && self.plane.has_space() {
+                let claimed = self
+                    .plane
+                    .store
+                    .claim(
+                        self.workspace,
+                        worker.id,
+                        &worker.agents,
+                        max,
+                        self.plane.now(),
+                    )
+                    .await?;
+                if !claimed.is_empty() {
+                    let assignments = claimed
+                        .into_iter()
+                        .map(|claimed| self.assignment(claimed))
+                        .collect();
+                    return Ok(Acquired { assignments });
+                }
+            }
+            tokio::select! {
+                // An error means that the sender is gone, and then only the timers are left.
+                Ok(()) = changed.changed() => {}
+                () = tokio::time::sleep_until(until) => return Ok(Acquired { assignments: Vec::new() }),
+                () = self.plane.shutdown.cancelled() => return Ok(Acquired { assignments: Vec::new() }),
+            }
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! An attempt is in a later step.
+
+use outwork_api::worker::{Advance, AppendAnswer};
+use outwork_domain::{Epoch, Step};
+
+use super::{WorkerService, attempt_id, desired, wrong};
+use crate::refusal::Refusal;
+
+impl WorkerService {
+    pub(super) async fn do_advance(
+        &self,
+        attempt: String,
+        request: Advance,
+    ) -> Result<AppendAnswer, Refusal> {
+        let Advance { epoch, step } = request;
+        let attempt = attempt_id(&attempt)?;
+        let step = Step::parse(&step)
+            .filter(|step| *step != Step::Leased)
+            .ok_or_else(|| {
+                wrong(
+                    "/step",
+                    "must be `preparing`, `setting_up`, `running` or `collecting`",
+                )
+            })?;
+        let (wanted, acknowledged_seq) = self
+            .plane
+            .store
+            .advance(
+                self.workspace,
+                attempt,
+                Epoch::new(epoch),
+                step,
+                self.plane.now(),
+            )
+            .await?;
+        Ok(AppendAnswer {
+            acknowledged_seq,
+            desired: desired(wanted),
+        })
+    }
+}

@@ -1,0 +1,98 @@
+//! What cannot wait for the next heartbeat: subscribe, look at what the worker holds, say what is new, repeat.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::stream::{self, BoxStream, StreamExt};
+use outwork_api::worker::WorkerCommand;
+use outwork_domain::{AttemptId, Desired, Epoch, State, WorkerId, WorkspaceId};
+use outwork_store::StoreError;
+use tokio::sync::watch;
+
+use super::{WorkerService, desired};
+use crate::plane::Plane;
+use crate::refusal::Refusal;
+use crate::store_gaps::StoreGaps;
+
+/// How often it looks without a signal: another server may have written to the same database.
+const POLL: Duration = Duration::from_secs(2);
+
+impl WorkerService {
+    pub(super) async fn do_commands(
+        &self,
+        worker: String,
+    ) -> Result<BoxStream<'static, WorkerCommand>, Refusal> {
+        let worker = self.known(&worker).await?.worker.id;
+        let listener = Listener {
+            changed: self.plane.signals.workers.subscribe(&worker),
+            plane: Arc::clone(&self.plane),
+            workspace: self.workspace,
+            worker,
+            found: VecDeque::new(),
+            told: HashSet::new(),
+        };
+        let shutdown = self.plane.shutdown.clone();
+        let commands = stream::unfold(listener, Listener::next);
+        Ok(commands
+            .take_until(async move { shutdown.cancelled().await })
+            .boxed())
+    }
+}
+
+struct Listener {
+    plane: Arc<Plane>,
+    workspace: WorkspaceId,
+    worker: WorkerId,
+    changed: watch::Receiver<()>,
+    found: VecDeque<WorkerCommand>,
+    told: HashSet<(AttemptId, Epoch)>,
+}
+
+impl Listener {
+    async fn next(mut self) -> Option<(WorkerCommand, Self)> {
+        loop {
+            if let Some(command) = self.found.pop_front() {
+                return Some((command, self));
+            }
+            self.changed.mark_unchanged();
+            match self.look().await {
+                Ok(()) if !self.found.is_empty() => {}
+                Ok(()) => self.wait().await,
+                Err(fault) => {
+                    tracing::warn!(worker = %self.worker, %fault, "a stream of commands broke off");
+                    return None;
+                }
+            }
+        }
+    }
+
+    async fn look(&mut self) -> Result<(), StoreError> {
+        let record = self.plane.store.worker(self.workspace, self.worker).await?;
+        let held = record.map(|record| record.attempts).unwrap_or_default();
+        self.told.retain(|(attempt, _)| held.contains(attempt));
+        for id in held {
+            let Some(record) = self.plane.store.attempt(self.workspace, id).await? else {
+                continue;
+            };
+            let attempt = record.attempt;
+            let stop = matches!(attempt.desired, Desired::Cancel { .. })
+                && matches!(attempt.state, State::Held { .. });
+            if stop && self.told.insert((id, attempt.epoch)) {
+                self.found.push_back(WorkerCommand {
+                    attempt: id.to_string(),
+                    epoch: attempt.epoch.get(),
+                    desired: desired(attempt.desired),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    async fn wait(&mut self) {
+        tokio::select! {
+            Ok(()) = self.changed.changed() => {}
+            () = tokio::time::sleep(POLL) => {}
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! A sign of life: renews all leases of a worker and says what is wanted of each attempt.
+
+use outwork_api::worker::{Claim, Desired, Heartbeat, HeartbeatAnswer, LeaseAnswer};
+use outwork_domain::{AttemptId, Epoch};
+
+use super::{WorkerService, desired, wrong};
+use crate::refusal::Refusal;
+
+const MAX_LEASES: usize = 1000;
+
+impl WorkerService {
+    pub(super) async fn do_heartbeat(
+        &self,
+        request: Heartbeat,
+    ) -> Result<HeartbeatAnswer, Refusal> {
+        let Heartbeat { worker, leases } = request;
+        if leases.len() > MAX_LEASES {
+            return Err(wrong(
+                "/leases",
+                format!("has more than {MAX_LEASES} entries"),
+            ));
+        }
+        let worker = self.known(&worker).await?.worker.id;
+        let now = self.plane.now();
+        self.plane.store.touch_worker(worker, now).await?;
+        let claims = leases.iter().map(claim).collect::<Result<Vec<_>, _>>()?;
+        let renewed = self.plane.store.renew(worker, &claims, now).await?;
+        let leases = leases
+            .into_iter()
+            .zip(renewed)
+            .map(|(Claim { attempt, epoch }, renewed)| LeaseAnswer {
+                attempt,
+                epoch,
+                desired: renewed.map_or(Desired::Abandon, desired),
+            });
+        Ok(HeartbeatAnswer {
+            leases: leases.collect(),
+        })
+    }
+}
+
+fn claim(claim: &Claim) -> Result<(AttemptId, Epoch), Refusal> {
+    let Claim { attempt, epoch } = claim;
+    let id = attempt
+        .parse()
+        .map_err(|fault: outwork_domain::id::InvalidId| wrong("/leases", fault.to_string()))?;
+    Ok((id, Epoch::new(*epoch)))
+}

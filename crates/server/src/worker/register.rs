@@ -1,0 +1,85 @@
+//! A worker says who it is.
+
+use outwork_api::problem::Code;
+use outwork_api::worker::{PROTOCOL_VERSION, Register, Registered};
+use outwork_domain::WorkerId;
+use outwork_domain::principal::Worker;
+
+use super::{WorkerService, wrong};
+use crate::refusal::Refusal;
+
+const MAX_SLOTS: u32 = 1000;
+const MAX_NAME_CHARS: usize = 200;
+const MAX_AGENTS: usize = 100;
+/// How many heartbeats fit into a lease. The worker gives up at two thirds of it, so three may fail before that.
+const HEARTBEATS_PER_LEASE: u32 = 6;
+
+impl WorkerService {
+    pub(super) async fn do_register(&self, request: Register) -> Result<Registered, Refusal> {
+        let Register {
+            protocol_version,
+            worker,
+            name,
+            slots,
+            agents,
+        } = request;
+        check(protocol_version, &name, slots, &agents)?;
+        let worker = match worker {
+            Some(old) => self.known(&old).await.ok().map(|record| record.worker.id),
+            None => None,
+        };
+        let id = worker.unwrap_or_else(|| WorkerId::from_uuid(self.plane.ids.uuid()));
+        let worker = Worker {
+            id,
+            workspace_id: self.workspace,
+            name,
+            slots,
+            agents,
+        };
+        self.plane
+            .store
+            .register_worker(&worker, self.plane.now())
+            .await?;
+        tracing::info!(worker = %id, name = worker.name, slots, agents = ?worker.agents, "a worker registered");
+        let interval = self.plane.limits.lease / HEARTBEATS_PER_LEASE;
+        Ok(Registered {
+            worker: id.to_string(),
+            heartbeat_interval_ms: u64::try_from(interval.as_millis()).unwrap_or(u64::MAX),
+        })
+    }
+}
+
+fn check(version: u32, name: &str, slots: u32, agents: &[String]) -> Result<(), Refusal> {
+    if version != PROTOCOL_VERSION {
+        let detail = format!(
+            "The worker speaks version {version} of the protocol; this server speaks {PROTOCOL_VERSION}."
+        );
+        return Err(Refusal::new(Code::Unprocessable, detail)
+            .with_field("/protocol_version", "is not supported")
+            .with_hint("Use a worker of the server's own version."));
+    }
+    let plain = |text: &str| {
+        !text.trim().is_empty()
+            && text.chars().count() <= MAX_NAME_CHARS
+            && !text.chars().any(char::is_control)
+    };
+    if !plain(name) {
+        return Err(wrong(
+            "/name",
+            "is empty, too long or holds control characters",
+        ));
+    }
+    if !(1..=MAX_SLOTS).contains(&slots) {
+        return Err(wrong(
+            "/slots",
+            format!("is {slots}; it must be 1 to {MAX_SLOTS}"),
+        ));
+    }
+    if agents.len() > MAX_AGENTS || !agents.iter().all(|agent| plain(agent)) {
+        return Err(wrong(
+            "/agents",
+            format!("must be at most {MAX_AGENTS} names"),
+        ));
+    }
+    Ok(())
+}
