@@ -1,0 +1,44 @@
+//! # outwork-cli: the commands that talk to a server
+//!
+//! [`run`] takes one parsed [`ClientCommand`] and an [`Io`], and gives an [`ExitStatus`]. Everything
+//! from outside (arguments, environment variables, streams, clock, randomness, interruption) comes
+//! in through these; the composition root builds them, so that tests can too. Commands that *are* a
+//! server or a worker live elsewhere: the root flattens [`ClientCommand`] into its own enum.
+//!
+//! * [`exit`] and [`error`]: how a command ends. An error has a kind, a message and a hint; the kind
+//!   decides the exit status.
+//! * [`io`], [`terminal`]: streams, colours, and text made safe to show: what agents, titles and
+//!   file names hold never reaches a terminal as control characters.
+//! * [`config`]: which server, which token; `session` puts all of that together.
+//! * `task_ref`, `environment_ref`: from what people type to ids.
+//! * `render`: events, tasks and tables as text.
+//! * `command`: one file for each command; `wait`: following attempts until they end.
+//!
+//! Results go to standard output, all else to standard error. With `--json` an error is one line of
+//! JSON on standard error. `docs/cli.md` is the users' page.
+
+pub mod error;
+pub mod exit;
+
+pub mod io;
+mod terminal;
+
+pub mod config;
+mod session;
+
+pub mod duration;
+mod environment_ref;
+mod task_ref;
+
+mod render;
+
+mod command;
+mod wait;
+
+mod args;
+mod run;
+
+pub use args::{ClientCommand, Color, GlobalArgs};
+pub use exit::ExitStatus;
+pub use io::{Check, CheckResult, CheckStatus, Io};
+pub use run::run;

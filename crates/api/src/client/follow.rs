@@ -85,7 +85,7 @@ impl Client {
     pub fn follow(
         &self,
         follow: Follow,
-    ) -> impl Stream<Item = Result<Followed, ClientError>> + Send {
+    ) -> impl Stream<Item = Result<Followed, ClientError>> + Send + use<> {
         let follower = Follower {
             client: self.clone(),
             last: follow.after,
@@ -93,6 +93,7 @@ impl Client {
             connection: None,
             ready: VecDeque::new(),
             tries: 0,
+            first_delay: FIRST_DELAY,
             away_since: None,
             was_connected: false,
             is_over: false,
@@ -116,6 +117,7 @@ struct Follower {
     connection: Option<Connection>,
     ready: VecDeque<Message>,
     tries: u32,
+    first_delay: Duration,
     away_since: Option<Instant>,
     was_connected: bool,
     is_over: bool,
@@ -181,7 +183,7 @@ impl Follower {
 
     async fn connect(&mut self) -> Result<(), ClientError> {
         if self.tries > 0 {
-            let delay = FIRST_DELAY * 2_u32.pow((self.tries - 1).min(10));
+            let delay = self.first_delay * 2_u32.pow((self.tries - 1).min(10));
             let delay = self.follow.jitter.spread(delay.min(LONGEST_DELAY));
             tokio::time::sleep(delay).await;
         }
@@ -204,7 +206,10 @@ impl Follower {
     }
 
     fn lose_connection(&mut self) {
-        self.connection = None;
+        let lost = self.connection.take();
+        if let Some(retry_ms) = lost.and_then(|lost| lost.parser.retry_ms()) {
+            self.first_delay = Duration::from_millis(retry_ms).min(LONGEST_DELAY);
+        }
         self.ready.clear();
     }
 

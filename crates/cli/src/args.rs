@@ -1,0 +1,129 @@
+//! The command line.
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use crate::command;
+
+/// Flags of every command.
+#[derive(Args, Clone, Debug, Default)]
+pub struct GlobalArgs {
+    /// The server to use, instead of $OUTWORK_URL or the one signed in to
+    #[arg(long, global = true, value_name = "URL")]
+    pub url: Option<String>,
+    /// When to colour
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: Color,
+    /// Say nothing but results and errors
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// The commands that talk to a server. To be flattened into the program's own enum.
+#[derive(Subcommand, Clone, Debug)]
+pub enum ClientCommand {
+    /// Submit a task
+    Exec(command::exec::ExecArgs),
+    /// List the recent tasks
+    List(command::list::ListArgs),
+    /// Show a task
+    Status(command::status::StatusArgs),
+    /// Show what happened in a task
+    Log(command::log::LogArgs),
+    /// Print a task's diff
+    Diff(command::diff::DiffArgs),
+    /// Apply a task's diff to the repository you stand in
+    #[command(visible_alias = "a")]
+    Apply(command::apply::ApplyArgs),
+    /// Ask more of a task, in the same session
+    FollowUp(command::follow_up::FollowUpArgs),
+    /// Stop a task
+    Cancel(command::cancel::CancelArgs),
+    /// Make and change environments: how the tasks of a repository run
+    #[command(subcommand)]
+    Env(command::environment::EnvironmentCommand),
+    /// Set the model that agents use
+    #[command(subcommand)]
+    Model(command::model::ModelCommand),
+    /// List the workers
+    Workers(command::workers::WorkersArgs),
+    /// Sign in to a server
+    Login(command::login::LoginArgs),
+    /// Check the setup
+    Doctor(command::doctor::DoctorArgs),
+    /// Print completions for a shell
+    Completion(command::completion::CompletionArgs),
+    /// The same commands as the stock client names them
+    #[command(subcommand, hide = true, alias = "cloud-tasks")]
+    Cloud(CloudCommand),
+    /// The exit codes of all commands
+    #[command(hide = true, long_about = crate::exit::HELP)]
+    ExitCodes,
+}
+
+/// `outwork cloud …`, for scripts written for the stock client.
+#[derive(Subcommand, Clone, Debug)]
+pub enum CloudCommand {
+    /// Submit a task
+    Exec(command::exec::ExecArgs),
+    /// List the recent tasks
+    List(command::list::ListArgs),
+    /// Show a task
+    Status(command::status::StatusArgs),
+    /// Print a task's diff
+    Diff(command::diff::DiffArgs),
+    /// Apply a task's diff to the repository you stand in
+    Apply(command::apply::ApplyArgs),
+}
+
+impl From<CloudCommand> for ClientCommand {
+    fn from(command: CloudCommand) -> Self {
+        match command {
+            CloudCommand::Exec(args) => Self::Exec(args),
+            CloudCommand::List(args) => Self::List(args),
+            CloudCommand::Status(args) => Self::Status(args),
+            CloudCommand::Diff(args) => Self::Diff(args),
+            CloudCommand::Apply(args) => Self::Apply(args),
+        }
+    }
+}
+
+impl ClientCommand {
+    /// Whether results, and so errors, are JSON.
+    pub(crate) fn is_json(&self) -> bool {
+        use command::environment::EnvironmentCommand as Env;
+        match self {
+            Self::Exec(args) => args.json,
+            Self::List(args) => args.json,
+            Self::Status(args) => args.json,
+            Self::Log(args) => args.json,
+            Self::FollowUp(args) => args.json,
+            Self::Cancel(args) => args.json,
+            Self::Env(Env::Create(args)) => args.json,
+            Self::Env(Env::List(args)) => args.json,
+            Self::Env(Env::Show(args)) => args.json,
+            Self::Env(Env::Edit(args)) => args.json,
+            Self::Env(Env::Rm(_)) => false,
+            Self::Model(command) => command.is_json(),
+            Self::Workers(args) => args.json,
+            Self::Doctor(args) => args.json,
+            Self::Cloud(command) => Self::from(command.clone()).is_json(),
+            Self::Diff(_)
+            | Self::Apply(_)
+            | Self::Login(_)
+            | Self::Completion(_)
+            | Self::ExitCodes => false,
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! The commands, one file each.
+
+pub(crate) mod prompt;
+
+pub(crate) mod apply;
+pub(crate) mod cancel;
+pub(crate) mod diff;
+pub(crate) mod exec;
+pub(crate) mod follow_up;
+pub(crate) mod list;
+pub(crate) mod log;
+pub(crate) mod status;
+
+pub(crate) mod environment;
+pub(crate) mod login;
+pub(crate) mod model;
+pub(crate) mod workers;
+
+pub(crate) mod completion;
+pub(crate) mod doctor;

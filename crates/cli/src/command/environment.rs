@@ -1,0 +1,116 @@
+//! `outwork env`: how the tasks of a repository run.
+
+pub(crate) mod create;
+pub(crate) mod edit;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use crate::environment_ref;
+use crate::error::CliError;
+use crate::render::{table, task};
+use crate::session::Session;
+
+/// Make and change environments: how the tasks of a repository run
+#[derive(Subcommand, Clone, Debug)]
+pub enum EnvironmentCommand {
+    /// Make an environment
+    Create(create::CreateArgs),
+    /// List the environments
+    List(ListArgs),
+    /// Show an environment
+    Show(ShowArgs),
+    /// Change an environment; what is left out stays as it is
+    Edit(edit::EditArgs),
+    /// Remove an environment
+    Rm(RmArgs),
+}
+
+/// List the environments
+#[derive(Args, Clone, Debug)]
+pub struct ListArgs {
+    /// Print `{"environments":[…]}`
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Show an environment
+#[derive(Args, Clone, Debug)]
+pub struct ShowArgs {
+    /// Its label or id
+    #[arg(value_name = "ENVIRONMENT")]
+    pub environment: String,
+    /// Print the environment as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Remove an environment
+#[derive(Args, Clone, Debug)]
+pub struct RmArgs {
+    /// Its label or id
+    #[arg(value_name = "ENVIRONMENT")]
+    pub environment: String,
+}
+
+pub(crate) async fn run(
+    command: EnvironmentCommand,
+    session: &mut Session,
+) -> Result<(), CliError> {
+    match command {
+        EnvironmentCommand::Create(args) => create::run(args, session).await,
+        EnvironmentCommand::List(args) => list(args, session).await,
+        EnvironmentCommand::Show(args) => show(args, session).await,
+        EnvironmentCommand::Edit(args) => edit::run(args, session).await,
+        EnvironmentCommand::Rm(args) => remove(args, session).await,
+    }
+}
+
+async fn list(args: ListArgs, session: &mut Session) -> Result<(), CliError> {
+    let all = session.client()?.all_environments().await?;
+    if args.json {
+        return session.out.json(&json!({"environments": all}));
+    }
+    if all.is_empty() {
+        session
+            .out
+            .note("no environments; make one with `outwork env create LABEL --repo URL`");
+        return Ok(());
+    }
+    let rows: Vec<_> = all
+        .iter()
+        .map(|one| {
+            let branch = one.branch.clone().unwrap_or_default();
+            vec![
+                one.id.clone(),
+                one.label.clone(),
+                task::agent(&one.agent),
+                one.repository_url.clone(),
+                branch,
+            ]
+        })
+        .collect();
+    table::print(
+        &mut session.out,
+        &["ID", "LABEL", "AGENT", "REPOSITORY", "BRANCH"],
+        rows,
+    )
+}
+
+async fn show(args: ShowArgs, session: &mut Session) -> Result<(), CliError> {
+    let client = session.client()?;
+    let environment = environment_ref::find(&client, &args.environment).await?;
+    if args.json {
+        return session.out.json(&environment);
+    }
+    for line in task::environment(&environment, session.out.stdout_style) {
+        session.out.line(&line)?;
+    }
+    Ok(())
+}
+
+async fn remove(args: RmArgs, session: &mut Session) -> Result<(), CliError> {
+    let client = session.client()?;
+    let environment = environment_ref::find(&client, &args.environment).await?;
+    Ok(client.delete_environment(&environment.id).await?)
+}

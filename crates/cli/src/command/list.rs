@@ -1,0 +1,83 @@
+//! `outwork list`: the recent tasks.
+
+use clap::Args;
+use outwork_api::client::TaskQuery;
+use outwork_api::page::PageQuery;
+use serde_json::json;
+
+use crate::environment_ref;
+use crate::error::CliError;
+use crate::render::{table, task};
+use crate::session::Session;
+use crate::terminal::style::Style;
+
+/// List the recent tasks
+#[derive(Args, Clone, Debug)]
+pub struct ListArgs {
+    /// Only those of this environment (label or id)
+    #[arg(short, long)]
+    pub env: Option<String>,
+    /// How many, 1 to 20
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=20))]
+    pub limit: u32,
+    /// Go on where the list before ended
+    #[arg(long)]
+    pub cursor: Option<String>,
+    /// Print `{"tasks":[…],"cursor":…}`
+    #[arg(long)]
+    pub json: bool,
+}
+
+pub(crate) async fn run(args: ListArgs, session: &mut Session) -> Result<(), CliError> {
+    let ListArgs {
+        env,
+        limit,
+        cursor,
+        json,
+    } = args;
+    let client = session.client()?;
+    let environment = match env {
+        Some(name) => Some(environment_ref::find(&client, &name).await?.id),
+        None => None,
+    };
+    let page = PageQuery {
+        limit: Some(limit),
+        cursor,
+    };
+    let page = client.tasks(&TaskQuery { environment, page }).await?;
+    if json {
+        return session
+            .out
+            .json(&json!({"tasks": page.items, "cursor": page.next_cursor}));
+    }
+    if page.items.is_empty() {
+        session.out.note("no tasks");
+        return Ok(());
+    }
+    let is_terminal = session.out.stdout_is_terminal;
+    let now = (session.now)();
+    let rows = page.items.iter().map(|item| {
+        let updated = match is_terminal {
+            true => task::age(item.updated_at, now),
+            false => item.updated_at.to_string(),
+        };
+        vec![
+            item.id.clone(),
+            task::status(item, Style::PLAIN),
+            item.environment_label.clone(),
+            updated,
+            task::diff_stat(&item.summary),
+            item.title.clone(),
+        ]
+    });
+    let rows: Vec<_> = rows.collect();
+    let headers = ["ID", "STATUS", "ENVIRONMENT", "UPDATED", "CHANGES", "TITLE"];
+    table::print(&mut session.out, &headers, rows)?;
+    if let Some(cursor) = page.next_cursor {
+        let cursor = crate::terminal::plain::plain(&cursor);
+        session
+            .out
+            .note(&format!("there are more; go on with --cursor {cursor}"));
+    }
+    Ok(())
+}

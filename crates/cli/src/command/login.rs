@@ -1,0 +1,84 @@
+//! `outwork login`: checks a token and keeps it.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use outwork_api::client::{Client, Token};
+
+use crate::config::{self, Host};
+use crate::error::{CliError, Kind};
+use crate::session::Session;
+use crate::terminal::plain::plain;
+
+/// Sign in to a server
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+The server is the one given by --url or $OUTWORK_URL; its token is printed or written to a file by
+the server. Without --token or --token-file it is read from standard input:
+
+  outwork login --url http://127.0.0.1:8790 < /var/lib/outwork/token
+
+A token on the command line is seen by other users of the machine, and kept by the shell.")]
+pub struct LoginArgs {
+    /// The token itself
+    #[arg(long, conflicts_with = "token_file")]
+    pub token: Option<String>,
+    /// A file that holds the token
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+}
+
+pub(crate) async fn run(args: LoginArgs, session: &mut Session) -> Result<(), CliError> {
+    let url = config::server_url(
+        session.url_flag.as_deref(),
+        &session.variables,
+        &session.files,
+    )
+    .map_err(|error| match error.kind {
+        Kind::SignedOut => {
+            CliError::usage("which server?").hint("name it: `outwork login --url URL`")
+        }
+        _ => error,
+    })?;
+    let token = read_token(args, session).await?;
+    let client = Client::new(&url, token.clone())?;
+    let me = client.me().await?;
+    if me.kind == "worker" {
+        let message = "this token is for a worker; it cannot be used to sign in";
+        return Err(CliError::new(Kind::SignedOut, message).hint("use a user's token"));
+    }
+    let host = Host {
+        user: me.name.clone(),
+        workspace: me.workspace_name.clone(),
+    };
+    session.files.sign_in(&url, host, token.reveal())?;
+    let line = format!(
+        "signed in to {url} as {}, workspace {}",
+        plain(&me.name),
+        plain(&me.workspace_name)
+    );
+    session.out.note(&line);
+    Ok(())
+}
+
+async fn read_token(args: LoginArgs, session: &mut Session) -> Result<Token, CliError> {
+    let LoginArgs { token, token_file } = args;
+    if let Some(text) = token {
+        return config::parse_token(&text, "--token");
+    }
+    if let Some(path) = token_file {
+        let path = session.current_dir.join(path);
+        let shown = path.display().to_string();
+        let text = std::fs::read_to_string(&path).map_err(|error| {
+            CliError::usage(format!("the token file {shown} cannot be read")).source(error)
+        })?;
+        return config::parse_token(&text, &shown);
+    }
+    if session.stdin_is_terminal {
+        session
+            .out
+            .note("paste the token, then press Enter and Ctrl-D:");
+    }
+    let bytes = session.read_stdin().await?;
+    config::parse_token(&String::from_utf8_lossy(&bytes), "standard input")
+}

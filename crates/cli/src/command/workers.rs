@@ -1,0 +1,53 @@
+//! `outwork workers`: who runs the attempts.
+
+use clap::Args;
+use serde_json::json;
+
+use crate::error::CliError;
+use crate::render::{table, task};
+use crate::session::Session;
+
+/// List the workers
+#[derive(Args, Clone, Debug)]
+pub struct WorkersArgs {
+    /// Print `{"workers":[…]}`
+    #[arg(long)]
+    pub json: bool,
+}
+
+pub(crate) async fn run(args: WorkersArgs, session: &mut Session) -> Result<(), CliError> {
+    let workers = session.client()?.workers().await?.items;
+    if args.json {
+        return session.out.json(&json!({"workers": workers}));
+    }
+    if workers.is_empty() {
+        session
+            .out
+            .note("no workers; start one with `outwork worker`");
+    }
+    let is_terminal = session.out.stdout_is_terminal;
+    let now = (session.now)();
+    let rows: Vec<_> = workers
+        .iter()
+        .map(|worker| {
+            let state = if worker.online { "online" } else { "offline" };
+            let seen = match is_terminal {
+                true => task::age(worker.seen_at, now),
+                false => worker.seen_at.to_string(),
+            };
+            vec![
+                worker.id.clone(),
+                worker.name.clone(),
+                state.to_owned(),
+                format!("{}/{}", worker.attempts.len(), worker.slots),
+                worker.agents.join(","),
+                seen,
+            ]
+        })
+        .collect();
+    table::print(
+        &mut session.out,
+        &["ID", "NAME", "STATE", "BUSY", "AGENTS", "SEEN"],
+        rows,
+    )
+}

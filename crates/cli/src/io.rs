@@ -1,0 +1,106 @@
+//! What a command gets from the process: streams, variables, clock, randomness.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::{Read, Write};
+use std::path::PathBuf;
+
+use futures_util::future::BoxFuture;
+use outwork_domain::Timestamp;
+use serde::Serialize;
+
+/// The outside world. Built once by the composition root; a test builds its own.
+///
+/// Reading standard input happens on a blocking thread: the root must end the process with
+/// `std::process::exit` (or shut the runtime down in the background) to not wait for it.
+pub struct Io {
+    /// Standard input.
+    pub stdin: Box<dyn Read + Send>,
+    /// Standard output: results.
+    pub stdout: Box<dyn Write + Send>,
+    /// Standard error: logs, notes, errors.
+    pub stderr: Box<dyn Write + Send>,
+    /// Whether standard input is a terminal.
+    pub stdin_is_terminal: bool,
+    /// Whether standard output is a terminal.
+    pub stdout_is_terminal: bool,
+    /// Whether standard error is a terminal.
+    pub stderr_is_terminal: bool,
+    /// The terminal's width in columns, if known.
+    pub width: Option<u16>,
+    /// All environment variables.
+    pub variables: BTreeMap<OsString, OsString>,
+    /// The current folder.
+    pub current_dir: PathBuf,
+    /// The clock.
+    pub now: fn() -> Timestamp,
+    /// 128 random bits, other ones each time.
+    pub random: fn() -> u128,
+    /// Ends when the user presses Ctrl-C.
+    pub interrupt: BoxFuture<'static, ()>,
+    /// The whole command line, for completions.
+    pub root_command: fn() -> clap::Command,
+    /// What `doctor` looks at besides its own.
+    pub checks: Vec<Check>,
+}
+
+/// One thing that `outwork doctor` looks at.
+pub struct Check {
+    /// What, in a word or two.
+    pub name: String,
+    /// How it stands.
+    pub result: BoxFuture<'static, CheckResult>,
+}
+
+/// How a checked thing stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CheckResult {
+    /// Good or bad.
+    pub status: CheckStatus,
+    /// What was found.
+    pub detail: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+/// Good or bad.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckStatus {
+    /// Good.
+    Ok,
+    /// Works, with less.
+    Warning,
+    /// Does not work.
+    Failed,
+}
+
+impl CheckResult {
+    /// Good.
+    pub fn ok(detail: impl Into<String>) -> Self {
+        Self {
+            status: CheckStatus::Ok,
+            detail: detail.into(),
+            hint: None,
+        }
+    }
+
+    /// Works, with less.
+    pub fn warning(detail: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self {
+            status: CheckStatus::Warning,
+            detail: detail.into(),
+            hint: Some(hint.into()),
+        }
+    }
+
+    /// Does not work.
+    pub fn failed(detail: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self {
+            status: CheckStatus::Failed,
+            detail: detail.into(),
+            hint: Some(hint.into()),
+        }
+    }
+}

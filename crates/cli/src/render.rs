@@ -1,0 +1,6 @@
+//! Events, tasks and tables as text.
+
+pub(crate) mod diff;
+pub(crate) mod event;
+pub(crate) mod table;
+pub(crate) mod task;

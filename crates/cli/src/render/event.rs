@@ -1,0 +1,265 @@
+//! An attempt's log as readable lines.
+
+use outwork_api::event::{Event, EventBody, PlanEntry};
+use outwork_domain::Timestamp;
+
+use super::task::{diff_stat, failure_lines, tokens};
+use crate::duration;
+use crate::terminal::plain::{plain, plain_code};
+use crate::terminal::style::{Paint, Style};
+
+/// Turns the events of one attempt, in their order, into lines.
+///
+/// Text that arrives in pieces is held until its line is whole, so that lines of several attempts
+/// can stand below each other.
+pub(crate) struct EventLines {
+    style: Style,
+    prefix: String,
+    started_at: Option<Timestamp>,
+    unfinished: Option<(Source, String)>,
+    has_message_pieces: bool,
+}
+
+/// Whose text arrives in pieces.
+#[derive(Clone, PartialEq, Eq)]
+enum Source {
+    Message,
+    Command(String),
+    Output(String),
+}
+
+impl EventLines {
+    /// `prefix` stands before each line: the attempt, if there are several.
+    pub fn new(style: Style, prefix: impl Into<String>) -> Self {
+        Self {
+            style,
+            prefix: prefix.into(),
+            started_at: None,
+            unfinished: None,
+            has_message_pieces: false,
+        }
+    }
+
+    /// The lines that the event completes.
+    pub fn push(&mut self, event: &Event) -> Vec<String> {
+        let at = event.at.timestamp();
+        let since = at.since(*self.started_at.get_or_insert(at));
+        let time = self
+            .style
+            .paint(Paint::Dim, &format!("{:>6}", duration::show(since)));
+        let mut lines = self.body(&event.body);
+        for line in &mut lines {
+            *line = format!("{}{time}  {line}", self.prefix)
+                .trim_end()
+                .to_owned();
+        }
+        lines
+    }
+
+    fn body(&mut self, body: &EventBody) -> Vec<String> {
+        match body {
+            EventBody::MessageDelta { text } => {
+                self.has_message_pieces = true;
+                self.piece(Source::Message, text)
+            }
+            EventBody::CommandOutput { id, text } => self.piece(Source::Command(id.clone()), text),
+            EventBody::Output { stream, text } => self.piece(Source::Output(stream.clone()), text),
+            EventBody::Unknown => Vec::new(),
+            whole => {
+                let mut lines = self.flush();
+                lines.extend(self.whole(whole));
+                lines
+            }
+        }
+    }
+
+    fn whole(&mut self, body: &EventBody) -> Vec<String> {
+        let style = self.style;
+        let dim = |text: String| vec![style.paint(Paint::Dim, &text)];
+        let warn = |text: String| vec![style.paint(Paint::Yellow, &text)];
+        match body {
+            EventBody::State {
+                state,
+                worker,
+                failure,
+            } => {
+                let mut lines = vec![self.state(state, worker.as_deref())];
+                lines.extend(
+                    failure
+                        .iter()
+                        .flat_map(failure_lines)
+                        .map(|line| format!("  {line}")),
+                );
+                lines
+            }
+            EventBody::CancelRequested {} => warn("asked to stop".to_owned()),
+            EventBody::WorkerLost { worker, tries } => warn(format!(
+                "worker {} was lost; the attempt waits for another (tried {tries} times)",
+                plain(worker)
+            )),
+            EventBody::StepStarted { step } => vec![format!("{}: started", plain(step))],
+            EventBody::StepFinished {
+                step,
+                duration_ms,
+                detail,
+            } => {
+                let detail = detail.as_deref().map(|text| format!(", {}", plain(text)));
+                vec![format!(
+                    "{}: done in {}{}",
+                    plain(step),
+                    ms(*duration_ms),
+                    detail.unwrap_or_default()
+                )]
+            }
+            EventBody::Message { text } => {
+                // Its pieces have been shown already.
+                match std::mem::take(&mut self.has_message_pieces) {
+                    true => Vec::new(),
+                    false => text.lines().map(plain_code).collect(),
+                }
+            }
+            EventBody::Reasoning { text } => text
+                .lines()
+                .map(|line| style.paint(Paint::Dim, &format!("thinking: {}", plain(line))))
+                .collect(),
+            EventBody::CommandStarted { id: _, command } => {
+                vec![style.paint(Paint::Bold, &format!("$ {}", plain(command)))]
+            }
+            EventBody::CommandFinished {
+                id: _,
+                exit_code,
+                duration_ms,
+            } => dim(command_finished(*exit_code, *duration_ms)),
+            EventBody::FileChanged { path, kind } => {
+                vec![format!("{}: {}", file_verb(kind), plain(path))]
+            }
+            EventBody::Plan { entries } => entries.iter().map(plan_entry).collect(),
+            EventBody::ModelCallStarted { number } => dim(format!("model call {number}: started")),
+            EventBody::ModelCallFinished {
+                number,
+                status,
+                duration_ms,
+                tokens: used,
+            } => {
+                let status =
+                    status.map_or("no answer".to_owned(), |status| format!("status {status}"));
+                let used = used.as_ref().map(|used| format!(", {}", tokens(used)));
+                let text = format!(
+                    "model call {number}: {status} in {}{}",
+                    ms(*duration_ms),
+                    used.unwrap_or_default()
+                );
+                dim(text)
+            }
+            EventBody::Session { thread_id, resumed } => {
+                let verb = if *resumed { "resumed" } else { "started" };
+                dim(format!("session {} {verb}", plain(thread_id)))
+            }
+            EventBody::Retrying { message } => warn(format!("trying again: {}", plain(message))),
+            EventBody::Warning { message } => warn(format!("warning: {}", plain(message))),
+            EventBody::DiffReady {
+                summary,
+                size_bytes,
+            } => {
+                vec![format!("diff: {} ({size_bytes} bytes)", diff_stat(summary))]
+            }
+            EventBody::MessageDelta { .. }
+            | EventBody::CommandOutput { .. }
+            | EventBody::Output { .. }
+            | EventBody::Unknown => Vec::new(),
+        }
+    }
+
+    fn state(&self, state: &str, worker: Option<&str>) -> String {
+        let paint = match state {
+            "succeeded" => Paint::Green,
+            "failed" => Paint::Red,
+            "cancelled" | "awaiting_input" => Paint::Yellow,
+            _ => Paint::Cyan,
+        };
+        let on = worker
+            .map(|worker| format!(" on {}", plain(worker)))
+            .unwrap_or_default();
+        format!("{}{on}", self.style.paint(paint, &plain(state)))
+    }
+
+    /// Takes a piece of flowing text and gives the lines that are whole now.
+    fn piece(&mut self, source: Source, text: &str) -> Vec<String> {
+        let mut lines = match &self.unfinished {
+            Some((other, _)) if *other != source => self.flush(),
+            Some(_) | None => Vec::new(),
+        };
+        let mut held = self
+            .unfinished
+            .take()
+            .map(|(_, held)| held)
+            .unwrap_or_default();
+        held.push_str(text);
+        while let Some(end) = held.find('\n') {
+            let line: String = held.drain(..=end).collect();
+            lines.push(self.flowing(&source, line.trim_end_matches('\n')));
+        }
+        if !held.is_empty() {
+            self.unfinished = Some((source, held));
+        }
+        lines
+    }
+
+    /// The line that was not whole yet.
+    fn flush(&mut self) -> Vec<String> {
+        let unfinished = self.unfinished.take();
+        unfinished
+            .map(|(source, text)| self.flowing(&source, &text))
+            .into_iter()
+            .collect()
+    }
+
+    fn flowing(&self, source: &Source, line: &str) -> String {
+        let line = plain_code(line);
+        match source {
+            Source::Message => line,
+            Source::Command(_) | Source::Output(_) => {
+                self.style.paint(Paint::Dim, &format!("| {line}"))
+            }
+        }
+    }
+}
+
+fn ms(duration_ms: u64) -> String {
+    match duration_ms {
+        0..1000 => format!("{duration_ms}ms"),
+        _ => duration::show(std::time::Duration::from_millis(duration_ms)),
+    }
+}
+
+fn command_finished(exit_code: Option<i64>, duration_ms: Option<u64>) -> String {
+    let how = match exit_code {
+        Some(code) => format!("exit {code}"),
+        None => "did not end by itself".to_owned(),
+    };
+    let time = duration_ms.map(|duration_ms| format!(" after {}", ms(duration_ms)));
+    format!("{how}{}", time.unwrap_or_default())
+}
+
+fn file_verb(kind: &str) -> String {
+    match kind {
+        "add" => "added".to_owned(),
+        "update" => "changed".to_owned(),
+        "delete" => "deleted".to_owned(),
+        other => plain(other),
+    }
+}
+
+fn plan_entry(entry: &PlanEntry) -> String {
+    let PlanEntry { text, status } = entry;
+    let mark = match status.as_str() {
+        "completed" => "[x]",
+        "in_progress" => "[>]",
+        _ => "[ ]",
+    };
+    format!("{mark} {}", plain(text))
+}
+
+#[cfg(test)]
+#[path = "event_tests.rs"]
+mod tests;

@@ -1,0 +1,209 @@
+//! Tasks as text.
+
+use outwork_api::environment::{Agent, Environment};
+use outwork_api::task::{Attempt, DiffStat, Failure, Task, TaskSummary, Tokens};
+use outwork_domain::Timestamp;
+
+use crate::duration;
+use crate::terminal::plain::plain;
+use crate::terminal::style::{Paint, Style};
+
+/// `completed`, or with how it came out where that says more: `failed (timed_out)`.
+pub(crate) fn status(task: &TaskSummary, style: Style) -> String {
+    let outcome = task.outcome.as_deref();
+    let told = match outcome {
+        Some(outcome) if outcome != task.status && outcome != "succeeded" => {
+            format!("{} ({outcome})", task.status)
+        }
+        Some(_) | None => task.status.clone(),
+    };
+    style.paint(paint_of(&task.status), &plain(&told))
+}
+
+fn paint_of(status: &str) -> Paint {
+    match status {
+        "completed" | "succeeded" => Paint::Green,
+        "failed" => Paint::Red,
+        "needs_input" | "awaiting_input" | "cancelled" => Paint::Yellow,
+        "pending" | "queued" => Paint::Dim,
+        _ => Paint::Cyan,
+    }
+}
+
+/// `2 files, +3 -1`, or `no changes`.
+pub(crate) fn diff_stat(stat: &DiffStat) -> String {
+    let DiffStat {
+        files_changed,
+        lines_added,
+        lines_removed,
+    } = stat;
+    match files_changed {
+        0 => "no changes".to_owned(),
+        1 => format!("1 file, +{lines_added} -{lines_removed}"),
+        files => format!("{files} files, +{lines_added} -{lines_removed}"),
+    }
+}
+
+/// `1200 tokens in (1000 cached), 40 out`; says when the true sum is higher.
+pub(crate) fn tokens(tokens: &Tokens) -> String {
+    let Tokens {
+        input,
+        cached_input,
+        output,
+        reasoning: _,
+        uncounted_calls,
+    } = tokens;
+    let mut text = format!("{input} tokens in");
+    if *cached_input > 0 {
+        text.push_str(&format!(" ({cached_input} cached)"));
+    }
+    text.push_str(&format!(", {output} out"));
+    if *uncounted_calls > 0 {
+        text.push_str(&format!(
+            ", and {uncounted_calls} calls that were not counted"
+        ));
+    }
+    text
+}
+
+/// How long ago.
+pub(crate) fn age(at: outwork_api::Time, now: Timestamp) -> String {
+    duration::ago(now.since(at.timestamp()))
+}
+
+/// A task with its turns and attempts, several lines.
+pub(crate) fn task(task: &Task, style: Style, now: Timestamp) -> Vec<String> {
+    let summary = &task.summary;
+    let label = |name: &str| style.paint(Paint::Dim, &format!("{name:<12}"));
+    let start = match &task.branch {
+        Some(branch) => format!("{} ({})", plain(branch), short_commit(&task.commit)),
+        None => short_commit(&task.commit),
+    };
+    let mut lines = vec![
+        style.paint(Paint::Bold, &plain(&summary.title)),
+        format!("{}{}", label("status"), status(summary, style)),
+        format!("{}{}", label("id"), plain(&summary.id)),
+        format!("{}{}", label("url"), plain(&summary.url)),
+        format!(
+            "{}{}",
+            label("environment"),
+            plain(&summary.environment_label)
+        ),
+        format!("{}{start}", label("started from")),
+        format!("{}{}", label("changes"), diff_stat(&summary.summary)),
+        format!("{}{}", label("updated"), age(summary.updated_at, now)),
+    ];
+    for turn in &task.turns {
+        let first_line = turn.prompt.lines().next().unwrap_or("");
+        let heading = format!("turn {}", turn.number);
+        lines.push(String::new());
+        lines.push(format!(
+            "{}  {}",
+            style.paint(Paint::Bold, &heading),
+            plain(first_line)
+        ));
+        for attempt in &turn.attempts {
+            lines.extend(attempt_lines(attempt, style));
+        }
+    }
+    lines
+}
+
+fn attempt_lines(attempt: &Attempt, style: Style) -> Vec<String> {
+    let mut facts = vec![style.paint(paint_of(&attempt.state), &plain(&attempt.state))];
+    if attempt.cancelling {
+        facts.push("cancelling".to_owned());
+    }
+    facts.extend(attempt.diff.as_ref().map(diff_stat));
+    facts.extend(attempt.tokens.as_ref().map(tokens));
+    if attempt.tries > 1 {
+        facts.push(format!("{} tries", attempt.tries));
+    }
+    let mut lines = vec![format!(
+        "  attempt {}  {}",
+        attempt.number,
+        facts.join(", ")
+    )];
+    if let Some(failure) = &attempt.failure {
+        lines.extend(
+            failure_lines(failure)
+                .into_iter()
+                .map(|line| format!("    {line}")),
+        );
+    }
+    if let Some(message) = &attempt.message {
+        lines.extend(message.lines().map(|line| format!("    {}", plain(line))));
+    }
+    lines
+}
+
+/// Why it failed, and what to do.
+pub(crate) fn failure_lines(failure: &Failure) -> Vec<String> {
+    let Failure {
+        code,
+        message,
+        hint,
+    } = failure;
+    let mut lines = message.lines();
+    let first = lines.next().unwrap_or("");
+    let mut shown = vec![format!("{}: {}", plain(code), plain(first))];
+    shown.extend(lines.map(|line| format!("  {}", plain(line))));
+    shown.extend(hint.iter().map(|hint| format!("hint: {}", plain(hint))));
+    shown
+}
+
+fn short_commit(commit: &str) -> String {
+    plain(commit).chars().take(10).collect()
+}
+
+/// The agent in a few words.
+pub(crate) fn agent(agent: &Agent) -> String {
+    match agent {
+        Agent::Codex {} => "codex".to_owned(),
+        Agent::Command { command } => format!("command: {}", plain(command)),
+    }
+}
+
+/// An environment, several lines.
+pub(crate) fn environment(environment: &Environment, style: Style) -> Vec<String> {
+    let Environment {
+        id,
+        label,
+        repository_url,
+        branch,
+        agent: chosen,
+        setup_script,
+        variables,
+        timeout_seconds,
+        revision: _,
+        created_at: _,
+        updated_at,
+    } = environment;
+    let name = |name: &str| style.paint(Paint::Dim, &format!("{name:<12}"));
+    let mut lines = vec![
+        style.paint(Paint::Bold, &plain(label)),
+        format!("{}{}", name("id"), plain(id)),
+        format!("{}{}", name("repository"), plain(repository_url)),
+        format!(
+            "{}{}",
+            name("branch"),
+            plain(branch.as_deref().unwrap_or("(default)"))
+        ),
+        format!("{}{}", name("agent"), agent(chosen)),
+        format!("{}{timeout_seconds} s", name("timeout")),
+        format!("{}{updated_at}", name("updated")),
+    ];
+    for (key, value) in variables {
+        lines.push(format!(
+            "{}{}={}",
+            name("variable"),
+            plain(key),
+            plain(value)
+        ));
+    }
+    if let Some(script) = setup_script {
+        lines.push(name("setup").trim_end().to_owned());
+        lines.extend(script.lines().map(|line| format!("  {}", plain(line))));
+    }
+    lines
+}

@@ -1,0 +1,5 @@
+//! Writing for people: colours, and text made safe to show.
+
+pub(crate) mod output;
+pub(crate) mod plain;
+pub(crate) mod style;

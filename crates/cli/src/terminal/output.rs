@@ -1,0 +1,81 @@
+//! Where a command writes.
+
+use std::io::Write;
+
+use serde::Serialize;
+
+use super::plain::plain;
+use super::style::{Paint, Style};
+use crate::error::{CliError, Kind};
+
+/// Results to standard output, notes and errors to standard error.
+pub(crate) struct Output {
+    pub stdout: Box<dyn Write + Send>,
+    pub stderr: Box<dyn Write + Send>,
+    pub stdout_style: Style,
+    pub stderr_style: Style,
+    pub stdout_is_terminal: bool,
+    pub width: Option<u16>,
+    pub is_quiet: bool,
+}
+
+impl Output {
+    /// One line of the result. `line` must be safe to show.
+    pub fn line(&mut self, line: &str) -> Result<(), CliError> {
+        self.stdout.write_all(format!("{line}\n").as_bytes())?;
+        Ok(self.stdout.flush()?)
+    }
+
+    /// The result as one line of JSON.
+    pub fn json(&mut self, value: &impl Serialize) -> Result<(), CliError> {
+        let line = serde_json::to_string(value).expect("wire types have string keys only");
+        self.line(&line)
+    }
+
+    /// The result as it is.
+    pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), CliError> {
+        self.stdout.write_all(bytes)?;
+        Ok(self.stdout.flush()?)
+    }
+
+    /// Something to know on the way; not with `-q`. `line` must be safe to show.
+    ///
+    /// Whether anybody reads standard error is no concern of the command.
+    pub fn note(&mut self, line: &str) {
+        if !self.is_quiet {
+            self.stderr_line(line);
+        }
+    }
+
+    /// Why the command did not work.
+    pub fn error(&mut self, error: &CliError, is_json: bool) {
+        if error.kind == Kind::BrokenPipe {
+            return;
+        }
+        if is_json {
+            self.stderr_line(&error.to_json().to_string());
+            return;
+        }
+        let style = self.stderr_style;
+        let label = style.paint(Paint::Red, "error:");
+        self.stderr_line(&format!("{label} {}", plain(&error.message)));
+        for detail in &error.details {
+            self.stderr_line(&format!("  {}", plain(detail)));
+        }
+        if let Some(cause) = error.root_cause() {
+            for line in cause.trim_end().lines() {
+                self.stderr_line(&format!("  {}", plain(line)));
+            }
+        }
+        if let Some(hint) = &error.hint {
+            let label = style.paint(Paint::Cyan, "hint:");
+            self.stderr_line(&format!("{label} {}", plain(hint)));
+        }
+    }
+
+    fn stderr_line(&mut self, line: &str) {
+        // Nothing can be done, and nobody be told, when standard error is closed.
+        let _ = self.stderr.write_all(format!("{line}\n").as_bytes());
+        let _ = self.stderr.flush();
+    }
+}
