@@ -49,9 +49,13 @@ pub enum Privilege {
 pub enum UserNamespaces {
     Available,
     /// Creating one failed with this error number.
-    Refused { errno: i32 },
+    Refused {
+        errno: i32,
+    },
     /// They can be made, but a fresh `/proc` in them is refused with this error number.
-    WithoutProc { errno: i32 },
+    WithoutProc {
+        errno: i32,
+    },
 }
 
 /// Which control groups are mounted at `/sys/fs/cgroup`.
@@ -84,7 +88,9 @@ pub struct EtcEntry {
     pub path: PathBuf,
 }
 
-const SYSTEM_DIRECTORIES: [&str; 9] = ["bin", "lib", "lib32", "lib64", "libx32", "nix", "opt", "sbin", "usr"];
+const SYSTEM_DIRECTORIES: [&str; 9] = [
+    "bin", "lib", "lib32", "lib64", "libx32", "nix", "opt", "sbin", "usr",
+];
 
 /// What programs need of `/etc` to run. Names that end in `*` match a prefix. Absent on purpose: shadow, ssh, sudoers,
 /// gitconfig, npmrc and pip.conf (may hold tokens), ssl/private, machine-id, fstab, cron, and whatever else is the host's.
@@ -134,11 +140,25 @@ pub fn probe() -> Capabilities {
         kernel,
         privilege,
         user_namespaces: syscalls::try_namespaces(),
-        idmapped_mounts: is_root && kernel >= KernelVersion { major: 5, minor: 12 },
-        overlay: has_overlay() && (is_root || kernel >= KernelVersion { major: 5, minor: 11 }),
+        idmapped_mounts: is_root
+            && kernel
+                >= KernelVersion {
+                    major: 5,
+                    minor: 12,
+                },
+        overlay: has_overlay()
+            && (is_root
+                || kernel
+                    >= KernelVersion {
+                        major: 5,
+                        minor: 11,
+                    }),
         cgroup: cgroup(),
         id_ranges: id_ranges(&fs::read_to_string("/proc/self/uid_map").unwrap_or_default()),
-        system: SYSTEM_DIRECTORIES.iter().filter_map(|name| system_entry(&Path::new("/").join(name))).collect(),
+        system: SYSTEM_DIRECTORIES
+            .iter()
+            .filter_map(|name| system_entry(&Path::new("/").join(name)))
+            .collect(),
         etc: etc_entries(Path::new("/etc")),
     }
 }
@@ -146,8 +166,13 @@ pub fn probe() -> Capabilities {
 fn kernel_version() -> KernelVersion {
     let uname = rustix::system::uname();
     let release = uname.release().to_string_lossy();
-    let mut parts = release.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse().unwrap_or(0));
-    KernelVersion { major: parts.next().unwrap_or(0), minor: parts.next().unwrap_or(0) }
+    let mut parts = release
+        .split(|c: char| !c.is_ascii_digit())
+        .map(|part| part.parse().unwrap_or(0));
+    KernelVersion {
+        major: parts.next().unwrap_or(0),
+        minor: parts.next().unwrap_or(0),
+    }
 }
 
 fn privilege() -> Privilege {
@@ -159,12 +184,19 @@ fn privilege() -> Privilege {
         | CapabilitySet::CHOWN
         | CapabilitySet::KILL
         | CapabilitySet::DAC_OVERRIDE;
-    let held = rustix::thread::capabilities(None).map(|sets| sets.effective).unwrap_or(CapabilitySet::empty());
-    if uid == 0 && held.contains(needed) { Privilege::Root { uid, gid } } else { Privilege::User { uid, gid } }
+    let held = rustix::thread::capabilities(None)
+        .map(|sets| sets.effective)
+        .unwrap_or(CapabilitySet::empty());
+    if uid == 0 && held.contains(needed) {
+        Privilege::Root { uid, gid }
+    } else {
+        Privilege::User { uid, gid }
+    }
 }
 
 fn has_overlay() -> bool {
-    fs::read_to_string("/proc/filesystems").is_ok_and(|list| list.split_whitespace().any(|name| name == "overlay"))
+    fs::read_to_string("/proc/filesystems")
+        .is_ok_and(|list| list.split_whitespace().any(|name| name == "overlay"))
 }
 
 fn cgroup() -> Cgroup {
@@ -182,7 +214,11 @@ fn id_ranges(map: &str) -> Vec<IdRange> {
     map.lines()
         .filter_map(|line| {
             let mut numbers = line.split_whitespace().map(str::parse);
-            let (first, _, count) = (numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?);
+            let (first, _, count) = (
+                numbers.next()?.ok()?,
+                numbers.next()?.ok()?,
+                numbers.next()?.ok()?,
+            );
             Some(IdRange { first, count })
         })
         .collect()
@@ -191,9 +227,14 @@ fn id_ranges(map: &str) -> Vec<IdRange> {
 fn system_entry(path: &Path) -> Option<SystemEntry> {
     let kind = fs::symlink_metadata(path).ok()?.file_type();
     if kind.is_symlink() {
-        Some(SystemEntry::Symlink { path: path.to_owned(), points_to: fs::read_link(path).ok()? })
+        Some(SystemEntry::Symlink {
+            path: path.to_owned(),
+            points_to: fs::read_link(path).ok()?,
+        })
     } else {
-        kind.is_dir().then(|| SystemEntry::Directory { path: path.to_owned() })
+        kind.is_dir().then(|| SystemEntry::Directory {
+            path: path.to_owned(),
+        })
     }
 }
 
@@ -201,8 +242,16 @@ fn etc_entries(etc: &Path) -> Vec<EtcEntry> {
     let mut found = Vec::new();
     for pattern in ETC_SHOWN {
         if let Some(prefix) = pattern.strip_suffix('*') {
-            let names = fs::read_dir(etc).into_iter().flatten().flatten().map(|entry| entry.file_name());
-            found.extend(names.filter(|name| name.to_string_lossy().starts_with(prefix)).map(|name| etc.join(name)));
+            let names = fs::read_dir(etc)
+                .into_iter()
+                .flatten()
+                .flatten()
+                .map(|entry| entry.file_name());
+            found.extend(
+                names
+                    .filter(|name| name.to_string_lossy().starts_with(prefix))
+                    .map(|name| etc.join(name)),
+            );
         } else {
             found.push(etc.join(pattern));
         }
@@ -220,13 +269,29 @@ mod tests {
     fn an_id_map_is_read_as_ranges_of_the_inside() {
         assert_eq!(
             id_ranges("         0       1000          1\n         1     100000      65536\n"),
-            [IdRange { first: 0, count: 1 }, IdRange { first: 1, count: 65536 }]
+            [
+                IdRange { first: 0, count: 1 },
+                IdRange {
+                    first: 1,
+                    count: 65536
+                }
+            ]
         );
     }
 
     #[test]
     fn nothing_secret_of_etc_is_shown() {
-        for secret in ["shadow", "gshadow", "ssh", "sudoers", "gitconfig", "npmrc", "pip.conf", "ssl/private", "ssl"] {
+        for secret in [
+            "shadow",
+            "gshadow",
+            "ssh",
+            "sudoers",
+            "gitconfig",
+            "npmrc",
+            "pip.conf",
+            "ssl/private",
+            "ssl",
+        ] {
             assert!(!ETC_SHOWN.contains(&secret), "{secret}");
         }
     }

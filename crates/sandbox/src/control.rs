@@ -8,8 +8,8 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
-    SendFlags, SocketFlags, SocketType,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -25,7 +25,11 @@ const MAX_PACKET_BYTES: usize = 64 << 10;
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum ToWorker {
     /// Descriptor: a pidfd of the first process. Sources whose owner was changed and must be changed back.
-    Created { pid_namespace: u64, init_pid: i32, changed: Vec<std::path::PathBuf> },
+    Created {
+        pid_namespace: u64,
+        init_pid: i32,
+        changed: Vec<std::path::PathBuf>,
+    },
     /// Descriptors: one listening socket for each forward, in order.
     Listening,
     /// The command runs.
@@ -47,10 +51,19 @@ pub(crate) enum FromWorker {
 
 /// The worker's end and the sandbox's end.
 pub(crate) fn pair() -> rustix::io::Result<(OwnedFd, OwnedFd)> {
-    rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+    rustix::net::socketpair(
+        AddressFamily::UNIX,
+        SocketType::SEQPACKET,
+        SocketFlags::CLOEXEC,
+        None,
+    )
 }
 
-pub(crate) fn send<M: Serialize>(socket: impl AsFd, message: &M, descriptors: &[impl AsFd]) -> io::Result<()> {
+pub(crate) fn send<M: Serialize>(
+    socket: impl AsFd,
+    message: &M,
+    descriptors: &[impl AsFd],
+) -> io::Result<()> {
     let bytes = serde_json::to_vec(message)?;
     let borrowed: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
@@ -59,19 +72,31 @@ pub(crate) fn send<M: Serialize>(socket: impl AsFd, message: &M, descriptors: &[
         return Err(io::Error::from_raw_os_error(libc::EMSGSIZE));
     }
     let sent = rustix::io::retry_on_intr(|| {
-        rustix::net::sendmsg(&socket, &[IoSlice::new(&bytes)], &mut ancillary, SendFlags::NOSIGNAL)
+        rustix::net::sendmsg(
+            &socket,
+            &[IoSlice::new(&bytes)],
+            &mut ancillary,
+            SendFlags::NOSIGNAL,
+        )
     })?;
     debug_assert_eq!(sent, bytes.len(), "a packet is sent whole or not at all");
     Ok(())
 }
 
 /// The next packet, or `None` when the other side is gone.
-pub(crate) fn receive<M: DeserializeOwned>(socket: impl AsFd) -> io::Result<Option<(M, Vec<OwnedFd>)>> {
+pub(crate) fn receive<M: DeserializeOwned>(
+    socket: impl AsFd,
+) -> io::Result<Option<(M, Vec<OwnedFd>)>> {
     let mut bytes = vec![0; MAX_PACKET_BYTES];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let received = rustix::io::retry_on_intr(|| {
-        rustix::net::recvmsg(&socket, &mut [IoSliceMut::new(&mut bytes)], &mut ancillary, RecvFlags::CMSG_CLOEXEC)
+        rustix::net::recvmsg(
+            &socket,
+            &mut [IoSliceMut::new(&mut bytes)],
+            &mut ancillary,
+            RecvFlags::CMSG_CLOEXEC,
+        )
     });
     let length = match received {
         Ok(received) => received.bytes,
@@ -87,5 +112,8 @@ pub(crate) fn receive<M: DeserializeOwned>(socket: impl AsFd) -> io::Result<Opti
             descriptors.extend(rights);
         }
     }
-    Ok(Some((serde_json::from_slice(&bytes[..length])?, descriptors)))
+    Ok(Some((
+        serde_json::from_slice(&bytes[..length])?,
+        descriptors,
+    )))
 }

@@ -20,13 +20,29 @@ pub struct SandboxError {
 
 impl SandboxError {
     pub(crate) fn new(step: Step, detail: impl Into<String>) -> Self {
-        Self { step, detail: detail.into(), hint: None, cause: None }
+        Self {
+            step,
+            detail: detail.into(),
+            hint: None,
+            cause: None,
+        }
     }
 
-    pub(crate) fn caused_by(step: Step, detail: impl Into<String>, error: impl Into<std::io::Error>) -> Self {
+    pub(crate) fn caused_by(
+        step: Step,
+        detail: impl Into<String>,
+        error: impl Into<std::io::Error>,
+    ) -> Self {
         let cause = error.into().raw_os_error().map(OsError);
-        let hint = cause.and_then(|OsError(errno)| hint(step, errno)).map(str::to_owned);
-        Self { step, detail: detail.into(), hint, cause }
+        let hint = cause
+            .and_then(|OsError(errno)| hint(step, errno))
+            .map(str::to_owned);
+        Self {
+            step,
+            detail: detail.into(),
+            hint,
+            cause,
+        }
     }
 
     /// The operating system's error number, if one was the cause.
@@ -109,17 +125,25 @@ fn hint(step: Step, errno: i32) -> Option<&'static str> {
              `sysctl kernel.apparmor_restrict_unprivileged_userns=0`; in a container allow unshare in its seccomp profile",
         ),
         (Step::CreateNamespaces, libc::ENOSPC) => Some("raise `sysctl user.max_user_namespaces`"),
-        (Step::CreateNamespaces, libc::EAGAIN) => Some("too many processes: raise the worker's limit of processes"),
-        (Step::MapIds, libc::EPERM) => Some("in a container the worker must own the range of ids, or run as an ordinary user"),
+        (Step::CreateNamespaces, libc::EAGAIN) => {
+            Some("too many processes: raise the worker's limit of processes")
+        }
+        (Step::MapIds, libc::EPERM) => {
+            Some("in a container the worker must own the range of ids, or run as an ordinary user")
+        }
         (Step::OpenSource, libc::ENOENT) => Some("it does not exist on the host"),
         (Step::OpenSource, libc::EACCES) => Some("the worker may not read it"),
         (Step::PrepareMount, libc::EPERM) => Some(
             "a fresh /proc is refused where parts of the outer one are hidden: in a container run with \
              `--security-opt unmask=ALL` (docker: `systempaths=unconfined`)",
         ),
-        (Step::Execute | Step::ChangeDirectory, libc::ENOENT) => Some("it does not exist inside the sandbox"),
+        (Step::Execute | Step::ChangeDirectory, libc::ENOENT) => {
+            Some("it does not exist inside the sandbox")
+        }
         (Step::Execute, libc::EACCES) => Some("it is not executable for the user inside"),
-        (Step::Execute, libc::ENOEXEC) => Some("it is neither a program nor a script with a #! line"),
+        (Step::Execute, libc::ENOEXEC) => {
+            Some("it is neither a program nor a script with a #! line")
+        }
         (Step::StartLauncher, libc::ENOENT) => Some("the launcher's program does not exist"),
         (Step::Listen, libc::EADDRINUSE) => Some("two forwards name the same port"),
         _ => None,

@@ -18,7 +18,10 @@ const MAX_CONNECTIONS: usize = 256;
 
 /// Accept until dropped; connections end with the task.
 pub(crate) async fn serve(listener: TcpListener, unix_socket: PathBuf) {
-    let listener = match listener.set_nonblocking(true).and_then(|()| tokio::net::TcpListener::from_std(listener)) {
+    let listener = match listener
+        .set_nonblocking(true)
+        .and_then(|()| tokio::net::TcpListener::from_std(listener))
+    {
         Ok(listener) => listener,
         Err(error) => {
             tracing::warn!(%error, unix_socket = %unix_socket.display(), "cannot serve a forward");
@@ -68,6 +71,9 @@ async fn dial(path: &Path) -> std::io::Result<UnixStream> {
         return Err(std::io::ErrorKind::InvalidInput.into());
     };
     let directory = std::fs::File::open(parent)?;
-    let short = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&directory));
+    let short = format!(
+        "/proc/self/fd/{}",
+        std::os::fd::AsRawFd::as_raw_fd(&directory)
+    );
     UnixStream::connect(Path::new(&short).join(name)).await
 }

@@ -49,7 +49,8 @@ pub fn launcher_main() -> ExitCode {
 
 fn launch(control: &OwnedFd) -> Result<(), SandboxError> {
     // SAFETY: this process has just started and has opened nothing; what is there was left open by the worker's program.
-    unsafe { syscalls::close_from(CONTROL_FD + 1) }.map_err(|e| SandboxError::caused_by(Step::ReceivePlan, "closing", e))?;
+    unsafe { syscalls::close_from(CONTROL_FD + 1) }
+        .map_err(|e| SandboxError::caused_by(Step::ReceivePlan, "closing", e))?;
     // A session of its own: signals from the worker's terminal are for the worker, which decides what they mean.
     // It fails only if it is one already.
     let _ = rustix::process::setsid();
@@ -61,8 +62,13 @@ fn launch(control: &OwnedFd) -> Result<(), SandboxError> {
     let (go_read, go_write) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)
         .map_err(|e| SandboxError::caused_by(Step::CreateNamespaces, "a pipe", e))?;
     // SAFETY: this process has one thread.
-    let forked = unsafe { syscalls::fork_into(SANDBOX_NAMESPACES) }
-        .map_err(|e| SandboxError::caused_by(Step::CreateNamespaces, "user, mount, pid, net, ipc, uts, cgroup", e))?;
+    let forked = unsafe { syscalls::fork_into(SANDBOX_NAMESPACES) }.map_err(|e| {
+        SandboxError::caused_by(
+            Step::CreateNamespaces,
+            "user, mount, pid, net, ipc, uts, cgroup",
+            e,
+        )
+    })?;
     match forked {
         Forked::Child => {
             drop(go_write);
@@ -84,30 +90,48 @@ fn receive_plan(control: &OwnedFd) -> Result<Plan, SandboxError> {
     let fault = |detail: &str| SandboxError::new(Step::ReceivePlan, detail);
     let received = control::receive::<FromWorker>(control)
         .map_err(|e| SandboxError::caused_by(Step::ReceivePlan, "from the worker", e))?;
-    let Some((FromWorker::Plan, descriptors)) = received else { return Err(fault("the worker sent no plan")) };
-    let Ok([file]) = <[OwnedFd; 1]>::try_from(descriptors) else { return Err(fault("the plan came without its file")) };
+    let Some((FromWorker::Plan, descriptors)) = received else {
+        return Err(fault("the worker sent no plan"));
+    };
+    let Ok([file]) = <[OwnedFd; 1]>::try_from(descriptors) else {
+        return Err(fault("the plan came without its file"));
+    };
     let mut json = Vec::new();
     File::from(file)
         .read_to_end(&mut json)
         .map_err(|e| SandboxError::caused_by(Step::ReceivePlan, "reading it", e))?;
-    serde_json::from_slice(&json)
-        .map_err(|e| SandboxError::new(Step::ReceivePlan, format!("worker and launcher are of different versions: {e}")))
+    serde_json::from_slice(&json).map_err(|e| {
+        SandboxError::new(
+            Step::ReceivePlan,
+            format!("worker and launcher are of different versions: {e}"),
+        )
+    })
 }
 
 /// Programs open `/dev/stdout` and `/dev/stderr` again, which for a pipe asks for the permission of its owner.
 fn give_standard_streams(identity: &Identity) -> Result<(), SandboxError> {
-    let Identity { host_uid, host_gid, set_groups, .. } = identity;
+    let Identity {
+        host_uid,
+        host_gid,
+        set_groups,
+        ..
+    } = identity;
     if *set_groups == SetGroups::Keep {
         return Ok(()); // The same user on the host.
     }
-    let (uid, gid) = (rustix::fs::Uid::from_raw(*host_uid), rustix::fs::Gid::from_raw(*host_gid));
+    let (uid, gid) = (
+        rustix::fs::Uid::from_raw(*host_uid),
+        rustix::fs::Gid::from_raw(*host_gid),
+    );
     let (stdin, stdout, stderr) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
     for stream in [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()] {
-        let is_pipe = rustix::fs::fstat(stream)
-            .is_ok_and(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode) == rustix::fs::FileType::Fifo);
+        let is_pipe = rustix::fs::fstat(stream).is_ok_and(|stat| {
+            rustix::fs::FileType::from_raw_mode(stat.st_mode) == rustix::fs::FileType::Fifo
+        });
         if is_pipe {
-            rustix::fs::fchown(stream, Some(uid), Some(gid))
-                .map_err(|e| SandboxError::caused_by(Step::MapOwner, "of the standard streams", e))?;
+            rustix::fs::fchown(stream, Some(uid), Some(gid)).map_err(|e| {
+                SandboxError::caused_by(Step::MapOwner, "of the standard streams", e)
+            })?;
         }
     }
     Ok(())
@@ -124,11 +148,18 @@ fn start(
 ) -> Result<(), SandboxError> {
     map_ids(child, identity)?;
     let init_pid = child.as_raw_nonzero().get();
-    let namespace = PidNamespace::of(init_pid)
-        .ok_or_else(|| SandboxError::new(Step::Observe, "the first process is gone before it began"))?;
-    let created = ToWorker::Created { pid_namespace: namespace.0, init_pid, changed };
-    control::send(control, &created, &[pidfd]).map_err(|e| SandboxError::caused_by(Step::Observe, "the worker", e))?;
-    rustix::io::write(&go, b"g").map_err(|e| SandboxError::caused_by(Step::CreateNamespaces, "the first process", e))?;
+    let namespace = PidNamespace::of(init_pid).ok_or_else(|| {
+        SandboxError::new(Step::Observe, "the first process is gone before it began")
+    })?;
+    let created = ToWorker::Created {
+        pid_namespace: namespace.0,
+        init_pid,
+        changed,
+    };
+    control::send(control, &created, &[pidfd])
+        .map_err(|e| SandboxError::caused_by(Step::Observe, "the worker", e))?;
+    rustix::io::write(&go, b"g")
+        .map_err(|e| SandboxError::caused_by(Step::CreateNamespaces, "the first process", e))?;
     // Only the child may hold the standard streams now: the worker must see their end when the sandbox ends.
     let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
         .map_err(|e| SandboxError::caused_by(Step::OpenSource, "/dev/null", e))?;
@@ -143,8 +174,9 @@ fn start(
 pub(crate) fn map_ids(child: Pid, identity: &Identity) -> Result<(), SandboxError> {
     let write = |name: &str, contents: String| {
         let path = format!("/proc/{}/{name}", child.as_raw_nonzero());
-        fs::write(&path, &contents)
-            .map_err(|e| SandboxError::caused_by(Step::MapIds, format!("{name} {:?}", contents.trim_end()), e))
+        fs::write(&path, &contents).map_err(|e| {
+            SandboxError::caused_by(Step::MapIds, format!("{name} {:?}", contents.trim_end()), e)
+        })
     };
     if identity.set_groups == SetGroups::Keep {
         // The kernel lets an ordinary user map its group only if groups cannot be given up inside.
@@ -155,7 +187,15 @@ pub(crate) fn map_ids(child: Pid, identity: &Identity) -> Result<(), SandboxErro
 }
 
 fn map_lines(map: &[Extent]) -> String {
-    map.iter().map(|Extent { inside, outside, count }| format!("{inside} {outside} {count}\n")).collect()
+    map.iter()
+        .map(
+            |Extent {
+                 inside,
+                 outside,
+                 count,
+             }| format!("{inside} {outside} {count}\n"),
+        )
+        .collect()
 }
 
 /// Wait for the end of the first process, and cause it when the worker is gone.
@@ -163,7 +203,10 @@ fn watch(control: &OwnedFd, pidfd: &OwnedFd, child: Pid) -> Result<(), SandboxEr
     let lost = |e: rustix::io::Errno| SandboxError::caused_by(Step::Supervise, "waiting", e);
     loop {
         // No event is asked for on the socket: a hang-up is always reported.
-        let mut fds = [PollFd::new(pidfd, PollFlags::IN), PollFd::new(control, PollFlags::empty())];
+        let mut fds = [
+            PollFd::new(pidfd, PollFlags::IN),
+            PollFd::new(control, PollFlags::empty()),
+        ];
         match rustix::event::poll(&mut fds, None) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(lost(error)),
@@ -177,6 +220,7 @@ fn watch(control: &OwnedFd, pidfd: &OwnedFd, child: Pid) -> Result<(), SandboxEr
         }
     }
     // Ends when the kernel has ended everything in the namespace.
-    rustix::io::retry_on_intr(|| rustix::process::waitpid(Some(child), WaitOptions::empty())).map_err(lost)?;
+    rustix::io::retry_on_intr(|| rustix::process::waitpid(Some(child), WaitOptions::empty()))
+        .map_err(lost)?;
     Ok(())
 }

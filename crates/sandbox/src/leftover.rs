@@ -18,7 +18,10 @@ impl PidNamespace {
             .flatten()
             .flatten()
             .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-            .filter(|pid| fs::read_link(format!("/proc/{pid}/ns/pid")).is_ok_and(|target| target.as_os_str() == &*link))
+            .filter(|pid| {
+                fs::read_link(format!("/proc/{pid}/ns/pid"))
+                    .is_ok_and(|target| target.as_os_str() == &*link)
+            })
             .filter(|pid| !has_ended(*pid))
             .collect();
         found.sort_unstable();
@@ -28,13 +31,21 @@ impl PidNamespace {
     /// The namespace that a process of the host is in.
     pub fn of(pid: i32) -> Option<Self> {
         let link = fs::read_link(format!("/proc/{pid}/ns/pid")).ok()?;
-        link.to_str()?.strip_prefix("pid:[")?.strip_suffix(']')?.parse().ok().map(Self)
+        link.to_str()?
+            .strip_prefix("pid:[")?
+            .strip_suffix(']')?
+            .parse()
+            .ok()
+            .map(Self)
     }
 }
 
 fn has_ended(pid: u32) -> bool {
     // After the name, which may hold anything but is closed by the last bracket, comes the state.
     let stat = fs::read(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let state = stat.iter().rposition(|byte| *byte == b')').and_then(|bracket| stat.get(bracket + 2));
+    let state = stat
+        .iter()
+        .rposition(|byte| *byte == b')')
+        .and_then(|bracket| stat.get(bracket + 2));
     matches!(state, None | Some(b'Z' | b'X'))
 }

@@ -19,26 +19,30 @@
 //! does not yet, is in `docs/sandbox.md`.
 #![allow(unsafe_code)] // Namespaces, clone3, mount_setattr and seccomp have no safe wrappers; all such calls are in `syscalls`.
 
-mod spec;
 mod capabilities;
-mod plan;
-mod error;
-mod running;
-mod forward;
 mod control;
+mod error;
+mod forward;
 mod launcher;
-mod seccomp;
-mod ownership;
 mod leftover;
+mod ownership;
+mod plan;
+mod running;
+mod seccomp;
+mod spec;
 mod syscalls;
 
-pub use capabilities::{Capabilities, Cgroup, EtcEntry, IdRange, KernelVersion, Privilege, SystemEntry, UserNamespaces, probe};
+pub use capabilities::{
+    Capabilities, Cgroup, EtcEntry, IdRange, KernelVersion, Privilege, SystemEntry, UserNamespaces,
+    probe,
+};
 pub use error::{OsError, SandboxError, Step};
 pub use launcher::{LAUNCHER_ARGUMENT, launcher_main};
 pub use leftover::PidNamespace;
 pub use ownership::{OwnershipError, change_owner};
 pub use plan::{
-    Access, Extent, Identity, Opener, Owner, Ownership, Plan, PlanError, PlannedMount, RootStep, SetGroups, plan,
+    Access, Extent, Identity, Opener, Owner, Ownership, Plan, PlanError, PlannedMount, RootStep,
+    SetGroups, plan,
 };
 pub use running::{ExitStatus, Killer, Running, Sandbox};
 pub use spec::{Forward, Limits, Mount, Network, Spec, Stdin, SystemRoot, User};

@@ -14,7 +14,10 @@ use crate::spec::{Forward, Limits, Network, Spec, Stdin};
 /// Ids given to one sandbox of a root worker.
 const IDS_PER_SANDBOX: u32 = 65_536;
 /// `mount_setattr`, with which a tree is made read-only in one step.
-const OLDEST_KERNEL: KernelVersion = KernelVersion { major: 5, minor: 12 };
+const OLDEST_KERNEL: KernelVersion = KernelVersion {
+    major: 5,
+    minor: 12,
+};
 
 /// Every decision, as data: what the launcher does in the order of the fields.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,22 +89,46 @@ pub enum Opener {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RootStep {
-    Directory { target: PathBuf, mode: u32, owner: Owner },
+    Directory {
+        target: PathBuf,
+        mode: u32,
+        owner: Owner,
+    },
     /// Missing parents are made for `owner`.
-    Attach { mount: PlannedMount, target: PathBuf, owner: Owner },
+    Attach {
+        mount: PlannedMount,
+        target: PathBuf,
+        owner: Owner,
+    },
     /// Hide a file of `/proc` behind `/dev/null`; nothing to do where the kernel does not have it.
     Mask { target: PathBuf },
     /// Make what is already there read-only.
     ReadOnly { target: PathBuf },
-    Symlink { points_to: PathBuf, target: PathBuf, owner: Owner },
-    File { target: PathBuf, contents: String, mode: u32, owner: Owner },
+    Symlink {
+        points_to: PathBuf,
+        target: PathBuf,
+        owner: Owner,
+    },
+    File {
+        target: PathBuf,
+        contents: String,
+        mode: u32,
+        owner: Owner,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PlannedMount {
-    Host { source: PathBuf, access: Access },
-    Tmpfs { size_bytes: u64, mode: u32, owner: Owner },
+    Host {
+        source: PathBuf,
+        access: Access,
+    },
+    Tmpfs {
+        size_bytes: u64,
+        mode: u32,
+        owner: Owner,
+    },
     Proc,
     Devpts,
 }
@@ -151,7 +178,9 @@ pub enum PlanError {
     TargetIsRoot,
     #[error("the host name {0:?} must have 1 to 64 letters, digits, dots or dashes")]
     Hostname(String),
-    #[error("the user name {0:?} must have 1 to 32 small letters, digits, `_` or `-`, and not begin with a digit or `-`")]
+    #[error(
+        "the user name {0:?} must have 1 to 32 small letters, digits, `_` or `-`, and not begin with a digit or `-`"
+    )]
     UserName(String),
     #[error("the ids {uid}:{gid} inside must be below 65536")]
     InsideIds { uid: u32, gid: u32 },
@@ -161,7 +190,9 @@ pub enum PlanError {
     IdsMissing { first: u32, count: u32 },
     #[error("port {0} is zero or named twice among the forwards")]
     ForwardPort(u16),
-    #[error("a limit of memory needs control groups, which this version cannot use: leave memory_bytes out")]
+    #[error(
+        "a limit of memory needs control groups, which this version cannot use: leave memory_bytes out"
+    )]
     MemoryLimit,
     #[error("Linux {major}.{minor} is too old: 5.12 is needed", major = .0.major, minor = .0.minor)]
     Kernel(KernelVersion),
@@ -191,12 +222,26 @@ pub fn plan(spec: &Spec, capabilities: &Capabilities) -> Result<Plan, PlanError>
     let identity = identity(spec, capabilities)?;
     let (opener, ownership) = match capabilities.privilege {
         Privilege::User { .. } => (Opener::Init, Ownership::Same),
-        Privilege::Root { uid: worker_uid, gid: worker_gid } if capabilities.idmapped_mounts => {
-            (Opener::Launcher, Ownership::Idmapped { worker_uid, worker_gid })
-        }
-        Privilege::Root { uid: worker_uid, gid: worker_gid } => {
-            (Opener::Launcher, Ownership::Changed { worker_uid, worker_gid })
-        }
+        Privilege::Root {
+            uid: worker_uid,
+            gid: worker_gid,
+        } if capabilities.idmapped_mounts => (
+            Opener::Launcher,
+            Ownership::Idmapped {
+                worker_uid,
+                worker_gid,
+            },
+        ),
+        Privilege::Root {
+            uid: worker_uid,
+            gid: worker_gid,
+        } => (
+            Opener::Launcher,
+            Ownership::Changed {
+                worker_uid,
+                worker_gid,
+            },
+        ),
     };
     let forwards = match &spec.network {
         Network::None => Vec::new(),
@@ -225,12 +270,21 @@ fn identity(spec: &Spec, capabilities: &Capabilities) -> Result<Identity, PlanEr
             let exists = |range: &IdRange| {
                 let skipped = first.checked_sub(range.first);
                 let room = range.count.checked_sub(IDS_PER_SANDBOX);
-                skipped.zip(room).is_some_and(|(skipped, room)| skipped <= room)
+                skipped
+                    .zip(room)
+                    .is_some_and(|(skipped, room)| skipped <= room)
             };
             if !capabilities.id_ranges.iter().any(exists) {
-                return Err(PlanError::IdsMissing { first, count: IDS_PER_SANDBOX });
+                return Err(PlanError::IdsMissing {
+                    first,
+                    count: IDS_PER_SANDBOX,
+                });
             }
-            let map = vec![Extent { inside: 0, outside: first, count: IDS_PER_SANDBOX }];
+            let map = vec![Extent {
+                inside: 0,
+                outside: first,
+                count: IDS_PER_SANDBOX,
+            }];
             Ok(Identity {
                 uid_map: map.clone(),
                 gid_map: map,
@@ -243,9 +297,20 @@ fn identity(spec: &Spec, capabilities: &Capabilities) -> Result<Identity, PlanEr
                 host_gid: first + gid,
             })
         }
-        Privilege::User { uid: host_uid, gid: host_gid } => Ok(Identity {
-            uid_map: vec![Extent { inside: uid, outside: host_uid, count: 1 }],
-            gid_map: vec![Extent { inside: gid, outside: host_gid, count: 1 }],
+        Privilege::User {
+            uid: host_uid,
+            gid: host_gid,
+        } => Ok(Identity {
+            uid_map: vec![Extent {
+                inside: uid,
+                outside: host_uid,
+                count: 1,
+            }],
+            gid_map: vec![Extent {
+                inside: gid,
+                outside: host_gid,
+                count: 1,
+            }],
             set_groups: SetGroups::Keep,
             init_uid: uid,
             init_gid: gid,

@@ -54,14 +54,16 @@ impl Sandbox {
     /// # Errors
     /// The step that failed, why, and what to change. Nothing is left behind.
     pub async fn spawn(plan: Plan, launcher: &Path) -> Result<Running, SandboxError> {
-        let (ours, theirs) = control::pair().map_err(|e| SandboxError::caused_by(Step::StartLauncher, "a socket", e))?;
+        let (ours, theirs) = control::pair()
+            .map_err(|e| SandboxError::caused_by(Step::StartLauncher, "a socket", e))?;
         let mut child = start_launcher(launcher, theirs, &plan.stdin)?;
         rustix::io::ioctl_fionbio(&ours, true)
             .map_err(|e| SandboxError::caused_by(Step::StartLauncher, "a socket", e))?;
         let control = syscalls::watch_readable(ours)
             .map_err(|e| SandboxError::caused_by(Step::StartLauncher, "a socket", e))?;
         send_plan(&control, &plan)?;
-        let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let (stdin, stdout, stderr) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let mut running = Running {
             stdin,
             stdout,
@@ -95,14 +97,21 @@ impl Sandbox {
 
 fn start_launcher(launcher: &Path, control: OwnedFd, stdin: &Stdin) -> Result<Child, SandboxError> {
     let mut command = Command::new(launcher);
-    command.arg(LAUNCHER_ARGUMENT).env_clear().current_dir("/").stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .arg(LAUNCHER_ARGUMENT)
+        .env_clear()
+        .current_dir("/")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     command.stdin(match stdin {
         Stdin::Null => Stdio::null(),
         Stdin::Bytes(_) | Stdin::Piped => Stdio::piped(),
     });
     syscalls::inherit_as(&mut command, control, CONTROL_FD);
     // Our copy of the launcher's end goes with `command`, so that the end of the launcher shows.
-    command.spawn().map_err(|e| SandboxError::caused_by(Step::StartLauncher, launcher.display().to_string(), e))
+    command.spawn().map_err(|e| {
+        SandboxError::caused_by(Step::StartLauncher, launcher.display().to_string(), e)
+    })
 }
 
 /// In a file of memory: neither arguments nor environment, which other users can read, and of any size.
@@ -179,13 +188,20 @@ impl Running {
     /// # Errors
     /// The sandbox has ended.
     pub fn signal(&self, signal: i32) -> Result<(), SandboxError> {
-        control::send(self.control.get_ref(), &FromWorker::Signal(signal), &[] as &[OwnedFd])
-            .map_err(|e| SandboxError::caused_by(Step::Supervise, "sending a signal", e))
+        control::send(
+            self.control.get_ref(),
+            &FromWorker::Signal(signal),
+            &[] as &[OwnedFd],
+        )
+        .map_err(|e| SandboxError::caused_by(Step::Supervise, "sending a signal", e))
     }
 
     /// Something that can kill the sandbox from elsewhere.
     pub fn killer(&self) -> Killer {
-        self.init.as_ref().map(|(killer, _)| killer.clone()).expect("a sandbox that runs has a first process")
+        self.init
+            .as_ref()
+            .map(|(killer, _)| killer.clone())
+            .expect("a sandbox that runs has a first process")
     }
 
     /// For asking which processes are inside.
@@ -202,28 +218,44 @@ impl Running {
         let mut listeners = Vec::new();
         loop {
             match self.next_message().await? {
-                Some((ToWorker::Created { pid_namespace, init_pid: _, changed }, descriptors)) => {
+                Some((
+                    ToWorker::Created {
+                        pid_namespace,
+                        init_pid: _,
+                        changed,
+                    },
+                    descriptors,
+                )) => {
                     self.namespace = PidNamespace(pid_namespace);
                     self.changed = changed;
                     let pidfd = Arc::new(descriptors.into_iter().next().ok_or_else(|| {
-                        SandboxError::new(Step::Observe, "the launcher sent no handle of the first process")
+                        SandboxError::new(
+                            Step::Observe,
+                            "the launcher sent no handle of the first process",
+                        )
                     })?);
                     let readable = pidfd
                         .try_clone()
                         .and_then(syscalls::watch_readable)
-                        .map_err(|e| SandboxError::caused_by(Step::Observe, "the first process", e))?;
+                        .map_err(|e| {
+                            SandboxError::caused_by(Step::Observe, "the first process", e)
+                        })?;
                     self.init = Some((Killer { pidfd }, readable));
                 }
                 Some((ToWorker::Listening, descriptors)) => listeners.extend(descriptors),
                 Some((ToWorker::Started, _)) => break,
                 Some((ToWorker::Failed(error), _)) => return Err(error),
                 Some((ToWorker::Exited(_), _)) | None => {
-                    return Err(SandboxError::new(Step::Supervise, "it ended before the command began"));
+                    return Err(SandboxError::new(
+                        Step::Supervise,
+                        "it ended before the command began",
+                    ));
                 }
             }
         }
         for (listener, forward) in listeners.into_iter().zip(&plan.forwards) {
-            self.tasks.spawn(forward::serve(listener.into(), forward.unix_socket.clone()));
+            self.tasks
+                .spawn(forward::serve(listener.into(), forward.unix_socket.clone()));
         }
         Ok(())
     }
@@ -239,16 +271,22 @@ impl Running {
 
     async fn next_message(&mut self) -> Result<Option<(ToWorker, Vec<OwnedFd>)>, SandboxError> {
         loop {
-            let mut ready = self.control.readable().await.map_err(|e| SandboxError::caused_by(Step::Observe, "the socket", e))?;
+            let mut ready = self
+                .control
+                .readable()
+                .await
+                .map_err(|e| SandboxError::caused_by(Step::Observe, "the socket", e))?;
             if let Ok(received) = ready.try_io(|socket| control::receive(socket.get_ref())) {
-                return received.map_err(|e| SandboxError::caused_by(Step::Observe, "the socket", e));
+                return received
+                    .map_err(|e| SandboxError::caused_by(Step::Observe, "the socket", e));
             }
         }
     }
 
     /// Wait until the sandbox is empty and the launcher gone, then take back what was lent.
     async fn finish(&mut self) -> Result<(), SandboxError> {
-        let lost = |e: io::Error| SandboxError::caused_by(Step::Observe, "the end of the sandbox", e);
+        let lost =
+            |e: io::Error| SandboxError::caused_by(Step::Observe, "the end of the sandbox", e);
         if let Some((_, ended)) = &self.init {
             // A pidfd is readable when the process has ended, and the first process of a namespace ends last.
             ended.readable().await.map_err(lost)?.retain_ready();
@@ -256,11 +294,20 @@ impl Running {
         self.child.wait().await.map_err(lost)?;
         self.tasks.abort_all();
         while let Some(source) = self.changed.last().cloned() {
-            let Identity { host_uid, host_gid, .. } = self.identity;
-            let worker = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+            let Identity {
+                host_uid, host_gid, ..
+            } = self.identity;
+            let worker = (
+                rustix::process::geteuid().as_raw(),
+                rustix::process::getegid().as_raw(),
+            );
             let back = move || change_owner(&source, (host_uid, host_gid), worker);
-            let result = tokio::task::spawn_blocking(back).await.expect("changing owners does not panic");
-            result.map_err(|e| SandboxError::caused_by(Step::ChangeOwner, e.path.display().to_string(), e.cause))?;
+            let result = tokio::task::spawn_blocking(back)
+                .await
+                .expect("changing owners does not panic");
+            result.map_err(|e| {
+                SandboxError::caused_by(Step::ChangeOwner, e.path.display().to_string(), e.cause)
+            })?;
             self.changed.pop();
         }
         Ok(())

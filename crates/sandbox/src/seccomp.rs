@@ -9,38 +9,84 @@ use libc::{c_long, sock_filter};
 /// May change what a namespace shows, make namespaces, or reach the kernel by paths that rarely matter to programs.
 const REFUSED: &[c_long] = &[
     // Mounts.
-    libc::SYS_mount, libc::SYS_umount2, libc::SYS_pivot_root, libc::SYS_chroot, libc::SYS_swapon, libc::SYS_swapoff,
-    libc::SYS_quotactl, libc::SYS_quotactl_fd,
+    libc::SYS_mount,
+    libc::SYS_umount2,
+    libc::SYS_pivot_root,
+    libc::SYS_chroot,
+    libc::SYS_swapon,
+    libc::SYS_swapoff,
+    libc::SYS_quotactl,
+    libc::SYS_quotactl_fd,
     // Namespaces. `clone` is filtered by its flags below.
-    libc::SYS_unshare, libc::SYS_setns,
+    libc::SYS_unshare,
+    libc::SYS_setns,
     // Keys are not confined by namespaces.
-    libc::SYS_add_key, libc::SYS_request_key, libc::SYS_keyctl,
+    libc::SYS_add_key,
+    libc::SYS_request_key,
+    libc::SYS_keyctl,
     // Much used in attacks on the kernel.
-    libc::SYS_bpf, libc::SYS_perf_event_open, libc::SYS_userfaultfd, libc::SYS_io_uring_setup, libc::SYS_io_uring_enter,
-    libc::SYS_io_uring_register, libc::SYS_fanotify_init, libc::SYS_lookup_dcookie,
+    libc::SYS_bpf,
+    libc::SYS_perf_event_open,
+    libc::SYS_userfaultfd,
+    libc::SYS_io_uring_setup,
+    libc::SYS_io_uring_enter,
+    libc::SYS_io_uring_register,
+    libc::SYS_fanotify_init,
+    libc::SYS_lookup_dcookie,
     // NUMA placement.
-    libc::SYS_mbind, libc::SYS_set_mempolicy, libc::SYS_migrate_pages, libc::SYS_move_pages,
+    libc::SYS_mbind,
+    libc::SYS_set_mempolicy,
+    libc::SYS_migrate_pages,
+    libc::SYS_move_pages,
     // Other processes.
-    libc::SYS_ptrace, libc::SYS_process_vm_readv, libc::SYS_process_vm_writev, libc::SYS_kcmp, libc::SYS_pidfd_getfd,
+    libc::SYS_ptrace,
+    libc::SYS_process_vm_readv,
+    libc::SYS_process_vm_writev,
+    libc::SYS_kcmp,
+    libc::SYS_pidfd_getfd,
     libc::SYS_process_madvise,
     // Handles reach past mounts.
-    libc::SYS_open_by_handle_at, libc::SYS_name_to_handle_at,
+    libc::SYS_open_by_handle_at,
+    libc::SYS_name_to_handle_at,
     // The machine.
-    libc::SYS_kexec_load, libc::SYS_kexec_file_load, libc::SYS_init_module, libc::SYS_finit_module,
-    libc::SYS_delete_module, libc::SYS_reboot, libc::SYS_acct, libc::SYS_syslog, libc::SYS_vhangup,
-    libc::SYS_settimeofday, libc::SYS_clock_settime, libc::SYS_clock_adjtime, libc::SYS_adjtimex,
+    libc::SYS_kexec_load,
+    libc::SYS_kexec_file_load,
+    libc::SYS_init_module,
+    libc::SYS_finit_module,
+    libc::SYS_delete_module,
+    libc::SYS_reboot,
+    libc::SYS_acct,
+    libc::SYS_syslog,
+    libc::SYS_vhangup,
+    libc::SYS_settimeofday,
+    libc::SYS_clock_settime,
+    libc::SYS_clock_adjtime,
+    libc::SYS_adjtimex,
 ];
 
 /// Only of this architecture.
 #[cfg(target_arch = "x86_64")]
-const REFUSED_HERE: &[c_long] = &[libc::SYS_iopl, libc::SYS_ioperm, libc::SYS_modify_ldt, libc::SYS__sysctl, libc::SYS_uselib];
+const REFUSED_HERE: &[c_long] = &[
+    libc::SYS_iopl,
+    libc::SYS_ioperm,
+    libc::SYS_modify_ldt,
+    libc::SYS__sysctl,
+    libc::SYS_uselib,
+];
 #[cfg(not(target_arch = "x86_64"))]
 const REFUSED_HERE: &[c_long] = &[];
 
 /// Answered as if the kernel did not have them: flags in memory, or a newer form of a refused call.
 const ABSENT: &[c_long] = &[
-    libc::SYS_clone3, libc::SYS_open_tree, libc::SYS_move_mount, libc::SYS_fsopen, libc::SYS_fsconfig, libc::SYS_fsmount,
-    libc::SYS_fspick, libc::SYS_mount_setattr, OPEN_TREE_ATTR,
+    libc::SYS_clone3,
+    libc::SYS_open_tree,
+    libc::SYS_move_mount,
+    libc::SYS_fsopen,
+    libc::SYS_fsconfig,
+    libc::SYS_fsmount,
+    libc::SYS_fspick,
+    libc::SYS_mount_setattr,
+    OPEN_TREE_ATTR,
 ];
 
 /// Newer than the C library's list; the same on all architectures.
@@ -55,8 +101,12 @@ const NAMESPACE_FLAGS: u32 = (libc::CLONE_NEWUSER
     | libc::CLONE_NEWCGROUP) as u32;
 
 /// Families a network namespace confines. AF_VSOCK, which it does not, and the many rarely used ones are refused.
-const FAMILIES: &[u32] =
-    &[libc::AF_UNIX as u32, libc::AF_INET as u32, libc::AF_INET6 as u32, libc::AF_NETLINK as u32];
+const FAMILIES: &[u32] = &[
+    libc::AF_UNIX as u32,
+    libc::AF_INET as u32,
+    libc::AF_INET6 as u32,
+    libc::AF_NETLINK as u32,
+];
 /// The kind of socket, without flags.
 const SOCKET_TYPE_MASK: u32 = 0xf;
 /// An old form of a raw socket.
@@ -96,20 +146,33 @@ pub(crate) fn filter() -> Vec<sock_filter> {
         code.extend([jump(libc::BPF_JGE, X32_BIT, 0, 1), answer(KILL)]);
     }
     for number in REFUSED.iter().chain(REFUSED_HERE) {
-        code.extend([jump(libc::BPF_JEQ, *number as u32, 0, 1), answer(refuse(libc::EPERM))]);
+        code.extend([
+            jump(libc::BPF_JEQ, *number as u32, 0, 1),
+            answer(refuse(libc::EPERM)),
+        ]);
     }
     for number in ABSENT {
-        code.extend([jump(libc::BPF_JEQ, *number as u32, 0, 1), answer(refuse(libc::ENOSYS))]);
+        code.extend([
+            jump(libc::BPF_JEQ, *number as u32, 0, 1),
+            answer(refuse(libc::ENOSYS)),
+        ]);
     }
-    on(&mut code, libc::SYS_clone, &[
-        load(argument(0)),
-        jump(libc::BPF_JSET, NAMESPACE_FLAGS, 0, 1),
-        answer(refuse(libc::EPERM)),
-        answer(ALLOW),
-    ]);
+    on(
+        &mut code,
+        libc::SYS_clone,
+        &[
+            load(argument(0)),
+            jump(libc::BPF_JSET, NAMESPACE_FLAGS, 0, 1),
+            answer(refuse(libc::EPERM)),
+            answer(ALLOW),
+        ],
+    );
     let mut terminal = vec![load(argument(1))];
     for request in TERMINAL_REQUESTS {
-        terminal.extend([jump(libc::BPF_JEQ, *request, 0, 1), answer(refuse(libc::EPERM))]);
+        terminal.extend([
+            jump(libc::BPF_JEQ, *request, 0, 1),
+            answer(refuse(libc::EPERM)),
+        ]);
     }
     terminal.push(answer(ALLOW));
     on(&mut code, libc::SYS_ioctl, &terminal);
@@ -147,17 +210,37 @@ fn on(code: &mut Vec<sock_filter>, number: c_long, body: &[sock_filter]) {
 }
 
 fn load(offset: u32) -> sock_filter {
-    sock_filter { code: (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16, jt: 0, jf: 0, k: offset }
+    sock_filter {
+        code: (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16,
+        jt: 0,
+        jf: 0,
+        k: offset,
+    }
 }
 
 fn and(mask: u32) -> sock_filter {
-    sock_filter { code: (libc::BPF_ALU | libc::BPF_AND | libc::BPF_K) as u16, jt: 0, jf: 0, k: mask }
+    sock_filter {
+        code: (libc::BPF_ALU | libc::BPF_AND | libc::BPF_K) as u16,
+        jt: 0,
+        jf: 0,
+        k: mask,
+    }
 }
 
 fn jump(condition: u32, value: u32, if_true: u8, if_false: u8) -> sock_filter {
-    sock_filter { code: (libc::BPF_JMP | condition | libc::BPF_K) as u16, jt: if_true, jf: if_false, k: value }
+    sock_filter {
+        code: (libc::BPF_JMP | condition | libc::BPF_K) as u16,
+        jt: if_true,
+        jf: if_false,
+        k: value,
+    }
 }
 
 fn answer(value: u32) -> sock_filter {
-    sock_filter { code: (libc::BPF_RET | libc::BPF_K) as u16, jt: 0, jf: 0, k: value }
+    sock_filter {
+        code: (libc::BPF_RET | libc::BPF_K) as u16,
+        jt: 0,
+        jf: 0,
+        k: value,
+    }
 }

@@ -46,7 +46,11 @@ impl Spec {
             mounts: vec![
                 Mount::Proc,
                 Mount::Dev,
-                Mount::Tmpfs { target: PathBuf::from("/tmp"), size_bytes: 1 << 30, mode: 0o1777 },
+                Mount::Tmpfs {
+                    target: PathBuf::from("/tmp"),
+                    size_bytes: 1 << 30,
+                    mode: 0o1777,
+                },
             ],
             network: Network::None,
             limits: Limits::default(),
@@ -77,7 +81,12 @@ pub struct User {
 
 impl Default for User {
     fn default() -> Self {
-        Self { uid: 1000, gid: 1000, name: "agent".to_owned(), home: PathBuf::from("/home/agent") }
+        Self {
+            uid: 1000,
+            gid: 1000,
+            name: "agent".to_owned(),
+            home: PathBuf::from("/home/agent"),
+        }
     }
 }
 
@@ -104,7 +113,11 @@ pub enum Mount {
     /// set-uid bit on a file of its own, which is then a file of the worker.
     Bind { source: PathBuf, target: PathBuf },
     /// Memory that the command can write; it counts as memory of the sandbox.
-    Tmpfs { target: PathBuf, size_bytes: u64, mode: u32 },
+    Tmpfs {
+        target: PathBuf,
+        size_bytes: u64,
+        mode: u32,
+    },
     /// A fresh `/proc` with the host's switches read-only or hidden.
     Proc,
     /// A `/dev` with null, zero, full, random, urandom, tty, pts and shm.
@@ -112,7 +125,11 @@ pub enum Mount {
     /// A symbolic link at `target` that reads `points_to`.
     Symlink { points_to: PathBuf, target: PathBuf },
     /// A text file. It belongs to [`User`] where the command can write beside it, else to root.
-    File { target: PathBuf, contents: String, mode: u32 },
+    File {
+        target: PathBuf,
+        contents: String,
+        mode: u32,
+    },
 }
 
 impl Mount {
@@ -121,9 +138,20 @@ impl Mount {
         match self {
             Self::ReadOnlyBind { target, source: _ }
             | Self::Bind { target, source: _ }
-            | Self::Tmpfs { target, size_bytes: _, mode: _ }
-            | Self::Symlink { target, points_to: _ }
-            | Self::File { target, contents: _, mode: _ } => target,
+            | Self::Tmpfs {
+                target,
+                size_bytes: _,
+                mode: _,
+            }
+            | Self::Symlink {
+                target,
+                points_to: _,
+            }
+            | Self::File {
+                target,
+                contents: _,
+                mode: _,
+            } => target,
             Self::Proc => Path::new("/proc"),
             Self::Dev => Path::new("/dev"),
         }
@@ -164,7 +192,12 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { open_files: 4096, processes: 512, file_size_bytes: None, memory_bytes: None }
+        Self {
+            open_files: 4096,
+            processes: 512,
+            file_size_bytes: None,
+            memory_bytes: None,
+        }
     }
 }
 

@@ -27,7 +27,11 @@ pub(crate) enum Forked {
 }
 
 fn check(result: libc::c_long) -> io::Result<libc::c_long> {
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(result)
+    }
 }
 
 /// `clone3` as a fork into new namespaces.
@@ -44,12 +48,19 @@ pub(crate) unsafe fn fork_into(namespaces: u64) -> io::Result<Forked> {
     // SAFETY: the arguments outlive the call; without CLONE_VM the child gets a copy of the stack, as in fork; the caller
     // keeps to the rules of fork in the child.
     let pid = check(unsafe {
-        libc::syscall(libc::SYS_clone3, ptr::from_mut(&mut arguments), size_of::<libc::clone_args>())
+        libc::syscall(
+            libc::SYS_clone3,
+            ptr::from_mut(&mut arguments),
+            size_of::<libc::clone_args>(),
+        )
     })?;
     match Pid::from_raw(pid as libc::pid_t) {
         None => Ok(Forked::Child),
         // SAFETY: the kernel wrote a new descriptor that nothing else owns.
-        Some(child) => Ok(Forked::Parent { child, pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) } }),
+        Some(child) => Ok(Forked::Parent {
+            child,
+            pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) },
+        }),
     }
 }
 
@@ -63,26 +74,41 @@ pub(crate) fn exit_now(code: i32) -> ! {
 pub(crate) fn try_namespaces() -> UserNamespaces {
     // SAFETY: the child only makes raw system calls through rustix, which allocates nothing here, and exits.
     match unsafe { fork_into(SANDBOX_NAMESPACES) } {
-        Err(error) => UserNamespaces::Refused { errno: error.raw_os_error().unwrap_or(libc::EPERM) },
+        Err(error) => UserNamespaces::Refused {
+            errno: error.raw_os_error().unwrap_or(libc::EPERM),
+        },
         Ok(Forked::Child) => {
             let code = new_proc().err().map_or(0, |error| error.raw_os_error());
             exit_now(code);
         }
         Ok(Forked::Parent { child, pidfd: _ }) => {
-            let status = rustix::process::waitpid(Some(child), rustix::process::WaitOptions::empty());
-            match status.ok().flatten().and_then(|(_, status)| status.exit_status()) {
+            let status =
+                rustix::process::waitpid(Some(child), rustix::process::WaitOptions::empty());
+            match status
+                .ok()
+                .flatten()
+                .and_then(|(_, status)| status.exit_status())
+            {
                 Some(0) => UserNamespaces::Available,
-                code => UserNamespaces::WithoutProc { errno: code.unwrap_or(libc::EPERM) },
+                code => UserNamespaces::WithoutProc {
+                    errno: code.unwrap_or(libc::EPERM),
+                },
             }
         }
     }
 }
 
 fn new_proc() -> rustix::io::Result<OwnedFd> {
-    use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen};
+    use rustix::mount::{
+        FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen,
+    };
     let context = fsopen(c"proc", FsOpenFlags::FSOPEN_CLOEXEC)?;
     fsconfig_create(&context)?;
-    fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())
+    fsmount(
+        &context,
+        FsMountFlags::FSMOUNT_CLOEXEC,
+        MountAttrFlags::empty(),
+    )
 }
 
 /// What `mount_setattr` is to change.
@@ -99,10 +125,23 @@ pub(crate) struct MountAttributes<'fd> {
 }
 
 /// `mount_setattr` on the mount that `fd` is the root of.
-pub(crate) fn set_mount_attributes(fd: BorrowedFd<'_>, attributes: MountAttributes<'_>) -> io::Result<()> {
-    let MountAttributes { set, private, idmap, recursive } = attributes;
+pub(crate) fn set_mount_attributes(
+    fd: BorrowedFd<'_>,
+    attributes: MountAttributes<'_>,
+) -> io::Result<()> {
+    let MountAttributes {
+        set,
+        private,
+        idmap,
+        recursive,
+    } = attributes;
     let argument = libc::mount_attr {
-        attr_set: set | if idmap.is_some() { libc::MOUNT_ATTR_IDMAP } else { 0 },
+        attr_set: set
+            | if idmap.is_some() {
+                libc::MOUNT_ATTR_IDMAP
+            } else {
+                0
+            },
         attr_clr: 0,
         propagation: if private { libc::MS_PRIVATE } else { 0 },
         userns_fd: idmap.map_or(0, |fd| fd.as_raw_fd() as u64),
@@ -134,14 +173,27 @@ pub(crate) fn set_filesystem_ids(uid: u32, gid: u32) {
 
 /// Bring up the loopback interface of this network namespace.
 pub(crate) fn bring_up_loopback() -> io::Result<()> {
-    let socket = rustix::net::socket(rustix::net::AddressFamily::INET, rustix::net::SocketType::DGRAM, None)?;
+    let socket = rustix::net::socket(
+        rustix::net::AddressFamily::INET,
+        rustix::net::SocketType::DGRAM,
+        None,
+    )?;
     // SAFETY: all zeroes is a valid `ifreq`.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     request.ifr_name[0] = b'l' as libc::c_char;
     request.ifr_name[1] = b'o' as libc::c_char;
     request.ifr_ifru.ifru_flags = libc::IFF_UP as libc::c_short;
     // SAFETY: SIOCSIFFLAGS reads an `ifreq`, which outlives the call.
-    check(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS as _, ptr::from_ref(&request)) }.into())?;
+    check(
+        unsafe {
+            libc::ioctl(
+                socket.as_raw_fd(),
+                libc::SIOCSIFFLAGS as _,
+                ptr::from_ref(&request),
+            )
+        }
+        .into(),
+    )?;
     Ok(())
 }
 
@@ -149,7 +201,13 @@ pub(crate) fn bring_up_loopback() -> io::Result<()> {
 pub(crate) fn join_new_keyring() {
     const KEYCTL_JOIN_SESSION_KEYRING: libc::c_long = 1;
     // SAFETY: takes no memory but a null name.
-    unsafe { libc::syscall(libc::SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, ptr::null::<libc::c_char>()) };
+    unsafe {
+        libc::syscall(
+            libc::SYS_keyctl,
+            KEYCTL_JOIN_SESSION_KEYRING,
+            ptr::null::<libc::c_char>(),
+        )
+    };
 }
 
 /// Block SIGCHLD and get a descriptor that is readable when a child ends.
@@ -180,7 +238,14 @@ pub(crate) fn default_signals() {
 /// Mark every descriptor from `first` on to be closed by `execve`.
 pub(crate) fn close_on_exec_from(first: RawFd) -> io::Result<()> {
     // SAFETY: only sets a flag; no descriptor is closed under its owner.
-    check(unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) })?;
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_close_range,
+            first,
+            u32::MAX,
+            libc::CLOSE_RANGE_CLOEXEC,
+        )
+    })?;
     Ok(())
 }
 
@@ -206,7 +271,11 @@ pub(crate) fn detach_standard_streams(null: BorrowedFd<'_>) -> io::Result<()> {
 /// Replace this process. Returns only the error.
 pub(crate) fn execute(program: &CStr, arguments: &[CString], environment: &[CString]) -> io::Error {
     let pointers = |strings: &[CString]| -> Vec<*const libc::c_char> {
-        strings.iter().map(|string| string.as_ptr()).chain([ptr::null()]).collect()
+        strings
+            .iter()
+            .map(|string| string.as_ptr())
+            .chain([ptr::null()])
+            .collect()
     };
     let (arguments, environment) = (pointers(arguments), pointers(environment));
     // SAFETY: both arrays end with null and, like their strings, outlive the call.
@@ -216,10 +285,21 @@ pub(crate) fn execute(program: &CStr, arguments: &[CString], environment: &[CStr
 
 /// Install a filter of system calls; `no_new_privs` must be set.
 pub(crate) fn install_filter(filter: &[libc::sock_filter]) -> io::Result<()> {
-    let length = u16::try_from(filter.len()).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
-    let program = libc::sock_fprog { len: length, filter: filter.as_ptr().cast_mut() };
+    let length =
+        u16::try_from(filter.len()).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
+    let program = libc::sock_fprog {
+        len: length,
+        filter: filter.as_ptr().cast_mut(),
+    };
     // SAFETY: program and filter outlive the call; the kernel copies them and does not write.
-    check(unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, ptr::from_ref(&program)) })?;
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_seccomp,
+            libc::SECCOMP_SET_MODE_FILTER,
+            0,
+            ptr::from_ref(&program),
+        )
+    })?;
     Ok(())
 }
 

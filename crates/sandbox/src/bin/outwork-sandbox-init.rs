@@ -15,7 +15,9 @@ fn main() -> anyhow::Result<ExitCode> {
         [argument] if argument == LAUNCHER_ARGUMENT => Ok(launcher_main()),
         [argument, spec] if argument == "run" => {
             let spec = serde_json::from_slice(&std::fs::read(spec).context("reading the spec")?)?;
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?;
             runtime.block_on(run(&spec))?;
             Ok(ExitCode::SUCCESS)
         }
@@ -32,7 +34,11 @@ async fn run(spec: &Spec) -> anyhow::Result<()> {
         let (mut stdout, mut stderr) = (String::new(), String::new());
         let mut out = running.stdout.take().context("stdout is piped")?;
         let mut err = running.stderr.take().context("stderr is piped")?;
-        let (status, _, _) = tokio::join!(running.wait(), out.read_to_string(&mut stdout), err.read_to_string(&mut stderr));
+        let (status, _, _) = tokio::join!(
+            running.wait(),
+            out.read_to_string(&mut stdout),
+            err.read_to_string(&mut stderr)
+        );
         print(&serde_json::json!({ "ended": status?, "stdout": stdout, "stderr": stderr })).await
     };
     match result.await {

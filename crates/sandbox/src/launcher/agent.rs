@@ -35,14 +35,16 @@ impl Starting {
         if report.is_empty() {
             return Ok(self.child);
         }
-        Err(serde_json::from_slice(&report).unwrap_or_else(|e| SandboxError::new(Step::Execute, e.to_string())))
+        Err(serde_json::from_slice(&report)
+            .unwrap_or_else(|e| SandboxError::new(Step::Execute, e.to_string())))
     }
 }
 
 /// Fork; the child goes on to execute the command.
 pub(super) fn start(plan: &Plan) -> Result<Starting, SandboxError> {
     let fault = |e: std::io::Error| SandboxError::caused_by(Step::Execute, "starting a process", e);
-    let (failure, report) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(|e| fault(e.into()))?;
+    let (failure, report) =
+        rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(|e| fault(e.into()))?;
     // SAFETY: this process has one thread.
     match unsafe { syscalls::fork_into(0) }.map_err(fault)? {
         Forked::Parent { child, pidfd: _ } => Ok(Starting { child, failure }),
@@ -64,23 +66,38 @@ fn become_command(plan: &Plan) -> SandboxError {
 }
 
 fn prepare(plan: &Plan) -> Result<(Vec<CString>, Vec<CString>), SandboxError> {
-    let fault = |what: &str, e: rustix::io::Errno| SandboxError::caused_by(Step::DropPrivileges, what, e);
+    let fault =
+        |what: &str, e: rustix::io::Errno| SandboxError::caused_by(Step::DropPrivileges, what, e);
     // A session and process group of its own: no terminal, and signals to the group reach all of it.
     rustix::process::setsid().map_err(|e| fault("a new session", e))?;
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     limit(&plan.limits)?;
-    let (uid, gid) = (Uid::from_raw(plan.identity.uid), Gid::from_raw(plan.identity.gid));
-    rustix::thread::set_thread_res_gid(gid, gid, gid).map_err(|e| fault("changing the group", e))?;
+    let (uid, gid) = (
+        Uid::from_raw(plan.identity.uid),
+        Gid::from_raw(plan.identity.gid),
+    );
+    rustix::thread::set_thread_res_gid(gid, gid, gid)
+        .map_err(|e| fault("changing the group", e))?;
     rustix::thread::set_thread_res_uid(uid, uid, uid).map_err(|e| fault("changing the user", e))?;
     drop_capabilities(CapabilitySet::empty())?;
     // Programs may look at themselves and their children, as usual.
-    rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable).map_err(|e| fault("showing", e))?;
+    rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable)
+        .map_err(|e| fault("showing", e))?;
     rustix::process::chdir(&plan.working_directory).map_err(|e| {
-        SandboxError::caused_by(Step::ChangeDirectory, plan.working_directory.display().to_string(), e)
+        SandboxError::caused_by(
+            Step::ChangeDirectory,
+            plan.working_directory.display().to_string(),
+            e,
+        )
     })?;
     let arguments = strings(plan.command.iter().cloned())?;
-    let environment = strings(plan.environment.iter().map(|(name, value)| format!("{name}={value}")))?;
-    syscalls::close_on_exec_from(3).map_err(|e| SandboxError::caused_by(Step::DropPrivileges, "descriptors", e))?;
+    let environment = strings(
+        plan.environment
+            .iter()
+            .map(|(name, value)| format!("{name}={value}")),
+    )?;
+    syscalls::close_on_exec_from(3)
+        .map_err(|e| SandboxError::caused_by(Step::DropPrivileges, "descriptors", e))?;
     syscalls::default_signals();
     // Last: from here on the filter also holds for us.
     syscalls::install_filter(&seccomp::filter())
@@ -89,13 +106,21 @@ fn prepare(plan: &Plan) -> Result<(Vec<CString>, Vec<CString>), SandboxError> {
 }
 
 fn strings(texts: impl Iterator<Item = String>) -> Result<Vec<CString>, SandboxError> {
-    texts.map(CString::new).collect::<Result<_, _>>().map_err(|e| SandboxError::new(Step::Execute, e.to_string()))
+    texts
+        .map(CString::new)
+        .collect::<Result<_, _>>()
+        .map_err(|e| SandboxError::new(Step::Execute, e.to_string()))
 }
 
 /// A core size of one byte, not zero: a `core_pattern` that names a program on the host is run at zero, as the host's root
 /// and fed with what the sandbox had in memory, but not at one.
 fn limit(limits: &Limits) -> Result<(), SandboxError> {
-    let Limits { open_files, processes, file_size_bytes, memory_bytes: _ } = limits;
+    let Limits {
+        open_files,
+        processes,
+        file_size_bytes,
+        memory_bytes: _,
+    } = limits;
     let wanted = [
         (Resource::Nofile, Some(*open_files)),
         (Resource::Nproc, Some(*processes)),
@@ -104,10 +129,20 @@ fn limit(limits: &Limits) -> Result<(), SandboxError> {
     ];
     for (resource, wanted) in wanted {
         let Some(wanted) = wanted else { continue };
-        let ceiling = rustix::process::getrlimit(resource).maximum.unwrap_or(u64::MAX);
+        let ceiling = rustix::process::getrlimit(resource)
+            .maximum
+            .unwrap_or(u64::MAX);
         let value = Some(wanted.min(ceiling));
-        rustix::process::setrlimit(resource, Rlimit { current: value, maximum: value })
-            .map_err(|e| SandboxError::caused_by(Step::SetLimits, format!("{resource:?} {wanted}"), e))?;
+        rustix::process::setrlimit(
+            resource,
+            Rlimit {
+                current: value,
+                maximum: value,
+            },
+        )
+        .map_err(|e| {
+            SandboxError::caused_by(Step::SetLimits, format!("{resource:?} {wanted}"), e)
+        })?;
     }
     Ok(())
 }
@@ -118,12 +153,20 @@ fn execute(plan: &Plan, arguments: &[CString], environment: &[CString]) -> Sandb
     let candidates: Vec<PathBuf> = if program.contains('/') {
         vec![PathBuf::from(program)]
     } else {
-        let path = plan.environment.get("PATH").map_or(SEARCH_PATH, String::as_str);
-        path.split(':').filter(|dir| !dir.is_empty()).map(|dir| Path::new(dir).join(program)).collect()
+        let path = plan
+            .environment
+            .get("PATH")
+            .map_or(SEARCH_PATH, String::as_str);
+        path.split(':')
+            .filter(|dir| !dir.is_empty())
+            .map(|dir| Path::new(dir).join(program))
+            .collect()
     };
     let mut cause = std::io::Error::from_raw_os_error(libc::ENOENT);
     for candidate in candidates {
-        let Ok(path) = CString::new(candidate.into_os_string().into_encoded_bytes()) else { continue };
+        let Ok(path) = CString::new(candidate.into_os_string().into_encoded_bytes()) else {
+            continue;
+        };
         let error = syscalls::execute(&path, arguments, environment);
         // A file that is there but cannot be run says more than one that is not there.
         if !matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR)) {

@@ -18,7 +18,8 @@ use crate::syscalls;
 
 /// Be the first process. `go` is readable when the ids are mapped, and at its end when the launcher is gone.
 pub(super) fn run(plan: &Plan, opened: Opened, control: &OwnedFd, go: OwnedFd) -> ! {
-    let result = set_up(plan, opened, control, &go).and_then(|(command, signals)| supervise(control, &go, &signals, command));
+    let result = set_up(plan, opened, control, &go)
+        .and_then(|(command, signals)| supervise(control, &go, &signals, command));
     if let Err(error) = result {
         // If the worker is gone there is nobody to tell.
         let _ = control::send(control, &ToWorker::Failed(error), &NO_DESCRIPTORS);
@@ -39,13 +40,20 @@ fn set_up(
     match rustix::io::retry_on_intr(|| rustix::io::read(go, &mut [0_u8][..])) {
         Ok(1) => {}
         Ok(_) => return Err(SandboxError::new(Step::BecomeInit, "the launcher is gone")),
-        Err(e) => return Err(SandboxError::caused_by(Step::BecomeInit, "waiting for the launcher", e)),
+        Err(e) => {
+            return Err(SandboxError::caused_by(
+                Step::BecomeInit,
+                "waiting for the launcher",
+                e,
+            ));
+        }
     }
     become_init_user(&plan.identity)?;
     syscalls::join_new_keyring();
     rustix::system::sethostname(plan.hostname.as_bytes())
         .map_err(|e| SandboxError::caused_by(Step::SetHostname, &plan.hostname, e))?;
-    syscalls::bring_up_loopback().map_err(|e| SandboxError::caused_by(Step::SetUpNetwork, "lo", e))?;
+    syscalls::bring_up_loopback()
+        .map_err(|e| SandboxError::caused_by(Step::SetUpNetwork, "lo", e))?;
     listen(plan, control)?;
     tree::separate()?;
     // The modes of the plan are meant as they are; the command gets the usual mask.
@@ -56,11 +64,16 @@ fn set_up(
     tree::enter_empty_root(&plan.identity)?;
     tree::build(plan, &mut opened)?;
     empty_bounding_set()?;
-    let signals = syscalls::child_signal().map_err(|e| SandboxError::caused_by(Step::BecomeInit, "signals", e))?;
+    let signals = syscalls::child_signal()
+        .map_err(|e| SandboxError::caused_by(Step::BecomeInit, "signals", e))?;
     let starting = agent::start(plan)?;
     // Where it is another user than the command, it still has to be able to pass signals on; nothing else.
     let passes_signals = plan.identity.init_uid != plan.identity.uid;
-    drop_capabilities(if passes_signals { CapabilitySet::KILL } else { CapabilitySet::empty() })?;
+    drop_capabilities(if passes_signals {
+        CapabilitySet::KILL
+    } else {
+        CapabilitySet::empty()
+    })?;
     syscalls::detach_standard_streams(null.as_fd())
         .map_err(|e| SandboxError::caused_by(Step::BecomeInit, "the standard streams", e))?;
     let command = starting.wait_until_executed()?;
@@ -76,15 +89,21 @@ fn die_with_launcher() -> Result<(), SandboxError> {
 }
 
 fn become_init_user(identity: &Identity) -> Result<(), SandboxError> {
-    let fault = |what: &str, e: rustix::io::Errno| SandboxError::caused_by(Step::BecomeInit, what, e);
-    let (uid, gid) = (Uid::from_raw(identity.init_uid), Gid::from_raw(identity.init_gid));
+    let fault =
+        |what: &str, e: rustix::io::Errno| SandboxError::caused_by(Step::BecomeInit, what, e);
+    let (uid, gid) = (
+        Uid::from_raw(identity.init_uid),
+        Gid::from_raw(identity.init_gid),
+    );
     if identity.set_groups == SetGroups::Clear {
         rustix::thread::set_thread_groups(&[]).map_err(|e| fault("giving up groups", e))?;
     }
-    rustix::thread::set_thread_res_gid(gid, gid, gid).map_err(|e| fault("changing the group", e))?;
+    rustix::thread::set_thread_res_gid(gid, gid, gid)
+        .map_err(|e| fault("changing the group", e))?;
     rustix::thread::set_thread_res_uid(uid, uid, uid).map_err(|e| fault("changing the user", e))?;
     // Nobody inside, whatever its id, may look into or trace this process.
-    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(|e| fault("hiding", e))?;
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
+        .map_err(|e| fault("hiding", e))?;
     // Changing the user has undone it.
     die_with_launcher()
 }
@@ -108,9 +127,12 @@ fn listen(plan: &Plan, control: &OwnedFd) -> Result<(), SandboxError> {
 
 /// No program, set-uid or run as root, can get a capability back.
 fn empty_bounding_set() -> Result<(), SandboxError> {
-    let fault = |what: &str, e: rustix::io::Errno| SandboxError::caused_by(Step::DropPrivileges, what, e);
+    let fault =
+        |what: &str, e: rustix::io::Errno| SandboxError::caused_by(Step::DropPrivileges, what, e);
     for number in 0..64 {
-        match rustix::thread::remove_capability_from_bounding_set(CapabilitySet::from_bits_retain(1 << number)) {
+        match rustix::thread::remove_capability_from_bounding_set(CapabilitySet::from_bits_retain(
+            1 << number,
+        )) {
             Ok(()) => {}
             Err(rustix::io::Errno::INVAL) => break, // The kernel has no more.
             Err(e) => return Err(fault("the bounding set", e)),
@@ -121,19 +143,30 @@ fn empty_bounding_set() -> Result<(), SandboxError> {
         | CapabilitiesSecureBits::NO_ROOT_LOCKED
         | CapabilitiesSecureBits::NO_CAP_AMBIENT_RAISE
         | CapabilitiesSecureBits::NO_CAP_AMBIENT_RAISE_LOCKED;
-    rustix::thread::set_capabilities_secure_bits(root_is_nobody).map_err(|e| fault("the secure bits", e))
+    rustix::thread::set_capabilities_secure_bits(root_is_nobody)
+        .map_err(|e| fault("the secure bits", e))
 }
 
 /// Give up all capabilities but `kept`, for ever: no program executed later has any.
 pub(super) fn drop_capabilities(kept: CapabilitySet) -> Result<(), SandboxError> {
-    let fault = |what: &str, e: rustix::io::Errno| SandboxError::caused_by(Step::DropPrivileges, what, e);
-    let sets = CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() };
+    let fault =
+        |what: &str, e: rustix::io::Errno| SandboxError::caused_by(Step::DropPrivileges, what, e);
+    let sets = CapabilitySets {
+        effective: kept,
+        permitted: kept,
+        inheritable: CapabilitySet::empty(),
+    };
     rustix::thread::set_capabilities(None, sets).map_err(|e| fault("capabilities", e))?;
     rustix::thread::set_no_new_privs(true).map_err(|e| fault("no_new_privs", e))
 }
 
 /// Reap, pass signals on, until the command ends or somebody above is gone.
-fn supervise(control: &OwnedFd, launcher: &OwnedFd, signals: &OwnedFd, command: Pid) -> Result<(), SandboxError> {
+fn supervise(
+    control: &OwnedFd,
+    launcher: &OwnedFd,
+    signals: &OwnedFd,
+    command: Pid,
+) -> Result<(), SandboxError> {
     loop {
         let mut fds = [
             PollFd::new(signals, PollFlags::IN),
@@ -159,7 +192,9 @@ fn supervise(control: &OwnedFd, launcher: &OwnedFd, signals: &OwnedFd, command: 
         }
         if from_worker {
             match control::receive::<FromWorker>(control) {
-                Ok(Some((FromWorker::Signal(signal), _))) => syscalls::signal_group(command, signal),
+                Ok(Some((FromWorker::Signal(signal), _))) => {
+                    syscalls::signal_group(command, signal)
+                }
                 Ok(Some((FromWorker::Plan, _))) => {}
                 Ok(None) | Err(_) => return Ok(()),
             }

@@ -26,14 +26,18 @@ pub(super) fn spec(spec: &Spec) -> Result<(), PlanError> {
         return Err(PlanError::EmptyCommand);
     }
     if spec.command.iter().any(|argument| argument.contains('\0')) {
-        return Err(PlanError::NulByte { what: "the command" });
+        return Err(PlanError::NulByte {
+            what: "the command",
+        });
     }
     for (name, value) in &spec.environment {
         if name.is_empty() || name.contains(['=', '\0']) {
             return Err(PlanError::EnvironmentName(name.clone()));
         }
         if value.contains('\0') {
-            return Err(PlanError::NulByte { what: "an environment variable" });
+            return Err(PlanError::NulByte {
+                what: "an environment variable",
+            });
         }
     }
     let named = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
@@ -53,14 +57,22 @@ pub(super) fn spec(spec: &Spec) -> Result<(), PlanError> {
 
 fn user(spec: &Spec) -> Result<(), PlanError> {
     let name = &spec.user.name;
-    let first = name.chars().next().is_some_and(|c| c.is_ascii_lowercase() || c == '_');
-    let rest = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-');
+    let first = name
+        .chars()
+        .next()
+        .is_some_and(|c| c.is_ascii_lowercase() || c == '_');
+    let rest = name
+        .chars()
+        .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-');
     if !first || !rest || name.len() > 32 {
         return Err(PlanError::UserName(name.clone()));
     }
     path("the home directory", &spec.user.home)?;
     if spec.user.home.to_string_lossy().contains([':', '\n']) {
-        return Err(PlanError::Path { what: "the home directory", path: spec.user.home.clone() });
+        return Err(PlanError::Path {
+            what: "the home directory",
+            path: spec.user.home.clone(),
+        });
     }
     let (uid, gid) = (spec.user.uid, spec.user.gid);
     if uid >= IDS_PER_SANDBOX || gid >= IDS_PER_SANDBOX {
@@ -85,15 +97,25 @@ fn mounts(mount: &Mount) -> Result<(), PlanError> {
             }
             Ok(())
         }
-        Mount::Symlink { points_to, target: _ } if points_to.as_os_str().is_empty() => {
-            Err(PlanError::Path { what: "a symbolic link", path: points_to.clone() })
-        }
-        Mount::Symlink { .. } | Mount::Tmpfs { .. } | Mount::Proc | Mount::Dev | Mount::File { .. } => Ok(()),
+        Mount::Symlink {
+            points_to,
+            target: _,
+        } if points_to.as_os_str().is_empty() => Err(PlanError::Path {
+            what: "a symbolic link",
+            path: points_to.clone(),
+        }),
+        Mount::Symlink { .. }
+        | Mount::Tmpfs { .. }
+        | Mount::Proc
+        | Mount::Dev
+        | Mount::File { .. } => Ok(()),
     }
 }
 
 fn forwards(network: &Network) -> Result<(), PlanError> {
-    let Network::Forwards(forwards) = network else { return Ok(()) };
+    let Network::Forwards(forwards) = network else {
+        return Ok(());
+    };
     let mut seen = BTreeSet::from([0]);
     for forward in forwards {
         path("a forward's socket", &forward.unix_socket)?;
@@ -106,7 +128,16 @@ fn forwards(network: &Network) -> Result<(), PlanError> {
 
 fn path(what: &'static str, path: &Path) -> Result<(), PlanError> {
     let ok = path.is_absolute()
-        && path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)))
+        && path
+            .components()
+            .all(|part| matches!(part, Component::RootDir | Component::Normal(_)))
         && !path.as_os_str().as_encoded_bytes().contains(&0);
-    if ok { Ok(()) } else { Err(PlanError::Path { what, path: path.to_owned() }) }
+    if ok {
+        Ok(())
+    } else {
+        Err(PlanError::Path {
+            what,
+            path: path.to_owned(),
+        })
+    }
 }

@@ -11,12 +11,26 @@ const DEVICES: [&str; 6] = ["full", "null", "random", "tty", "urandom", "zero"];
 const PROC_READ_ONLY: [&str; 4] = ["bus", "fs", "irq", "sys"];
 /// What tells about the host or its kernel's memory.
 const PROC_MASKED: [&str; 12] = [
-    "kallsyms", "kcore", "key-users", "keys", "kmsg", "latency_stats", "modules", "sched_debug", "slabinfo",
-    "sysrq-trigger", "timer_list", "vmallocinfo",
+    "kallsyms",
+    "kcore",
+    "key-users",
+    "keys",
+    "kmsg",
+    "latency_stats",
+    "modules",
+    "sched_debug",
+    "slabinfo",
+    "sysrq-trigger",
+    "timer_list",
+    "vmallocinfo",
 ];
 const SHM_SIZE_BYTES: u64 = 1 << 30;
 
-pub(super) fn steps(spec: &Spec, capabilities: &Capabilities, ownership: Ownership) -> Vec<RootStep> {
+pub(super) fn steps(
+    spec: &Spec,
+    capabilities: &Capabilities,
+    ownership: Ownership,
+) -> Vec<RootStep> {
     let mut steps = Vec::new();
     match spec.system {
         SystemRoot::Empty => {}
@@ -27,7 +41,11 @@ pub(super) fn steps(spec: &Spec, capabilities: &Capabilities, ownership: Ownersh
     for mount in &spec.mounts {
         let target = mount.target();
         let below = |writable: &[&Path], target: &Path| {
-            if writable.iter().any(|dir| target.starts_with(dir)) { Owner::Command } else { Owner::Init }
+            if writable.iter().any(|dir| target.starts_with(dir)) {
+                Owner::Command
+            } else {
+                Owner::Init
+            }
         };
         let owner = below(&writable, target);
         match mount {
@@ -36,20 +54,40 @@ pub(super) fn steps(spec: &Spec, capabilities: &Capabilities, ownership: Ownersh
                 steps.push(attach(host(source, Access::ReadOnly), target, owner));
             }
             Mount::Bind { source, target } => {
-                steps.push(attach(host(source, Access::Writable(ownership)), target, owner));
+                steps.push(attach(
+                    host(source, Access::Writable(ownership)),
+                    target,
+                    owner,
+                ));
                 writable.push(target);
             }
-            Mount::Tmpfs { target, size_bytes, mode } => {
-                let tmpfs = PlannedMount::Tmpfs { size_bytes: *size_bytes, mode: *mode, owner: Owner::Command };
+            Mount::Tmpfs {
+                target,
+                size_bytes,
+                mode,
+            } => {
+                let tmpfs = PlannedMount::Tmpfs {
+                    size_bytes: *size_bytes,
+                    mode: *mode,
+                    owner: Owner::Command,
+                };
                 steps.push(attach(tmpfs, target, owner));
                 writable.push(target);
             }
             Mount::Proc => proc(&mut steps),
             Mount::Dev => dev(&mut steps),
             Mount::Symlink { points_to, target } => {
-                steps.push(RootStep::Symlink { points_to: points_to.clone(), target: target.clone(), owner });
+                steps.push(RootStep::Symlink {
+                    points_to: points_to.clone(),
+                    target: target.clone(),
+                    owner,
+                });
             }
-            Mount::File { target, contents, mode } => steps.push(RootStep::File {
+            Mount::File {
+                target,
+                contents,
+                mode,
+            } => steps.push(RootStep::File {
                 target: target.clone(),
                 contents: contents.clone(),
                 mode: *mode,
@@ -58,35 +96,59 @@ pub(super) fn steps(spec: &Spec, capabilities: &Capabilities, ownership: Ownersh
         }
     }
     // An ordinary user owns its own root: without this the command could write beside the mounts.
-    steps.push(RootStep::ReadOnly { target: PathBuf::from("/") });
+    steps.push(RootStep::ReadOnly {
+        target: PathBuf::from("/"),
+    });
     steps
 }
 
 fn host(source: &Path, access: Access) -> PlannedMount {
-    PlannedMount::Host { source: source.to_owned(), access }
+    PlannedMount::Host {
+        source: source.to_owned(),
+        access,
+    }
 }
 
 fn attach(mount: PlannedMount, target: impl Into<PathBuf>, owner: Owner) -> RootStep {
-    RootStep::Attach { mount, target: target.into(), owner }
+    RootStep::Attach {
+        mount,
+        target: target.into(),
+        owner,
+    }
 }
 
 fn directory(target: &str) -> RootStep {
-    RootStep::Directory { target: PathBuf::from(target), mode: 0o755, owner: Owner::Init }
+    RootStep::Directory {
+        target: PathBuf::from(target),
+        mode: 0o755,
+        owner: Owner::Init,
+    }
 }
 
 fn symlink(points_to: impl Into<PathBuf>, target: impl Into<PathBuf>) -> RootStep {
-    RootStep::Symlink { points_to: points_to.into(), target: target.into(), owner: Owner::Init }
+    RootStep::Symlink {
+        points_to: points_to.into(),
+        target: target.into(),
+        owner: Owner::Init,
+    }
 }
 
 fn file(target: &str, contents: String) -> RootStep {
-    RootStep::File { target: PathBuf::from(target), contents, mode: 0o644, owner: Owner::Init }
+    RootStep::File {
+        target: PathBuf::from(target),
+        contents,
+        mode: 0o644,
+        owner: Owner::Init,
+    }
 }
 
 /// The system of the host without what is only the host's own.
 fn host_system(steps: &mut Vec<RootStep>, spec: &Spec, capabilities: &Capabilities) {
     for entry in &capabilities.system {
         steps.push(match entry {
-            SystemEntry::Directory { path } => attach(host(path, Access::ReadOnly), path, Owner::Init),
+            SystemEntry::Directory { path } => {
+                attach(host(path, Access::ReadOnly), path, Owner::Init)
+            }
             SystemEntry::Symlink { path, points_to } => symlink(points_to, path),
         });
     }
@@ -94,11 +156,20 @@ fn host_system(steps: &mut Vec<RootStep>, spec: &Spec, capabilities: &Capabiliti
     for EtcEntry { path } in &capabilities.etc {
         steps.push(attach(host(path, Access::ReadOnly), path, Owner::Init));
     }
-    let User { uid, gid, name, home } = &spec.user;
+    let User {
+        uid,
+        gid,
+        name,
+        home,
+    } = &spec.user;
     let hostname = &spec.hostname;
     let home = home.display();
     // A root worker's own ids have no name inside, so that files of the host show as nobody's.
-    let root_user = if *uid == 0 { "" } else { "root:x:0:0:root:/root:/bin/sh\n" };
+    let root_user = if *uid == 0 {
+        ""
+    } else {
+        "root:x:0:0:root:/root:/bin/sh\n"
+    };
     let root_group = if *gid == 0 { "" } else { "root:x:0:\n" };
     steps.extend([
         file(
@@ -108,11 +179,20 @@ fn host_system(steps: &mut Vec<RootStep>, spec: &Spec, capabilities: &Capabiliti
                  nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"
             ),
         ),
-        file("/etc/group", format!("{root_group}{name}:x:{gid}:\nnogroup:x:65534:\n")),
+        file(
+            "/etc/group",
+            format!("{root_group}{name}:x:{gid}:\nnogroup:x:65534:\n"),
+        ),
         file("/etc/hostname", format!("{hostname}\n")),
-        file("/etc/hosts", format!("127.0.0.1 localhost {hostname}\n::1 localhost\n")),
+        file(
+            "/etc/hosts",
+            format!("127.0.0.1 localhost {hostname}\n::1 localhost\n"),
+        ),
         file("/etc/resolv.conf", String::new()),
-        file("/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\nservices: files\n".to_owned()),
+        file(
+            "/etc/nsswitch.conf",
+            "passwd: files\ngroup: files\nhosts: files dns\nservices: files\n".to_owned(),
+        ),
         symlink("/proc/self/mounts", "/etc/mtab"),
         directory("/run"),
         directory("/var"),
@@ -124,19 +204,35 @@ fn host_system(steps: &mut Vec<RootStep>, spec: &Spec, capabilities: &Capabiliti
 fn proc(steps: &mut Vec<RootStep>) {
     let proc = Path::new("/proc");
     steps.push(attach(PlannedMount::Proc, proc, Owner::Init));
-    steps.extend(PROC_READ_ONLY.iter().map(|name| RootStep::ReadOnly { target: proc.join(name) }));
-    steps.extend(PROC_MASKED.iter().map(|name| RootStep::Mask { target: proc.join(name) }));
+    steps.extend(PROC_READ_ONLY.iter().map(|name| RootStep::ReadOnly {
+        target: proc.join(name),
+    }));
+    steps.extend(PROC_MASKED.iter().map(|name| RootStep::Mask {
+        target: proc.join(name),
+    }));
 }
 
 fn dev(steps: &mut Vec<RootStep>) {
     let dev = Path::new("/dev");
-    steps.push(attach(PlannedMount::Tmpfs { size_bytes: 64 << 10, mode: 0o755, owner: Owner::Init }, dev, Owner::Init));
+    steps.push(attach(
+        PlannedMount::Tmpfs {
+            size_bytes: 64 << 10,
+            mode: 0o755,
+            owner: Owner::Init,
+        },
+        dev,
+        Owner::Init,
+    ));
     for name in DEVICES {
         let path = dev.join(name);
         steps.push(attach(host(&path, Access::Device), &path, Owner::Init));
     }
     steps.push(attach(PlannedMount::Devpts, dev.join("pts"), Owner::Init));
-    let shm = PlannedMount::Tmpfs { size_bytes: SHM_SIZE_BYTES, mode: 0o1777, owner: Owner::Command };
+    let shm = PlannedMount::Tmpfs {
+        size_bytes: SHM_SIZE_BYTES,
+        mode: 0o1777,
+        owner: Owner::Command,
+    };
     steps.push(attach(shm, dev.join("shm"), Owner::Init));
     steps.extend([
         symlink("pts/ptmx", "/dev/ptmx"),
@@ -144,6 +240,8 @@ fn dev(steps: &mut Vec<RootStep>) {
         symlink("/proc/self/fd/0", "/dev/stdin"),
         symlink("/proc/self/fd/1", "/dev/stdout"),
         symlink("/proc/self/fd/2", "/dev/stderr"),
-        RootStep::ReadOnly { target: PathBuf::from("/dev") },
+        RootStep::ReadOnly {
+            target: PathBuf::from("/dev"),
+        },
     ]);
 }

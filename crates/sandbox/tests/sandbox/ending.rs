@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use outwork_sandbox::{ExitStatus, PidNamespace, Running, Sandbox, Spec, plan, probe};
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 
-use crate::harness::{directory, eventually, finish, launcher_for_everybody, python, shell, spawn, within};
+use crate::harness::{
+    directory, eventually, finish, launcher_for_everybody, python, shell, spawn, within,
+};
 
 /// Daemons as bad as they come: forked twice, own session, signals ignored, output held open or closed. Prints a line when
 /// all are there, then does `after`.
@@ -33,10 +35,13 @@ print('ready', flush=True)
 /// Started, and all its daemons there.
 async fn started(spec: &Spec) -> Running {
     let mut running = spawn(spec).await.unwrap();
-    let mut line = String::new();
+    // Exactly this line: what follows belongs to the test.
+    let mut line = [0; b"ready\n".len()];
     let stdout = running.stdout.as_mut().unwrap();
-    within("the daemons", BufReader::new(stdout).read_line(&mut line)).await.unwrap();
-    assert_eq!(line, "ready\n");
+    within("the daemons", stdout.read_exact(&mut line))
+        .await
+        .unwrap();
+    assert_eq!(&line, b"ready\n");
     running
 }
 
@@ -51,9 +56,11 @@ fn assert_empty(namespace: PidNamespace) {
 }
 
 async fn becomes_empty(namespace: PidNamespace) {
-    eventually("the sandbox to be empty", || match &*namespace.processes() {
-        [] => Ok(()),
-        left => Err(format!("{left:?}")),
+    eventually("the sandbox to be empty", || {
+        match &*namespace.processes() {
+            [] => Ok(()),
+            left => Err(format!("{left:?}")),
+        }
     })
     .await;
 }
@@ -61,16 +68,25 @@ async fn becomes_empty(namespace: PidNamespace) {
 #[tokio::test]
 async fn daemons_end_with_the_command() {
     let mut running = started(&daemons("sys.exit(3)")).await;
-    assert_eq!(within("the end", finish(&mut running)).await.status, ExitStatus::Code(3));
+    assert_eq!(
+        within("the end", finish(&mut running)).await.status,
+        ExitStatus::Code(3)
+    );
     assert_empty(running.pid_namespace());
-    assert_eq!(within("the end again", running.wait()).await, Ok(ExitStatus::Code(3)));
+    assert_eq!(
+        within("the end again", running.wait()).await,
+        Ok(ExitStatus::Code(3))
+    );
 }
 
 #[tokio::test]
 async fn kill_leaves_nothing() {
     let mut running = started(&daemons("time.sleep(1000)")).await;
     assert_full(running.pid_namespace());
-    assert_eq!(within("the end", running.kill()).await, Ok(ExitStatus::Signal(9)));
+    assert_eq!(
+        within("the end", running.kill()).await,
+        Ok(ExitStatus::Signal(9))
+    );
     assert_empty(running.pid_namespace());
 }
 
@@ -100,8 +116,15 @@ async fn killing_the_launcher_leaves_nothing() {
     let mut running = started(&daemons("time.sleep(1000)")).await;
     assert_full(running.pid_namespace());
     let launcher = i32::try_from(running.launcher_pid().unwrap()).unwrap();
-    rustix::process::kill_process(rustix::process::Pid::from_raw(launcher).unwrap(), rustix::process::Signal::KILL).unwrap();
-    assert_eq!(within("the end", running.wait()).await, Ok(ExitStatus::Signal(9)));
+    rustix::process::kill_process(
+        rustix::process::Pid::from_raw(launcher).unwrap(),
+        rustix::process::Signal::KILL,
+    )
+    .unwrap();
+    assert_eq!(
+        within("the end", running.wait()).await,
+        Ok(ExitStatus::Signal(9))
+    );
     assert_empty(running.pid_namespace());
 }
 
@@ -117,11 +140,23 @@ async fn a_spawn_that_is_given_up_leaves_nothing() {
         drop(tokio::time::timeout(patience, Sandbox::spawn(plan.clone(), &launcher)).await);
     }
     eventually("no trace of the sandboxes", || {
-        let commands = std::fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| {
-            Some(String::from_utf8_lossy(&std::fs::read(entry.path().join("cmdline")).ok()?).replace('\0', " "))
-        });
-        let left: Vec<String> = commands.filter(|command| command.contains(&marker)).collect();
-        if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
+        let commands = std::fs::read_dir("/proc")
+            .unwrap()
+            .flatten()
+            .filter_map(|entry| {
+                Some(
+                    String::from_utf8_lossy(&std::fs::read(entry.path().join("cmdline")).ok()?)
+                        .replace('\0', " "),
+                )
+            });
+        let left: Vec<String> = commands
+            .filter(|command| command.contains(&marker))
+            .collect();
+        if left.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("{left:?}"))
+        }
     })
     .await;
 }
@@ -143,9 +178,18 @@ sys.exit(5)",
     ))
     .await;
     let mut lines = BufReader::new(running.stdout.take().unwrap()).lines();
-    assert_eq!(within("the handler", lines.next_line()).await.unwrap().as_deref(), Some("armed"));
+    assert_eq!(
+        within("the handler", lines.next_line())
+            .await
+            .unwrap()
+            .as_deref(),
+        Some("armed")
+    );
     running.signal(15).unwrap();
-    assert_eq!(within("the end", running.wait()).await, Ok(ExitStatus::Code(5)));
+    assert_eq!(
+        within("the end", running.wait()).await,
+        Ok(ExitStatus::Code(5))
+    );
     let mut said = Vec::new();
     while let Some(line) = within("output", lines.next_line()).await.unwrap() {
         said.push(line);

@@ -9,7 +9,10 @@ use tokio::net::UnixListener;
 use crate::harness::{directory, python, run, stdout};
 
 fn forwarding(mut spec: Spec, port: u16, socket: &Path) -> Spec {
-    spec.network = Network::Forwards(vec![Forward { listen_port: port, unix_socket: socket.to_owned() }]);
+    spec.network = Network::Forwards(vec![Forward {
+        listen_port: port,
+        unix_socket: socket.to_owned(),
+    }]);
     spec
 }
 
@@ -45,7 +48,10 @@ results = {}
 threads = [threading.Thread(target=one, args=(n,)) for n in range(16)]
 [t.start() for t in threads]; [t.join() for t in threads]
 print(len(results), all(results.values()))";
-    assert_eq!(stdout(&forwarding(python(script), 8080, &socket)).await, "16 True\n");
+    assert_eq!(
+        stdout(&forwarding(python(script), 8080, &socket)).await,
+        "16 True\n"
+    );
     server.abort();
 }
 
@@ -65,7 +71,10 @@ async fn a_server_that_speaks_first_and_in_turns_is_heard() {
 import socket
 f = socket.create_connection(('127.0.0.1', 8080)).makefile('rw')
 print(f.readline(), end=''); f.write('world\\n'); f.flush(); print(f.read(), end='')";
-    assert_eq!(stdout(&forwarding(python(script), 8080, &socket)).await, "hello\nworld\n");
+    assert_eq!(
+        stdout(&forwarding(python(script), 8080, &socket)).await,
+        "hello\nworld\n"
+    );
     server.await.unwrap();
 }
 
@@ -83,10 +92,17 @@ def attempt():
     except OSError: return b''
 print(attempt())";
     let spec = forwarding(python(script), 8080, &socket);
-    assert_eq!(stdout(&spec).await, "b''\n", "nobody listens on the host: the connection ends");
+    assert_eq!(
+        stdout(&spec).await,
+        "b''\n",
+        "nobody listens on the host: the connection ends"
+    );
     // Bound by way of the directory: the name itself is too long for an address.
     let directory = std::fs::File::open(&long).unwrap();
-    let short = format!("/proc/self/fd/{}/s", std::os::fd::AsRawFd::as_raw_fd(&directory));
+    let short = format!(
+        "/proc/self/fd/{}/s",
+        std::os::fd::AsRawFd::as_raw_fd(&directory)
+    );
     let server = echo_server(UnixListener::bind(short).unwrap());
     assert_eq!(stdout(&spec).await, "b'x'\n");
     server.abort();
@@ -105,5 +121,8 @@ print([l.split()[1] for l in open('/proc/net/tcp').readlines()[1:]])",
         socket.display()
     );
     let output = run(&forwarding(python(&script), 8080, &socket)).await;
-    assert_eq!(output.stdout, "False 111 False\n['0100007F:1F90']\n", "{output:?}");
+    assert_eq!(
+        output.stdout, "False 111 False\n['0100007F:1F90']\n",
+        "{output:?}"
+    );
 }

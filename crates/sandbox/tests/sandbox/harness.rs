@@ -36,7 +36,11 @@ pub struct Output {
 }
 
 pub async fn spawn(spec: &Spec) -> Result<Running, SandboxError> {
-    Sandbox::spawn(plan(spec, &probe()).expect("this machine can carry it out"), launcher()).await
+    Sandbox::spawn(
+        plan(spec, &probe()).expect("this machine can carry it out"),
+        launcher(),
+    )
+    .await
 }
 
 /// Run to the end; nothing may be left in the sandbox.
@@ -58,7 +62,11 @@ pub async fn finish(running: &mut Running) -> Output {
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
     let mut out = running.stdout.take().expect("stdout is piped");
     let mut err = running.stderr.take().expect("stderr is piped");
-    let (status, _, _) = tokio::join!(running.wait(), out.read_to_end(&mut stdout), err.read_to_end(&mut stderr));
+    let (status, _, _) = tokio::join!(
+        running.wait(),
+        out.read_to_end(&mut stdout),
+        err.read_to_end(&mut stderr)
+    );
     Output {
         status: status.unwrap(),
         stdout: String::from_utf8_lossy(&stdout).into_owned(),
@@ -67,7 +75,9 @@ pub async fn finish(running: &mut Running) -> Output {
 }
 
 pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("waited in vain for {what}"))
+    tokio::time::timeout(PATIENCE, future)
+        .await
+        .unwrap_or_else(|_| panic!("waited in vain for {what}"))
 }
 
 /// Look again and again until `look` says it is as wished; else fail with what it last saw.
@@ -76,7 +86,9 @@ pub async fn eventually<T>(what: &str, mut look: impl FnMut() -> Result<T, Strin
     loop {
         match look() {
             Ok(value) => return value,
-            Err(seen) if Instant::now() > deadline => panic!("waited in vain for {what}; last seen: {seen}"),
+            Err(seen) if Instant::now() > deadline => {
+                panic!("waited in vain for {what}; last seen: {seen}")
+            }
             Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
         }
     }

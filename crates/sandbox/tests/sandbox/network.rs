@@ -29,7 +29,10 @@ async fn only_loopback_exists_and_it_is_up() {
 l = socket.socket(); l.bind(('127.0.0.1', 0)); l.listen()
 print(up, attempt(socket.AF_INET, socket.SOCK_STREAM, l.getsockname()))
 print(open('/proc/net/route').read().count('\\n'))";
-    assert_eq!(stdout(&python(&format!("{GUARD}{script}"))).await, "['lo'] connected\n1\n");
+    assert_eq!(
+        stdout(&python(&format!("{GUARD}{script}"))).await,
+        "['lo'] connected\n1\n"
+    );
 }
 
 #[tokio::test]
@@ -40,7 +43,10 @@ for a in ('10.0.0.1', '192.168.0.1', '172.17.0.1', '169.254.169.254', '192.0.2.1
         print(attempt(socket.AF_INET, k, (a, 53)))
 for a in ('2001:db8::1', 'fd00:ec2::254'):
     print(attempt(socket.AF_INET6, socket.SOCK_STREAM, (a, 80)))";
-    assert_eq!(stdout(&python(&format!("{GUARD}{script}"))).await, "ENETUNREACH\n".repeat(14));
+    assert_eq!(
+        stdout(&python(&format!("{GUARD}{script}"))).await,
+        "ENETUNREACH\n".repeat(14)
+    );
 }
 
 #[tokio::test]
@@ -48,7 +54,8 @@ async fn the_hosts_loopback_and_abstract_sockets_are_unreachable() {
     let tcp = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     tcp.set_nonblocking(true).unwrap();
     let name = format!("outwork-sandbox-test-{}", std::process::id());
-    let abstract_socket = UnixListener::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
+    let abstract_socket =
+        UnixListener::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
     abstract_socket.set_nonblocking(true).unwrap();
     let port = tcp.local_addr().unwrap().port();
     let script = format!(
@@ -57,8 +64,14 @@ print(attempt(socket.AF_INET, socket.SOCK_STREAM, ('127.0.0.1', {port})))
 print(attempt(socket.AF_UNIX, socket.SOCK_STREAM, '\\0{name}'))
 print(open('/proc/net/unix').read().count('outwork'))"
     );
-    assert_eq!(stdout(&python(&format!("{GUARD}{script}"))).await, "ECONNREFUSED\nECONNREFUSED\n0\n");
-    for accepted in [tcp.accept().map(|_| ()), abstract_socket.accept().map(|_| ())] {
+    assert_eq!(
+        stdout(&python(&format!("{GUARD}{script}"))).await,
+        "ECONNREFUSED\nECONNREFUSED\n0\n"
+    );
+    for accepted in [
+        tcp.accept().map(|_| ()),
+        abstract_socket.accept().map(|_| ()),
+    ] {
         assert_eq!(accepted.unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
     }
 }
@@ -69,5 +82,8 @@ async fn names_do_not_resolve_and_fail_soon() {
 begin = time.monotonic()
 try: print(socket.getaddrinfo('example.com', 80))
 except socket.gaierror: print('no', time.monotonic() - begin < 5)";
-    assert_eq!(stdout(&python(&format!("{GUARD}{script}"))).await, "no True\n");
+    assert_eq!(
+        stdout(&python(&format!("{GUARD}{script}"))).await,
+        "no True\n"
+    );
 }

@@ -22,13 +22,22 @@ async fn exit_codes_and_signals_are_told_apart() {
 #[tokio::test]
 async fn a_broken_pipe_ends_a_program_as_usual() {
     let output = run(&shell("yes | head -n 1; echo ${PIPESTATUS:-done}")).await;
-    assert_eq!((output.status, &*output.stdout, &*output.stderr), (ExitStatus::Code(0), "y\ndone\n", ""));
+    assert_eq!(
+        (output.status, &*output.stdout, &*output.stderr),
+        (ExitStatus::Code(0), "y\ndone\n", "")
+    );
 }
 
 #[tokio::test]
 async fn fifty_megabytes_come_out_whole() {
-    let output = run(&shell("head -c 50000000 /dev/zero | tr '\\0' x; echo end >&2")).await;
-    assert_eq!((output.status, output.stdout.len(), &*output.stderr), (ExitStatus::Code(0), 50_000_000, "end\n"));
+    let output = run(&shell(
+        "head -c 50000000 /dev/zero | tr '\\0' x; echo end >&2",
+    ))
+    .await;
+    assert_eq!(
+        (output.status, output.stdout.len(), &*output.stderr),
+        (ExitStatus::Code(0), 50_000_000, "end\n")
+    );
     assert!(output.stdout.bytes().all(|byte| byte == b'x'));
 }
 
@@ -38,13 +47,24 @@ async fn bytes_go_in_and_end() {
     spec.stdin = Stdin::Bytes(vec![7; 5_000_000]);
     let whole = run(&spec).await;
     assert_eq!(whole.status, ExitStatus::Code(0));
-    spec.command = vec!["sh".into(), "-c".into(), "head -c 5000000 /dev/zero | tr '\\0' '\\7' | sha256sum".into()];
-    assert_eq!(run(&spec).await.stdout, whole.stdout, "a command that ignores its input ends, too");
+    spec.command = vec![
+        "sh".into(),
+        "-c".into(),
+        "head -c 5000000 /dev/zero | tr '\\0' '\\7' | sha256sum".into(),
+    ];
+    assert_eq!(
+        run(&spec).await.stdout,
+        whole.stdout,
+        "a command that ignores its input ends, too"
+    );
 }
 
 #[tokio::test]
 async fn no_input_is_an_end() {
-    assert_eq!(run(&shell("cat; readlink /proc/self/fd/0")).await.stdout, "/dev/null\n");
+    assert_eq!(
+        run(&shell("cat; readlink /proc/self/fd/0")).await.stdout,
+        "/dev/null\n"
+    );
 }
 
 #[tokio::test]
@@ -56,9 +76,27 @@ async fn input_and_output_are_a_dialogue() {
     for word in ["one", "two", "three"] {
         stdin.write_all(word.as_bytes()).await.unwrap();
         let mut echo = vec![0; word.len()];
-        within("the echo", running.stdout.as_mut().unwrap().read_exact(&mut echo)).await.unwrap();
+        within(
+            "the echo",
+            running.stdout.as_mut().unwrap().read_exact(&mut echo),
+        )
+        .await
+        .unwrap();
         assert_eq!(echo, word.as_bytes());
     }
     drop(stdin);
-    assert_eq!(within("the end", finish(&mut running)).await.status, ExitStatus::Code(0));
+    assert_eq!(
+        within("the end", finish(&mut running)).await.status,
+        ExitStatus::Code(0)
+    );
+}
+
+#[test]
+fn a_spawn_can_be_moved_between_threads() {
+    fn is_send<T: Send>(_: &T) {}
+    let spec = shell("true");
+    is_send(&spawn(&spec));
+    fn value_is_send<T: Send + Sync>() {}
+    value_is_send::<outwork_sandbox::Killer>();
+    value_is_send::<outwork_sandbox::Running>();
 }

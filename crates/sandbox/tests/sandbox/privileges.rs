@@ -7,7 +7,9 @@ use crate::harness::{is_root, python, run, shell, stdout};
 #[tokio::test]
 async fn there_are_no_capabilities_and_none_can_be_had() {
     for uid in [1000, 0] {
-        let mut spec = shell("grep -E '^(Cap|NoNewPrivs|Seccomp:)' /proc/self/status | cut -f2 | sort -u | tr '\\n' ' '");
+        let mut spec = shell(
+            "grep -E '^(Cap|NoNewPrivs|Seccomp:)' /proc/self/status | cut -f2 | sort -u | tr '\\n' ' '",
+        );
         spec.user.uid = uid;
         assert_eq!(stdout(&spec).await, "0000000000000000 1 2 ", "uid {uid}");
     }
@@ -16,8 +18,15 @@ async fn there_are_no_capabilities_and_none_can_be_had() {
 #[tokio::test]
 async fn nobody_inside_is_an_id_of_the_host() {
     let map = stdout(&shell("cat /proc/self/uid_map")).await;
-    let numbers: Vec<u32> = map.split_whitespace().map(|number| number.parse().unwrap()).collect();
-    let expected = if is_root() { [0, 200_000, 65_536] } else { [1000, rustix::process::geteuid().as_raw(), 1] };
+    let numbers: Vec<u32> = map
+        .split_whitespace()
+        .map(|number| number.parse().unwrap())
+        .collect();
+    let expected = if is_root() {
+        [0, 200_000, 65_536]
+    } else {
+        [1000, rustix::process::geteuid().as_raw(), 1]
+    };
     assert_eq!(numbers, expected);
 }
 
@@ -79,15 +88,24 @@ for request in (termios.TIOCSTI, termios.TIOCSTI | 1 << 32):
 #[tokio::test]
 async fn calls_of_other_architectures_end_the_process() {
     // x32: the number of getpid with the bit set.
-    let output = run(&python("import ctypes; ctypes.CDLL(None).syscall(0x40000000 | 39); print('went through')")).await;
-    assert_eq!((output.status, &*output.stdout), (ExitStatus::Signal(libc::SIGSYS), ""));
+    let output = run(&python(
+        "import ctypes; ctypes.CDLL(None).syscall(0x40000000 | 39); print('went through')",
+    ))
+    .await;
+    assert_eq!(
+        (output.status, &*output.stdout),
+        (ExitStatus::Signal(libc::SIGSYS), "")
+    );
     // i386: mov eax, 20 (getpid); int 0x80; ret.
     let script = "
 import ctypes, mmap
 m = mmap.mmap(-1, 4096, prot=7); m.write(b'\\xb8\\x14\\0\\0\\0\\xcd\\x80\\xc3')
 print('went through', ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(m)))())";
     let output = run(&python(script)).await;
-    assert_eq!((output.status, &*output.stdout), (ExitStatus::Signal(libc::SIGSYS), ""));
+    assert_eq!(
+        (output.status, &*output.stdout),
+        (ExitStatus::Signal(libc::SIGSYS), "")
+    );
 }
 
 #[tokio::test]
@@ -115,7 +133,15 @@ except OSError as e: print(e.strerror)
     spec.limits.file_size_bytes = Some(100_000);
     let seen = stdout(&spec).await;
     let lines: Vec<&str> = seen.lines().collect();
-    assert_eq!((lines[0], lines[2]), ("(1, 1) (100, 100)", "File too large"), "{seen}");
-    let forks: u32 = lines[1].strip_prefix("BlockingIOError ").expect(&seen).parse().unwrap();
+    assert_eq!(
+        (lines[0], lines[2]),
+        ("(1, 1) (100, 100)", "File too large"),
+        "{seen}"
+    );
+    let forks: u32 = lines[1]
+        .strip_prefix("BlockingIOError ")
+        .expect(&seen)
+        .parse()
+        .unwrap();
     assert!((45..=50).contains(&forks), "{seen}");
 }

@@ -8,7 +8,9 @@ use outwork_sandbox::{Mount, PidNamespace, Spec};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-use crate::harness::{directory, eventually, is_root, launcher_for_everybody, python, set_mode, shell, within};
+use crate::harness::{
+    directory, eventually, is_root, launcher_for_everybody, python, set_mode, shell, within,
+};
 
 /// Not used by anything: the last ids but one are conventionally nobody's.
 const ORDINARY: u32 = 65_533;
@@ -20,18 +22,33 @@ fn start(program: &Path, dir: &Path, spec: &Spec, as_ordinary_user: bool) -> Chi
     set_mode(&file, 0o644);
     let mut command = if as_ordinary_user && is_root() {
         let mut command = Command::new("setpriv");
-        command.args([&format!("--reuid={ORDINARY}"), &format!("--regid={ORDINARY}"), "--clear-groups"]).arg(program);
+        command
+            .args([
+                &format!("--reuid={ORDINARY}"),
+                &format!("--regid={ORDINARY}"),
+                "--clear-groups",
+            ])
+            .arg(program);
         command
     } else {
         Command::new(program)
     };
-    command.arg("run").arg(&file).stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap()
+    command
+        .arg("run")
+        .arg(&file)
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap()
 }
 
 type Lines = tokio::io::Lines<BufReader<tokio::process::ChildStdout>>;
 
 async fn line(lines: &mut Lines) -> serde_json::Value {
-    let line = within("a line of the worker", lines.next_line()).await.unwrap().expect("the worker says more");
+    let line = within("a line of the worker", lines.next_line())
+        .await
+        .unwrap()
+        .expect("the worker says more");
     serde_json::from_str(&line).unwrap()
 }
 
@@ -39,13 +56,20 @@ async fn line(lines: &mut Lines) -> serde_json::Value {
 async fn an_ordinary_user_can_be_the_worker() {
     let (dir, workspace) = (directory(), directory());
     let program = launcher_for_everybody(dir.path());
-    let user = if is_root() { ORDINARY } else { rustix::process::geteuid().as_raw() };
+    let user = if is_root() {
+        ORDINARY
+    } else {
+        rustix::process::geteuid().as_raw()
+    };
     std::os::unix::fs::chown(workspace.path(), Some(user), None).unwrap();
     let mut spec = shell(
         "id -u; id -g; cat /proc/self/uid_map | tr -s ' '; echo x > file; stat -c %U file; [ -e /root ] || echo hidden; \
          touch /x /etc/x /dev/x 2>&1 | grep -c Read-only; grep ^CapEff /proc/self/status; grep -c : /proc/net/dev",
     );
-    spec.mounts.push(Mount::Bind { source: workspace.path().to_owned(), target: "/workspace".into() });
+    spec.mounts.push(Mount::Bind {
+        source: workspace.path().to_owned(),
+        target: "/workspace".into(),
+    });
     spec.working_directory = "/workspace".into();
 
     let mut worker = start(&program, dir.path(), &spec, true);
@@ -59,7 +83,10 @@ async fn an_ordinary_user_can_be_the_worker() {
         format!("1000\n1000\n 1000 {user} 1\nagent\nhidden\n3\nCapEff:\t0000000000000000\n1\n"),
         "{ended}"
     );
-    assert_eq!(workspace.path().join("file").metadata().unwrap().uid(), user);
+    assert_eq!(
+        workspace.path().join("file").metadata().unwrap().uid(),
+        user
+    );
 }
 
 #[tokio::test]
@@ -90,17 +117,20 @@ time.sleep(1000)",
 
         worker.start_kill().unwrap();
 
-        eventually("the sandbox to be empty", || match &*namespace.processes() {
-            [] => Ok(()),
-            left => Err(format!("{left:?}")),
-        })
-        .await;
-        eventually("the launcher to be gone", || {
-            match std::fs::read_to_string(format!("/proc/{launcher}/stat")) {
-                Ok(stat) if !stat.contains(") Z ") => Err(stat),
-                Ok(_) | Err(_) => Ok(()),
+        eventually("the sandbox to be empty", || {
+            match &*namespace.processes() {
+                [] => Ok(()),
+                left => Err(format!("{left:?}")),
             }
         })
+        .await;
+        eventually(
+            "the launcher to be gone",
+            || match std::fs::read_to_string(format!("/proc/{launcher}/stat")) {
+                Ok(stat) if !stat.contains(") Z ") => Err(stat),
+                Ok(_) | Err(_) => Ok(()),
+            },
+        )
         .await;
     }
 }

@@ -13,25 +13,41 @@ const WORK: &str = "
 
 fn workspace_spec(source: &Path, script: &str) -> Spec {
     let mut spec = shell(script);
-    spec.mounts.push(Mount::Bind { source: source.to_owned(), target: "/workspace".into() });
+    spec.mounts.push(Mount::Bind {
+        source: source.to_owned(),
+        target: "/workspace".into(),
+    });
     spec.working_directory = "/workspace".into();
     spec
 }
 
 fn assert_is_the_workers(root: &Path) {
-    let worker = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    let worker = (
+        rustix::process::geteuid().as_raw(),
+        rustix::process::getegid().as_raw(),
+    );
     for name in ["", "moved", "deep", "deep/er", "deep/er/file", "link"] {
         let meta = root.join(name).symlink_metadata().unwrap();
         assert_eq!((meta.uid(), meta.gid()), worker, "{name}");
     }
-    assert_eq!(std::fs::read_to_string(root.join("moved")).unwrap(), "changed\n");
-    assert_eq!(std::fs::read_to_string(root.join("deep/er/file")).unwrap(), "new\n");
+    assert_eq!(
+        std::fs::read_to_string(root.join("moved")).unwrap(),
+        "changed\n"
+    );
+    assert_eq!(
+        std::fs::read_to_string(root.join("deep/er/file")).unwrap(),
+        "new\n"
+    );
 }
 
 #[tokio::test]
 async fn files_are_the_commands_inside_and_the_workers_outside() {
     let root = directory();
-    assert_eq!(root.path().metadata().unwrap().permissions().mode() & 0o777, 0o700, "closed to everybody else");
+    assert_eq!(
+        root.path().metadata().unwrap().permissions().mode() & 0o777,
+        0o700,
+        "closed to everybody else"
+    );
     std::fs::write(root.path().join("given"), "given\n").unwrap();
     let seen = stdout(&workspace_spec(root.path(), WORK)).await;
     assert_eq!(seen, "given\nagent:agent\nagent:agent\nagent:agent\n");
@@ -43,11 +59,17 @@ async fn files_are_the_commands_inside_and_the_workers_outside() {
 async fn without_mapped_mounts_the_owner_is_changed_and_changed_back() {
     let root = directory();
     std::fs::write(root.path().join("given"), "given\n").unwrap();
-    let capabilities = Capabilities { idmapped_mounts: false, ..probe() };
+    let capabilities = Capabilities {
+        idmapped_mounts: false,
+        ..probe()
+    };
     let plan = plan(&workspace_spec(root.path(), WORK), &capabilities).unwrap();
     let mut running = Sandbox::spawn(plan, launcher()).await.unwrap();
     let output = within("the end", finish(&mut running)).await;
-    assert_eq!(output.stdout, "given\nagent:agent\nagent:agent\nagent:agent\n", "{output:?}");
+    assert_eq!(
+        output.stdout, "given\nagent:agent\nagent:agent\nagent:agent\n",
+        "{output:?}"
+    );
     assert_is_the_workers(root.path());
 }
 
@@ -56,7 +78,13 @@ async fn without_mapped_mounts_the_owner_is_changed_and_changed_back() {
 async fn a_file_system_without_mapping_is_noticed() {
     let root = directory();
     if is_root() {
-        let mounted = rustix::mount::mount("none", root.path(), "ramfs", rustix::mount::MountFlags::empty(), None);
+        let mounted = rustix::mount::mount(
+            "none",
+            root.path(),
+            "ramfs",
+            rustix::mount::MountFlags::empty(),
+            None,
+        );
         mounted.expect("root can mount a ramfs");
     }
     std::fs::write(root.path().join("given"), "given\n").unwrap();
@@ -73,15 +101,28 @@ async fn mounts_and_files_below_a_workspace_are_the_workers_too() {
     let root = directory();
     let hooks = directory();
     set_mode(hooks.path(), 0o755);
-    let mut spec = workspace_spec(root.path(), "touch .git/x 2>/dev/null || stat -c %U .git notes.txt; cat notes.txt");
+    let mut spec = workspace_spec(
+        root.path(),
+        "touch .git/x 2>/dev/null || stat -c %U .git notes.txt; cat notes.txt",
+    );
     spec.mounts.extend([
-        Mount::ReadOnlyBind { source: hooks.path().to_owned(), target: "/workspace/.git".into() },
-        Mount::File { target: "/workspace/notes.txt".into(), contents: "note\n".into(), mode: 0o644 },
+        Mount::ReadOnlyBind {
+            source: hooks.path().to_owned(),
+            target: "/workspace/.git".into(),
+        },
+        Mount::File {
+            target: "/workspace/notes.txt".into(),
+            contents: "note\n".into(),
+            mode: 0o644,
+        },
     ]);
     let nobody = if is_root() { "nobody" } else { "agent" };
     assert_eq!(stdout(&spec).await, format!("{nobody}\nagent\nnote\n"));
     let worker = rustix::process::geteuid().as_raw();
-    assert_eq!(root.path().join("notes.txt").metadata().unwrap().uid(), worker);
+    assert_eq!(
+        root.path().join("notes.txt").metadata().unwrap().uid(),
+        worker
+    );
     assert_eq!(root.path().join(".git").metadata().unwrap().uid(), worker);
 }
 
