@@ -40,59 +40,17 @@ pub(super) fn steps(
     let mut writable: Vec<&Path> = Vec::new();
     for mount in &spec.mounts {
         let target = mount.target();
-        let below = |writable: &[&Path], target: &Path| {
-            if writable.iter().any(|dir| target.starts_with(dir)) {
-                Owner::Command
-            } else {
-                Owner::Init
-            }
+        let owner = match writable.iter().any(|above| target.starts_with(above)) {
+            true => Owner::Command,
+            false => Owner::Init,
         };
-        let owner = below(&writable, target);
+        add_mount(&mut steps, mount, owner, ownership);
         match mount {
-            Mount::ReadOnlyBind { source, target } => {
-                writable.retain(|dir| !dir.starts_with(target));
-                steps.push(attach(host(source, Access::ReadOnly), target, owner));
+            Mount::Bind { .. } | Mount::Tmpfs { .. } => writable.push(target),
+            Mount::ReadOnlyBind { .. } | Mount::Proc | Mount::Dev => {
+                writable.retain(|below| !below.starts_with(target));
             }
-            Mount::Bind { source, target } => {
-                steps.push(attach(
-                    host(source, Access::Writable(ownership)),
-                    target,
-                    owner,
-                ));
-                writable.push(target);
-            }
-            Mount::Tmpfs {
-                target,
-                size_bytes,
-                mode,
-            } => {
-                let tmpfs = PlannedMount::Tmpfs {
-                    size_bytes: *size_bytes,
-                    mode: *mode,
-                    owner: Owner::Command,
-                };
-                steps.push(attach(tmpfs, target, owner));
-                writable.push(target);
-            }
-            Mount::Proc => proc(&mut steps),
-            Mount::Dev => dev(&mut steps),
-            Mount::Symlink { points_to, target } => {
-                steps.push(RootStep::Symlink {
-                    points_to: points_to.clone(),
-                    target: target.clone(),
-                    owner,
-                });
-            }
-            Mount::File {
-                target,
-                contents,
-                mode,
-            } => steps.push(RootStep::File {
-                target: target.clone(),
-                contents: contents.clone(),
-                mode: *mode,
-                owner,
-            }),
+            Mount::Symlink { .. } | Mount::File { .. } => {}
         }
     }
     // An ordinary user owns its own root: without this the command could write beside the mounts.
@@ -100,6 +58,47 @@ pub(super) fn steps(
         target: PathBuf::from("/"),
     });
     steps
+}
+
+/// `owner` gets the directories above the target, and what is made there.
+fn add_mount(steps: &mut Vec<RootStep>, mount: &Mount, owner: Owner, ownership: Ownership) {
+    steps.push(match mount {
+        Mount::Proc => return proc(steps),
+        Mount::Dev => return dev(steps),
+        Mount::ReadOnlyBind { source, target } => {
+            attach(host(source, Access::ReadOnly), target, owner)
+        }
+        Mount::Bind { source, target } => {
+            attach(host(source, Access::Writable(ownership)), target, owner)
+        }
+        Mount::Tmpfs {
+            target,
+            size_bytes,
+            mode,
+        } => {
+            let tmpfs = PlannedMount::Tmpfs {
+                size_bytes: *size_bytes,
+                mode: *mode,
+                owner: Owner::Command,
+            };
+            attach(tmpfs, target, owner)
+        }
+        Mount::Symlink { points_to, target } => RootStep::Symlink {
+            points_to: points_to.clone(),
+            target: target.clone(),
+            owner,
+        },
+        Mount::File {
+            target,
+            contents,
+            mode,
+        } => RootStep::File {
+            target: target.clone(),
+            contents: contents.clone(),
+            mode: *mode,
+            owner,
+        },
+    });
 }
 
 fn host(source: &Path, access: Access) -> PlannedMount {
