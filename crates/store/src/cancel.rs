@@ -96,6 +96,7 @@ impl Write for CancelTask {
         if let (0, Some(reason)) = (cancelled, refused) {
             return Err(reason.into());
         }
+        tx.settle().await?;
         task::load(tx.conn(), self.workspace, self.task)
             .await?
             .ok_or(StoreError::NotFound)

@@ -155,14 +155,7 @@ impl<'c> Tx<'c> {
         write: &W,
     ) -> Result<(W::Output, Vec<Change>), StoreError> {
         let output = write.apply(&mut self).await?;
-        // In the order of their ids, so that two transactions never wait for each other here.
-        for (task, at) in std::mem::take(&mut self.touched) {
-            self.execute(
-                "UPDATE tasks SET updated_at = $2 WHERE id = $1 AND updated_at < $2",
-                values![id(task), at],
-            )
-            .await?;
-        }
+        self.settle().await?;
         Ok((output, self.changes))
     }
 
@@ -176,6 +169,19 @@ impl<'c> Tx<'c> {
     /// The task changed; its time is written at the end.
     pub(crate) fn touch(&mut self, task: TaskId, at: Timestamp) {
         self.touched.insert(task, at);
+    }
+
+    /// Writes the times of the tasks that changed: at the end, or before they are read again.
+    pub(crate) async fn settle(&mut self) -> Result<(), StoreError> {
+        // In the order of their ids, so that two transactions never wait for each other here.
+        for (task, at) in std::mem::take(&mut self.touched) {
+            self.execute(
+                "UPDATE tasks SET updated_at = $2 WHERE id = $1 AND updated_at < $2",
+                values![id(task), at],
+            )
+            .await?;
+        }
+        Ok(())
     }
 
     pub(crate) fn conn(&mut self) -> &mut Conn<'c> {

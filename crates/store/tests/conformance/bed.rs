@@ -1,0 +1,446 @@
+//! A fresh database with one workspace and one environment, and short ways to put things into it.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use outwork_domain::environment::{AgentSpec, Environment, EnvironmentSpec};
+use outwork_domain::limits::AttemptLimits;
+use outwork_domain::principal::PrincipalKind;
+use outwork_domain::task::{Base, Task, Turn};
+use outwork_domain::{
+    Attempt, AttemptId, Desired, EnvironmentId, Epoch, ObjectKey, PrincipalId, TaskId, Timestamp,
+    TokenId, TurnId, WorkerId, WorkspaceId,
+};
+use outwork_store::{
+    AttemptResult, Bootstrap, Claimed, DiffStat, Idempotency, NewEventRow, NewToken, Store,
+    StoredDiff, Submission, TaskFilter, TaskRecord, Tokens,
+};
+use uuid::Uuid;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+/// Where the database is, to open it again.
+#[derive(Clone, Debug)]
+pub(crate) enum Place {
+    Sqlite(PathBuf),
+    Postgres(String),
+}
+
+impl Place {
+    pub(crate) async fn open(&self) -> Store {
+        match self {
+            Self::Sqlite(path) => Store::open_sqlite(path).await,
+            Self::Postgres(url) => Store::open_postgres(url).await,
+        }
+        .expect("the database opens")
+    }
+}
+
+#[derive(Clone)]
+pub(crate) struct Bed {
+    pub(crate) store: Store,
+    pub(crate) place: Place,
+    pub(crate) workspace: WorkspaceId,
+    pub(crate) principal: PrincipalId,
+    pub(crate) environment: Environment,
+    pub(crate) ids: Arc<AtomicU64>,
+}
+
+/// Runs one test on one engine, then looks at what it left.
+pub(crate) fn run<F: Future<Output = ()>>(engine: Engine, test: impl FnOnce(Bed) -> F) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime starts");
+    let dir = tempfile::tempdir().expect("a temporary directory can be made");
+    let place = match engine {
+        Engine::Sqlite => Place::Sqlite(dir.path().join("outwork.db")),
+        Engine::Postgres => Place::Postgres(outwork_test_postgres::shared().new_database()),
+    };
+    runtime.block_on(async {
+        let bed = Bed::new(place).await;
+        let again = bed.place.clone();
+        let (workspace, store) = (bed.workspace, bed.store.clone());
+        test(bed).await;
+        store.close().await;
+        let store = again.open().await;
+        check(&store, workspace).await;
+        store.close().await;
+    });
+}
+
+/// The time `ms` after the tests' beginning.
+pub(crate) fn at(ms: i64) -> Timestamp {
+    Timestamp::from_millis(1_700_000_000_000 + ms)
+}
+
+pub(crate) fn limits() -> AttemptLimits {
+    AttemptLimits {
+        lease: Duration::from_secs(30),
+        tries: 3,
+        ..AttemptLimits::default()
+    }
+}
+
+impl Bed {
+    pub(crate) async fn new(place: Place) -> Self {
+        let store = place.open().await;
+        let ids = Arc::new(AtomicU64::new(1));
+        let (workspace, principal) = bootstrap(&store, &ids).await;
+        let environment = environment(workspace, principal, next(&ids), "main");
+        store
+            .insert_environment(&environment)
+            .await
+            .expect("the label is free");
+        Self {
+            store,
+            place,
+            workspace,
+            principal,
+            environment,
+            ids,
+        }
+    }
+
+    pub(crate) fn uuid(&self) -> Uuid {
+        next(&self.ids)
+    }
+
+    pub(crate) fn worker(&self) -> WorkerId {
+        WorkerId::from_uuid(self.uuid())
+    }
+
+    pub(crate) fn new_environment(&self, label: &str) -> Environment {
+        environment(self.workspace, self.principal, self.uuid(), label)
+    }
+
+    /// A task with `attempts` attempts, submitted at `now`.
+    pub(crate) fn submission(&self, attempts: u32, now: Timestamp) -> Submission {
+        let task = Task {
+            id: TaskId::from_uuid(self.uuid()),
+            workspace_id: self.workspace,
+            created_by: self.principal,
+            environment_id: self.environment.id,
+            title: "fix it".into(),
+            base: Base {
+                branch: Some("main".into()),
+                commit: "0123abcd".into(),
+                starting_diff: None,
+            },
+            created_at: now,
+            updated_at: now,
+        };
+        let turn = self.turn(task.id, 1, now);
+        Submission {
+            attempts: self.attempts(&turn, attempts, now),
+            task,
+            turn,
+        }
+    }
+
+    pub(crate) fn turn(&self, task_id: TaskId, number: u32, now: Timestamp) -> Turn {
+        Turn {
+            id: TurnId::from_uuid(self.uuid()),
+            task_id,
+            number: NonZeroU32::new(number).expect("from 1"),
+            created_by: self.principal,
+            prompt: "fix it\nplease: ü 🦀 \\ \" '".into(),
+            continues: None,
+            created_at: now,
+        }
+    }
+
+    pub(crate) fn attempts(&self, turn: &Turn, number: u32, now: Timestamp) -> Vec<Attempt> {
+        (1..=number)
+            .map(|number| Attempt {
+                id: AttemptId::from_uuid(self.uuid()),
+                workspace_id: self.workspace,
+                task_id: turn.task_id,
+                turn_id: turn.id,
+                number: NonZeroU32::new(number).expect("from 1"),
+                created_at: now,
+                limits: limits(),
+                epoch: Epoch::ZERO,
+                tries: 0,
+                desired: Desired::Run,
+                state: Attempt::queued(now, &limits()),
+            })
+            .collect()
+    }
+
+    pub(crate) async fn submit(&self, attempts: u32, now: Timestamp) -> Submission {
+        let submission = self.submission(attempts, now);
+        self.store
+            .submit(submission.clone(), None)
+            .await
+            .expect("it is taken");
+        submission
+    }
+
+    /// Submits a task with one attempt, and a worker takes it.
+    pub(crate) async fn held(&self, now: Timestamp) -> Claimed {
+        self.submit(1, now).await;
+        self.claim(self.worker(), now).await
+    }
+
+    /// The worker takes the attempt that waits longest.
+    pub(crate) async fn claim(&self, worker: WorkerId, now: Timestamp) -> Claimed {
+        self.claim_many(worker, 1, now)
+            .await
+            .pop()
+            .expect("an attempt waits")
+    }
+
+    pub(crate) async fn claim_many(
+        &self,
+        worker: WorkerId,
+        max: u32,
+        now: Timestamp,
+    ) -> Vec<Claimed> {
+        self.store
+            .claim(self.workspace, worker, &agents(), max, now)
+            .await
+            .expect("claiming works")
+    }
+
+    pub(crate) async fn state(&self, attempt: AttemptId) -> Attempt {
+        self.store
+            .attempt(self.workspace, attempt)
+            .await
+            .expect("reading works")
+            .expect("it exists")
+            .attempt
+    }
+
+    pub(crate) async fn record(&self, task: TaskId) -> TaskRecord {
+        self.store
+            .task(self.workspace, task)
+            .await
+            .expect("reading works")
+            .expect("it exists")
+    }
+
+    /// The bodies of the log.
+    pub(crate) async fn log(&self, attempt: AttemptId) -> Vec<String> {
+        self.store
+            .events(self.workspace, attempt, 0, u32::MAX)
+            .await
+            .expect("reading works")
+            .into_iter()
+            .map(|event| event.json)
+            .collect()
+    }
+
+    pub(crate) fn idempotency(&self, key: &str, request: u8) -> Idempotency {
+        Idempotency {
+            principal_id: self.principal,
+            route: "POST /tasks".into(),
+            key: key.into(),
+            fingerprint: [request; 32],
+            expires_at: at(1_000),
+        }
+    }
+
+    /// A workspace beside the first, made as a second installation would make it.
+    pub(crate) async fn other_workspace(&self) -> Self {
+        let workspace_id = WorkspaceId::from_uuid(self.uuid());
+        add_workspace(&self.place, workspace_id).await;
+        let principal = PrincipalId::from_uuid(self.uuid());
+        let token = token(workspace_id, principal, self.uuid(), [9; 32]);
+        self.store
+            .add_token(token, at(0))
+            .await
+            .expect("the workspace exists");
+        let environment = environment(workspace_id, principal, self.uuid(), "main");
+        self.store
+            .insert_environment(&environment)
+            .await
+            .expect("the label is free there");
+        Self {
+            workspace: workspace_id,
+            principal,
+            environment,
+            ..self.clone()
+        }
+    }
+}
+
+/// There is one workspace for now, so the second is put in by hand.
+async fn add_workspace(place: &Place, workspace: WorkspaceId) {
+    let created_at = at(1).as_millis();
+    let insert = format!("INSERT INTO workspaces VALUES ('{workspace}', 'other', {created_at})");
+    execute(place, insert).await.expect("the workspace is new");
+}
+
+/// Runs a statement past the store, on a connection of its own.
+pub(crate) async fn execute(place: &Place, sql: String) -> Result<u64, sqlx::Error> {
+    use sqlx::{Connection, Executor};
+    let sql = sqlx::AssertSqlSafe(sql);
+    match place {
+        Place::Sqlite(path) => {
+            let options = sqlx::sqlite::SqliteConnectOptions::new()
+                .filename(path)
+                .foreign_keys(true);
+            let mut conn = sqlx::SqliteConnection::connect_with(&options).await?;
+            let done = conn.execute(sql).await;
+            conn.close().await?;
+            Ok(done?.rows_affected())
+        }
+        Place::Postgres(url) => {
+            let mut conn = sqlx::PgConnection::connect(url).await?;
+            let done = conn.execute(sql).await;
+            conn.close().await?;
+            Ok(done?.rows_affected())
+        }
+    }
+}
+
+pub(crate) fn agents() -> Vec<String> {
+    vec!["command".into(), "codex".into()]
+}
+
+pub(crate) fn events(from: i64, number: i64) -> Vec<NewEventRow> {
+    (from..from + number)
+        .map(|n| NewEventRow {
+            at: at(n),
+            kind: "message".into(),
+            json: format!(r#"{{"type":"message","text":"number {n}"}}"#),
+        })
+        .collect()
+}
+
+pub(crate) fn result(claimed: &Attempt) -> AttemptResult {
+    AttemptResult {
+        epoch: claimed.epoch,
+        diff: Some(StoredDiff {
+            key: ObjectKey::diff(claimed.id, claimed.epoch),
+            stat: DiffStat {
+                files_changed: 1,
+                lines_added: 2,
+                lines_removed: 3,
+            },
+            size_bytes: 99,
+        }),
+        session: Some(ObjectKey::session(claimed.id, claimed.epoch)),
+        message: Some("done".into()),
+        tokens: Some(Tokens {
+            input: 10,
+            cached_input: 4,
+            output: 5,
+            reasoning: 1,
+            uncounted_calls: 0,
+        }),
+    }
+}
+
+pub(crate) fn token(
+    workspace_id: WorkspaceId,
+    principal_id: PrincipalId,
+    id: Uuid,
+    hash: [u8; 32],
+) -> NewToken {
+    NewToken {
+        token_id: TokenId::from_uuid(id),
+        principal_id,
+        workspace_id,
+        kind: PrincipalKind::User,
+        name: "ada".into(),
+        hash,
+        expires_at: None,
+    }
+}
+
+fn next(ids: &AtomicU64) -> Uuid {
+    Uuid::from_u128(u128::from(ids.fetch_add(1, Ordering::Relaxed)))
+}
+
+async fn bootstrap(store: &Store, ids: &AtomicU64) -> (WorkspaceId, PrincipalId) {
+    let workspace_id = WorkspaceId::from_uuid(next(ids));
+    let principal = PrincipalId::from_uuid(next(ids));
+    let first = Bootstrap {
+        workspace_id,
+        workspace_name: "first".into(),
+        tokens: vec![token(workspace_id, principal, next(ids), [1; 32])],
+    };
+    let made = store.bootstrap(first, at(0)).await.expect("it is empty");
+    assert_eq!(made, workspace_id);
+    (workspace_id, principal)
+}
+
+fn environment(
+    workspace_id: WorkspaceId,
+    created_by: PrincipalId,
+    id: Uuid,
+    label: &str,
+) -> Environment {
+    Environment {
+        id: EnvironmentId::from_uuid(id),
+        workspace_id,
+        created_by,
+        revision: 1,
+        created_at: at(0),
+        updated_at: at(0),
+        spec: EnvironmentSpec {
+            label: label.into(),
+            repository_url: "/srv/repository".into(),
+            branch: None,
+            agent: AgentSpec::Command("cat > out".into()),
+            setup_script: Some("echo 'set up'".into()),
+            variables: vec![("A".into(), "1".into()), ("B".into(), "zwei \"2\"".into())],
+            timeout: Duration::from_secs(60),
+        },
+    }
+}
+
+/// What must hold of any database: logs are numbered without gaps and end in the attempt's state.
+async fn check(store: &Store, workspace: WorkspaceId) {
+    let mut cursor: Option<String> = None;
+    let mut seen = BTreeMap::new();
+    loop {
+        let page = store
+            .tasks(workspace, TaskFilter::default(), 100, cursor.as_deref())
+            .await
+            .expect("listing works");
+        for record in page.items {
+            let whole = store.task(workspace, record.task.id).await;
+            let whole = whole.expect("reading works").expect("it is in the list");
+            for turn in &whole.turns {
+                for attempt in &turn.attempts {
+                    check_log(store, workspace, &attempt.attempt).await;
+                }
+            }
+            assert!(seen.insert(whole.task.id, ()).is_none(), "listed twice");
+        }
+        match page.next_cursor {
+            Some(next) => cursor = Some(next),
+            None => return,
+        }
+    }
+}
+
+async fn check_log(store: &Store, workspace: WorkspaceId, attempt: &Attempt) {
+    let log = store.events(workspace, attempt.id, 0, u32::MAX).await;
+    let log = log.expect("reading works");
+    let numbers: Vec<i64> = log.iter().map(|event| event.seq).collect();
+    let wanted: Vec<i64> = (1..=i64::try_from(log.len()).expect("short")).collect();
+    assert_eq!(numbers, wanted, "the log of {:?} has gaps", attempt.id);
+    let last = log
+        .iter()
+        .filter_map(|event| {
+            let body: serde_json::Value = serde_json::from_str(&event.json).expect("JSON");
+            (body["type"] == "state").then(|| body["state"].as_str().map(str::to_owned))
+        })
+        .next_back();
+    assert_eq!(last, Some(Some(attempt.state.as_str().to_owned())));
+    assert_eq!(attempt.due_at().is_none(), attempt.state.is_final());
+}

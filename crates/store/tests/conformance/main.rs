@@ -1,0 +1,39 @@
+//! What a store must do, run on SQLite and on PostgreSQL. Each test has one body; `on_both!` makes
+//! two tests of it. After each, [`bed::run`] checks what must hold of any database.
+
+/// Makes a test on each engine of each function, which takes a [`bed::Bed`].
+macro_rules! on_both {
+    ($($name:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[test]
+            fn $name() {
+                crate::bed::run(crate::bed::Engine::Sqlite, super::$name);
+            })+
+        }
+        mod postgres {
+            $(#[test]
+            fn $name() {
+                crate::bed::run(crate::bed::Engine::Postgres, super::$name);
+            })+
+        }
+    };
+}
+
+mod bed;
+
+mod constraints;
+mod environments;
+mod events;
+mod identity;
+mod isolation;
+mod leases;
+mod objects;
+mod tasks;
+mod times;
+mod workers;
+
+mod changes;
+mod durability;
+mod full_disk;
+mod races;
+mod schedule;

@@ -1,0 +1,407 @@
+//! Tasks and turns.
+
+use outwork_domain::attempt::{Outcome, Refused};
+use outwork_domain::{EnvironmentId, ObjectKey, State, TaskId};
+use outwork_store::{Paged, StoreError, Submitted, TaskFilter, TaskRecord};
+use tokio::task::JoinSet;
+
+use crate::bed::{Bed, at, result};
+
+async fn what_is_submitted_is_read(bed: Bed) {
+    let mut submission = bed.submission(3, at(7));
+    submission.task.base.branch = None;
+    submission.task.base.starting_diff = Some(ObjectKey::starting_diff(submission.task.id));
+    let answer = bed.store.submit(submission.clone(), None).await;
+    assert_eq!(answer.expect("works"), Submitted::New);
+    let record = bed.record(submission.task.id).await;
+    assert_eq!(record.task, submission.task);
+    assert_eq!(record.environment_label, "main");
+    assert_eq!(record.turns.len(), 1);
+    assert_eq!(record.turns[0].turn, submission.turn);
+    let attempts = &record.turns[0].attempts;
+    let read: Vec<_> = attempts
+        .iter()
+        .map(|record| record.attempt.clone())
+        .collect();
+    assert_eq!(read, submission.attempts);
+    assert!(
+        attempts
+            .iter()
+            .all(|record| record.worker.is_none() && record.result.is_none())
+    );
+    for attempt in &submission.attempts {
+        assert_eq!(
+            bed.log(attempt.id).await,
+            [r#"{"state":"queued","type":"state"}"#]
+        );
+    }
+    let missing = bed
+        .store
+        .task(bed.workspace, TaskId::from_uuid(bed.uuid()))
+        .await;
+    assert_eq!(missing.expect("works"), None);
+}
+
+async fn an_unknown_environment_is_refused_and_nothing_stays(bed: Bed) {
+    let mut submission = bed.submission(1, at(0));
+    submission.task.environment_id = EnvironmentId::from_uuid(bed.uuid());
+    let key = bed.idempotency("k", 1);
+    let refused = bed
+        .store
+        .submit(submission.clone(), Some(key.clone()))
+        .await;
+    assert!(
+        matches!(refused, Err(StoreError::UnknownEnvironment)),
+        "{refused:?}"
+    );
+    let read = bed.store.task(bed.workspace, submission.task.id).await;
+    assert_eq!(read.expect("works"), None);
+    submission.task.environment_id = bed.environment.id;
+    let answer = bed.store.submit(submission, Some(key)).await;
+    assert_eq!(
+        answer.expect("works"),
+        Submitted::New,
+        "the key was not taken"
+    );
+}
+
+async fn the_same_request_is_done_once(bed: Bed) {
+    let key = bed.idempotency("k", 1);
+    let first = bed.submission(1, at(0));
+    let answer = bed.store.submit(first.clone(), Some(key.clone())).await;
+    assert_eq!(answer.expect("works"), Submitted::New);
+    let task_id = first.task.id;
+    let answer = bed
+        .store
+        .submit(bed.submission(1, at(1)), Some(key.clone()))
+        .await;
+    assert_eq!(answer.expect("works"), Submitted::Replayed { task_id });
+    let other = bed.idempotency("k", 2);
+    let refused = bed
+        .store
+        .submit(bed.submission(1, at(2)), Some(other))
+        .await;
+    assert!(
+        matches!(refused, Err(StoreError::IdempotencyMismatch)),
+        "{refused:?}"
+    );
+    let mut elsewhere = key.clone();
+    elsewhere.route = "POST /turns".into();
+    let answer = bed
+        .store
+        .submit(bed.submission(1, at(3)), Some(elsewhere))
+        .await;
+    assert_eq!(
+        answer.expect("works"),
+        Submitted::New,
+        "another route, another key"
+    );
+    assert_eq!(all(&bed, 10).await.len(), 2);
+}
+
+async fn a_key_is_free_again_when_it_has_expired(bed: Bed) {
+    let key = bed.idempotency("k", 1);
+    bed.store
+        .submit(bed.submission(1, at(0)), Some(key.clone()))
+        .await
+        .expect("works");
+    let mut later = bed.idempotency("k", 2);
+    later.expires_at = at(5_000);
+    let answer = bed
+        .store
+        .submit(bed.submission(1, at(1_000)), Some(later))
+        .await;
+    assert_eq!(answer.expect("works"), Submitted::New);
+    let refused = bed
+        .store
+        .submit(bed.submission(1, at(1_001)), Some(key.clone()))
+        .await;
+    assert!(
+        matches!(refused, Err(StoreError::IdempotencyMismatch)),
+        "{refused:?}"
+    );
+    bed.store.reap(at(5_000), 10).await.expect("works");
+    let answer = bed
+        .store
+        .submit(bed.submission(1, at(500)), Some(key))
+        .await;
+    assert_eq!(
+        answer.expect("works"),
+        Submitted::New,
+        "the reaper forgot the key"
+    );
+}
+
+async fn the_same_key_at_once_makes_one_task(bed: Bed) {
+    let mut requests = JoinSet::new();
+    for _ in 0..16 {
+        let bed = bed.clone();
+        requests.spawn(async move {
+            let key = bed.idempotency("k", 1);
+            bed.store
+                .submit(bed.submission(1, at(0)), Some(key))
+                .await
+                .expect("works")
+        });
+    }
+    let answers = requests.join_all().await;
+    let new = answers
+        .iter()
+        .filter(|answer| **answer == Submitted::New)
+        .count();
+    assert_eq!(new, 1);
+    let tasks = all(&bed, 100).await;
+    assert_eq!(tasks.len(), 1);
+    let task_id = tasks[0].task.id;
+    assert!(answers.iter().all(|answer| match answer {
+        Submitted::New => true,
+        Submitted::Replayed { task_id: of } => *of == task_id,
+    }));
+}
+
+async fn a_turn_follows_when_the_one_before_has_ended(bed: Bed) {
+    let held = bed.held(at(0)).await;
+    let task = held.task.id;
+    let add = async |now| {
+        let mut turn = bed.turn(task, 99, at(now));
+        turn.continues = Some(held.attempt.id);
+        let attempts = bed.attempts(&turn, 2, at(now));
+        let key = bed.idempotency(&format!("turn {now}"), 1);
+        bed.store
+            .add_turn(bed.workspace, turn, attempts, Some(key))
+            .await
+    };
+    let refused = add(1).await;
+    assert!(
+        matches!(refused, Err(StoreError::TurnNotEnded)),
+        "{refused:?}"
+    );
+    let attempt = &held.attempt;
+    bed.store
+        .finish(
+            bed.workspace,
+            attempt.id,
+            attempt.epoch,
+            Outcome::Succeeded,
+            result(attempt),
+            0,
+            at(2),
+        )
+        .await
+        .expect("held");
+    assert_eq!(add(3).await.expect("works"), Submitted::New);
+    assert_eq!(
+        add(3).await.expect("works"),
+        Submitted::Replayed { task_id: task }
+    );
+    let record = bed.record(task).await;
+    let numbers: Vec<_> = record
+        .turns
+        .iter()
+        .map(|turn| turn.turn.number.get())
+        .collect();
+    assert_eq!(numbers, [1, 2]);
+    assert_eq!(record.turns[1].attempts.len(), 2);
+    assert_eq!(record.task.updated_at, at(3));
+    let claimed = bed.claim(bed.worker(), at(4)).await;
+    let continues = claimed.continues.expect("the turn names it");
+    assert_eq!(continues.attempt.id, attempt.id);
+    assert_eq!(continues.result, Some(result(attempt)));
+    let missing = bed.turn(TaskId::from_uuid(bed.uuid()), 1, at(5));
+    let refused = bed
+        .store
+        .add_turn(bed.workspace, missing, Vec::new(), None)
+        .await;
+    assert!(matches!(refused, Err(StoreError::NotFound)), "{refused:?}");
+}
+
+async fn an_attempt_of_another_turn_is_refused(bed: Bed) {
+    let stranger = bed.submission(1, at(0));
+    let mut submission = bed.submission(1, at(0));
+    submission.attempts = stranger.attempts;
+    let refused = bed.store.submit(submission.clone(), None).await;
+    assert!(
+        matches!(refused, Err(StoreError::Corrupt { .. })),
+        "{refused:?}"
+    );
+    let read = bed.store.task(bed.workspace, submission.task.id).await;
+    assert_eq!(read.expect("works"), None);
+}
+
+async fn page(bed: &Bed, limit: u32, cursor: Option<&str>) -> Paged<TaskRecord> {
+    let filter = TaskFilter::default();
+    bed.store
+        .tasks(bed.workspace, filter, limit, cursor)
+        .await
+        .expect("listing works")
+}
+
+async fn all(bed: &Bed, limit: u32) -> Vec<TaskRecord> {
+    let mut tasks = Vec::new();
+    let mut cursor: Option<String> = None;
+    loop {
+        let part = page(bed, limit, cursor.as_deref()).await;
+        tasks.extend(part.items);
+        match part.next_cursor {
+            Some(next) => cursor = Some(next),
+            None => return tasks,
+        }
+    }
+}
+
+async fn a_list_is_newest_first_and_stable_while_tasks_come(bed: Bed) {
+    let mut submitted = Vec::new();
+    // Several at one time, so that the id has to decide.
+    for number in 0..9 {
+        submitted.push(bed.submit(1, at(number / 3)).await.task.id);
+    }
+    submitted.reverse();
+    let first = page(&bed, 4, None).await;
+    bed.submit(1, at(100)).await;
+    let cursor = first.next_cursor.clone().expect("there is more");
+    assert!(
+        cursor
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+    );
+    let second = page(&bed, 4, Some(&cursor)).await;
+    bed.submit(1, at(101)).await;
+    let third = page(&bed, 4, second.next_cursor.as_deref()).await;
+    assert_eq!(third.next_cursor, None);
+    let listed: Vec<_> = [first, second, third]
+        .into_iter()
+        .flat_map(|page| page.items)
+        .map(|record| record.task.id)
+        .collect();
+    assert_eq!(listed, submitted);
+    assert_eq!(
+        page(&bed, 11, None).await.next_cursor,
+        None,
+        "exactly all fit"
+    );
+    for cursor in [
+        "",
+        "x",
+        "1.x",
+        "x.task_00000000000000000000000000000001",
+        "1",
+    ] {
+        let filter = TaskFilter::default();
+        let refused = bed
+            .store
+            .tasks(bed.workspace, filter, 4, Some(cursor))
+            .await;
+        assert!(
+            matches!(refused, Err(StoreError::BadCursor)),
+            "{cursor}: {refused:?}"
+        );
+    }
+}
+
+async fn a_list_has_the_newest_turn_and_can_be_of_one_environment(bed: Bed) {
+    let other = Bed {
+        environment: bed.new_environment("other"),
+        ..bed.clone()
+    };
+    bed.store
+        .insert_environment(&other.environment)
+        .await
+        .expect("new");
+    let elsewhere = other.submit(1, at(0)).await.task.id;
+    let task = bed.submit(2, at(1)).await.task.id;
+    bed.store
+        .cancel_task(bed.workspace, task, at(2))
+        .await
+        .expect("queued");
+    let turn = bed.turn(task, 2, at(3));
+    let attempts = bed.attempts(&turn, 1, at(3));
+    bed.store
+        .add_turn(bed.workspace, turn.clone(), attempts.clone(), None)
+        .await
+        .expect("ended");
+    let listed = all(&bed, 1).await;
+    let ids: Vec<_> = listed.iter().map(|record| record.task.id).collect();
+    assert_eq!(ids, [task, elsewhere]);
+    assert_eq!(listed[0].turns.len(), 1);
+    assert_eq!(listed[0].turns[0].turn, turn);
+    assert_eq!(listed[0].turns[0].attempts[0].attempt, attempts[0]);
+    assert_eq!(listed[1].environment_label, "other");
+    let filter = TaskFilter {
+        environment: Some(other.environment.id),
+    };
+    let of_other = bed
+        .store
+        .tasks(bed.workspace, filter, 10, None)
+        .await
+        .expect("works");
+    let ids: Vec<_> = of_other.items.iter().map(|record| record.task.id).collect();
+    assert_eq!(ids, [elsewhere]);
+}
+
+async fn cancelling_a_task_cancels_what_has_not_ended(bed: Bed) {
+    let task = bed.submit(3, at(0)).await.task.id;
+    let done = bed.claim(bed.worker(), at(1)).await.attempt;
+    bed.store
+        .finish(
+            bed.workspace,
+            done.id,
+            done.epoch,
+            Outcome::Succeeded,
+            result(&done),
+            0,
+            at(2),
+        )
+        .await
+        .expect("held");
+    let held = bed.claim(bed.worker(), at(3)).await.attempt;
+    let record = bed
+        .store
+        .cancel_task(bed.workspace, task, at(4))
+        .await
+        .expect("two are left");
+    let states: Vec<_> = record.turns[0]
+        .attempts
+        .iter()
+        .map(|record| record.attempt.state.as_str())
+        .collect();
+    assert_eq!(states, ["succeeded", "leased", "cancelled"]);
+    assert_eq!(record.task.updated_at, at(4));
+    assert_eq!(record, bed.record(task).await);
+    bed.store
+        .finish(
+            bed.workspace,
+            held.id,
+            held.epoch,
+            Outcome::Succeeded,
+            result(&held),
+            0,
+            at(5),
+        )
+        .await
+        .expect("held");
+    assert_eq!(
+        bed.state(held.id).await.state,
+        State::Cancelled { ended_at: at(5) }
+    );
+    let refused = bed.store.cancel_task(bed.workspace, task, at(6)).await;
+    let Err(StoreError::Refused(Refused::WrongState { wanted, .. })) = refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(wanted, "cancelled");
+    let missing = TaskId::from_uuid(bed.uuid());
+    let refused = bed.store.cancel_task(bed.workspace, missing, at(6)).await;
+    assert!(matches!(refused, Err(StoreError::NotFound)), "{refused:?}");
+}
+
+on_both!(
+    what_is_submitted_is_read,
+    an_unknown_environment_is_refused_and_nothing_stays,
+    the_same_request_is_done_once,
+    a_key_is_free_again_when_it_has_expired,
+    the_same_key_at_once_makes_one_task,
+    a_turn_follows_when_the_one_before_has_ended,
+    an_attempt_of_another_turn_is_refused,
+    a_list_is_newest_first_and_stable_while_tasks_come,
+    a_list_has_the_newest_turn_and_can_be_of_one_environment,
+    cancelling_a_task_cancels_what_has_not_ended,
+);
