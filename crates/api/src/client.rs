@@ -28,6 +28,7 @@
 //! | [`Client::model`], [`Client::set_model`], [`Client::delete_model`] | `GET`, `PUT`, `DELETE /model` |
 //! | [`Client::workers`] | `GET /workers` |
 
+mod address;
 pub mod error;
 pub mod http;
 pub mod sse;

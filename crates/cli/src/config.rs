@@ -18,15 +18,6 @@ const NO_SERVER: &str =
 /// How tokens of Outwork begin.
 const TOKEN_PREFIX: &str = "ow_";
 
-/// A server and the right to use it.
-#[derive(Clone, Debug)]
-pub struct Target {
-    /// Where, without a slash at the end.
-    pub url: String,
-    /// Who.
-    pub token: Token,
-}
-
 /// The address of the server to use: `flag`, `OUTWORK_URL`, the configured one, or that which the
 /// stock client is pointed to.
 pub fn server_url(

@@ -74,7 +74,7 @@ pub(crate) fn age(at: outwork_api::Time, now: Timestamp) -> String {
 /// A task with its turns and attempts, several lines.
 pub(crate) fn task(task: &Task, style: Style, now: Timestamp) -> Vec<String> {
     let summary = &task.summary;
-    let label = |name: &str| style.paint(Paint::Dim, &format!("{name:<12}"));
+    let label = |name: &str| style.paint(Paint::Dim, &format!("{name:<14}"));
     let start = match &task.branch {
         Some(branch) => format!("{} ({})", plain(branch), short_commit(&task.commit)),
         None => short_commit(&task.commit),
@@ -179,7 +179,7 @@ pub(crate) fn environment(environment: &Environment, style: Style) -> Vec<String
         created_at: _,
         updated_at,
     } = environment;
-    let name = |name: &str| style.paint(Paint::Dim, &format!("{name:<12}"));
+    let name = |name: &str| style.paint(Paint::Dim, &format!("{name:<14}"));
     let mut lines = vec![
         style.paint(Paint::Bold, &plain(label)),
         format!("{}{}", name("id"), plain(id)),
@@ -201,7 +201,7 @@ pub(crate) fn environment(environment: &Environment, style: Style) -> Vec<String
             plain(value)
         ));
     }
-    if let Some(script) = setup_script {
+    if let Some(script) = setup_script.as_deref().filter(|script| !script.is_empty()) {
         lines.push(name("setup").trim_end().to_owned());
         lines.extend(script.lines().map(|line| format!("  {}", plain(line))));
     }

@@ -60,7 +60,8 @@ mod tests {
 
     #[test]
     fn the_flag_wins_then_the_variables_then_the_stream() {
-        let cases: [(Color, &[(&str, &str)], bool, bool); 9] = [
+        type Case<'a> = (Color, &'a [(&'a str, &'a str)], bool, bool);
+        let cases: [Case<'_>; 9] = [
             (Color::Auto, &[], true, true),
             (Color::Auto, &[], false, false),
             (Color::Auto, &[("NO_COLOR", "1")], true, false),

@@ -1,0 +1,118 @@
+//! What the command line takes, and how it explains itself.
+
+use clap::{CommandFactory, Parser};
+
+use crate::harness::Program;
+use crate::server::TASK;
+
+#[test]
+fn command_lines_are_taken_or_refused() {
+    for (line, is_good) in [
+        ("exec --env demo -- fix", true),
+        ("exec fix", true),
+        ("exec", true),
+        ("exec --env demo -", true),
+        (
+            "exec -e demo --attempts 3 --branch b --commit c0ffee --wait --timeout 10m --json fix",
+            true,
+        ),
+        ("exec --attempts 0 fix", false),
+        ("exec --timeout 10m fix", false),
+        ("exec --wait --timeout soon fix", false),
+        ("exec fix the bug", false),
+        ("list", true),
+        ("list --limit 20 --cursor x --env demo --json", true),
+        ("list --limit 0", false),
+        ("list --limit 21", false),
+        ("status TASK", true),
+        ("status 0192", true),
+        ("status 019", false),
+        ("status", false),
+        ("log TASK --attempt 1 --turn 2 -f --json", true),
+        ("diff TASK --attempt 2 --turn 1", true),
+        ("diff TASK --attempt 0", false),
+        ("apply TASK --3way", true),
+        ("a TASK --check", true),
+        ("apply TASK --3way --check", false),
+        ("cancel http://h/codex/tasks/TASK", true),
+        (
+            "follow-up TASK more --attempt 1 --attempts 2 --wait --json",
+            true,
+        ),
+        (
+            "env create demo --repo u --agent codex --var A=1 --var B= --timeout 1h --json",
+            true,
+        ),
+        ("env create demo", false),
+        ("env create demo --repo u --var A", false),
+        ("env create demo --repo u --agent telepathy", false),
+        ("env edit demo --setup s --no-setup", false),
+        ("env rm demo", true),
+        ("model set --base-url u --name n --key-file -", true),
+        ("model set --name n", false),
+        ("model rm", true),
+        ("workers --json", true),
+        ("login --url http://h --token t", true),
+        ("login --token t --token-file f", false),
+        ("completion zsh", true),
+        ("completion cmd.exe", false),
+        ("doctor --json", true),
+        ("cloud exec --env demo fix", true),
+        ("cloud-tasks list --json", true),
+        ("cloud status TASK", true),
+        ("cloud diff TASK", true),
+        ("cloud apply TASK --attempt 2", true),
+        ("cloud login", false),
+        ("--url http://h --color never -q list", true),
+        ("list --color sometimes", false),
+        ("sing", false),
+    ] {
+        let line = line.replace("TASK", TASK);
+        let words = std::iter::once("outwork").chain(line.split(' '));
+        let parsed = Program::try_parse_from(words);
+        assert_eq!(
+            parsed.is_ok(),
+            is_good,
+            "{line}: {:?}",
+            parsed.err().map(|e| e.to_string())
+        );
+    }
+}
+
+#[test]
+fn the_command_line_is_sound() {
+    Program::command().debug_assert();
+}
+
+#[test]
+fn help_reads_as_it_should() {
+    let mut help = String::new();
+    let paths: [&[&str]; 12] = [
+        &[],
+        &["exec"],
+        &["list"],
+        &["log"],
+        &["apply"],
+        &["follow-up"],
+        &["env"],
+        &["env", "create"],
+        &["model", "set"],
+        &["login"],
+        &["cloud"],
+        &["exit-codes"],
+    ];
+    for path in paths {
+        let mut command = Program::command();
+        command.build();
+        let mut command = &mut command;
+        for name in path {
+            command = command.find_subcommand_mut(name).expect("a subcommand");
+        }
+        help.push_str(&format!(
+            "$ outwork help {}\n{}\n",
+            path.join(" "),
+            command.render_long_help()
+        ));
+    }
+    insta::assert_snapshot!(help);
+}

@@ -1,0 +1,11 @@
+//! The commands from end to end: parsed, run against a server over HTTP and repositories on disk.
+
+mod harness;
+mod server;
+
+mod apply;
+mod arguments;
+mod errors;
+mod exec;
+mod reading;
+mod setup;

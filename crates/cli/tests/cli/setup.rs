@@ -1,0 +1,364 @@
+//! `login`, `env`, `model`, `doctor`, `completion`.
+
+use futures_util::FutureExt;
+use outwork_cli::{Check, CheckResult, ExitStatus};
+use serde_json::{Value, json};
+
+use crate::harness::Setup;
+use crate::server::{Server, dead_url, world};
+
+async fn server() -> Server {
+    Server::start(world("completed", Some("succeeded"), "succeeded")).await
+}
+
+#[tokio::test]
+async fn a_login_is_kept_for_the_next_commands() {
+    let server = server().await;
+    let home = tempfile::tempdir().expect("a folder");
+    let config = home.path().join("config");
+    let setup = || {
+        Setup::without_server()
+            .dir(home.path())
+            .var("OUTWORK_CONFIG_DIR", &config)
+    };
+    let login = setup()
+        .stdin("ow_good\n")
+        .run(&["login", "--url", &format!("{}/", server.url)])
+        .await;
+    assert_eq!(
+        login.expect(ExitStatus::Ok).stderr,
+        format!("signed in to {} as ada, workspace home\n", server.url)
+    );
+    setup().run(&["list"]).await.expect(ExitStatus::Ok);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = config
+            .join("credentials.toml")
+            .metadata()
+            .expect("a file")
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+    let kept = std::fs::read_to_string(config.join("config.toml")).expect("a file");
+    assert!(!kept.contains("ow_good"), "{kept}");
+
+    // A second server; the first stays, the flag and the variable go before what is kept.
+    let second = self::server().await;
+    std::fs::write(home.path().join("token"), "ow_good\n").expect("written");
+    let arguments = ["login", "--url", &second.url, "--token-file", "token"];
+    setup().run(&arguments).await.expect(ExitStatus::Ok);
+    setup().run(&["list"]).await.expect(ExitStatus::Ok);
+    assert_eq!(
+        second.paths(),
+        ["GET /api/v1/me", "GET /api/v1/tasks?limit=20"]
+    );
+    setup()
+        .run(&["list", "--url", &server.url])
+        .await
+        .expect(ExitStatus::Ok);
+    setup()
+        .var("OUTWORK_URL", &server.url)
+        .run(&["list"])
+        .await
+        .expect(ExitStatus::Ok);
+    assert_eq!(server.paths().len(), 4);
+}
+
+#[tokio::test]
+async fn a_login_that_does_not_work_keeps_nothing() {
+    let server = server().await;
+    let home = tempfile::tempdir().expect("a folder");
+    let dead = dead_url().await;
+    for (arguments, expected, message) in [
+        (
+            &["login", "--url", &server.url, "--token", "ow_wrong"][..],
+            ExitStatus::SignedOut,
+            "not one of this server",
+        ),
+        (
+            &["login", "--url", &server.url, "--token", "ow_worker"],
+            ExitStatus::SignedOut,
+            "for a worker",
+        ),
+        (
+            &["login", "--url", &server.url, "--token", "two words"],
+            ExitStatus::SignedOut,
+            "--token holds no token",
+        ),
+        (
+            &["login", "--url", &server.url, "--token-file", "none"],
+            ExitStatus::Usage,
+            "cannot be read",
+        ),
+        (
+            &["login", "--url", &server.url],
+            ExitStatus::SignedOut,
+            "standard input holds no token",
+        ),
+        (
+            &["login", "--url", &dead, "--token", "ow_good"],
+            ExitStatus::Unreachable,
+            "cannot be reached",
+        ),
+        (
+            &["login", "--token", "ow_good"],
+            ExitStatus::Usage,
+            "which server?",
+        ),
+    ] {
+        let setup = Setup::without_server()
+            .dir(home.path())
+            .var("XDG_CONFIG_HOME", home.path());
+        let ran = setup.run(arguments).await.expect(expected);
+        assert!(
+            ran.stderr.contains(message),
+            "{arguments:?}: {}",
+            ran.stderr
+        );
+        assert!(!ran.stderr.contains("ow_"), "{}", ran.stderr);
+        assert!(!home.path().join("outwork").exists(), "{arguments:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_broken_file_is_named_and_its_secrets_are_not() {
+    let home = tempfile::tempdir().expect("a folder");
+    std::fs::write(
+        home.path().join("credentials.toml"),
+        "[tokens]\n\"http://h\" = ow_secret\n",
+    )
+    .expect("written");
+    let setup = Setup::without_server().var("OUTWORK_CONFIG_DIR", home.path());
+    let ran = setup
+        .run(&["list", "--url", "http://h"])
+        .await
+        .expect(ExitStatus::Failed);
+    assert!(
+        ran.stderr.contains("credentials.toml is not as expected"),
+        "{}",
+        ran.stderr
+    );
+    assert!(!ran.stderr.contains("ow_secret"), "{}", ran.stderr);
+}
+
+#[tokio::test]
+async fn environments_are_made_and_changed() {
+    let server = server().await;
+    let home = tempfile::tempdir().expect("a folder");
+    std::fs::write(home.path().join("setup.sh"), "make\n").expect("written");
+    let run = async |arguments: &[&str], expected| {
+        Setup::new(&server)
+            .dir(home.path())
+            .run(arguments)
+            .await
+            .expect(expected)
+    };
+    let arguments = [
+        "env",
+        "create",
+        "demo",
+        "--repo",
+        "https://h/r",
+        "--agent-command",
+        "cat",
+        "--setup",
+        "setup.sh",
+        "--var",
+        "A=1=2",
+        "--var",
+        "B=",
+        "--timeout",
+        "30m",
+        "--branch",
+        "main",
+        "--json",
+    ];
+    let made = run(&arguments, ExitStatus::Ok).await;
+    assert_eq!(made.json()["label"], "demo");
+    assert_eq!(
+        server.requests()[0].1,
+        json!({"label": "demo", "repository_url": "https://h/r", "branch": "main",
+            "agent": {"name": "command", "command": "cat"}, "setup_script": "make\n",
+            "variables": {"A": "1=2", "B": ""}, "timeout_seconds": 1800})
+    );
+    let edited = run(
+        &[
+            "env",
+            "edit",
+            "Demo",
+            "--var",
+            "C=3",
+            "--unset",
+            "A",
+            "--no-setup",
+        ],
+        ExitStatus::Ok,
+    )
+    .await;
+    assert!(edited.stdout.starts_with("env_"), "{}", edited.stdout);
+    let sent = server.requests().pop().expect("a request").1;
+    assert_eq!(
+        sent,
+        json!({"setup_script": "", "variables": {"B": "2", "C": "3"}})
+    );
+    run(&["env", "edit", "demo"], ExitStatus::Usage).await;
+    run(
+        &["env", "create", "x", "--repo", "u", "--agent", "command"],
+        ExitStatus::Usage,
+    )
+    .await;
+    run(
+        &[
+            "env",
+            "create",
+            "x",
+            "--repo",
+            "u",
+            "--agent",
+            "codex",
+            "--agent-command",
+            "c",
+        ],
+        ExitStatus::Usage,
+    )
+    .await;
+    let listed = run(&["env", "list"], ExitStatus::Ok).await;
+    assert_eq!(
+        listed.stdout,
+        "env_0192c3f0a1b27def8123456789abcde1\tdemo\tcodex\thttps://h/ada/engine\t\n"
+    );
+    let listed = run(&["env", "list", "--json"], ExitStatus::Ok).await;
+    assert_eq!(listed.json()["environments"][0]["label"], "demo");
+    insta::assert_snapshot!(run(&["env", "show", "demo"], ExitStatus::Ok).await.stdout);
+    run(&["env", "rm", "demo"], ExitStatus::Ok).await;
+    assert_eq!(
+        server.paths().pop().expect("a request"),
+        "DELETE /api/v1/environments/env_0192c3f0a1b27def8123456789abcde1"
+    );
+}
+
+#[tokio::test]
+async fn the_model_is_set_without_its_key_being_shown() {
+    let server = server().await;
+    let missing = Setup::new(&server)
+        .run(&["model", "show"])
+        .await
+        .expect(ExitStatus::Failed);
+    assert!(
+        missing.stderr.starts_with("error: no model is set\nhint: "),
+        "{}",
+        missing.stderr
+    );
+    let arguments = [
+        "model",
+        "set",
+        "--base-url",
+        "http://m/v1",
+        "--name",
+        "scripted",
+        "--key-file",
+        "-",
+    ];
+    let set = Setup::new(&server)
+        .stdin("sk-secret\n")
+        .run(&arguments)
+        .await
+        .expect(ExitStatus::Ok);
+    assert!(set.stdout.contains("key       set\n"), "{}", set.stdout);
+    assert!(
+        !set.stdout.contains("sk-secret") && !set.stderr.contains("sk-secret"),
+        "{set:?}"
+    );
+    let sent = server.requests().pop().expect("a request");
+    assert_eq!(
+        sent.1,
+        json!({"base_url": "http://m/v1", "name": "scripted", "api_key": "sk-secret"})
+    );
+    Setup::new(&server)
+        .run(&["model", "rm"])
+        .await
+        .expect(ExitStatus::Ok);
+}
+
+fn check(result: CheckResult) -> Check {
+    Check {
+        name: "worker".to_owned(),
+        result: async { result }.boxed(),
+    }
+}
+
+#[tokio::test]
+async fn the_doctor_looks_at_everything() {
+    let server = server().await;
+    let mut setup = Setup::new(&server).var("HOME", "/nonexistent");
+    setup.checks = vec![check(CheckResult::ok("sandbox"))];
+    let ran = setup.run(&["doctor"]).await.expect(ExitStatus::Ok);
+    assert!(
+        ran.stdout.contains("signed in as ada in workspace home"),
+        "{}",
+        ran.stdout
+    );
+    assert!(
+        ran.stdout.contains("ok       git: git version "),
+        "{}",
+        ran.stdout
+    );
+    assert!(
+        ran.stdout.ends_with("ok       worker: sandbox\n"),
+        "{}",
+        ran.stdout
+    );
+
+    let mut setup = Setup::without_server()
+        .var("OUTWORK_URL", dead_url().await)
+        .var("OUTWORK_TOKEN", "ow_good")
+        .var("PATH", "/nonexistent");
+    setup.checks = vec![check(CheckResult::failed("no namespaces", "allow them"))];
+    let ran = setup
+        .run(&["doctor", "--json"])
+        .await
+        .expect(ExitStatus::Failed);
+    let json = ran.json();
+    let checks = json["checks"].as_array().expect("a list");
+    let stands: Vec<_> = checks
+        .iter()
+        .map(|one| {
+            (
+                one["name"].as_str().expect("a name"),
+                one["status"].as_str().expect("a status"),
+                one["hint"] == Value::Null,
+            )
+        })
+        .collect();
+    assert_eq!(
+        stands,
+        [
+            ("configuration", "warning", false),
+            ("server", "failed", false),
+            ("git", "failed", false),
+            ("worker", "failed", false)
+        ]
+    );
+}
+
+#[tokio::test]
+async fn completions_know_the_commands() {
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let ran = Setup::without_server()
+            .run(&["completion", shell])
+            .await
+            .expect(ExitStatus::Ok);
+        assert!(ran.stdout.contains("follow-up"), "{shell}");
+    }
+    let ran = Setup::without_server()
+        .run(&["exit-codes"])
+        .await
+        .expect(ExitStatus::Ok);
+    assert!(
+        ran.stdout.contains("124   --timeout is over"),
+        "{}",
+        ran.stdout
+    );
+}
