@@ -1,1 +1,110 @@
-fn main() {}
+//! # outwork: the one binary
+//!
+//! The composition root. It reads the command line, the environment, the clock and randomness, and
+//! hands them to the crates that do the work; nothing else reads them.
+//!
+//! * [`serve`]: `outwork up`, `outwork server`
+//! * [`work`]: `outwork worker`
+//! * [`agent`]: `outwork agent …`
+//! * [`client`]: everything that talks to a server, which is `outwork-cli`'s
+//! * [`data_dir`], [`system`], [`logging`], [`failure`]: what those stand on
+
+mod failure;
+mod system;
+
+mod data_dir;
+mod logging;
+
+mod agent;
+mod client;
+mod serve;
+mod work;
+
+use std::ffi::OsStr;
+use std::process::ExitCode;
+
+use clap::Parser;
+use outwork_cli::{ClientCommand, GlobalArgs};
+
+use crate::failure::Failure;
+use crate::logging::LogFormat;
+
+/// A self-hosted cloud for coding agents
+#[derive(Parser, Debug)]
+#[command(
+    name = "outwork",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    globals: GlobalArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand, Debug)]
+enum Command {
+    /// Run everything here: server, store and a worker
+    Up(serve::UpArgs),
+    /// Run the server alone
+    Server(serve::ServeArgs),
+    /// Run a worker for a server
+    Worker(work::WorkArgs),
+    /// Install and list agents for the worker on this machine
+    #[command(subcommand)]
+    Agent(agent::AgentCommand),
+    #[command(flatten)]
+    Client(ClientCommand),
+}
+
+fn main() -> ExitCode {
+    // The sandbox's launcher must come before any thread and any allocation worth the name.
+    if std::env::args_os().nth(1).as_deref() == Some(OsStr::new(outwork_sandbox::LAUNCHER_ARGUMENT))
+    {
+        return outwork_sandbox::launcher_main();
+    }
+    let Cli { globals, command } = Cli::parse();
+    // The one that is compiled in; a second call would fail, and there is none.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    match command {
+        Command::Client(command) => client::run(command, globals),
+        Command::Up(args) => service(serve::up(args)),
+        Command::Server(args) => service(serve::server(args)),
+        Command::Worker(args) => service(work::worker(args, globals.url)),
+        Command::Agent(command) => service(agent::run(command)),
+    }
+}
+
+/// Runs what stays up, with a log and all processors.
+fn service(run: impl Future<Output = Result<(), Failure>>) -> ExitCode {
+    let format = match system::variable("OUTWORK_LOG_FORMAT").as_deref() {
+        Some("json") => LogFormat::Json,
+        Some(_) | None => LogFormat::Text,
+    };
+    logging::start(
+        format,
+        &system::variable("OUTWORK_LOG").unwrap_or_else(|| "warn,outwork=info".into()),
+    );
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: the runtime cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let ended = runtime.block_on(run);
+    // Blocking calls that nobody waits for any more must not hold the process.
+    runtime.shutdown_background();
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{}", failure.report());
+            ExitCode::FAILURE
+        }
+    }
+}

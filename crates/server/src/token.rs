@@ -40,7 +40,7 @@ pub fn new_token(kind: PrincipalKind, random: [u8; 32]) -> (PlainToken, TokenHas
 }
 
 /// The hash under which the store knows `token`; `None` when it is not a token at all.
-pub(crate) fn parse(token: &str) -> Option<TokenHash> {
+pub fn parse(token: &str) -> Option<TokenHash> {
     let rest = token.strip_prefix(PREFIX)?;
     let kind = rest.chars().next()?;
     let known = [

@@ -1,0 +1,59 @@
+//! The size of the binary, the time of `--version`, and the memory of an idle `outwork up`.
+
+use std::fs;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use crate::Bench;
+use crate::server::Server;
+use crate::stats::Series;
+
+pub(crate) fn run(bench: &Bench) -> Result<()> {
+    let size = fs::metadata(&bench.outwork)?.len();
+    println!("Footprint");
+    println!("  binary: {:.1} MB (bar: 40)", size as f64 / 1e6);
+
+    let (mut own, mut git) = (Series::default(), Series::default());
+    for run in 0..=bench.runs {
+        let (one, other) = (
+            version(&bench.outwork.display().to_string())?,
+            version("git")?,
+        );
+        if run > 0 {
+            own.push(one);
+            git.push(other);
+        }
+    }
+    println!("{}", own.row("outwork --version (bar: 15 ms)"));
+    println!("{}", git.row("git --version"));
+
+    let server = Server::up(bench, &[])?;
+    // Idle means after the first timers have run.
+    std::thread::sleep(Duration::from_secs(10));
+    println!(
+        "  outwork up, idle: {:.1} MB resident (bar: 60)\n",
+        resident_kib(server.pid())? as f64 * 1024.0 / 1e6
+    );
+    Ok(())
+}
+
+fn version(program: &str) -> Result<Duration> {
+    let start = Instant::now();
+    Command::new(program)
+        .arg("--version")
+        .stdout(Stdio::null())
+        .status()?;
+    Ok(start.elapsed())
+}
+
+fn resident_kib(pid: u32) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let number = line
+        .context("VmRSS is listed")?
+        .trim()
+        .trim_end_matches(" kB");
+    Ok(number.parse()?)
+}

@@ -1,0 +1,94 @@
+//! `outwork agent install|list`: the agents that a worker on this machine can run.
+
+use std::path::PathBuf;
+
+use outwork_worker::install::{self, Installed};
+
+use crate::failure::{Failure, FailureExt};
+use crate::system;
+
+#[derive(clap::Subcommand, Debug)]
+pub(crate) enum AgentCommand {
+    /// Install an agent for the worker on this machine, at the version this Outwork drives
+    Install {
+        /// codex
+        agent: String,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// List the agents that the worker on this machine can run
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+#[derive(clap::Args, Debug)]
+pub(crate) struct Place {
+    /// Where the worker's data is kept
+    #[arg(long, value_name = "DIR", env = "OUTWORK_DATA_DIR")]
+    data_dir: Option<PathBuf>,
+    /// Where agents are installed [default: DATA_DIR/agents]
+    #[arg(long, value_name = "DIR", env = "OUTWORK_AGENTS_DIR")]
+    agents_dir: Option<PathBuf>,
+}
+
+impl Place {
+    fn agents_dir(self) -> Result<PathBuf, Failure> {
+        match (self.agents_dir, self.data_dir) {
+            (Some(dir), _) => Ok(dir),
+            (None, Some(data)) => Ok(data.join("agents")),
+            (None, None) => Ok(system::default_data_dir()?.join("agents")),
+        }
+    }
+}
+
+#[allow(clippy::print_stdout, reason = "this is what the command prints")]
+pub(crate) async fn run(command: AgentCommand) -> Result<(), Failure> {
+    match command {
+        AgentCommand::Install { agent, place } => {
+            let dir = place.agents_dir()?;
+            let environment: Vec<_> = std::env::vars_os().collect();
+            let installed = install::install(&dir, &agent, &environment)
+                .await
+                .failure(format!("{agent} was not installed"))?;
+            println!("{}", line(&installed));
+            Ok(())
+        }
+        AgentCommand::List { json, place } => {
+            let agents = install::list(&place.agents_dir()?);
+            if json {
+                let agents: Vec<_> = agents.iter().map(object).collect();
+                println!("{}", serde_json::json!({ "agents": agents }));
+            } else {
+                agents.iter().for_each(|agent| println!("{}", line(agent)));
+            }
+            Ok(())
+        }
+    }
+}
+
+fn line(installed: &Installed) -> String {
+    let Installed {
+        name,
+        version,
+        path,
+    } = installed;
+    let version = version.as_deref().unwrap_or("-");
+    let path = path
+        .as_ref()
+        .map_or_else(|| "-".into(), |path| path.display().to_string());
+    format!("{name}\t{version}\t{path}")
+}
+
+fn object(installed: &Installed) -> serde_json::Value {
+    let Installed {
+        name,
+        version,
+        path,
+    } = installed;
+    serde_json::json!({ "name": name, "version": version, "path": path })
+}

@@ -1,0 +1,81 @@
+//! What a command that does not talk to a server says when it fails.
+
+use std::error::Error;
+use std::fmt;
+
+/// A message, what to do about it, and the cause.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    message: String,
+    hint: Option<String>,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl Failure {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            hint: None,
+            source: None,
+        }
+    }
+
+    #[must_use]
+    pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// `error: …`, the causes, `hint: …`: as the other commands print it.
+    pub(crate) fn report(&self) -> String {
+        let mut text = format!("error: {}", self.message);
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            text += &format!(": {error}");
+            cause = error.source();
+        }
+        if let Some(hint) = &self.hint {
+            text += &format!("\nhint: {hint}");
+        }
+        text
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for Failure {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// Turns the error of a result into a [`Failure`].
+pub(crate) trait FailureExt<T> {
+    fn failure(self, message: impl Into<String>) -> Result<T, Failure>;
+}
+
+impl<T, E: Into<Box<dyn Error + Send + Sync>>> FailureExt<T> for Result<T, E> {
+    fn failure(self, message: impl Into<String>) -> Result<T, Failure> {
+        self.map_err(|error| Failure {
+            message: message.into(),
+            hint: None,
+            source: Some(error.into()),
+        })
+    }
+}
+
+/// Adds advice to a result that has failed.
+pub(crate) trait HintExt {
+    #[must_use]
+    fn hint(self, hint: &str) -> Self;
+}
+
+impl<T> HintExt for Result<T, Failure> {
+    fn hint(self, hint: &str) -> Self {
+        self.map_err(|failure| failure.with_hint(hint))
+    }
+}

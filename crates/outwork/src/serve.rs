@@ -1,0 +1,369 @@
+//! `outwork up` and `outwork server`: composes the control plane from the data directory, and for
+//! `up` a worker in the same process.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use outwork_api::worker::WorkerApi;
+use outwork_domain::limits::AttemptLimits;
+use outwork_domain::principal::PrincipalKind;
+use outwork_domain::{PrincipalId, TokenId, WorkspaceId};
+use outwork_server::{ModelDefault, Server, ServerConfig, token};
+use outwork_store::{Bootstrap, NewToken, Objects, Store};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::data_dir::DataDir;
+use crate::failure::{Failure, FailureExt, HintExt};
+use crate::system::{self, ServerClock, SystemRandom};
+use crate::work::{self, WorkerArgs};
+
+/// Where a server listens unless told otherwise.
+pub(crate) const LISTEN: &str = "127.0.0.1:7420";
+
+/// What `up` and `server` have in common.
+#[derive(clap::Args, Debug)]
+pub(crate) struct ServeArgs {
+    /// Where the store, the objects and the tokens are kept
+    #[arg(long, value_name = "DIR", env = "OUTWORK_DATA_DIR")]
+    data_dir: Option<PathBuf>,
+    /// The address to listen on; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", env = "OUTWORK_LISTEN", default_value = LISTEN)]
+    listen: SocketAddr,
+    /// Use this PostgreSQL (postgres://…) instead of SQLite in the data directory
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "OUTWORK_DATABASE_URL",
+        hide_env_values = true
+    )]
+    database: Option<String>,
+    /// Where people reach the server, if that is not the address it listens on
+    #[arg(long, value_name = "URL", env = "OUTWORK_PUBLIC_URL")]
+    public_url: Option<String>,
+    /// How long a worker may be silent before its attempts are given to another
+    #[arg(long, value_name = "DURATION", env = "OUTWORK_LEASE", default_value = "30s", value_parser = lease)]
+    lease: Duration,
+    /// The most attempts of one turn
+    #[arg(long, value_name = "N", env = "OUTWORK_MAX_ATTEMPTS", default_value_t = ServerConfig::ATTEMPTS_PER_TURN, value_parser = clap::value_parser!(u32).range(1..=100))]
+    max_attempts: u32,
+    /// Print one JSON line when ready, instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(clap::Args, Debug)]
+pub(crate) struct UpArgs {
+    #[command(flatten)]
+    serve: ServeArgs,
+    /// Where agents are installed [default: DATA_DIR/agents]
+    #[arg(long, value_name = "DIR", env = "OUTWORK_AGENTS_DIR")]
+    agents_dir: Option<PathBuf>,
+    /// How many attempts run at once
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    slots: u32,
+}
+
+fn lease(text: &str) -> Result<Duration, String> {
+    let duration = outwork_cli::duration::parse(text)?;
+    if (Duration::from_secs(1)..=Duration::from_secs(3600)).contains(&duration) {
+        return Ok(duration);
+    }
+    Err("must be between 1s and 1h".into())
+}
+
+/// `outwork server`.
+pub(crate) async fn server(args: ServeArgs) -> Result<(), Failure> {
+    let running = Running::start(&args).await?;
+    running.announce(&args, None)?;
+    system::stop_signal().await?;
+    tracing::info!("stopping");
+    running.stop().await
+}
+
+/// `outwork up`.
+pub(crate) async fn up(args: UpArgs) -> Result<(), Failure> {
+    let running = Running::start(&args.serve).await?;
+    let agents_dir = args
+        .agents_dir
+        .clone()
+        .unwrap_or_else(|| running.data.join("agents"));
+    let worker = work::start(
+        WorkerArgs {
+            data_dir: running.data.join(""),
+            name: system::host_name(),
+            agents_dir: agents_dir.clone(),
+            slots: args.slots,
+        },
+        running.worker_api().await?,
+    )
+    .await?;
+    running.announce(&args.serve, Some(args.slots))?;
+    system::stop_signal().await?;
+    tracing::info!(
+        "stopping: running attempts have {} s to end",
+        work::DRAIN_GRACE.as_secs()
+    );
+    work::stop(worker).await?;
+    running.stop().await
+}
+
+/// A server that listens.
+struct Running {
+    data: DataDir,
+    store: Store,
+    server: Server,
+    url: String,
+    token_file: PathBuf,
+    worker_token_file: PathBuf,
+    shutdown: CancellationToken,
+    serving: tokio::task::JoinHandle<std::io::Result<()>>,
+}
+
+impl Running {
+    async fn start(args: &ServeArgs) -> Result<Self, Failure> {
+        let dir = match &args.data_dir {
+            Some(dir) => dir.clone(),
+            None => system::default_data_dir()?,
+        };
+        let data = DataDir::open(&dir)?;
+        let listener = TcpListener::bind(args.listen)
+            .await
+            .failure(format!("cannot listen on {}", args.listen))
+            .hint("Another program may use the port; choose one with --listen 127.0.0.1:PORT, or 0 for any.")?;
+        let address = listener.local_addr().failure("the address is unknown")?;
+        let url = args
+            .public_url
+            .clone()
+            .unwrap_or_else(|| format!("http://{address}"));
+        let store = open_store(&data, args.database.as_deref()).await?;
+        let secret_key = secret_key(&data)?;
+        let (token_file, worker_token_file) = bootstrap(&data, &store).await?;
+        let shutdown = CancellationToken::new();
+        let server = Server::start(ServerConfig {
+            store: store.clone(),
+            objects: open_objects(&data)?,
+            public_url: url.trim_end_matches('/').to_owned(),
+            clock: Arc::new(ServerClock::start()),
+            random: Arc::new(SystemRandom),
+            secret_key,
+            git: system::git(&data.join("git"))?,
+            resolve_limit: ServerConfig::RESOLVE_LIMIT,
+            limits: AttemptLimits {
+                lease: args.lease,
+                ..AttemptLimits::default()
+            },
+            attempts_per_turn: args.max_attempts,
+            model: model_default()?,
+            free_space: system::free_space(&data.join("")),
+            reserve_bytes: ServerConfig::RESERVE_BYTES,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            shutdown: shutdown.clone(),
+        })
+        .await
+        .failure("the server cannot start")?;
+        let serving = tokio::spawn(outwork_server::serve(
+            listener,
+            server.router(),
+            shutdown.clone(),
+        ));
+        Ok(Self {
+            data,
+            store,
+            server,
+            url,
+            token_file,
+            worker_token_file,
+            shutdown,
+            serving,
+        })
+    }
+
+    /// The worker API for the worker in this process, with the right that its token gives.
+    async fn worker_api(&self) -> Result<Arc<dyn WorkerApi>, Failure> {
+        let token = std::fs::read_to_string(&self.worker_token_file).failure(format!(
+            "{} cannot be read",
+            self.worker_token_file.display()
+        ))?;
+        let hash = token_hash(&self.worker_token_file, token.trim())?;
+        let authenticated = self.store.authenticate(hash, system::now()).await;
+        let authenticated = authenticated
+            .failure("the store cannot be read")?
+            .ok_or_else(|| {
+                Failure::new("the token in worker.token is not one of this store's")
+                    .with_hint("Restore the data directory as a whole, or start with an empty one.")
+            })?;
+        let access = authenticated
+            .principal
+            .worker()
+            .failure("worker.token is of another kind")?;
+        Ok(self.server.worker_api(&access))
+    }
+
+    /// Says that it is ready: to the person, to scripts, and to the commands on this machine.
+    #[allow(clippy::print_stdout, reason = "this is what the command prints")]
+    fn announce(&self, args: &ServeArgs, slots: Option<u32>) -> Result<(), Failure> {
+        self.data.publish(&self.url, &self.token_file)?;
+        if args.json {
+            let ready = serde_json::json!({
+                "event": "ready",
+                "url": self.url,
+                "token_file": self.token_file,
+                "worker_token_file": self.worker_token_file,
+            });
+            println!("{ready}");
+            return Ok(());
+        }
+        let worker = match slots {
+            Some(slots) => format!("one worker here, {slots} attempts at once"),
+            None => "no worker yet: start one with the line below".to_owned(),
+        };
+        println!("Outwork is ready at {} ({worker}).", self.url);
+        if slots.is_none() {
+            println!(
+                "  outwork worker --url {} --token-file {}",
+                self.url,
+                self.worker_token_file.display()
+            );
+        }
+        println!("From this machine:    outwork env create LABEL --repo URL --agent codex");
+        println!(
+            "From another machine: outwork login --url {} --token-file FILE",
+            self.url
+        );
+        println!(
+            "                      with a copy of {}",
+            self.token_file.display()
+        );
+        Ok(())
+    }
+
+    async fn stop(self) -> Result<(), Failure> {
+        self.shutdown.cancel();
+        let served = self.serving.await.failure("the listener broke off")?;
+        self.server.stopped().await;
+        self.store.close().await;
+        served.failure("the listener failed")
+    }
+}
+
+async fn open_store(data: &DataDir, database: Option<&str>) -> Result<Store, Failure> {
+    match database {
+        None => {
+            let path = data.join("outwork.sqlite");
+            Store::open_sqlite(&path)
+                .await
+                .failure(format!("the store {} cannot be opened", path.display()))
+                .hint("See that the disk has space; a damaged store can be restored from a backup.")
+        }
+        Some(url) => Store::open_postgres(url)
+            .await
+            .failure("the PostgreSQL database cannot be opened")
+            .hint(
+                "Check --database: postgres://USER:PASSWORD@HOST/NAME, and that the server runs.",
+            ),
+    }
+}
+
+fn open_objects(data: &DataDir) -> Result<Objects, Failure> {
+    let path = data.join("objects");
+    Objects::open_directory(&path).failure(format!(
+        "the objects in {} cannot be opened",
+        path.display()
+    ))
+}
+
+fn secret_key(data: &DataDir) -> Result<[u8; 32], Failure> {
+    let text = data.secret("secret.key", || hex(&system::random::<32>()))?;
+    let bytes: Option<Vec<u8>> = (0..text.len() / 2)
+        .map(|at| u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok())
+        .collect();
+    bytes
+        .and_then(|bytes| bytes.try_into().ok())
+        .ok_or_else(|| {
+            Failure::new(format!(
+                "{} is not 64 hexadecimal digits",
+                data.join("secret.key").display()
+            ))
+            .with_hint(
+                "Restore it from a backup; without it the stored credentials cannot be read.",
+            )
+        })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The first workspace, and a token each for people and for workers, at the first start.
+async fn bootstrap(data: &DataDir, store: &Store) -> Result<(PathBuf, PathBuf), Failure> {
+    let workspace_id = WorkspaceId::from_uuid(system::new_uuid());
+    let mut tokens = Vec::new();
+    for (file, kind, name) in [
+        ("admin.token", PrincipalKind::User, "admin"),
+        ("worker.token", PrincipalKind::Worker, "workers"),
+    ] {
+        let text = data.secret(file, || {
+            token::new_token(kind, system::random())
+                .0
+                .reveal()
+                .to_owned()
+        })?;
+        tokens.push(NewToken {
+            token_id: TokenId::from_uuid(system::new_uuid()),
+            principal_id: PrincipalId::from_uuid(system::new_uuid()),
+            workspace_id,
+            kind,
+            name: name.to_owned(),
+            hash: token_hash(&data.join(file), &text)?,
+            expires_at: None,
+        });
+    }
+    let bootstrap = Bootstrap {
+        workspace_id,
+        workspace_name: "default".to_owned(),
+        tokens,
+    };
+    store
+        .bootstrap(bootstrap, system::now())
+        .await
+        .failure("the first workspace cannot be made")?;
+    Ok((data.join("admin.token"), data.join("worker.token")))
+}
+
+fn token_hash(file: &Path, text: &str) -> Result<token::TokenHash, Failure> {
+    token::parse(text).ok_or_else(|| {
+        Failure::new(format!(
+            "{} does not hold one of Outwork's tokens",
+            file.display()
+        ))
+        .with_hint("Restore the data directory as a whole, or start with an empty one.")
+    })
+}
+
+/// The model that the environment names.
+fn model_default() -> Result<Option<ModelDefault>, Failure> {
+    let Some(base_url) = system::variable("OUTWORK_MODEL_BASE_URL") else {
+        return Ok(None);
+    };
+    let name = system::variable("OUTWORK_MODEL_NAME").ok_or_else(|| {
+        Failure::new("OUTWORK_MODEL_BASE_URL is set and OUTWORK_MODEL_NAME is not")
+            .with_hint("Name the model as its endpoint knows it.")
+    })?;
+    Ok(Some(ModelDefault {
+        base_url,
+        name,
+        api_key: system::variable("OUTWORK_MODEL_API_KEY"),
+        context_window: 128_000,
+    }))
+}
+
+/// Where the server that runs on this machine's default data directory listens, if one does.
+pub(crate) fn local_server(data_dir: &Path) -> Option<(String, String)> {
+    let text = std::fs::read_to_string(data_dir.join("server.json")).ok()?;
+    let known: serde_json::Value = serde_json::from_str(&text).ok()?;
+    let token = std::fs::read_to_string(known["token_file"].as_str()?).ok()?;
+    Some((known["url"].as_str()?.to_owned(), token.trim().to_owned()))
+}

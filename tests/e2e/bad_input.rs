@@ -1,0 +1,254 @@
+//! What people get wrong, and what machines run out of: each a clear error that says what to do,
+//! a defined exit code, and nothing lost.
+
+use std::fs;
+use std::process::Command;
+
+use crate::harness::{Done, Engine, Outwork, Repository, outwork, scratch};
+
+/// The error names the problem, the hint says what to do.
+#[track_caller]
+fn refused(done: Done, code: i32, says: &str) {
+    let done = done.code(code);
+    let error = done.stderr.to_lowercase();
+    assert!(error.contains("error"), "{}", done.stderr);
+    assert!(error.contains("hint"), "no advice: {}", done.stderr);
+    assert!(
+        error.contains(&says.to_lowercase()),
+        "{says:?} is not in {}",
+        done.stderr
+    );
+}
+
+fn ready() -> (Outwork, Repository) {
+    let outwork = Outwork::up(Engine::Sqlite);
+    let repository = Repository::with(&[("a", "1\n")]);
+    outwork.command_environment("demo", &repository, "echo 2 >> a");
+    (outwork, repository)
+}
+
+#[test]
+fn an_unknown_environment() {
+    let (outwork, _repository) = ready();
+    refused(outwork.run(&["exec", "--env", "nope", "x"]), 1, "nope");
+}
+
+#[test]
+fn a_missing_repository_and_a_wrong_branch() {
+    let (outwork, repository) = ready();
+    let create = [
+        "env",
+        "create",
+        "gone",
+        "--repo",
+        "/no/such/repository",
+        "--agent",
+        "command",
+        "--agent-command",
+        "true",
+    ];
+    outwork.run(&create).success();
+    refused(
+        outwork.run(&["exec", "--env", "gone", "x"]),
+        1,
+        "/no/such/repository",
+    );
+    refused(
+        outwork.run(&["exec", "--env", "demo", "--branch", "nope", "x"]),
+        1,
+        "nope",
+    );
+    refused(
+        outwork.run(&["exec", "--env", "demo", "--branch=-x", "x"]),
+        1,
+        "branch",
+    );
+    // A commit is looked for by the worker.
+    let commit = "0123456789012345678901234567890123456789";
+    let task = outwork.exec("demo", "x", &["--commit", commit]);
+    let id = task["id"].as_str().expect("an id");
+    let failure = &outwork.task(id)["turns"][0]["attempts"][0]["failure"];
+    assert_eq!(failure["code"], "commit_not_found", "{failure}");
+    assert_eq!(
+        outwork.run(&["list", "--json"]).json()["tasks"]
+            .as_array()
+            .map(Vec::len),
+        Some(1)
+    );
+    drop(repository);
+}
+
+#[test]
+fn an_unreadable_repository() {
+    let (outwork, repository) = ready();
+    fs::write(repository.path().join(".git/HEAD"), "nonsense").expect("written");
+    let done = outwork.run(&["exec", "--env", "demo", "x"]);
+    refused(done, 1, &repository.url());
+}
+
+#[test]
+fn prompts_of_no_and_of_two_million_bytes() {
+    let (outwork, _repository) = ready();
+    refused(outwork.run(&["exec", "--env", "demo", ""]), 2, "prompt");
+    refused(
+        outwork.run_with_input(&["exec", "--env", "demo", "-"], b""),
+        2,
+        "prompt",
+    );
+    let long = vec![b'x'; 2 * 1024 * 1024];
+    refused(
+        outwork.run_with_input(&["exec", "--env", "demo", "-"], &long),
+        2,
+        "1048576",
+    );
+    let most = vec![b'x'; 1024 * 1024];
+    outwork
+        .run_with_input(&["exec", "--env", "demo", "--json", "-"], &most)
+        .success();
+}
+
+#[test]
+fn a_diff_that_does_not_apply() {
+    let (outwork, repository) = ready();
+    let task = outwork.exec("demo", "x", &[]);
+    let id = task["id"].as_str().expect("an id");
+    let clone = repository.clone_here();
+    fs::write(clone.path().join("a"), "something else\n").expect("written");
+    clone.git(&["commit", "-qam", "else"]);
+    let before = clone.git(&["status", "--porcelain", "--ignored"]);
+    let done = Done::of(
+        outwork
+            .command(&["apply", id])
+            .current_dir(clone.path())
+            .output(),
+    );
+    refused(done, 1, "a");
+    assert_eq!(clone.git(&["status", "--porcelain", "--ignored"]), before);
+    assert_eq!(
+        fs::read_to_string(clone.path().join("a")).expect("there"),
+        "something else\n"
+    );
+    // The scratch directories lie in a checkout of Outwork; this one lies in none.
+    let outside = tempfile::tempdir().expect("a directory");
+    let nowhere = outwork
+        .command(&["apply", id])
+        .current_dir(outside.path())
+        .output();
+    refused(Done::of(nowhere), 1, "repository");
+}
+
+#[test]
+fn a_dead_server_and_a_wrong_token() {
+    let (mut outwork, _repository) = ready();
+    let token = std::mem::replace(&mut outwork.token, "ow_u_nonsense".into());
+    refused(outwork.run(&["list"]), 4, "token");
+    outwork.token = token;
+    outwork.run(&["list"]).success();
+    outwork.process.kill();
+    refused(outwork.run(&["list"]), 5, &outwork.url);
+    refused(
+        outwork.run(&["exec", "--env", "demo", "x"]),
+        5,
+        &outwork.url,
+    );
+}
+
+#[test]
+fn a_second_server_on_the_same_data_directory() {
+    let (outwork, _repository) = ready();
+    let data = outwork.dir.path().join("data");
+    let second = |command: &str| {
+        let done = crate::harness::outwork()
+            .args([command, "--listen", "127.0.0.1:0", "--data-dir"])
+            .arg(&data)
+            .output();
+        Done::of(done)
+    };
+    refused(second("up"), 1, &outwork.process.id().to_string());
+    refused(second("server"), 1, &outwork.process.id().to_string());
+    outwork.run(&["list"]).success();
+}
+
+#[test]
+fn a_port_in_use() {
+    let (outwork, _repository) = ready();
+    let address = outwork.url.trim_start_matches("http://").to_owned();
+    let dir = scratch();
+    let done = crate::harness::outwork()
+        .args(["up", "--listen", &address, "--data-dir"])
+        .arg(dir.path().join("data"))
+        .output();
+    refused(Done::of(done), 1, &address);
+}
+
+/// A data directory on a file system of 16 MiB that the test fills up.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn mount() -> Self {
+        let dir = scratch();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=16m", "tmpfs"])
+            .arg(dir.path())
+            .status()
+            .expect("mount runs");
+        assert!(
+            mounted.success(),
+            "this test mounts a tmpfs: run it as root"
+        );
+        Self(dir)
+    }
+
+    fn fill(&self) {
+        let filler = vec![0; 64 * 1024];
+        let mut file = fs::File::create(self.0.path().join("filler")).expect("a file");
+        while std::io::Write::write_all(&mut file, &filler).is_ok() {}
+    }
+
+    fn free(&self) {
+        fs::remove_file(self.0.path().join("filler")).expect("it was there");
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
+    }
+}
+
+#[test]
+fn a_full_disk_in_the_data_directory() {
+    let disk = SmallDisk::mount();
+    let dir = scratch();
+    let data = disk.0.path().join("data");
+    let repository = Repository::with(&[("a", "1\n")]);
+    // The server alone: where the worker's checkouts lie is another disk's concern.
+    let mut command = outwork();
+    command
+        .args(["server", "--json", "--listen", "127.0.0.1:0", "--data-dir"])
+        .arg(&data);
+    let outwork = Outwork::from_command(command, dir);
+    outwork.command_environment("demo", &repository, "echo 2 >> a");
+    let kept = outwork.submit("demo", "before", &[]);
+    disk.fill();
+    let refusal = (0..200)
+        .map(|_| outwork.run(&["exec", "--env", "demo", "during"]))
+        .find(|done| done.code != 0)
+        .expect("a full disk is noticed");
+    refused(refusal, 1, "disk");
+    assert_eq!(outwork.task(&kept)["status"], "pending");
+    outwork.run(&["list"]).success();
+    disk.free();
+    outwork.submit("demo", "after", &[]);
+    let tasks = outwork.run(&["list", "--json"]).json();
+    let titles: Vec<&str> = tasks["tasks"]
+        .as_array()
+        .expect("rows")
+        .iter()
+        .filter_map(|t| t["title"].as_str())
+        .collect();
+    assert!(
+        titles.contains(&"before") && titles.contains(&"after"),
+        "{titles:?}"
+    );
+}

@@ -1,0 +1,10 @@
+//! Outwork as people use it: the real binary, both stores, real git, real sandboxes, the real
+//! Codex CLI against a scripted model.
+
+mod harness;
+
+mod bad_input;
+mod codex;
+mod command;
+mod life;
+mod replay;
