@@ -72,7 +72,12 @@ impl Base {
             }
             base.by_path.insert(path.clone(), base.entries.len());
             base.paths.push(path);
-            base.entries.push(BaseEntry { mode, id, stat: None, carried: false });
+            base.entries.push(BaseEntry {
+                mode,
+                id,
+                stat: None,
+                carried: false,
+            });
         }
         Ok(base)
     }
@@ -97,7 +102,11 @@ impl Base {
     /// The positions of all files below this folder.
     pub(crate) fn below(&self, folder: &[u8]) -> impl Iterator<Item = usize> {
         let prefix = [folder, b"/"].concat();
-        self.paths.iter().enumerate().filter(move |(_, path)| path.starts_with(&prefix)).map(|(at, _)| at)
+        self.paths
+            .iter()
+            .enumerate()
+            .filter(move |(_, path)| path.starts_with(&prefix))
+            .map(|(at, _)| at)
     }
 
     /// Takes note of which files are as in the base. To be called while nobody else writes.
@@ -107,7 +116,9 @@ impl Base {
     pub(crate) fn record_stats(&mut self, tree: &Path, stamp_dir: &Path) -> io::Result<()> {
         for (entry, path) in self.entries.iter_mut().zip(&self.paths) {
             let plain = !entry.carried && entry.mode != FileMode::Gitlink;
-            let stat = plain.then(|| rustix::fs::lstat(tree.join(OsStr::from_bytes(path))).ok()).flatten();
+            let stat = plain
+                .then(|| rustix::fs::lstat(tree.join(OsStr::from_bytes(path))).ok())
+                .flatten();
             entry.stat = stat.map(|stat| StatKey::of(&stat));
         }
         let stamp = tempfile::NamedTempFile::new_in(stamp_dir)?;
@@ -164,13 +175,16 @@ impl Hints {
                 self.folders.insert(path[..at].to_vec());
             }
         }
-        self.paths.insert(path, (mode == FileMode::Gitlink).then_some(id));
+        self.paths
+            .insert(path, (mode == FileMode::Gitlink).then_some(id));
     }
 
     /// Takes from the agent's index what the base has not got in the same way; the later hint wins.
     pub(crate) fn add_index(&mut self, entries: Vec<IndexEntry>, base: &Base) {
         for IndexEntry { path, mode, id } in entries {
-            let known = base.find(&path).is_some_and(|(_, entry)| entry.mode == mode && (mode != FileMode::Gitlink || entry.id == id));
+            let known = base.find(&path).is_some_and(|(_, entry)| {
+                entry.mode == mode && (mode != FileMode::Gitlink || entry.id == id)
+            });
             if !known {
                 self.add(path, mode, id);
             }

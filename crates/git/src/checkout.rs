@@ -6,6 +6,8 @@ use crate::mirror::{Mirror, MirrorError};
 use crate::names::{CommitId, RefName, TreeId};
 use crate::patch::{Conflict, conflicts_in, list};
 use crate::process::{Call, Git, GitError, Input};
+use crate::tree_dir::{TreeRoot, file_type, join, names_in, stat_in};
+use rustix::fs::{AtFlags, FileType, Gid, Uid};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -48,7 +50,10 @@ pub enum CheckoutError {
     #[error("the working tree {path} could not be made")]
     Folder { path: String, source: io::Error },
     #[error("the diff does not apply to commit {commit}: {}", list(.conflicts))]
-    DiffDoesNotApply { commit: CommitId, conflicts: Vec<Conflict> },
+    DiffDoesNotApply {
+        commit: CommitId,
+        conflicts: Vec<Conflict>,
+    },
     #[error(transparent)]
     Git(#[from] GitError),
 }
@@ -69,14 +74,31 @@ pub struct Checkout {
 }
 
 impl Checkout {
-    pub(crate) async fn make(git: &Git, mirror: &Mirror, commit: &CommitId, request: &CheckoutRequest) -> Result<Self, CheckoutError> {
-        let CheckoutRequest { directory, trusted_git_dir, alternates_inside, branch, owner } = request;
-        let folder = |source| CheckoutError::Folder { path: directory.display().to_string(), source };
+    pub(crate) async fn make(
+        git: &Git,
+        mirror: &Mirror,
+        commit: &CommitId,
+        request: &CheckoutRequest,
+    ) -> Result<Self, CheckoutError> {
+        let CheckoutRequest {
+            directory,
+            trusted_git_dir,
+            alternates_inside,
+            branch,
+            owner,
+        } = request;
+        let folder = |source| CheckoutError::Folder {
+            path: directory.display().to_string(),
+            source,
+        };
         prepare(directory, trusted_git_dir).map_err(folder)?;
         write_trusted(trusted_git_dir, &mirror.objects_dir(), commit.object()).map_err(folder)?;
         let mirror_dir = mirror.git_dir();
-        let (written, tree, refs) =
-            tokio::join!(write_files(git, trusted_git_dir, directory, commit), tree_of(git, &mirror_dir, commit), refs_of(git, &mirror_dir));
+        let (written, tree, refs) = tokio::join!(
+            write_files(git, trusted_git_dir, directory, commit),
+            tree_of(git, &mirror_dir, commit),
+            refs_of(git, &mirror_dir)
+        );
         let (base_tree, refs) = match (written, tree, refs) {
             (Ok(()), Ok(tree), Ok(refs)) => (tree, refs),
             (Err(fault), _, _) | (_, Err(fault), _) | (_, _, Err(fault)) => {
@@ -85,7 +107,14 @@ impl Checkout {
             }
         };
         let agent_git = directory.join(".git");
-        let agent = AgentGitDir { dir: &agent_git, alternates_inside, commit, branch: branch.as_ref(), url: mirror.url(), refs: &refs };
+        let agent = AgentGitDir {
+            dir: &agent_git,
+            alternates_inside,
+            commit,
+            branch: branch.as_ref(),
+            url: mirror.url(),
+            refs: &refs,
+        };
         agent.write().map_err(folder)?;
         copy_index(&trusted_git_dir.join("index"), &agent_git.join("index")).map_err(folder)?;
         let mut checkout = Self {
@@ -97,7 +126,10 @@ impl Checkout {
             base: Arc::default(),
             carried: Hints::default(),
             one_diff_at_a_time: tokio::sync::Mutex::new(()),
-            binds: vec![ReadOnlyBind { host: mirror.objects_dir(), inside: alternates_inside.clone() }],
+            binds: vec![ReadOnlyBind {
+                host: mirror.objects_dir(),
+                inside: alternates_inside.clone(),
+            }],
             owner: *owner,
         };
         checkout.reload_base().map_err(folder)?;
@@ -128,10 +160,16 @@ impl Checkout {
         if diff.is_empty() {
             return Ok(());
         }
-        self.apply(diff, &self.trusted_git_dir.join("index")).await?;
-        let call = self.git.call("write the base tree").git_dir(&self.trusted_git_dir).arg("write-tree");
+        self.apply(diff, &self.trusted_git_dir.join("index"))
+            .await?;
+        let call = self
+            .git
+            .call("write the base tree")
+            .git_dir(&self.trusted_git_dir)
+            .arg("write-tree");
         self.base_tree = parse_tree(&call.success().await?.text())?;
-        self.reload_base().map_err(|source| self.folder_error(source))
+        self.reload_base()
+            .map_err(|source| self.folder_error(source))
     }
 
     /// Applies the diff of an earlier turn to the working tree only: it will be part of this turn's diff too. Before the agent starts. An empty
@@ -141,25 +179,53 @@ impl Checkout {
             return Ok(());
         }
         let index = self.trusted_git_dir.join("carried-index");
-        copy_index(&self.trusted_git_dir.join("index"), &index).map_err(|source| self.folder_error(source))?;
+        copy_index(&self.trusted_git_dir.join("index"), &index)
+            .map_err(|source| self.folder_error(source))?;
         self.apply(diff, &index).await?;
         let sha256 = self.commit.object().is_sha256();
-        self.carried = Arc::make_mut(&mut self.base).carry(&index, sha256).map_err(|source| self.folder_error(source))?;
-        self.give_to_owner().and_then(|()| self.record_stats()).map_err(|source| self.folder_error(source))
+        self.carried = Arc::make_mut(&mut self.base)
+            .carry(&index, sha256)
+            .map_err(|source| self.folder_error(source))?;
+        self.give_to_owner()
+            .and_then(|()| self.record_stats())
+            .map_err(|source| self.folder_error(source))
     }
 
     async fn apply(&self, diff: &[u8], index: &Path) -> Result<(), CheckoutError> {
-        let call = in_tree(&self.git, "apply a diff to the working tree", &self.trusted_git_dir, &self.directory, &self.commit);
-        let call = call.args(["apply", "--index", "--binary", "--whitespace=nowarn", "-p1", "-"]).env("GIT_INDEX_FILE", index);
+        let call = in_tree(
+            &self.git,
+            "apply a diff to the working tree",
+            &self.trusted_git_dir,
+            &self.directory,
+            &self.commit,
+        );
+        let call = call
+            .args([
+                "apply",
+                "--index",
+                "--binary",
+                "--whitespace=nowarn",
+                "-p1",
+                "-",
+            ])
+            .env("GIT_INDEX_FILE", index);
         let output = call.input(Input::Bytes(diff)).output().await?;
         if output.code == Some(0) {
             return Ok(());
         }
         let conflicts = conflicts_in(&output.stderr);
         if conflicts.is_empty() {
-            return Err(GitError::Failed { operation: "apply a diff to the working tree", code: output.code, stderr: output.stderr }.into());
+            return Err(GitError::Failed {
+                operation: "apply a diff to the working tree",
+                code: output.code,
+                stderr: output.stderr,
+            }
+            .into());
         }
-        Err(CheckoutError::DiffDoesNotApply { commit: self.commit.clone(), conflicts })
+        Err(CheckoutError::DiffDoesNotApply {
+            commit: self.commit.clone(),
+            conflicts,
+        })
     }
 
     /// Takes note of how each file looks now. To be called again if owner or permissions of the files were changed, before the agent starts;
@@ -169,7 +235,10 @@ impl Checkout {
     }
 
     fn reload_base(&mut self) -> io::Result<()> {
-        self.base = Arc::new(Base::load(&self.trusted_git_dir.join("index"), self.commit.object().is_sha256())?);
+        self.base = Arc::new(Base::load(
+            &self.trusted_git_dir.join("index"),
+            self.commit.object().is_sha256(),
+        )?);
         self.give_to_owner()?;
         self.record_stats()
     }
@@ -182,14 +251,20 @@ impl Checkout {
     }
 
     fn folder_error(&self, source: io::Error) -> CheckoutError {
-        CheckoutError::Folder { path: self.directory.display().to_string(), source }
+        CheckoutError::Folder {
+            path: self.directory.display().to_string(),
+            source,
+        }
     }
 }
 
 fn prepare(directory: &Path, trusted_git_dir: &Path) -> io::Result<()> {
     std::fs::create_dir_all(directory)?;
     if std::fs::read_dir(directory)?.next().is_some() {
-        return Err(io::Error::new(io::ErrorKind::DirectoryNotEmpty, "the folder is not empty"));
+        return Err(io::Error::new(
+            io::ErrorKind::DirectoryNotEmpty,
+            "the folder is not empty",
+        ));
     }
     if let Some(parent) = trusted_git_dir.parent() {
         std::fs::create_dir_all(parent)?;
@@ -202,51 +277,111 @@ fn clear(directory: &Path, trusted_git_dir: &Path) -> io::Result<()> {
     std::fs::remove_dir_all(trusted_git_dir)?;
     for entry in std::fs::read_dir(directory)? {
         let entry = entry?;
-        if entry.file_type()?.is_dir() { std::fs::remove_dir_all(entry.path())? } else { std::fs::remove_file(entry.path())? }
+        if entry.file_type()?.is_dir() {
+            std::fs::remove_dir_all(entry.path())?
+        } else {
+            std::fs::remove_file(entry.path())?
+        }
     }
     Ok(())
 }
 
 /// A git with the trusted directory and the working tree, while the tree is still ours. Attributes of the repository do not apply: the files
 /// get exactly the bytes that were committed.
-fn in_tree<'a>(git: &'a Git, operation: &'static str, git_dir: &Path, tree: &Path, like: &CommitId) -> Call<'a> {
+fn in_tree<'a>(
+    git: &'a Git,
+    operation: &'static str,
+    git_dir: &Path,
+    tree: &Path,
+    like: &CommitId,
+) -> Call<'a> {
     let mut work_tree = std::ffi::OsString::from("--work-tree=");
     work_tree.push(tree);
-    git.call(operation).git_dir(git_dir).arg(work_tree).current_dir(tree).env("GIT_ATTR_SOURCE", empty_tree(like.object()))
+    git.call(operation)
+        .git_dir(git_dir)
+        .arg(work_tree)
+        .current_dir(tree)
+        .env("GIT_ATTR_SOURCE", empty_tree(like.object()))
 }
 
-async fn write_files(git: &Git, git_dir: &Path, tree: &Path, commit: &CommitId) -> Result<(), GitError> {
+async fn write_files(
+    git: &Git,
+    git_dir: &Path,
+    tree: &Path,
+    commit: &CommitId,
+) -> Result<(), GitError> {
     let call = in_tree(git, "write the files of the commit", git_dir, tree, commit);
-    call.args(["read-tree", "--reset", "-u", "--no-recurse-submodules"]).arg(commit.as_str()).success().await.map(drop)
+    call.args(["read-tree", "--reset", "-u", "--no-recurse-submodules"])
+        .arg(commit.as_str())
+        .success()
+        .await
+        .map(drop)
 }
 
 async fn tree_of(git: &Git, mirror: &Path, commit: &CommitId) -> Result<TreeId, GitError> {
     let wanted = format!("{commit}^{{tree}}");
-    let call = git.call("find the tree of the commit").git_dir(mirror).args(["rev-parse", "--verify", "--end-of-options"]).arg(wanted);
+    let call = git
+        .call("find the tree of the commit")
+        .git_dir(mirror)
+        .args(["rev-parse", "--verify", "--end-of-options"])
+        .arg(wanted);
     parse_tree(&call.success().await?.text())
 }
 
 /// Branches and tags for the agent's repository, so that `git log origin/main` and `git describe` work.
 async fn refs_of(git: &Git, mirror: &Path) -> Result<String, GitError> {
-    let call = git.call("list the branches of the mirror").git_dir(mirror).arg("for-each-ref");
-    let output = call.args(["--format=%(objectname) %(refname)", "refs/heads", "refs/tags"]).success().await?;
-    Ok(output.text().replace(" refs/heads/", " refs/remotes/origin/"))
+    let call = git
+        .call("list the branches of the mirror")
+        .git_dir(mirror)
+        .arg("for-each-ref");
+    let output = call
+        .args([
+            "--format=%(objectname) %(refname)",
+            "refs/heads",
+            "refs/tags",
+        ])
+        .success()
+        .await?;
+    Ok(output
+        .text()
+        .replace(" refs/heads/", " refs/remotes/origin/"))
 }
 
 pub(crate) fn parse_tree(text: &str) -> Result<TreeId, GitError> {
-    TreeId::parse(text.trim()).map_err(|_| GitError::Unexpected { operation: "name a tree", answer: text.chars().take(200).collect() })
+    TreeId::parse(text.trim()).map_err(|_| GitError::Unexpected {
+        operation: "name a tree",
+        answer: text.chars().take(200).collect(),
+    })
 }
 
 /// A full disk or a missing permission is not the mirror's fault; anything that git says about objects is.
 fn classify(fault: GitError) -> CheckoutError {
-    const SIGNS: [&str; 9] =
-        ["unable to read", "cannot read", "corrupt", "bad object", "bad tree", "missing", "packfile", "inflate", "not a valid object"];
+    const SIGNS: [&str; 9] = [
+        "unable to read",
+        "cannot read",
+        "corrupt",
+        "bad object",
+        "bad tree",
+        "missing",
+        "packfile",
+        "inflate",
+        "not a valid object",
+    ];
     let damaged = match &fault {
-        GitError::Failed { stderr, .. } => SIGNS.iter().any(|sign| stderr.contains(sign)) || stderr.contains("failed to unpack tree object"),
-        GitError::Start { .. } | GitError::TimedOut { .. } | GitError::OutputTooLarge { .. } => false,
+        GitError::Failed { stderr, .. } => {
+            SIGNS.iter().any(|sign| stderr.contains(sign))
+                || stderr.contains("failed to unpack tree object")
+        }
+        GitError::Start { .. } | GitError::TimedOut { .. } | GitError::OutputTooLarge { .. } => {
+            false
+        }
         GitError::Unexpected { .. } | GitError::Io { .. } => false,
     };
-    if damaged { CheckoutError::Damaged { source: fault } } else { CheckoutError::Git(fault) }
+    if damaged {
+        CheckoutError::Damaged { source: fault }
+    } else {
+        CheckoutError::Git(fault)
+    }
 }
 
 /// A commit without files has no index file.
@@ -257,18 +392,32 @@ pub(crate) fn copy_index(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
-/// Gives a folder and all in it to another owner; symlinks themselves, not what they point to.
-fn give(path: &Path, owner: Owner) -> io::Result<()> {
-    std::os::unix::fs::lchown(path, Some(owner.uid), Some(owner.gid))?;
-    if !path.symlink_metadata()?.is_dir() {
-        return Ok(());
-    }
-    for entry in std::fs::read_dir(path)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            give(&entry.path(), owner)?;
-        } else {
-            std::os::unix::fs::lchown(entry.path(), Some(owner.uid), Some(owner.gid))?;
+/// Gives a folder and all in it to another owner; symlinks themselves, not what they point to. By open folders, since paths may be too long
+/// when the root's is put before them.
+fn give(directory: &Path, owner: Owner) -> io::Result<()> {
+    let (uid, gid) = (
+        Some(Uid::from_raw(owner.uid)),
+        Some(Gid::from_raw(owner.gid)),
+    );
+    let root = TreeRoot::open(directory)?;
+    let mut pending = vec![Vec::new()];
+    while let Some(path) = pending.pop() {
+        let folder = root.open_folder(&path)?;
+        rustix::fs::fchown(&folder, uid, gid)?;
+        for name in names_in(&folder, usize::MAX - 1)? {
+            let is_folder = stat_in(&folder, &name)?
+                .is_some_and(|stat| file_type(&stat) == FileType::Directory);
+            if is_folder {
+                pending.push(join(&path, &name));
+            } else {
+                rustix::fs::chownat(
+                    &folder,
+                    name.as_slice(),
+                    uid,
+                    gid,
+                    AtFlags::SYMLINK_NOFOLLOW,
+                )?;
+            }
         }
     }
     Ok(())

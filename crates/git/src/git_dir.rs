@@ -61,7 +61,11 @@ impl AgentGitDir<'_> {
         let head = match self.branch {
             Some(branch) => {
                 let name = quoted(branch.as_str());
-                write!(config, "[branch \"{name}\"]\n\tremote = origin\n\tmerge = \"refs/heads/{name}\"\n").expect("a String takes all");
+                write!(
+                    config,
+                    "[branch \"{name}\"]\n\tremote = origin\n\tmerge = \"refs/heads/{name}\"\n"
+                )
+                .expect("a String takes all");
                 writeln!(refs, "{} {}", self.commit, branch.full()).expect("a String takes all");
                 format!("ref: {}\n", branch.full())
             }
@@ -78,7 +82,13 @@ fn quoted(value: &str) -> String {
 }
 
 fn write_skeleton(dir: &Path, alternate: &Path, config: &str) -> io::Result<()> {
-    for part in ["objects/info", "objects/pack", "refs/heads", "refs/tags", "info"] {
+    for part in [
+        "objects/info",
+        "objects/pack",
+        "refs/heads",
+        "refs/tags",
+        "info",
+    ] {
         fs::create_dir_all(dir.join(part))?;
     }
     let mut line = alternate.as_os_str().as_bytes().to_vec();

@@ -1,6 +1,9 @@
-//! `.gitignore` rules, as git reads them. `tests/ignore.rs` compares the answers with those of `git check-ignore`.
+//! `.gitignore` rules, as git reads them. `against_git` compares the answers with those of `git check-ignore`.
 //!
 //! Why not ask git: it would have to walk a hostile tree, or a copy of its ignore files, and a hostile pattern could keep it busy for ever.
+
+#[cfg(test)]
+mod against_git;
 
 use crate::wildmatch::wildmatch;
 use std::sync::Arc;
@@ -28,8 +31,16 @@ struct Pattern {
 impl Rules {
     /// The rules for a folder that has a `.gitignore`. `folder` is relative to the root, without a slash at its end.
     pub(crate) fn below(parent: &Arc<Rules>, folder: &[u8], content: &[u8]) -> Arc<Rules> {
-        let prefix = if folder.is_empty() { 0 } else { folder.len() + 1 };
-        Arc::new(Self { parent: Some(Arc::clone(parent)), prefix, patterns: parse(content) })
+        let prefix = if folder.is_empty() {
+            0
+        } else {
+            folder.len() + 1
+        };
+        Arc::new(Self {
+            parent: Some(Arc::clone(parent)),
+            prefix,
+            patterns: parse(content),
+        })
     }
 
     /// Whether the rules name this path itself. That of a folder which is ignored covers all in it, which is for the caller to know.
@@ -37,7 +48,12 @@ impl Rules {
         let mut rules = Some(self);
         while let Some(here) = rules {
             let relative = &path[here.prefix.min(path.len())..];
-            if let Some(pattern) = here.patterns.iter().rev().find(|pattern| pattern.matches(relative, is_folder)) {
+            if let Some(pattern) = here
+                .patterns
+                .iter()
+                .rev()
+                .find(|pattern| pattern.matches(relative, is_folder))
+            {
                 return !pattern.negated;
             }
             rules = here.parent.as_deref();
@@ -52,7 +68,10 @@ impl Pattern {
             return false;
         }
         if self.name_only {
-            let name = relative.rsplit(|&byte| byte == b'/').next().unwrap_or(relative);
+            let name = relative
+                .rsplit(|&byte| byte == b'/')
+                .next()
+                .unwrap_or(relative);
             return self.matches_text(name, false);
         }
         self.matches_text(relative, true)
@@ -67,14 +86,19 @@ impl Pattern {
             return wildmatch(&self.text, text, false);
         }
         // Like git: after the literal beginning the rest is a pattern of its own, so `a**/b` has its stars at the beginning.
-        text.strip_prefix(start).is_some_and(|tail| wildmatch(rest, tail, true))
+        text.strip_prefix(start)
+            .is_some_and(|tail| wildmatch(rest, tail, true))
     }
 }
 
 fn parse(content: &[u8]) -> Vec<Pattern> {
     let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
     let line = |line: &'_ [u8]| line.strip_suffix(b"\r").unwrap_or(line).to_vec();
-    content.split(|&byte| byte == b'\n').map(line).filter_map(|line| parse_line(&line)).collect()
+    content
+        .split(|&byte| byte == b'\n')
+        .map(line)
+        .filter_map(|line| parse_line(&line))
+        .collect()
 }
 
 fn parse_line(line: &[u8]) -> Option<Pattern> {
@@ -92,8 +116,17 @@ fn parse_line(line: &[u8]) -> Option<Pattern> {
     }
     let name_only = !text.contains(&b'/');
     let text = text.strip_prefix(b"/").unwrap_or(text);
-    let literal = text.iter().position(|byte| b"*?[\\".contains(byte)).unwrap_or(text.len());
-    Some(Pattern { text: text.to_vec(), literal, negated, folders_only, name_only })
+    let literal = text
+        .iter()
+        .position(|byte| b"*?[\\".contains(byte))
+        .unwrap_or(text.len());
+    Some(Pattern {
+        text: text.to_vec(),
+        literal,
+        negated,
+        folders_only,
+        name_only,
+    })
 }
 
 /// Spaces at the end go, unless a backslash stands before them.

@@ -8,9 +8,18 @@ use tokio::sync::mpsc;
 /// One difference between the base and the working tree.
 #[derive(Debug)]
 pub(crate) enum Change {
-    Delete { path: Vec<u8> },
-    File { path: Vec<u8>, mode: FileMode, mark: u64 },
-    Gitlink { path: Vec<u8>, commit: ObjectId },
+    Delete {
+        path: Vec<u8>,
+    },
+    File {
+        path: Vec<u8>,
+        mode: FileMode,
+        mark: u64,
+    },
+    Gitlink {
+        path: Vec<u8>,
+        commit: ObjectId,
+    },
 }
 
 /// The other end has gone: git has ended, or the diff was given up.
@@ -31,8 +40,19 @@ impl Importer {
     /// Gives git a file's content, and gets the number by which the tree can name it. Blocks while git is busy.
     pub(crate) fn blob(&mut self, content: Vec<u8>) -> Result<u64, Closed> {
         self.marks += 1;
-        let opening = if self.marks == 1 { "feature done\n" } else { "" };
-        self.send(format!("{opening}blob\nmark :{}\ndata {}\n", self.marks, content.len()).into_bytes())?;
+        let opening = if self.marks == 1 {
+            "feature done\n"
+        } else {
+            ""
+        };
+        self.send(
+            format!(
+                "{opening}blob\nmark :{}\ndata {}\n",
+                self.marks,
+                content.len()
+            )
+            .into_bytes(),
+        )?;
         self.send(content)?;
         self.send(b"\n".to_vec())?;
         Ok(self.marks)
@@ -43,8 +63,14 @@ impl Importer {
         if changes.is_empty() && self.marks == 0 {
             return Ok(());
         }
-        let mut text = if self.marks == 0 { b"feature done\n".to_vec() } else { Vec::new() };
-        let opening = format!("commit refs/outwork/tree\ncommitter Outwork <outwork@localhost> 0 +0000\ndata 0\nM 040000 {base} \"\"\n");
+        let mut text = if self.marks == 0 {
+            b"feature done\n".to_vec()
+        } else {
+            Vec::new()
+        };
+        let opening = format!(
+            "commit refs/outwork/tree\ncommitter Outwork <outwork@localhost> 0 +0000\ndata 0\nM 040000 {base} \"\"\n"
+        );
         text.extend_from_slice(opening.as_bytes());
         // Deletions first: what was a folder may now be a file, and the other way round.
         for change in changes {
@@ -55,8 +81,12 @@ impl Importer {
         for change in changes {
             match change {
                 Change::Delete { .. } => {}
-                Change::File { path, mode, mark } => line(&mut text, &format!("M {} :{mark} ", mode.as_str()), path),
-                Change::Gitlink { path, commit } => line(&mut text, &format!("M 160000 {commit} "), path),
+                Change::File { path, mode, mark } => {
+                    line(&mut text, &format!("M {} :{mark} ", mode.as_str()), path)
+                }
+                Change::Gitlink { path, commit } => {
+                    line(&mut text, &format!("M 160000 {commit} "), path)
+                }
             }
         }
         text.extend_from_slice(b"ls \"\"\ndone\n");

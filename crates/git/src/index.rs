@@ -41,7 +41,11 @@ pub(crate) fn parse_index(bytes: &[u8], sha256: bool) -> Result<Vec<IndexEntry>,
         if version >= 3 && flags & 0x4000 != 0 {
             reader.u16()?;
         }
-        let path = if version == 4 { reader.compressed_name(&previous)? } else { reader.padded_name(start)? };
+        let path = if version == 4 {
+            reader.compressed_name(&previous)?
+        } else {
+            reader.padded_name(start)?
+        };
         previous.clone_from(&path);
         let stage = (flags >> 12) & 3;
         if let (0, Some(mode)) = (stage, FileMode::from_git(mode)) {
@@ -59,13 +63,17 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn take(&mut self, length: usize) -> Result<&'a [u8], BadIndex> {
         let end = self.at.checked_add(length).ok_or(BadIndex("too long"))?;
-        let taken = self.bytes.get(self.at..end).ok_or(BadIndex("ends too early"))?;
+        let taken = self
+            .bytes
+            .get(self.at..end)
+            .ok_or(BadIndex("ends too early"))?;
         self.at = end;
         Ok(taken)
     }
 
     fn u32(&mut self) -> Result<u32, BadIndex> {
-        self.take(4).map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]))
+        self.take(4)
+            .map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]))
     }
 
     fn u16(&mut self) -> Result<u16, BadIndex> {
@@ -74,7 +82,10 @@ impl<'a> Reader<'a> {
 
     fn name(&mut self) -> Result<&'a [u8], BadIndex> {
         let rest = &self.bytes[self.at..];
-        let length = rest.iter().position(|&byte| byte == 0).ok_or(BadIndex("a name has no end"))?;
+        let length = rest
+            .iter()
+            .position(|&byte| byte == 0)
+            .ok_or(BadIndex("a name has no end"))?;
         let name = self.take(length)?;
         self.at += 1;
         Ok(name)
@@ -94,10 +105,16 @@ impl<'a> Reader<'a> {
         let mut dropped = usize::from(byte & 0x7f);
         while byte & 0x80 != 0 {
             byte = self.take(1)?[0];
-            dropped = dropped.checked_add(1).and_then(|n| n.checked_mul(128)).ok_or(BadIndex("a number is too large"))?;
+            dropped = dropped
+                .checked_add(1)
+                .and_then(|n| n.checked_mul(128))
+                .ok_or(BadIndex("a number is too large"))?;
             dropped += usize::from(byte & 0x7f);
         }
-        let kept = previous.len().checked_sub(dropped).ok_or(BadIndex("a name is shorter than nothing"))?;
+        let kept = previous
+            .len()
+            .checked_sub(dropped)
+            .ok_or(BadIndex("a name is shorter than nothing"))?;
         if previous.len() > 1 << 20 {
             return Err(BadIndex("a name is too long"));
         }

@@ -61,8 +61,10 @@ pub use mirror::{Mirror, MirrorError};
 pub use names::{CommitId, CommitRef, InvalidName, ObjectId, RefName, TreeId};
 pub use patch::Conflict;
 pub use process::{Git, GitError};
-pub use remote::{Credentials, RefSpec, Resolved, ResolveError};
-pub use repository::{ApplyError, ApplyPlan, Applied, Remote, Repository, RepositoryError, ThreeWay};
+pub use remote::{Credentials, RefSpec, ResolveError, Resolved};
+pub use repository::{
+    Applied, ApplyError, ApplyPlan, Remote, Repository, RepositoryError, ThreeWay,
+};
 pub use summary::{ChangeKind, FileChange, FileMode};
 pub use url::{InvalidUrl, RepoUrl};
 #[cfg(unix)]

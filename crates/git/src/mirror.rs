@@ -51,8 +51,17 @@ impl Mirror {
     /// Names the mirror; nothing is made before [`Mirror::ensure_commit`].
     pub fn new(git: Git, root: &Path, url: RepoUrl, credentials: Credentials) -> Self {
         let digest = Sha256::digest(url.as_str().as_bytes());
-        let name = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-        Self { git, url, root: root.to_owned(), name, credentials }
+        let name = digest[..16]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        Self {
+            git,
+            url,
+            root: root.to_owned(),
+            name,
+            credentials,
+        }
     }
 
     pub fn url(&self) -> &RepoUrl {
@@ -87,15 +96,27 @@ impl Mirror {
         drop(lock);
         match found {
             Found::Yes(id) => Ok(id),
-            Found::Ambiguous => Err(MirrorError::Ambiguous { url: self.url.clone(), commit: commit.clone() }),
-            Found::No | Found::Broken => Err(MirrorError::CommitMissing { url: self.url.clone(), commit: commit.clone() }),
+            Found::Ambiguous => Err(MirrorError::Ambiguous {
+                url: self.url.clone(),
+                commit: commit.clone(),
+            }),
+            Found::No | Found::Broken => Err(MirrorError::CommitMissing {
+                url: self.url.clone(),
+                commit: commit.clone(),
+            }),
         }
     }
 
     /// Makes a working tree of a commit that [`Mirror::ensure_commit`] gave. If the copy turns out to be damaged it is made anew, once.
-    pub async fn checkout(&self, commit: &CommitId, request: &CheckoutRequest) -> Result<Checkout, CheckoutError> {
+    pub async fn checkout(
+        &self,
+        commit: &CommitId,
+        request: &CheckoutRequest,
+    ) -> Result<Checkout, CheckoutError> {
         let first = Checkout::make(&self.git, self, commit, request).await;
-        let Err(CheckoutError::Damaged { .. }) = &first else { return first };
+        let Err(CheckoutError::Damaged { .. }) = &first else {
+            return first;
+        };
         tracing::warn!(url = %self.url, "mirror is damaged, making it anew");
         let lock = self.lock().await?;
         self.make().await?;
@@ -110,8 +131,16 @@ impl Mirror {
             return Ok(Found::No);
         }
         let wanted = format!("{commit}^{{commit}}");
-        let call = self.git.call("look for the commit").git_dir(&dir).args(["rev-parse", "--verify", "--end-of-options"]).arg(wanted);
-        let output = call.output().await.map_err(|source| MirrorError::Local { url: self.url.clone(), source })?;
+        let call = self
+            .git
+            .call("look for the commit")
+            .git_dir(&dir)
+            .args(["rev-parse", "--verify", "--end-of-options"])
+            .arg(wanted);
+        let output = call.output().await.map_err(|source| MirrorError::Local {
+            url: self.url.clone(),
+            source,
+        })?;
         if output.code == Some(0) {
             return match CommitId::parse(output.text().trim()) {
                 Ok(id) => Ok(Found::Yes(id)),
@@ -123,7 +152,9 @@ impl Mirror {
             return Ok(Found::Ambiguous);
         }
         // An absent object is told by this one sentence; whatever else git says speaks of a broken copy.
-        let absent = stderr.lines().all(|line| line.contains("Needed a single revision"));
+        let absent = stderr
+            .lines()
+            .all(|line| line.contains("Needed a single revision"));
         Ok(if absent { Found::No } else { Found::Broken })
     }
 
@@ -131,7 +162,10 @@ impl Mirror {
     async fn update(&self, commit: &CommitRef) -> Result<Found, MirrorError> {
         if !self.git_dir().exists() {
             self.make().await?;
-        } else if let Err(fault) = self.fetch(&["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]).await {
+        } else if let Err(fault) = self
+            .fetch(&["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"])
+            .await
+        {
             match explain(&self.url, fault) {
                 ResolveError::Other { source, .. } => {
                     tracing::warn!(url = %self.url, error = %source, "mirror cannot be updated, making it anew");
@@ -147,7 +181,10 @@ impl Mirror {
                 match self.fetch(&[&kept]).await {
                     Ok(()) => self.find(commit).await,
                     Err(GitError::Failed { .. }) => Ok(Found::No),
-                    Err(source) => Err(MirrorError::Local { url: self.url.clone(), source }),
+                    Err(source) => Err(MirrorError::Local {
+                        url: self.url.clone(),
+                        source,
+                    }),
                 }
             }
             (Found::Broken, _) => {
@@ -159,24 +196,62 @@ impl Mirror {
     }
 
     async fn fetch(&self, refspecs: &[&str]) -> Result<(), GitError> {
-        let call = self.git.call("fetch from the repository").git_dir(&self.git_dir());
-        let call = call.args(["fetch", "--quiet", "--force", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance"]);
-        let call = if refspecs.len() > 1 { call.arg("--prune") } else { call };
-        let call = call.args(["--no-recurse-submodules", "--"]).arg(self.url.as_str()).args(refspecs);
-        let call = self.credentials.add_to(call).env("GIT_ALLOW_PROTOCOL", self.url.protocol().as_str());
+        let call = self
+            .git
+            .call("fetch from the repository")
+            .git_dir(&self.git_dir());
+        let call = call.args([
+            "fetch",
+            "--quiet",
+            "--force",
+            "--no-tags",
+            "--no-write-fetch-head",
+            "--no-auto-maintenance",
+        ]);
+        let call = if refspecs.len() > 1 {
+            call.arg("--prune")
+        } else {
+            call
+        };
+        let call = call
+            .args(["--no-recurse-submodules", "--"])
+            .arg(self.url.as_str())
+            .args(refspecs);
+        let call = self
+            .credentials
+            .add_to(call)
+            .env("GIT_ALLOW_PROTOCOL", self.url.protocol().as_str());
         call.limit(TRANSFER_LIMIT).success().await.map(drop)
     }
 
     /// Makes the whole copy in a private folder and puts it in place by a rename, so that nobody ever sees a part. Needs the lock.
     async fn make(&self) -> Result<(), MirrorError> {
         let prefix = format!("tmp-{}-", self.name);
-        self.remove_leftovers(&prefix).map_err(|source| self.folder_error(source))?;
-        let private = tempfile::Builder::new().prefix(&prefix).tempdir_in(&self.root).map_err(|source| self.folder_error(source))?;
+        self.remove_leftovers(&prefix)
+            .map_err(|source| self.folder_error(source))?;
+        let private = tempfile::Builder::new()
+            .prefix(&prefix)
+            .tempdir_in(&self.root)
+            .map_err(|source| self.folder_error(source))?;
         let fresh = private.path().join("fresh");
-        let call = self.git.call("copy the repository").args(["clone", "--quiet", "--bare", "--no-local", "--template="]);
+        let call = self.git.call("copy the repository").args([
+            "clone",
+            "--quiet",
+            "--bare",
+            "--no-local",
+            "--template=",
+        ]);
         // Sandboxes run as other users and must be able to read the objects, whatever our umask is.
-        let call = call.args(["--config", "core.sharedRepository=0644", "--config", "gc.auto=0", "--"]);
-        let call = self.credentials.add_to(call.arg(self.url.as_str()).arg(&fresh));
+        let call = call.args([
+            "--config",
+            "core.sharedRepository=0644",
+            "--config",
+            "gc.auto=0",
+            "--",
+        ]);
+        let call = self
+            .credentials
+            .add_to(call.arg(self.url.as_str()).arg(&fresh));
         let call = call.env("GIT_ALLOW_PROTOCOL", self.url.protocol().as_str());
         let made = call.limit(TRANSFER_LIMIT).success().await;
         made.map_err(|fault| MirrorError::Remote(Box::new(explain(&self.url, fault))))?;
@@ -203,17 +278,30 @@ impl Mirror {
 
     /// Waits for the lock; dropping the file releases it. A caller that gives up leaves a thread that takes and drops it later.
     async fn lock(&self) -> Result<File, MirrorError> {
-        let (root, path) = (self.root.clone(), self.root.join(format!("{}.lock", self.name)));
+        let (root, path) = (
+            self.root.clone(),
+            self.root.join(format!("{}.lock", self.name)),
+        );
         let locked = tokio::task::spawn_blocking(move || {
             std::fs::create_dir_all(&root)?;
-            let file = File::options().create(true).truncate(false).write(true).open(path)?;
+            let file = File::options()
+                .create(true)
+                .truncate(false)
+                .write(true)
+                .open(path)?;
             file.lock()?;
             Ok(file)
         });
-        locked.await.unwrap_or_else(|fault| Err(io::Error::other(fault))).map_err(|source| self.folder_error(source))
+        locked
+            .await
+            .unwrap_or_else(|fault| Err(io::Error::other(fault)))
+            .map_err(|source| self.folder_error(source))
     }
 
     fn folder_error(&self, source: io::Error) -> MirrorError {
-        MirrorError::Folder { path: self.root.display().to_string(), source }
+        MirrorError::Folder {
+            path: self.root.display().to_string(),
+            source,
+        }
     }
 }

@@ -14,7 +14,11 @@ pub struct InvalidName {
 impl InvalidName {
     fn new(what: &'static str, value: &str, reason: &'static str) -> Self {
         let value = value.chars().take(120).collect();
-        Self { what, value, reason }
+        Self {
+            what,
+            value,
+            reason,
+        }
     }
 }
 
@@ -61,12 +65,15 @@ impl RefName {
             return Some("git allows none of '..', '@{' and '//' in a branch name");
         }
         if name == "@" || name == "HEAD" || name.starts_with("refs/") {
-            return Some("this name has a meaning of its own in git; give a branch name such as main");
+            return Some(
+                "this name has a meaning of its own in git; give a branch name such as main",
+            );
         }
         if name.ends_with('/') || name.ends_with('.') {
             return Some("it ends with '/' or '.'");
         }
-        let bad_part = |part: &str| part.is_empty() || part.starts_with('.') || part.ends_with(".lock");
+        let bad_part =
+            |part: &str| part.is_empty() || part.starts_with('.') || part.ends_with(".lock");
         if name.split('/').any(bad_part) {
             return Some("a part between slashes is empty, begins with '.' or ends with '.lock'");
         }
@@ -96,7 +103,11 @@ impl ObjectId {
     pub fn parse(text: &str) -> Result<Self, InvalidName> {
         let whole = matches!(text.len(), 40 | 64) && text.bytes().all(|b| b.is_ascii_hexdigit());
         if !whole {
-            return Err(InvalidName::new("object id", text, "it must be 40 or 64 hexadecimal digits"));
+            return Err(InvalidName::new(
+                "object id",
+                text,
+                "it must be 40 or 64 hexadecimal digits",
+            ));
         }
         Ok(Self(text.to_ascii_lowercase()))
     }
@@ -179,7 +190,11 @@ impl CommitRef {
     pub fn parse(text: &str) -> Result<Self, InvalidName> {
         let hexadecimal = text.bytes().all(|b| b.is_ascii_hexdigit());
         if !hexadecimal || text.len() < 7 || text.len() > 64 {
-            return Err(InvalidName::new("commit", text, "give 7 to 64 hexadecimal digits of a commit id"));
+            return Err(InvalidName::new(
+                "commit",
+                text,
+                "give 7 to 64 hexadecimal digits of a commit id",
+            ));
         }
         match CommitId::parse(text) {
             Ok(id) => Ok(Self::Full(id)),

@@ -37,16 +37,27 @@ const REASONS: [&str; 10] = [
 pub(crate) fn conflicts_in(stderr: &str) -> Vec<Conflict> {
     let mut conflicts: Vec<Conflict> = Vec::new();
     for line in stderr.lines() {
-        let Some(text) = line.strip_prefix("error: ").or_else(|| line.strip_prefix("fatal: ")) else { continue };
+        let Some(text) = line
+            .strip_prefix("error: ")
+            .or_else(|| line.strip_prefix("fatal: "))
+        else {
+            continue;
+        };
         // "patch failed: file:12" comes before "file: patch does not apply", which says the same.
         if text.starts_with("patch failed: ") {
             continue;
         }
         let split = REASONS.iter().find_map(|reason| {
             let path = text.strip_suffix(reason)?.strip_suffix(": ")?;
-            Some(Conflict { path: path.to_owned(), reason: (*reason).to_owned() })
+            Some(Conflict {
+                path: path.to_owned(),
+                reason: (*reason).to_owned(),
+            })
         });
-        let conflict = split.unwrap_or_else(|| Conflict { path: String::new(), reason: text.to_owned() });
+        let conflict = split.unwrap_or_else(|| Conflict {
+            path: String::new(),
+            reason: text.to_owned(),
+        });
         if !conflicts.contains(&conflict) {
             conflicts.push(conflict);
         }

@@ -1,6 +1,8 @@
 //! Starting git: scrubbed environment, argument vectors only, time limits, whole process group killed.
 
 mod call;
+#[cfg(all(test, unix))]
+mod tests;
 
 pub(crate) use call::{Call, Input};
 
@@ -18,15 +20,31 @@ pub enum GitError {
     #[error("git cannot be started from {program}; install git 2.41 or newer, or name its path")]
     Start { program: String, source: io::Error },
     #[error("git took longer than {limit_ms} ms to {operation} and was stopped")]
-    TimedOut { operation: &'static str, limit_ms: u128 },
+    TimedOut {
+        operation: &'static str,
+        limit_ms: u128,
+    },
     #[error("git failed to {operation}: {stderr}")]
-    Failed { operation: &'static str, code: Option<i32>, stderr: String },
+    Failed {
+        operation: &'static str,
+        code: Option<i32>,
+        stderr: String,
+    },
     #[error("git wrote more than {limit_bytes} bytes to {operation}")]
-    OutputTooLarge { operation: &'static str, limit_bytes: usize },
+    OutputTooLarge {
+        operation: &'static str,
+        limit_bytes: usize,
+    },
     #[error("git answered something unexpected to {operation}: {answer}")]
-    Unexpected { operation: &'static str, answer: String },
+    Unexpected {
+        operation: &'static str,
+        answer: String,
+    },
     #[error("input or output failed while git was to {operation}")]
-    Io { operation: &'static str, source: io::Error },
+    Io {
+        operation: &'static str,
+        source: io::Error,
+    },
 }
 
 /// Settings that hold in every repository this crate owns. `safe.directory` is here because a worker that runs as root mirrors repositories
@@ -60,7 +78,18 @@ const PASSED_ON: [&str; 12] = [
 ];
 
 /// Variables that git needs in the user's own repository. `GIT_DIR` and its kin are deliberately absent: the folder decides.
-const USERS_OWN: [&str; 10] = ["PATH", "HOME", "XDG_CONFIG_HOME", "USER", "LOGNAME", "TMPDIR", "USERPROFILE", "SYSTEMROOT", "APPDATA", "TEMP"];
+const USERS_OWN: [&str; 10] = [
+    "PATH",
+    "HOME",
+    "XDG_CONFIG_HOME",
+    "USER",
+    "LOGNAME",
+    "TMPDIR",
+    "USERPROFILE",
+    "SYSTEMROOT",
+    "APPDATA",
+    "TEMP",
+];
 
 /// A git binary with the environment in which it is started.
 #[derive(Debug, Clone)]
@@ -74,8 +103,15 @@ impl Git {
     ///
     /// `search_path` is the value of PATH for git and ssh. `private_dir` is made if missing and holds nothing but our configuration file; it
     /// must not be writable for agents.
-    pub fn isolated(program: impl Into<PathBuf>, search_path: &OsStr, private_dir: &Path) -> Result<Self, GitError> {
-        let io = |source| GitError::Io { operation: "prepare its private folder", source };
+    pub fn isolated(
+        program: impl Into<PathBuf>,
+        search_path: &OsStr,
+        private_dir: &Path,
+    ) -> Result<Self, GitError> {
+        let io = |source| GitError::Io {
+            operation: "prepare its private folder",
+            source,
+        };
         std::fs::create_dir_all(private_dir).map_err(io)?;
         let private_dir = private_dir.canonicalize().map_err(io)?;
         let config = private_dir.join("gitconfig");
@@ -84,7 +120,10 @@ impl Git {
             std::fs::write(fresh.path(), PRIVATE_CONFIG).map_err(io)?;
             fresh.persist(&config).map_err(|fault| io(fault.error))?;
         }
-        let mut git = Self { program: program.into(), environment: Vec::new() };
+        let mut git = Self {
+            program: program.into(),
+            environment: Vec::new(),
+        };
         git.set("PATH", search_path);
         git.set("HOME", private_dir.as_os_str());
         git.set("GIT_CONFIG_GLOBAL", config.as_os_str());
@@ -92,7 +131,10 @@ impl Git {
         git.set("GIT_ATTR_NOSYSTEM", OsStr::new("1"));
         git.set("GIT_NO_REPLACE_OBJECTS", OsStr::new("1"));
         // A constant; git gives it to a shell, host and path are added by git as quoted arguments.
-        git.set("GIT_SSH_COMMAND", OsStr::new("ssh -o BatchMode=yes -o ConnectTimeout=15"));
+        git.set(
+            "GIT_SSH_COMMAND",
+            OsStr::new("ssh -o BatchMode=yes -o ConnectTimeout=15"),
+        );
         git.set("GIT_SSH_VARIANT", OsStr::new("ssh"));
         git.set_always();
         Ok(git)
@@ -100,8 +142,14 @@ impl Git {
 
     /// A git for the user's own repository: the user's configuration applies, hooks and fsmonitor do not. Of `environment` (all variables of
     /// the process) only the few are taken that git needs to find that configuration.
-    pub fn for_user(program: impl Into<PathBuf>, environment: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
-        let mut git = Self { program: program.into(), environment: Vec::new() };
+    pub fn for_user(
+        program: impl Into<PathBuf>,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Self {
+        let mut git = Self {
+            program: program.into(),
+            environment: Vec::new(),
+        };
         for (name, value) in environment {
             if name.to_str().is_some_and(|name| USERS_OWN.contains(&name)) {
                 git.environment.push((name, value));
@@ -112,7 +160,10 @@ impl Git {
     }
 
     /// Adds those of the process's variables that say how to reach the network (proxies, certificates, ssh agent); others are ignored.
-    pub fn with_network_environment(mut self, environment: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
+    pub fn with_network_environment(
+        mut self,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Self {
         for (name, value) in environment {
             if name.to_str().is_some_and(|name| PASSED_ON.contains(&name)) {
                 self.set(name, &value);
@@ -141,7 +192,12 @@ impl Git {
 
     /// The version line of the binary, for `doctor`.
     pub async fn version(&self) -> Result<String, GitError> {
-        let output = self.call("tell its version").arg("version").limit(Duration::from_secs(10)).success().await?;
+        let output = self
+            .call("tell its version")
+            .arg("version")
+            .limit(Duration::from_secs(10))
+            .success()
+            .await?;
         Ok(output.text().trim().to_owned())
     }
 }

@@ -43,15 +43,35 @@ pub struct Resolved {
 #[derive(Debug, thiserror::Error)]
 pub enum ResolveError {
     #[error("there is no git repository at {url}; check the address")]
-    NotFound { url: RepoUrl, #[source] source: Option<GitError> },
-    #[error("the repository {url} may not be read; it does not exist, is private, or is not readable for the user that runs Outwork")]
-    Unreadable { url: RepoUrl, #[source] source: Option<GitError> },
-    #[error("the repository {url} cannot be reached; check the host name and the network, then try again")]
-    Unreachable { url: RepoUrl, #[source] source: Option<GitError> },
+    NotFound {
+        url: RepoUrl,
+        #[source]
+        source: Option<GitError>,
+    },
+    #[error(
+        "the repository {url} may not be read; it does not exist, is private, or is not readable for the user that runs Outwork"
+    )]
+    Unreadable {
+        url: RepoUrl,
+        #[source]
+        source: Option<GitError>,
+    },
+    #[error(
+        "the repository {url} cannot be reached; check the host name and the network, then try again"
+    )]
+    Unreachable {
+        url: RepoUrl,
+        #[source]
+        source: Option<GitError>,
+    },
     #[error("{url} did not answer within {limit_ms} ms; try again")]
     TimedOut { url: RepoUrl, limit_ms: u128 },
     #[error("{url} has no branch {branch}; {}", hint(.existing))]
-    BranchMissing { url: RepoUrl, branch: RefName, existing: Vec<String> },
+    BranchMissing {
+        url: RepoUrl,
+        branch: RefName,
+        existing: Vec<String>,
+    },
     #[error("{url} has no default branch; name one: {}", hint(.existing))]
     NoDefaultBranch { url: RepoUrl, existing: Vec<String> },
     #[error("{url} has no commits yet; push one first")]
@@ -69,61 +89,115 @@ fn hint(existing: &[String]) -> String {
 
 impl Git {
     /// Finds the commit of a branch. A commit is given back as it is, without asking anybody.
-    pub async fn resolve(&self, url: &RepoUrl, spec: &RefSpec, credentials: Credentials) -> Result<Resolved, ResolveError> {
+    pub async fn resolve(
+        &self,
+        url: &RepoUrl,
+        spec: &RefSpec,
+        credentials: Credentials,
+    ) -> Result<Resolved, ResolveError> {
         match spec {
-            RefSpec::Commit(commit) => Ok(Resolved { commit: commit.clone(), branch: None }),
+            RefSpec::Commit(commit) => Ok(Resolved {
+                commit: commit.clone(),
+                branch: None,
+            }),
             RefSpec::DefaultBranch => self.resolve_default(url, credentials).await,
             RefSpec::Branch(branch) => self.resolve_branch(url, branch, credentials).await,
         }
     }
 
-    async fn resolve_default(&self, url: &RepoUrl, credentials: Credentials) -> Result<Resolved, ResolveError> {
+    async fn resolve_default(
+        &self,
+        url: &RepoUrl,
+        credentials: Credentials,
+    ) -> Result<Resolved, ResolveError> {
         let mut branch = None;
         let mut commit = None;
         for line in self.list(url, "HEAD", credentials).await? {
-            match line.split_once('\t') {
-                Some((target, "HEAD")) => match target.strip_prefix("ref: ") {
-                    Some(name) => branch = RefName::parse(name).ok(),
-                    None => commit = CommitId::parse(target).ok(),
-                },
-                Some(_) | None => {}
+            let Some((target, "HEAD")) = line.split_once('\t') else {
+                continue;
+            };
+            match target.strip_prefix("ref: ") {
+                Some(name) => branch = RefName::parse(name).ok(),
+                None => commit = CommitId::parse(target).ok(),
             }
         }
         if let Some(commit) = commit {
-            return Ok(Resolved { commit: CommitRef::Full(commit), branch });
+            return Ok(Resolved {
+                commit: CommitRef::Full(commit),
+                branch,
+            });
         }
         match self.branches(url, credentials).await?.as_slice() {
             [] => Err(ResolveError::Empty { url: url.clone() }),
-            names => Err(ResolveError::NoDefaultBranch { url: url.clone(), existing: names.iter().take(BRANCHES_NAMED).cloned().collect() }),
+            names => Err(ResolveError::NoDefaultBranch {
+                url: url.clone(),
+                existing: names.iter().take(BRANCHES_NAMED).cloned().collect(),
+            }),
         }
     }
 
-    async fn resolve_branch(&self, url: &RepoUrl, branch: &RefName, credentials: Credentials) -> Result<Resolved, ResolveError> {
+    async fn resolve_branch(
+        &self,
+        url: &RepoUrl,
+        branch: &RefName,
+        credentials: Credentials,
+    ) -> Result<Resolved, ResolveError> {
         let full = branch.full();
         // git matches the end of a name: refs/heads/x also lists refs/remotes/y/refs/heads/x, so the name is compared.
         let lines = self.list(url, &full, credentials).await?;
-        let found = lines.iter().filter_map(|line| line.split_once('\t')).find(|(_, name)| *name == full);
+        let found = lines
+            .iter()
+            .filter_map(|line| line.split_once('\t'))
+            .find(|(_, name)| *name == full);
         if let Some(commit) = found.and_then(|(id, _)| CommitId::parse(id).ok()) {
-            return Ok(Resolved { commit: CommitRef::Full(commit), branch: Some(branch.clone()) });
+            return Ok(Resolved {
+                commit: CommitRef::Full(commit),
+                branch: Some(branch.clone()),
+            });
         }
         let names = self.branches(url, credentials).await?;
         if names.is_empty() {
             return Err(ResolveError::Empty { url: url.clone() });
         }
-        Err(ResolveError::BranchMissing { url: url.clone(), branch: branch.clone(), existing: closest(branch.as_str(), names) })
+        Err(ResolveError::BranchMissing {
+            url: url.clone(),
+            branch: branch.clone(),
+            existing: closest(branch.as_str(), names),
+        })
     }
 
-    async fn branches(&self, url: &RepoUrl, credentials: Credentials) -> Result<Vec<String>, ResolveError> {
+    async fn branches(
+        &self,
+        url: &RepoUrl,
+        credentials: Credentials,
+    ) -> Result<Vec<String>, ResolveError> {
         let lines = self.list(url, "refs/heads/*", credentials).await?;
-        let name = |line: &String| line.split_once("\trefs/heads/").map(|(_, name)| name.to_owned());
+        let name = |line: &String| {
+            line.split_once("\trefs/heads/")
+                .map(|(_, name)| name.to_owned())
+        };
         Ok(lines.iter().filter_map(name).collect())
     }
 
-    async fn list(&self, url: &RepoUrl, pattern: &str, credentials: Credentials) -> Result<Vec<String>, ResolveError> {
+    async fn list(
+        &self,
+        url: &RepoUrl,
+        pattern: &str,
+        credentials: Credentials,
+    ) -> Result<Vec<String>, ResolveError> {
         check_local(url)?;
-        let call = self.call("list the branches of the repository").args(["ls-remote", "--quiet", "--symref", "--"]);
+        let call = self.call("list the branches of the repository").args([
+            "ls-remote",
+            "--quiet",
+            "--symref",
+            "--",
+        ]);
         let call = credentials.add_to(call.arg(url.as_str()).arg(pattern));
-        let answer = call.env("GIT_ALLOW_PROTOCOL", url.protocol().as_str()).limit(RESOLVE_LIMIT).success().await;
+        let answer = call
+            .env("GIT_ALLOW_PROTOCOL", url.protocol().as_str())
+            .limit(RESOLVE_LIMIT)
+            .success()
+            .await;
         let answer = answer.map_err(|fault| explain(url, fault))?;
         Ok(answer.text().lines().map(str::to_owned).collect())
     }
@@ -131,16 +205,30 @@ impl Git {
 
 /// For a folder the operating system says more than git does.
 fn check_local(url: &RepoUrl) -> Result<(), ResolveError> {
-    let Some(path) = url.local_path() else { return Ok(()) };
+    let Some(path) = url.local_path() else {
+        return Ok(());
+    };
     match std::fs::read_dir(path).map_err(|fault| fault.kind()) {
         Ok(_) | Err(std::io::ErrorKind::NotADirectory) => Ok(()),
-        Err(std::io::ErrorKind::PermissionDenied) => Err(ResolveError::Unreadable { url: url.clone(), source: None }),
-        Err(_) => Err(ResolveError::NotFound { url: url.clone(), source: None }),
+        Err(std::io::ErrorKind::PermissionDenied) => Err(ResolveError::Unreadable {
+            url: url.clone(),
+            source: None,
+        }),
+        Err(_) => Err(ResolveError::NotFound {
+            url: url.clone(),
+            source: None,
+        }),
     }
 }
 
-const NOT_FOUND: [&str; 6] =
-    ["does not appear to be a git repository", "not found", "no such file or directory", "does not exist", "error: 404", "not a git repository"];
+const NOT_FOUND: [&str; 6] = [
+    "does not appear to be a git repository",
+    "not found",
+    "no such file or directory",
+    "does not exist",
+    "error: 404",
+    "not a git repository",
+];
 const UNREADABLE: [&str; 12] = [
     "authentication failed",
     "could not read username",
@@ -176,19 +264,36 @@ const UNREACHABLE: [&str; 14] = [
 pub(crate) fn explain(url: &RepoUrl, fault: GitError) -> ResolveError {
     let url = url.clone();
     let text = match &fault {
-        GitError::TimedOut { limit_ms, .. } => return ResolveError::TimedOut { url, limit_ms: *limit_ms },
+        GitError::TimedOut { limit_ms, .. } => {
+            return ResolveError::TimedOut {
+                url,
+                limit_ms: *limit_ms,
+            };
+        }
         GitError::Failed { stderr, .. } => stderr.to_ascii_lowercase(),
-        GitError::Start { .. } | GitError::OutputTooLarge { .. } | GitError::Unexpected { .. } | GitError::Io { .. } => {
+        GitError::Start { .. }
+        | GitError::OutputTooLarge { .. }
+        | GitError::Unexpected { .. }
+        | GitError::Io { .. } => {
             return ResolveError::Other { url, source: fault };
         }
     };
     let says = |needles: &[&str]| needles.iter().any(|needle| text.contains(needle));
     if says(&UNREADABLE) {
-        ResolveError::Unreadable { url, source: Some(fault) }
+        ResolveError::Unreadable {
+            url,
+            source: Some(fault),
+        }
     } else if says(&UNREACHABLE) {
-        ResolveError::Unreachable { url, source: Some(fault) }
+        ResolveError::Unreachable {
+            url,
+            source: Some(fault),
+        }
     } else if says(&NOT_FOUND) {
-        ResolveError::NotFound { url, source: Some(fault) }
+        ResolveError::NotFound {
+            url,
+            source: Some(fault),
+        }
     } else {
         ResolveError::Other { url, source: fault }
     }

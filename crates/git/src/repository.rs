@@ -13,7 +13,11 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum RepositoryError {
     #[error("{path} is not in a git repository; go to one, or name it")]
-    NotARepository { path: String, #[source] source: Option<GitError> },
+    NotARepository {
+        path: String,
+        #[source]
+        source: Option<GitError>,
+    },
     #[error("{path} is a repository without a working tree")]
     Bare { path: String },
     #[error(transparent)]
@@ -30,7 +34,10 @@ pub enum ApplyError {
     NotWritten { source: GitError },
     /// Writing failed, and so did putting back.
     #[error("the diff could not be written, and these files could not be put back: {}", .files.join(", "))]
-    NotPutBack { files: Vec<String>, source: GitError },
+    NotPutBack {
+        files: Vec<String>,
+        source: GitError,
+    },
     #[error("{path} cannot be read before the diff is applied")]
     Unreadable { path: String, source: io::Error },
     #[error(transparent)]
@@ -83,15 +90,30 @@ impl Repository {
     pub async fn at(git: Git, dir: &Path) -> Result<Self, RepositoryError> {
         let path = || dir.display().to_string();
         if !dir.is_dir() {
-            return Err(RepositoryError::NotARepository { path: path(), source: None });
+            return Err(RepositoryError::NotARepository {
+                path: path(),
+                source: None,
+            });
         }
-        let output = git.call("find the repository").current_dir(dir).args(["rev-parse", "--show-toplevel"]).output().await?;
+        let output = git
+            .call("find the repository")
+            .current_dir(dir)
+            .args(["rev-parse", "--show-toplevel"])
+            .output()
+            .await?;
         if output.code != Some(0) {
             if output.stderr.contains("must be run in a work tree") {
                 return Err(RepositoryError::Bare { path: path() });
             }
-            let source = GitError::Failed { operation: "find the repository", code: output.code, stderr: output.stderr };
-            return Err(RepositoryError::NotARepository { path: path(), source: Some(source) });
+            let source = GitError::Failed {
+                operation: "find the repository",
+                code: output.code,
+                stderr: output.stderr,
+            };
+            return Err(RepositoryError::NotARepository {
+                path: path(),
+                source: Some(source),
+            });
         }
         let top_level = path_from(output.stdout.strip_suffix(b"\n").unwrap_or(&output.stdout));
         Ok(Self { git, top_level })
@@ -103,30 +125,64 @@ impl Repository {
 
     /// The branch checked out; none if HEAD is detached or the name is one that Outwork does not take.
     pub async fn branch(&self) -> Result<Option<RefName>, GitError> {
-        let output = self.call("name the current branch").args(["symbolic-ref", "--quiet", "--short", "HEAD"]).output().await?;
-        Ok(RefName::parse(output.text().trim_end_matches('\n')).ok().filter(|_| output.code == Some(0)))
+        let output = self
+            .call("name the current branch")
+            .args(["symbolic-ref", "--quiet", "--short", "HEAD"])
+            .output()
+            .await?;
+        Ok(RefName::parse(output.text().trim_end_matches('\n'))
+            .ok()
+            .filter(|_| output.code == Some(0)))
     }
 
     /// The commit checked out; none in a repository without commits.
     pub async fn head(&self) -> Result<Option<CommitId>, GitError> {
-        let call = self.call("name the current commit").args(["rev-parse", "--verify", "--quiet", "--end-of-options", "HEAD^{commit}"]);
+        let call = self.call("name the current commit").args([
+            "rev-parse",
+            "--verify",
+            "--quiet",
+            "--end-of-options",
+            "HEAD^{commit}",
+        ]);
         Ok(CommitId::parse(call.output().await?.text().trim()).ok())
     }
 
     /// Remotes in the order of the configuration, `origin` first. `url.*.insteadOf` rules are applied.
     pub async fn remotes(&self) -> Result<Vec<Remote>, GitError> {
         let mut remotes: Vec<Remote> = Vec::new();
-        for name in self.call("list the remotes").arg("remote").success().await?.text().lines() {
-            let call = self.call("find the address of a remote").args(["remote", "get-url", "--"]).arg(name);
+        for name in self
+            .call("list the remotes")
+            .arg("remote")
+            .success()
+            .await?
+            .text()
+            .lines()
+        {
+            let call = self
+                .call("find the address of a remote")
+                .args(["remote", "get-url", "--"])
+                .arg(name);
             let address = call.success().await?.text();
             let address = address.trim_end_matches('\n');
             let local = self.top_level.join(address);
             // A relative folder is meant from the top of the repository.
             let relative = address.starts_with('.') && local.is_dir();
-            let absolute = if relative { local.canonicalize().ok() } else { None };
-            let text = absolute.map_or_else(|| address.to_owned(), |path| path.display().to_string());
-            let remote = Remote { name: name.to_owned(), url: RepoUrl::parse(&text) };
-            if name == "origin" { remotes.insert(0, remote) } else { remotes.push(remote) }
+            let absolute = if relative {
+                local.canonicalize().ok()
+            } else {
+                None
+            };
+            let text =
+                absolute.map_or_else(|| address.to_owned(), |path| path.display().to_string());
+            let remote = Remote {
+                name: name.to_owned(),
+                url: RepoUrl::parse(&text),
+            };
+            if name == "origin" {
+                remotes.insert(0, remote)
+            } else {
+                remotes.push(remote)
+            }
         }
         Ok(remotes)
     }
@@ -134,14 +190,30 @@ impl Repository {
     /// What applying the patch would do; changes nothing.
     pub async fn preflight(&self, patch: &[u8]) -> Result<ApplyPlan, ApplyError> {
         if patch.is_empty() {
-            return Ok(ApplyPlan { files: Vec::new(), conflicts: Vec::new() });
+            return Ok(ApplyPlan {
+                files: Vec::new(),
+                conflicts: Vec::new(),
+            });
         }
-        let output = self.apply_call("read the diff").args(["--numstat", "-z", "-"]).input(Input::Bytes(patch)).output().await?;
+        let output = self
+            .apply_call("read the diff")
+            .args(["--numstat", "-z", "-"])
+            .input(Input::Bytes(patch))
+            .output()
+            .await?;
         if output.code != Some(0) {
-            return Ok(ApplyPlan { files: Vec::new(), conflicts: reasons("read the diff", output.code, output.stderr)? });
+            return Ok(ApplyPlan {
+                files: Vec::new(),
+                conflicts: reasons("read the diff", output.code, output.stderr)?,
+            });
         }
         let files = paths_in(&output.stdout);
-        let checked = self.apply_call("check the diff").args(["--check", "-"]).input(Input::Bytes(patch)).output().await?;
+        let checked = self
+            .apply_call("check the diff")
+            .args(["--check", "-"])
+            .input(Input::Bytes(patch))
+            .output()
+            .await?;
         let conflicts = match checked.code {
             Some(0) => Vec::new(),
             code => reasons("check the diff", code, checked.stderr)?,
@@ -153,35 +225,116 @@ impl Repository {
     pub async fn apply(&self, patch: &[u8], three_way: ThreeWay) -> Result<Applied, ApplyError> {
         let plan = self.preflight(patch).await?;
         if plan.files.is_empty() && plan.conflicts.is_empty() {
-            return Ok(Applied { files: plan.files, conflicted: Vec::new() });
+            return Ok(Applied {
+                files: plan.files,
+                conflicted: Vec::new(),
+            });
         }
         match three_way {
             ThreeWay::Yes => self.apply_three_way(patch, plan).await,
-            ThreeWay::No if !plan.conflicts.is_empty() => Err(ApplyError::Conflicts { conflicts: plan.conflicts }),
+            ThreeWay::No if !plan.conflicts.is_empty() => Err(ApplyError::Conflicts {
+                conflicts: plan.conflicts,
+            }),
             ThreeWay::No => self.apply_all_or_nothing(patch, plan.files).await,
         }
     }
 
-    async fn apply_all_or_nothing(&self, patch: &[u8], files: Vec<Vec<u8>>) -> Result<Applied, ApplyError> {
+    async fn apply_all_or_nothing(
+        &self,
+        patch: &[u8],
+        files: Vec<Vec<u8>>,
+    ) -> Result<Applied, ApplyError> {
         let rollback = Rollback::read(&self.top_level, &touched(patch, &files))?;
-        let source = match self.apply_call("apply the diff").arg("-").input(Input::Bytes(patch)).success().await {
-            Ok(_) => return Ok(Applied { files, conflicted: Vec::new() }),
+        let source = match self
+            .apply_call("apply the diff")
+            .arg("-")
+            .input(Input::Bytes(patch))
+            .success()
+            .await
+        {
+            Ok(_) => {
+                return Ok(Applied {
+                    files,
+                    conflicted: Vec::new(),
+                });
+            }
             Err(source) => source,
         };
-        let failed = rollback.put_back();
-        if failed.is_empty() { Err(ApplyError::NotWritten { source }) } else { Err(ApplyError::NotPutBack { files: failed, source }) }
+        Err(rollback.after(source))
     }
 
     async fn apply_three_way(&self, patch: &[u8], plan: ApplyPlan) -> Result<Applied, ApplyError> {
-        let call = self.apply_call("apply the diff").args(["--3way", "-"]).input(Input::Bytes(patch));
-        let output = call.output().await?;
-        let listed = self.call("list the conflicts").args(["diff", "--name-only", "-z", "--diff-filter=U", "--no-ext-diff"]).success().await?;
-        let unmerged: Vec<Vec<u8>> = listed.stdout.split(|&byte| byte == 0).filter(|path| !path.is_empty()).map(<[u8]>::to_vec).collect();
-        let conflicted: Vec<Vec<u8>> = plan.files.iter().filter(|path| unmerged.contains(path)).cloned().collect();
+        let mut rollback = Rollback::read(&self.top_level, &touched(patch, &plan.files))?;
+        let index = self
+            .call("find the index")
+            .args(["rev-parse", "--git-path", "index"])
+            .success()
+            .await?
+            .stdout;
+        rollback.keep_index(
+            self.top_level
+                .join(path_from(index.strip_suffix(b"\n").unwrap_or(&index))),
+        )?;
+        let output = self
+            .apply_call("apply the diff")
+            .args(["--3way", "-"])
+            .input(Input::Bytes(patch))
+            .output()
+            .await;
+        let output = match output {
+            Ok(output) => output,
+            Err(source) => return Err(rollback.after(source)),
+        };
+        let listed = self
+            .call("list the conflicts")
+            .args([
+                "diff",
+                "--name-only",
+                "-z",
+                "--diff-filter=U",
+                "--no-ext-diff",
+            ])
+            .success()
+            .await?;
+        let unmerged: Vec<Vec<u8>> = listed
+            .stdout
+            .split(|&byte| byte == 0)
+            .filter(|path| !path.is_empty())
+            .map(<[u8]>::to_vec)
+            .collect();
+        let conflicted: Vec<Vec<u8>> = plan
+            .files
+            .iter()
+            .filter(|path| unmerged.contains(path))
+            .cloned()
+            .collect();
         match output.code {
-            Some(0) => Ok(Applied { files: plan.files, conflicted }),
-            Some(1) if !conflicted.is_empty() => Ok(Applied { files: plan.files, conflicted }),
-            code => Err(ApplyError::Conflicts { conflicts: reasons("apply the diff", code, output.stderr)? }),
+            Some(0) => Ok(Applied {
+                files: plan.files,
+                conflicted,
+            }),
+            Some(1) if !conflicted.is_empty() => Ok(Applied {
+                files: plan.files,
+                conflicted,
+            }),
+            // git may have written a part of a patch that it then refuses
+            code => {
+                let source = GitError::Failed {
+                    operation: "apply the diff",
+                    code,
+                    stderr: output.stderr,
+                };
+                match (rollback.put_back(), conflicts_of(&source)) {
+                    (failed, _) if !failed.is_empty() => Err(ApplyError::NotPutBack {
+                        files: failed,
+                        source,
+                    }),
+                    (_, conflicts) if conflicts.is_empty() => {
+                        Err(ApplyError::NotWritten { source })
+                    }
+                    (_, conflicts) => Err(ApplyError::Conflicts { conflicts }),
+                }
+            }
         }
     }
 
@@ -192,23 +345,58 @@ impl Repository {
 
     /// The user's settings for `git apply` must not change what a diff means.
     fn apply_call(&self, operation: &'static str) -> Call<'_> {
-        let call = self.call(operation).args(["-c", "apply.whitespace=nowarn", "-c", "apply.ignoreWhitespace=no"]);
-        call.args(["apply", "--binary", "--whitespace=nowarn", "--no-ignore-whitespace", "-p1"])
+        let call = self.call(operation).args([
+            "-c",
+            "apply.whitespace=nowarn",
+            "-c",
+            "apply.ignoreWhitespace=no",
+        ]);
+        call.args([
+            "apply",
+            "--binary",
+            "--whitespace=nowarn",
+            "--no-ignore-whitespace",
+            "-p1",
+        ])
     }
 }
 
-fn reasons(operation: &'static str, code: Option<i32>, stderr: String) -> Result<Vec<Conflict>, ApplyError> {
+fn conflicts_of(fault: &GitError) -> Vec<Conflict> {
+    match fault {
+        GitError::Failed { stderr, .. } => conflicts_in(stderr),
+        GitError::Start { .. } | GitError::TimedOut { .. } | GitError::OutputTooLarge { .. } => {
+            Vec::new()
+        }
+        GitError::Unexpected { .. } | GitError::Io { .. } => Vec::new(),
+    }
+}
+
+fn reasons(
+    operation: &'static str,
+    code: Option<i32>,
+    stderr: String,
+) -> Result<Vec<Conflict>, ApplyError> {
     let conflicts = conflicts_in(&stderr);
     if conflicts.is_empty() {
-        return Err(GitError::Failed { operation, code, stderr }.into());
+        return Err(GitError::Failed {
+            operation,
+            code,
+            stderr,
+        }
+        .into());
     }
     Ok(conflicts)
 }
 
 /// Paths in `git apply --numstat -z`.
 fn paths_in(output: &[u8]) -> Vec<Vec<u8>> {
-    let records = output.split(|&byte| byte == 0).filter(|record| !record.is_empty());
-    records.filter_map(|record| record.splitn(3, |&byte| byte == b'\t').nth(2)).map(<[u8]>::to_vec).collect()
+    let records = output
+        .split(|&byte| byte == 0)
+        .filter(|record| !record.is_empty());
+    records
+        .filter_map(|record| record.splitn(3, |&byte| byte == b'\t').nth(2))
+        .map(<[u8]>::to_vec)
+        .collect()
 }
 
 /// All paths whose files may change: those after the patch, and where renamed files were.
@@ -216,7 +404,11 @@ fn touched(patch: &[u8], files: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let mut touched = files.to_vec();
     let lines = patch.split(|&byte| byte == b'\n');
     // A line of content may look the same; then one file more is kept, which does no harm.
-    touched.extend(lines.filter_map(|line| line.strip_prefix(b"rename from ")).map(unquoted));
+    touched.extend(
+        lines
+            .filter_map(|line| line.strip_prefix(b"rename from "))
+            .map(unquoted),
+    );
     touched.sort_unstable();
     touched.dedup();
     touched
@@ -224,7 +416,12 @@ fn touched(patch: &[u8], files: &[Vec<u8>]) -> Vec<Vec<u8>> {
 
 /// A path as git writes it in a patch: plain, or in quotes with escapes.
 fn unquoted(text: &[u8]) -> Vec<u8> {
-    let Some(inner) = text.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")) else { return text.to_vec() };
+    let Some(inner) = text
+        .strip_prefix(b"\"")
+        .and_then(|rest| rest.strip_suffix(b"\""))
+    else {
+        return text.to_vec();
+    };
     let mut path = Vec::with_capacity(inner.len());
     let mut bytes = inner.iter().copied().peekable();
     while let Some(byte) = bytes.next() {

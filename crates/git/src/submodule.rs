@@ -1,7 +1,7 @@
 //! The commit that a submodule's repository has checked out, read from plain files.
 
 use crate::names::ObjectId;
-use crate::tree_dir::{Content, TreeRoot, read_in, stat_in, file_type};
+use crate::tree_dir::{Content, TreeRoot, file_type, read_in, stat_in};
 use rustix::fs::FileType;
 
 const SMALL_FILE_BYTES: u64 = 64 * 1024;
@@ -10,7 +10,9 @@ const PACKED_REFS_BYTES: u64 = 16 * 1024 * 1024;
 /// What is in the folder of a submodule.
 pub(crate) enum Nested {
     /// No `.git`: the submodule was never fetched.
-    NoRepository { is_empty: bool },
+    NoRepository {
+        is_empty: bool,
+    },
     Head(ObjectId),
     /// There is a `.git` that does not lead to a commit.
     Unreadable,
@@ -18,18 +20,23 @@ pub(crate) enum Nested {
 
 /// Reads HEAD of the repository in `folder` (relative to the root). No symlink is followed and nothing outside the root is read.
 pub(crate) fn nested_head(root: &TreeRoot, folder: &[u8]) -> Nested {
-    let Ok(opened) = root.open_folder(folder) else { return Nested::Unreadable };
+    let Ok(opened) = root.open_folder(folder) else {
+        return Nested::Unreadable;
+    };
     let stat = match stat_in(&opened, b".git") {
         Ok(Some(stat)) => stat,
         Ok(None) => {
-            let is_empty = crate::tree_dir::names_in(&opened, 0).is_ok_and(|names| names.is_empty());
+            let is_empty =
+                crate::tree_dir::names_in(&opened, 0).is_ok_and(|names| names.is_empty());
             return Nested::NoRepository { is_empty };
         }
         Err(_) => return Nested::Unreadable,
     };
     let git_dir = match file_type(&stat) {
         FileType::Directory => Some([folder, b"/.git"].concat()),
-        FileType::RegularFile => read(root, folder, b".git", SMALL_FILE_BYTES).and_then(|text| redirected(folder, &text)),
+        FileType::RegularFile => {
+            read(root, folder, b".git", SMALL_FILE_BYTES).and_then(|text| redirected(folder, &text))
+        }
         _ => None,
     };
     match git_dir.and_then(|git_dir| head_of(root, &git_dir)) {
@@ -40,7 +47,9 @@ pub(crate) fn nested_head(root: &TreeRoot, folder: &[u8]) -> Nested {
 
 /// `gitdir: ../.git/modules/x`, worked out by its text: absolute paths and those that leave the root lead nowhere.
 fn redirected(folder: &[u8], text: &str) -> Option<Vec<u8>> {
-    let target = text.strip_prefix("gitdir: ")?.trim_end_matches(['\n', '\r']);
+    let target = text
+        .strip_prefix("gitdir: ")?
+        .trim_end_matches(['\n', '\r']);
     if target.starts_with('/') {
         return None;
     }
@@ -60,18 +69,28 @@ fn redirected(folder: &[u8], text: &str) -> Option<Vec<u8>> {
 fn head_of(root: &TreeRoot, git_dir: &[u8]) -> Option<ObjectId> {
     let head = read(root, git_dir, b"HEAD", SMALL_FILE_BYTES)?;
     let head = head.trim_end();
-    let Some(name) = head.strip_prefix("ref: ") else { return ObjectId::parse(head).ok() };
-    let plain = name.starts_with("refs/") && !name.split('/').any(|part| matches!(part, "" | "." | ".."));
+    let Some(name) = head.strip_prefix("ref: ") else {
+        return ObjectId::parse(head).ok();
+    };
+    let plain =
+        name.starts_with("refs/") && !name.split('/').any(|part| matches!(part, "" | "." | ".."));
     if !plain {
         return None;
     }
     let (folder, last) = name.rsplit_once('/')?;
-    let loose = read(root, &[git_dir, b"/", folder.as_bytes()].concat(), last.as_bytes(), SMALL_FILE_BYTES);
+    let loose = read(
+        root,
+        &[git_dir, b"/", folder.as_bytes()].concat(),
+        last.as_bytes(),
+        SMALL_FILE_BYTES,
+    );
     if let Some(id) = loose.and_then(|text| ObjectId::parse(text.trim_end()).ok()) {
         return Some(id);
     }
     let packed = read(root, git_dir, b"packed-refs", PACKED_REFS_BYTES)?;
-    let id = packed.lines().find_map(|line| line.strip_suffix(name)?.strip_suffix(' '))?;
+    let id = packed
+        .lines()
+        .find_map(|line| line.strip_suffix(name)?.strip_suffix(' '))?;
     ObjectId::parse(id).ok()
 }
 

@@ -43,9 +43,15 @@ pub enum ChangeKind {
     Deleted(FileMode),
     Modified(FileMode),
     /// Permission or type differ; the content may too.
-    ModeChanged { from: FileMode, to: FileMode },
+    ModeChanged {
+        from: FileMode,
+        to: FileMode,
+    },
     /// Moved, with or without a change of content.
-    Renamed { from: FileMode, to: FileMode },
+    Renamed {
+        from: FileMode,
+        to: FileMode,
+    },
 }
 
 /// One changed file. Paths are bytes, since git's are: they need not be UTF-8.
@@ -101,7 +107,10 @@ impl<'a> Fields<'a> {
 
 #[cfg(unix)]
 fn unexpected(field: &[u8]) -> GitError {
-    GitError::Unexpected { operation: "compare two trees", answer: String::from_utf8_lossy(&field[..field.len().min(200)]).into_owned() }
+    GitError::Unexpected {
+        operation: "compare two trees",
+        answer: String::from_utf8_lossy(&field[..field.len().min(200)]).into_owned(),
+    }
 }
 
 /// `:100644 100755 <id> <id> R087` and then one or two paths.
@@ -109,27 +118,45 @@ fn unexpected(field: &[u8]) -> GitError {
 fn raw_record(field: &[u8], fields: &mut Fields<'_>) -> Result<FileChange, GitError> {
     let text = std::str::from_utf8(field).map_err(|_| unexpected(field))?;
     let mut words = text.trim_start_matches(':').split(' ');
-    let mut mode = || u32::from_str_radix(words.next()?, 8).ok().and_then(FileMode::from_git);
+    let mut mode = || {
+        u32::from_str_radix(words.next()?, 8)
+            .ok()
+            .and_then(FileMode::from_git)
+    };
     let (old, new) = (mode(), mode());
     let letter = words.nth(2).and_then(|word| word.bytes().next());
     let first = fields.next().ok_or_else(|| unexpected(field))?.to_vec();
     let (kind, path, old_path) = match (letter, old, new) {
         (Some(b'A'), None, Some(mode)) => (ChangeKind::Added(mode), first, None),
         (Some(b'D'), Some(mode), None) => (ChangeKind::Deleted(mode), first, None),
-        (Some(b'M' | b'T'), Some(from), Some(to)) if from == to => (ChangeKind::Modified(to), first, None),
-        (Some(b'M' | b'T'), Some(from), Some(to)) => (ChangeKind::ModeChanged { from, to }, first, None),
+        (Some(b'M' | b'T'), Some(from), Some(to)) if from == to => {
+            (ChangeKind::Modified(to), first, None)
+        }
+        (Some(b'M' | b'T'), Some(from), Some(to)) => {
+            (ChangeKind::ModeChanged { from, to }, first, None)
+        }
         (Some(b'R'), Some(from), Some(to)) => {
             let second = fields.next().ok_or_else(|| unexpected(field))?.to_vec();
             (ChangeKind::Renamed { from, to }, second, Some(first))
         }
         _ => return Err(unexpected(field)),
     };
-    Ok(FileChange { path, kind, added: None, removed: None, old_path })
+    Ok(FileChange {
+        path,
+        kind,
+        added: None,
+        removed: None,
+        old_path,
+    })
 }
 
 /// `<added>TAB<removed>TAB<path>`, or for a rename an empty path and then two fields.
 #[cfg(unix)]
-fn count_record(field: &[u8], fields: &mut Fields<'_>, file: &mut FileChange) -> Result<(), GitError> {
+fn count_record(
+    field: &[u8],
+    fields: &mut Fields<'_>,
+    file: &mut FileChange,
+) -> Result<(), GitError> {
     let mut parts = field.splitn(3, |&byte| byte == b'\t');
     let mut number = || std::str::from_utf8(parts.next()?).ok()?.parse().ok();
     file.added = number();

@@ -10,8 +10,15 @@ use std::path::Path;
 /// git's own limit, and the kernel's.
 pub(crate) const PATH_LIMIT_BYTES: usize = 4095;
 
-const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
-const FILE: OFlags = OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
+const FOLDER: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::CLOEXEC);
+const FILE: OFlags = OFlags::RDONLY
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::NONBLOCK)
+    .union(OFlags::NOCTTY)
+    .union(OFlags::CLOEXEC);
 
 /// The root of a working tree, held open.
 #[derive(Debug)]
@@ -29,13 +36,40 @@ impl TreeRoot {
         Ok(Self(rustix::fs::open(path, FOLDER, Mode::empty())?))
     }
 
-    /// Opens a folder below the root, one step at a time, so that no part of the way can be a symlink. An empty path is the root itself.
+    /// Opens a folder below the root; no part of the way can be a symlink. An empty path is the root itself.
     pub(crate) fn open_folder(&self, path: &[u8]) -> io::Result<OwnedFd> {
+        #[cfg(target_os = "linux")]
+        if !path.is_empty() && path.len() <= PATH_LIMIT_BYTES {
+            use rustix::fs::ResolveFlags;
+            let ways =
+                ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+            match rustix::fs::openat2(&self.0, path, FOLDER, Mode::empty(), ways) {
+                // Kernels and containers without this call, and a path that was moved meanwhile: step by step.
+                Err(Errno::NOSYS | Errno::PERM | Errno::INVAL | Errno::AGAIN) => {}
+                opened => return Ok(opened?),
+            }
+        }
+        self.open_step_by_step(path)
+    }
+
+    fn open_step_by_step(&self, path: &[u8]) -> io::Result<OwnedFd> {
         let mut folder = rustix::fs::openat(&self.0, c".", FOLDER, Mode::empty())?;
-        for part in path.split(|&byte| byte == b'/').filter(|part| !part.is_empty()) {
+        for part in path
+            .split(|&byte| byte == b'/')
+            .filter(|part| !part.is_empty())
+        {
             folder = open_subfolder(&folder, part)?;
         }
         Ok(folder)
+    }
+}
+
+/// Path of a name in a folder; the root's is empty.
+pub(crate) fn join(folder: &[u8], name: &[u8]) -> Vec<u8> {
+    if folder.is_empty() {
+        name.to_vec()
+    } else {
+        [folder, b"/", name].concat()
     }
 }
 
@@ -92,9 +126,13 @@ pub(crate) fn read_in(folder: impl AsFd, name: &[u8], limit_bytes: u64) -> io::R
         return Ok(Content::TooLarge { size_bytes });
     }
     let mut bytes = Vec::with_capacity(usize::try_from(size_bytes).unwrap_or(0) + 1);
-    File::from(file).take(limit_bytes + 1).read_to_end(&mut bytes)?;
+    File::from(file)
+        .take(limit_bytes + 1)
+        .read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit_bytes {
-        return Ok(Content::TooLarge { size_bytes: bytes.len() as u64 });
+        return Ok(Content::TooLarge {
+            size_bytes: bytes.len() as u64,
+        });
     }
     Ok(Content::Bytes(bytes))
 }
@@ -107,19 +145,79 @@ pub(crate) fn read_link_in(folder: impl AsFd, name: &[u8]) -> io::Result<Vec<u8>
 #[cfg(target_os = "linux")]
 pub(crate) fn make_readable(folder: impl AsFd, name: &[u8], stat: &Stat) -> io::Result<()> {
     use rustix::fd::AsRawFd;
-    let handle = rustix::fs::openat(folder, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+    let handle = rustix::fs::openat(
+        folder,
+        name,
+        OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?;
     let now = rustix::fs::fstat(&handle)?;
     let kind = file_type(&now);
     if kind != file_type(stat) || !matches!(kind, FileType::RegularFile | FileType::Directory) {
         return Err(io::Error::from(io::ErrorKind::NotFound));
     }
-    let added = if kind == FileType::Directory { Mode::RUSR | Mode::XUSR } else { Mode::RUSR };
+    let added = if kind == FileType::Directory {
+        Mode::RUSR | Mode::XUSR
+    } else {
+        Mode::RUSR
+    };
     let mode = Mode::from_raw_mode(now.st_mode) | added;
     // Through /proc, since a handle of this kind cannot be changed itself and a path could have become a symlink.
-    Ok(rustix::fs::chmod(format!("/proc/self/fd/{}", handle.as_raw_fd()), mode)?)
+    Ok(rustix::fs::chmod(
+        format!("/proc/self/fd/{}", handle.as_raw_fd()),
+        mode,
+    )?)
 }
 
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn make_readable(_folder: impl AsFd, _name: &[u8], _stat: &Stat) -> io::Result<()> {
     Err(io::Error::from(io::ErrorKind::PermissionDenied))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn no_way_of_opening_leaves_the_root() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let tree = dir.path().join("tree");
+        std::fs::create_dir_all(tree.join("a/b")).expect("folders");
+        symlink("a", tree.join("link")).expect("a link");
+        symlink(dir.path(), tree.join("out")).expect("a link");
+        std::fs::write(tree.join("file"), "x").expect("a file");
+        let root = TreeRoot::open(&tree).expect("opens");
+        for path in ["", "a", "a/b", "a//b/"] {
+            assert!(root.open_folder(path.as_bytes()).is_ok(), "{path}");
+            assert!(root.open_step_by_step(path.as_bytes()).is_ok(), "{path}");
+        }
+        for path in [
+            "link",
+            "link/b",
+            "out",
+            "a/../..",
+            "..",
+            "a/./b/../../..",
+            "/",
+            "/etc",
+            "file",
+            "missing",
+            "a\0",
+        ] {
+            let outside = |opened: OwnedFd| {
+                rustix::fs::fstat(opened).expect("stat").st_ino
+                    != rustix::fs::fstat(&root.0).expect("stat").st_ino
+            };
+            // "/" alone names nothing, so it is the root itself
+            assert!(
+                !root.open_folder(path.as_bytes()).is_ok_and(outside),
+                "{path}"
+            );
+            assert!(
+                !root.open_step_by_step(path.as_bytes()).is_ok_and(outside),
+                "{path}"
+            );
+        }
+    }
 }

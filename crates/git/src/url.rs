@@ -46,13 +46,24 @@ const ADVICE_CREDENTIALS: &str = "it holds a password or token; remove it from t
 const ADVICE_FORM: &str = "give https://host/path, ssh://user@host/path, user@host:path, file:///path or an absolute path";
 
 /// Beginnings of access tokens that people put where the user name goes.
-const TOKEN_PREFIXES: [&str; 8] = ["ghp_", "gho_", "ghs_", "ghu_", "github_pat_", "glpat-", "gldt-", "ATCTT"];
+const TOKEN_PREFIXES: [&str; 8] = [
+    "ghp_",
+    "gho_",
+    "ghs_",
+    "ghu_",
+    "github_pat_",
+    "glpat-",
+    "gldt-",
+    "ATCTT",
+];
 
 impl RepoUrl {
     pub fn parse(text: &str) -> Result<Self, InvalidUrl> {
         let refuse = |reason| Err(InvalidUrl { reason });
         if text.is_empty() {
-            return refuse("it is empty; give https://host/path, user@host:path or an absolute path");
+            return refuse(
+                "it is empty; give https://host/path, user@host:path or an absolute path",
+            );
         }
         if text.len() > 2048 {
             return refuse("it is longer than 2048 bytes");
@@ -66,7 +77,10 @@ impl RepoUrl {
         if text.starts_with('/') {
             return Self::local(text, text);
         }
-        if text.contains([' ', '\\']) {
+        let is_file = text
+            .get(..7)
+            .is_some_and(|start| start.eq_ignore_ascii_case("file://"));
+        if !is_file && text.contains([' ', '\\']) {
             return refuse("it holds a space or a backslash");
         }
         match text.split_once("://") {
@@ -77,7 +91,11 @@ impl RepoUrl {
 
     fn local(text: &str, path: &str) -> Result<Self, InvalidUrl> {
         refuse_dot_dot(path)?;
-        Ok(Self { text: text.to_owned(), display: text.to_owned(), protocol: Protocol::File })
+        Ok(Self {
+            text: text.to_owned(),
+            display: text.to_owned(),
+            protocol: Protocol::File,
+        })
     }
 
     fn with_scheme(scheme: &str, rest: &str) -> Result<Self, InvalidUrl> {
@@ -87,12 +105,18 @@ impl RepoUrl {
             "ssh" | "git+ssh" | "ssh+git" => Protocol::Ssh,
             "git" => Protocol::Git,
             "file" => Protocol::File,
-            _ => return Err(InvalidUrl { reason: "its protocol is none of https, http, ssh, git, file" }),
+            _ => {
+                return Err(InvalidUrl {
+                    reason: "its protocol is none of https, http, ssh, git, file",
+                });
+            }
         };
         if protocol == Protocol::File {
             let path = rest.strip_prefix("localhost").unwrap_or(rest);
             if !path.starts_with('/') {
-                return Err(InvalidUrl { reason: "a file address needs three slashes: file:///path" });
+                return Err(InvalidUrl {
+                    reason: "a file address needs three slashes: file:///path",
+                });
             }
             let text = format!("file://{path}");
             return Self::local(&text, path);
@@ -103,35 +127,55 @@ impl RepoUrl {
         check_host(host)?;
         refuse_dot_dot(path)?;
         if path.is_empty() {
-            return Err(InvalidUrl { reason: "it names a host but no repository" });
+            return Err(InvalidUrl {
+                reason: "it names a host but no repository",
+            });
         }
         let name = protocol.as_str();
         let at = user.map(|user| format!("{user}@")).unwrap_or_default();
-        Ok(Self { text: format!("{name}://{at}{host}/{path}"), display: format!("{name}://{host}/{path}"), protocol })
+        Ok(Self {
+            text: format!("{name}://{at}{host}/{path}"),
+            display: format!("{name}://{host}/{path}"),
+            protocol,
+        })
     }
 
     fn scp_like(text: &str) -> Result<Self, InvalidUrl> {
         let Some((authority, path)) = text.split_once(':') else {
-            return Err(InvalidUrl { reason: ADVICE_FORM });
+            return Err(InvalidUrl {
+                reason: ADVICE_FORM,
+            });
         };
         if path.starts_with(':') {
-            return Err(InvalidUrl { reason: "remote helpers (name::address) are not allowed" });
+            return Err(InvalidUrl {
+                reason: "remote helpers (name::address) are not allowed",
+            });
         }
         if authority.contains('/') {
-            return Err(InvalidUrl { reason: ADVICE_FORM });
+            return Err(InvalidUrl {
+                reason: ADVICE_FORM,
+            });
         }
         let (user, host) = split_user(authority);
         if path.contains('@') && user.is_none() {
             // user:password@host:path
-            return Err(InvalidUrl { reason: ADVICE_CREDENTIALS });
+            return Err(InvalidUrl {
+                reason: ADVICE_CREDENTIALS,
+            });
         }
         check_user(user, Protocol::Ssh)?;
         check_host(host)?;
         refuse_dot_dot(path)?;
         if path.is_empty() || path.starts_with('-') || host.contains(':') {
-            return Err(InvalidUrl { reason: "the path after ':' is empty or begins with '-'" });
+            return Err(InvalidUrl {
+                reason: "the path after ':' is empty or begins with '-'",
+            });
         }
-        Ok(Self { text: text.to_owned(), display: format!("{host}:{path}"), protocol: Protocol::Ssh })
+        Ok(Self {
+            text: text.to_owned(),
+            display: format!("{host}:{path}"),
+            protocol: Protocol::Ssh,
+        })
     }
 
     /// The address as git needs it. May hold a user name, never a password.
@@ -160,13 +204,18 @@ fn split_user(authority: &str) -> (Option<&str>, &str) {
 fn check_user(user: Option<&str>, protocol: Protocol) -> Result<(), InvalidUrl> {
     let Some(user) = user else { return Ok(()) };
     let over_http = matches!(protocol, Protocol::Https | Protocol::Http);
-    let token = TOKEN_PREFIXES.iter().any(|prefix| user.starts_with(prefix)) || (over_http && user.len() > 30);
+    let token = TOKEN_PREFIXES.iter().any(|prefix| user.starts_with(prefix))
+        || (over_http && user.len() > 30);
     if user.contains([':', '@']) || user.to_ascii_lowercase().contains("%3a") || token {
-        return Err(InvalidUrl { reason: ADVICE_CREDENTIALS });
+        return Err(InvalidUrl {
+            reason: ADVICE_CREDENTIALS,
+        });
     }
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-+%".contains(&b);
     if user.is_empty() || user.starts_with('-') || !user.bytes().all(plain) {
-        return Err(InvalidUrl { reason: "the user name before '@' holds characters that are not allowed" });
+        return Err(InvalidUrl {
+            reason: "the user name before '@' holds characters that are not allowed",
+        });
     }
     Ok(())
 }
@@ -181,24 +230,38 @@ fn check_host(host: &str) -> Result<(), InvalidUrl> {
         },
     };
     let bracketed = host.starts_with('[');
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b".-_".contains(&b) || (bracketed && b == b':');
+    let plain =
+        |b: u8| b.is_ascii_alphanumeric() || b".-_".contains(&b) || (bracketed && b == b':');
     if name.is_empty() || name.starts_with('-') || !name.bytes().all(plain) {
-        return Err(InvalidUrl { reason: "its host name is empty or holds characters that are not allowed" });
+        return Err(InvalidUrl {
+            reason: "its host name is empty or holds characters that are not allowed",
+        });
     }
     match port {
-        Some(port) if port.parse::<u16>().is_err() => Err(InvalidUrl { reason: "its port is not a number from 0 to 65535" }),
+        Some(port) if port.parse::<u16>().is_err() => Err(InvalidUrl {
+            reason: "its port is not a number from 0 to 65535",
+        }),
         _ => Ok(()),
     }
 }
 
 fn refuse_dot_dot(path: &str) -> Result<(), InvalidUrl> {
     let lower = path.to_ascii_lowercase();
-    let encoded_control = lower.match_indices('%').any(|(at, _)| matches!(lower.as_bytes().get(at + 1), Some(b'0' | b'1')));
+    let encoded_control = lower
+        .match_indices('%')
+        .any(|(at, _)| matches!(lower.as_bytes().get(at + 1), Some(b'0' | b'1')));
     if encoded_control || lower.contains("%7f") {
-        return Err(InvalidUrl { reason: "it holds an encoded control character" });
+        return Err(InvalidUrl {
+            reason: "it holds an encoded control character",
+        });
     }
-    if path.split('/').any(|part| matches!(part, "..") || part.eq_ignore_ascii_case("%2e%2e")) {
-        return Err(InvalidUrl { reason: "it holds '..'; give the path without it" });
+    if path
+        .split('/')
+        .any(|part| matches!(part, "..") || part.eq_ignore_ascii_case("%2e%2e"))
+    {
+        return Err(InvalidUrl {
+            reason: "it holds '..'; give the path without it",
+        });
     }
     Ok(())
 }

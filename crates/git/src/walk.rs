@@ -12,7 +12,9 @@ use crate::names::ObjectId;
 use crate::submodule::{Nested, nested_head};
 use crate::summary::FileMode;
 use crate::tree_dir::{Content, PATH_LIMIT_BYTES, TreeRoot};
-use crate::tree_dir::{file_type, make_readable, names_in, open_subfolder, read_in, read_link_in, stat_in};
+use crate::tree_dir::{
+    file_type, join, make_readable, names_in, open_subfolder, read_in, read_link_in, stat_in,
+};
 use refused::git_refuses;
 use rustix::fd::OwnedFd;
 use rustix::fs::{FileType, Stat};
@@ -44,8 +46,21 @@ pub(crate) struct Walked {
 /// Compares the working tree with the base; contents of changed files go to the importer.
 pub(crate) fn walk(input: &WalkInput<'_>, importer: &mut Importer) -> Result<Walked, WalkError> {
     let seen = vec![false; input.base.len()];
-    let mut walk = Walk { input, importer, seen, changes: Vec::new(), warnings: Vec::new(), pending: Vec::new(), entries: 0, read_bytes: 0 };
-    let start = Pending { path: Vec::new(), rules: Arc::default(), ignored: false };
+    let mut walk = Walk {
+        input,
+        importer,
+        seen,
+        changes: Vec::new(),
+        warnings: Vec::new(),
+        pending: Vec::new(),
+        entries: 0,
+        read_bytes: 0,
+    };
+    let start = Pending {
+        path: Vec::new(),
+        rules: Arc::default(),
+        ignored: false,
+    };
     // The root must open: a tree that cannot be read is not a tree from which everything was deleted.
     let root = input.root.open_folder(b"").map_err(WalkError::Root)?;
     walk.folder(start, root)?;
@@ -56,9 +71,16 @@ pub(crate) fn walk(input: &WalkInput<'_>, importer: &mut Importer) -> Result<Wal
             Err(_) => walk.unreadable_folder(&pending.path),
         }
     }
-    let Walk { seen, mut changes, warnings, .. } = walk;
+    let Walk {
+        seen,
+        mut changes,
+        warnings,
+        ..
+    } = walk;
     let missing = seen.iter().enumerate().filter(|(_, seen)| !**seen);
-    changes.extend(missing.map(|(at, _)| Change::Delete { path: input.base.path(at).to_vec() }));
+    changes.extend(missing.map(|(at, _)| Change::Delete {
+        path: input.base.path(at).to_vec(),
+    }));
     Ok(Walked { changes, warnings })
 }
 
@@ -83,7 +105,11 @@ struct Walk<'a> {
 
 fn is_gone(fault: &io::Error) -> bool {
     let not_a_folder = fault.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error());
-    not_a_folder || matches!(fault.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+    not_a_folder
+        || matches!(
+            fault.kind(),
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+        )
 }
 
 impl Walk<'_> {
@@ -93,7 +119,11 @@ impl Walk<'_> {
             self.unreadable_folder(&here.path);
             return Ok(());
         };
-        let Pending { path, mut rules, ignored } = here;
+        let Pending {
+            path,
+            mut rules,
+            ignored,
+        } = here;
         if names.iter().any(|name| name == b".gitignore") {
             // A symlink is not followed, as git does not either.
             match read_in(&folder, b".gitignore", IGNORE_FILE_BYTES) {
@@ -104,7 +134,13 @@ impl Walk<'_> {
         for name in names {
             self.entries += 1;
             self.check_limits()?;
-            let entry = Entry { folder: &folder, path: join(&path, &name), name, rules: &rules, ignored };
+            let entry = Entry {
+                folder: &folder,
+                path: join(&path, &name),
+                name,
+                rules: &rules,
+                ignored,
+            };
             self.entry(&entry)?;
         }
         Ok(())
@@ -112,13 +148,17 @@ impl Walk<'_> {
 
     fn check_limits(&self) -> Result<(), WalkError> {
         if self.entries > self.input.limits.max_entries {
-            return Err(WalkError::TooManyEntries { limit: self.input.limits.max_entries });
+            return Err(WalkError::TooManyEntries {
+                limit: self.input.limits.max_entries,
+            });
         }
         if self.input.given_up.load(Ordering::Relaxed) {
             return Err(WalkError::GivenUp);
         }
         if Instant::now() > self.input.give_up_at {
-            return Err(WalkError::TimedOut { limit_ms: self.input.limits.time.as_millis() });
+            return Err(WalkError::TimedOut {
+                limit_ms: self.input.limits.time.as_millis(),
+            });
         }
         Ok(())
     }
@@ -137,11 +177,15 @@ impl Walk<'_> {
         };
         let kind = file_type(&stat);
         if entry.path.len() > PATH_LIMIT_BYTES {
-            self.warn(Warning::PathTooLong { path: entry.path[..256].to_vec() });
+            self.warn(Warning::PathTooLong {
+                path: entry.path[..256].to_vec(),
+            });
             return Ok(());
         }
         if git_refuses(&entry.name, kind == FileType::Symlink) {
-            self.warn(Warning::NameRefused { path: entry.path.clone() });
+            self.warn(Warning::NameRefused {
+                path: entry.path.clone(),
+            });
             return Ok(());
         }
         match kind {
@@ -149,7 +193,10 @@ impl Walk<'_> {
             FileType::RegularFile | FileType::Symlink => self.file(entry, &stat, kind),
             other => {
                 if !self.is_ignored(entry, false) {
-                    self.warn(Warning::NotAFile { path: entry.path.clone(), what: special(other) });
+                    self.warn(Warning::NotAFile {
+                        path: entry.path.clone(),
+                        what: special(other),
+                    });
                 }
                 Ok(())
             }
@@ -157,20 +204,28 @@ impl Walk<'_> {
     }
 
     fn is_ignored(&self, entry: &Entry<'_>, is_folder: bool) -> bool {
-        (entry.ignored || entry.rules.ignore(&entry.path, is_folder)) && !self.input.hints.names(&entry.path)
+        (entry.ignored || entry.rules.ignore(&entry.path, is_folder))
+            && !self.input.hints.names(&entry.path)
     }
 
     fn subfolder(&mut self, entry: &Entry<'_>, stat: &Stat) -> Result<(), WalkError> {
         let (base, hints) = (self.input.base, self.input.hints);
-        let base_link = base.find(&entry.path).filter(|(_, known)| known.mode == FileMode::Gitlink).map(|(at, known)| (at, &known.id));
+        let base_link = base
+            .find(&entry.path)
+            .filter(|(_, known)| known.mode == FileMode::Gitlink)
+            .map(|(at, known)| (at, &known.id));
         // A submodule of the base that the agent's index holds as plain files is one no more.
-        let still_link = base_link.filter(|_| hints.gitlink(&entry.path).is_some() || !hints.has_below(&entry.path));
+        let still_link = base_link
+            .filter(|_| hints.gitlink(&entry.path).is_some() || !hints.has_below(&entry.path));
         if let Some((at, id)) = still_link {
             self.seen[at] = true;
             self.known_submodule(&entry.path, id);
             return Ok(());
         }
-        if let Some(id) = hints.gitlink(&entry.path).filter(|_| !base.has_below(&entry.path)) {
+        if let Some(id) = hints
+            .gitlink(&entry.path)
+            .filter(|_| !base.has_below(&entry.path))
+        {
             self.new_submodule(&entry.path, id);
             return Ok(());
         }
@@ -179,13 +234,18 @@ impl Walk<'_> {
             return Ok(());
         }
         if stat.st_mode & 0o500 != 0o500
-            && open_subfolder(entry.folder, &entry.name).is_err_and(|fault| fault.kind() == io::ErrorKind::PermissionDenied)
+            && open_subfolder(entry.folder, &entry.name)
+                .is_err_and(|fault| fault.kind() == io::ErrorKind::PermissionDenied)
             && make_readable(entry.folder, &entry.name, stat).is_err()
         {
             self.unreadable_folder(&entry.path);
             return Ok(());
         }
-        self.pending.push(Pending { path: entry.path.clone(), rules: Arc::clone(entry.rules), ignored });
+        self.pending.push(Pending {
+            path: entry.path.clone(),
+            rules: Arc::clone(entry.rules),
+            ignored,
+        });
         Ok(())
     }
 
@@ -196,12 +256,16 @@ impl Walk<'_> {
             Nested::Head(id) => id,
             Nested::NoRepository { is_empty } => {
                 if !is_empty {
-                    self.warn(Warning::InsideSubmodule { path: path.to_vec() });
+                    self.warn(Warning::InsideSubmodule {
+                        path: path.to_vec(),
+                    });
                 }
                 hinted.clone()
             }
             Nested::Unreadable => {
-                self.warn(Warning::Unreadable { path: path.to_vec() });
+                self.warn(Warning::Unreadable {
+                    path: path.to_vec(),
+                });
                 hinted.clone()
             }
         };
@@ -215,7 +279,9 @@ impl Walk<'_> {
             Nested::Head(id) => id,
             Nested::NoRepository { is_empty: true } => hinted.clone(),
             Nested::NoRepository { is_empty: false } | Nested::Unreadable => {
-                self.warn(Warning::InsideSubmodule { path: path.to_vec() });
+                self.warn(Warning::InsideSubmodule {
+                    path: path.to_vec(),
+                });
                 hinted.clone()
             }
         };
@@ -223,10 +289,17 @@ impl Walk<'_> {
     }
 
     fn gitlink(&mut self, path: &[u8], commit: ObjectId) {
-        if commit.is_sha256() == self.input.sha256 && !commit.as_str().bytes().all(|digit| digit == b'0') {
-            self.changes.push(Change::Gitlink { path: path.to_vec(), commit });
+        if commit.is_sha256() == self.input.sha256
+            && !commit.as_str().bytes().all(|digit| digit == b'0')
+        {
+            self.changes.push(Change::Gitlink {
+                path: path.to_vec(),
+                commit,
+            });
         } else {
-            self.warn(Warning::Unreadable { path: path.to_vec() });
+            self.warn(Warning::Unreadable {
+                path: path.to_vec(),
+            });
         }
     }
 
@@ -249,11 +322,18 @@ impl Walk<'_> {
             Ok(Content::Bytes(content)) => content,
             Ok(Content::TooLarge { size_bytes }) => {
                 let limit_bytes = self.input.limits.max_file_bytes;
-                self.warn(Warning::TooLarge { path: entry.path.clone(), size_bytes, limit_bytes });
+                self.warn(Warning::TooLarge {
+                    path: entry.path.clone(),
+                    size_bytes,
+                    limit_bytes,
+                });
                 return Ok(());
             }
             Ok(Content::NotAFile) => {
-                self.warn(Warning::NotAFile { path: entry.path.clone(), what: "something that was a file a moment before" });
+                self.warn(Warning::NotAFile {
+                    path: entry.path.clone(),
+                    what: "something that was a file a moment before",
+                });
                 return Ok(());
             }
             Err(_) => {
@@ -263,15 +343,25 @@ impl Walk<'_> {
         };
         self.read_bytes += content.len() as u64;
         if self.read_bytes > self.input.limits.max_total_bytes {
-            return Err(WalkError::TooMuch { limit_bytes: self.input.limits.max_total_bytes, at: entry.path.clone() });
+            return Err(WalkError::TooMuch {
+                limit_bytes: self.input.limits.max_total_bytes,
+                at: entry.path.clone(),
+            });
         }
         let mode = match kind {
             FileType::Symlink => FileMode::Symlink,
             _ if stat.st_mode & 0o100 != 0 => FileMode::Executable,
             _ => FileMode::Regular,
         };
-        let mark = self.importer.blob(content).map_err(|_| WalkError::GivenUp)?;
-        self.changes.push(Change::File { path: entry.path.clone(), mode, mark });
+        let mark = self
+            .importer
+            .blob(content)
+            .map_err(|_| WalkError::GivenUp)?;
+        self.changes.push(Change::File {
+            path: entry.path.clone(),
+            mode,
+            mark,
+        });
         Ok(())
     }
 
@@ -292,14 +382,18 @@ impl Walk<'_> {
         for at in below {
             self.seen[at] = true;
         }
-        self.warn(Warning::Unreadable { path: path.to_vec() });
+        self.warn(Warning::Unreadable {
+            path: path.to_vec(),
+        });
     }
 
     fn unreadable(&mut self, path: &[u8]) {
         if let Some((at, _)) = self.input.base.find(path) {
             self.seen[at] = true;
         }
-        self.warn(Warning::Unreadable { path: path.to_vec() });
+        self.warn(Warning::Unreadable {
+            path: path.to_vec(),
+        });
     }
 
     fn warn(&mut self, warning: Warning) {
@@ -317,15 +411,13 @@ struct Entry<'a> {
     ignored: bool,
 }
 
-fn join(folder: &[u8], name: &[u8]) -> Vec<u8> {
-    if folder.is_empty() { name.to_vec() } else { [folder, b"/", name].concat() }
-}
-
 fn special(kind: FileType) -> &'static str {
     match kind {
         FileType::Fifo => "a named pipe",
         FileType::Socket => "a socket",
         FileType::CharacterDevice | FileType::BlockDevice => "a device",
-        FileType::RegularFile | FileType::Directory | FileType::Symlink | FileType::Unknown => "of unknown type",
+        FileType::RegularFile | FileType::Directory | FileType::Symlink | FileType::Unknown => {
+            "of unknown type"
+        }
     }
 }

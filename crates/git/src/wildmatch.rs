@@ -10,7 +10,13 @@ pub(crate) fn wildmatch(pattern: &[u8], text: &[u8], pathname: bool) -> bool {
     if pattern.iter().filter(|&&byte| byte == b'*').count() > STARS_ALLOWED {
         return false;
     }
-    Matcher { pattern, text, pathname, failed: HashSet::new() }.matches(0, 0)
+    Matcher {
+        pattern,
+        text,
+        pathname,
+        failed: HashSet::new(),
+    }
+    .matches(0, 0)
 }
 
 struct Matcher<'a> {
@@ -35,7 +41,9 @@ impl Matcher<'_> {
                 }
                 continue;
             }
-            let Some(&byte) = self.text.get(t) else { return false };
+            let Some(&byte) = self.text.get(t) else {
+                return false;
+            };
             let fits = match wanted {
                 b'\\' => {
                     p += 1;

@@ -18,7 +18,10 @@ pub(crate) enum Input<'a> {
     Bytes(&'a [u8]),
     /// Chunks as they come; the end of the channel is the end of the input.
     #[cfg_attr(not(unix), allow(dead_code))]
-    Stream { first: Vec<u8>, rest: mpsc::Receiver<Vec<u8>> },
+    Stream {
+        first: Vec<u8>,
+        rest: mpsc::Receiver<Vec<u8>>,
+    },
 }
 
 /// A call being built. Nothing here goes through a shell.
@@ -48,12 +51,28 @@ impl Git {
     /// Begins a call. `operation` completes the sentence "git failed to …".
     pub(crate) fn call<'a>(&'a self, operation: &'static str) -> Call<'a> {
         let mut command = Command::new(&self.program);
-        command.env_clear().envs(self.environment.iter().map(|(name, value)| (name, value)));
-        command.args(["-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "credential.helper="]);
+        command
+            .env_clear()
+            .envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.args([
+            "-c",
+            "core.hooksPath=/dev/null",
+            "-c",
+            "core.fsmonitor=false",
+            "-c",
+            "credential.helper=",
+        ]);
         command.current_dir("/").kill_on_drop(true);
         #[cfg(unix)]
         command.process_group(0);
-        Call { command, program: &self.program, operation, input: Input::Nothing, limit: LOCAL_LIMIT, stdout_limit_bytes: STDOUT_LIMIT_BYTES }
+        Call {
+            command,
+            program: &self.program,
+            operation,
+            input: Input::Nothing,
+            limit: LOCAL_LIMIT,
+            stdout_limit_bytes: STDOUT_LIMIT_BYTES,
+        }
     }
 }
 
@@ -103,25 +122,47 @@ impl<'a> Call<'a> {
     /// Runs and gives the answer whatever the exit code. Dropping the future kills the whole process group.
     pub(crate) async fn output(mut self) -> Result<Output, GitError> {
         let operation = self.operation;
-        let stdin = if matches!(self.input, Input::Nothing) { Stdio::null() } else { Stdio::piped() };
-        self.command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let start = |source| GitError::Start { program: self.program.display().to_string(), source };
+        let stdin = if matches!(self.input, Input::Nothing) {
+            Stdio::null()
+        } else {
+            Stdio::piped()
+        };
+        self.command
+            .stdin(stdin)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let start = |source| GitError::Start {
+            program: self.program.display().to_string(),
+            source,
+        };
         let mut child = self.command.spawn().map_err(start)?;
         let group = ProcessGroup::of(&child);
         let io = |source| GitError::Io { operation, source };
         let stdin = child.stdin.take();
         let stdout = child.stdout.take().expect("stdout is piped");
         let stderr = child.stderr.take().expect("stderr is piped");
-        let too_large = GitError::OutputTooLarge { operation, limit_bytes: self.stdout_limit_bytes };
+        let too_large = GitError::OutputTooLarge {
+            operation,
+            limit_bytes: self.stdout_limit_bytes,
+        };
         let whole = async {
-            let (written, stdout, stderr) =
-                tokio::join!(feed(stdin, self.input), read_up_to(stdout, self.stdout_limit_bytes), read_up_to(stderr, STDERR_KEPT_BYTES));
+            let (written, stdout, stderr) = tokio::join!(
+                feed(stdin, self.input),
+                read_up_to(stdout, self.stdout_limit_bytes),
+                read_up_to(stderr, STDERR_KEPT_BYTES)
+            );
             written.map_err(io)?;
             let (stdout, stderr) = (stdout.map_err(io)?, stderr.map_err(io)?);
-            let Some(stdout) = stdout.whole() else { return Err(too_large) };
+            let Some(stdout) = stdout.whole() else {
+                return Err(too_large);
+            };
             let status = child.wait().await.map_err(io)?;
             let stderr = String::from_utf8_lossy(&stderr.bytes).trim().to_owned();
-            Ok(Output { code: status.code(), stdout, stderr })
+            Ok(Output {
+                code: status.code(),
+                stdout,
+                stderr,
+            })
         };
         let ended = tokio::time::timeout(self.limit, whole).await;
         match ended {
@@ -135,7 +176,10 @@ impl<'a> Call<'a> {
             }
             Err(_) => {
                 group.kill(&mut child).await;
-                Err(GitError::TimedOut { operation, limit_ms: self.limit.as_millis() })
+                Err(GitError::TimedOut {
+                    operation,
+                    limit_ms: self.limit.as_millis(),
+                })
             }
         }
     }
@@ -146,14 +190,20 @@ impl<'a> Call<'a> {
         let output = self.output().await?;
         match output.code {
             Some(0) => Ok(output),
-            code => Err(GitError::Failed { operation, code, stderr: output.stderr }),
+            code => Err(GitError::Failed {
+                operation,
+                code,
+                stderr: output.stderr,
+            }),
         }
     }
 }
 
 /// Git may end before it has read everything (a refused patch): a closed pipe is no fault of its own, the exit code tells.
 async fn feed(stdin: Option<ChildStdin>, input: Input<'_>) -> std::io::Result<()> {
-    let Some(mut stdin) = stdin else { return Ok(()) };
+    let Some(mut stdin) = stdin else {
+        return Ok(());
+    };
     let written = match input {
         Input::Nothing => Ok(()),
         Input::Bytes(bytes) => stdin.write_all(bytes).await,
@@ -187,9 +237,15 @@ impl Kept {
 /// Keeps the first `limit` bytes and reads the rest away, so that git is not blocked; standard output is given up at four times the limit.
 async fn read_up_to(mut stream: impl AsyncRead + Unpin, limit: usize) -> std::io::Result<Kept> {
     let mut bytes = Vec::new();
-    (&mut stream).take(limit as u64).read_to_end(&mut bytes).await?;
+    (&mut stream)
+        .take(limit as u64)
+        .read_to_end(&mut bytes)
+        .await?;
     let rest = tokio::io::copy(&mut stream.take(limit as u64 * 3), &mut tokio::io::sink()).await?;
-    Ok(Kept { bytes, cut: rest > 0 })
+    Ok(Kept {
+        bytes,
+        cut: rest > 0,
+    })
 }
 
 /// Git starts helpers (ssh, remote-https, index-pack): they share its process group and die with it.
@@ -201,7 +257,10 @@ struct ProcessGroup {
 impl ProcessGroup {
     #[cfg(unix)]
     fn of(child: &Child) -> Self {
-        let leader = child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
+        let leader = child
+            .id()
+            .and_then(|id| i32::try_from(id).ok())
+            .and_then(rustix::process::Pid::from_raw);
         Self { leader }
     }
 

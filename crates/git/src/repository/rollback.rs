@@ -1,6 +1,7 @@
 //! What files were before a patch was written, to put them back should writing fail half-way.
 
 use super::{ApplyError, path_from};
+use crate::process::GitError;
 use std::fs::{self, Permissions};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,10 +14,17 @@ pub(super) struct Rollback {
 
 enum Before {
     Missing,
-    File { content: Vec<u8>, permissions: Permissions },
-    Link { target: PathBuf },
+    File {
+        content: Vec<u8>,
+        permissions: Permissions,
+    },
+    Link {
+        target: PathBuf,
+    },
     /// Of a submodule, or in the way; a patch does not change it.
     Folder,
+    /// Longer than the system takes from its root, though git can write it from within the repository.
+    TooLong,
 }
 
 impl Rollback {
@@ -26,25 +34,63 @@ impl Rollback {
         let mut missing_folders = Vec::new();
         for path in touched {
             let path = top_level.join(path_from(path));
-            let before = read_one(&path).map_err(|source| ApplyError::Unreadable { path: path.display().to_string(), source })?;
-            let above = path.ancestors().skip(1).take_while(|folder| folder.starts_with(top_level));
-            missing_folders.extend(above.filter(|folder| folder.symlink_metadata().is_err()).map(Path::to_owned));
+            let before = read_one(&path).map_err(|source| ApplyError::Unreadable {
+                path: path.display().to_string(),
+                source,
+            })?;
+            let above = path
+                .ancestors()
+                .skip(1)
+                .take_while(|folder| folder.starts_with(top_level));
+            missing_folders.extend(
+                above
+                    .filter(|folder| folder.symlink_metadata().is_err())
+                    .map(Path::to_owned),
+            );
             files.push((path, before));
         }
         missing_folders.sort_unstable();
         missing_folders.dedup();
         missing_folders.reverse();
-        Ok(Self { files, missing_folders })
+        Ok(Self {
+            files,
+            missing_folders,
+        })
+    }
+
+    /// The index is put back as well.
+    pub(super) fn keep_index(&mut self, index: PathBuf) -> Result<(), ApplyError> {
+        let before = read_one(&index).map_err(|source| ApplyError::Unreadable {
+            path: index.display().to_string(),
+            source,
+        })?;
+        self.files.push((index, before));
+        Ok(())
+    }
+
+    /// Puts back and says what went wrong.
+    pub(super) fn after(self, source: GitError) -> ApplyError {
+        match self.put_back() {
+            failed if failed.is_empty() => ApplyError::NotWritten { source },
+            files => ApplyError::NotPutBack { files, source },
+        }
     }
 
     /// Gives the paths that could not be put back.
     pub(super) fn put_back(self) -> Vec<String> {
-        let Self { files, missing_folders } = self;
+        let Self {
+            files,
+            missing_folders,
+        } = self;
         // First what was not there goes, so that nothing stands in the way of what was.
-        let (missing, present): (Vec<_>, Vec<_>) = files.into_iter().partition(|(_, before)| matches!(before, Before::Missing));
+        let (missing, present): (Vec<_>, Vec<_>) = files
+            .into_iter()
+            .partition(|(_, before)| matches!(before, Before::Missing));
         let mut failed = Vec::new();
         for (path, _) in &missing {
-            if path.symlink_metadata().is_ok_and(|now| !now.is_dir()) && fs::remove_file(path).is_err() {
+            if path.symlink_metadata().is_ok_and(|now| !now.is_dir())
+                && fs::remove_file(path).is_err()
+            {
                 failed.push(path.display().to_string());
             }
         }
@@ -63,26 +109,54 @@ impl Rollback {
 
 fn read_one(path: &Path) -> io::Result<Before> {
     let now = match path.symlink_metadata() {
-        Err(fault) if matches!(fault.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(Before::Missing),
+        Err(fault)
+            if matches!(
+                fault.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            return Ok(Before::Missing);
+        }
+        Err(fault) if fault.kind() == io::ErrorKind::InvalidFilename => return Ok(Before::TooLong),
         now => now?,
     };
     if now.is_symlink() {
-        Ok(Before::Link { target: fs::read_link(path)? })
+        Ok(Before::Link {
+            target: fs::read_link(path)?,
+        })
     } else if now.is_dir() {
         Ok(Before::Folder)
     } else {
-        Ok(Before::File { content: fs::read(path)?, permissions: now.permissions() })
+        Ok(Before::File {
+            content: fs::read(path)?,
+            permissions: now.permissions(),
+        })
     }
 }
 
 fn write_one(path: &Path, before: &Before) -> io::Result<()> {
     let same = match (read_one(path)?, before) {
-        (Before::File { content, permissions }, Before::File { content: old, permissions: old_permissions }) => {
-            content == *old && permissions == *old_permissions
-        }
+        (
+            Before::File {
+                content,
+                permissions,
+            },
+            Before::File {
+                content: old,
+                permissions: old_permissions,
+            },
+        ) => content == *old && permissions == *old_permissions,
         (Before::Link { target }, Before::Link { target: old }) => target == *old,
         (_, Before::Folder | Before::Missing) => true,
-        (Before::Missing | Before::Folder | Before::File { .. } | Before::Link { .. }, _) => false,
+        (_, Before::TooLong) => return Err(io::Error::from(io::ErrorKind::InvalidFilename)),
+        (
+            Before::Missing
+            | Before::Folder
+            | Before::TooLong
+            | Before::File { .. }
+            | Before::Link { .. },
+            _,
+        ) => false,
     };
     if same {
         return Ok(());
@@ -94,12 +168,15 @@ fn write_one(path: &Path, before: &Before) -> io::Result<()> {
         fs::create_dir_all(parent)?;
     }
     match before {
-        Before::File { content, permissions } => {
+        Before::File {
+            content,
+            permissions,
+        } => {
             fs::write(path, content)?;
             fs::set_permissions(path, permissions.clone())
         }
         Before::Link { target } => link(target, path),
-        Before::Folder | Before::Missing => Ok(()),
+        Before::Folder | Before::Missing | Before::TooLong => Ok(()),
     }
 }
 

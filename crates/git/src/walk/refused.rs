@@ -6,7 +6,10 @@ pub(crate) fn git_refuses(name: &[u8], is_symlink: bool) -> bool {
 }
 
 fn is_dot_git_for_ntfs(name: &[u8]) -> bool {
-    let starts = |prefix: &str| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()));
+    let starts = |prefix: &str| {
+        name.get(..prefix.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
+    };
     let rest = match () {
         () if starts(".git") => &name[4..],
         () if starts("git~1") => &name[5..],
@@ -19,7 +22,9 @@ fn is_dot_git_for_ntfs(name: &[u8]) -> bool {
 
 /// HFS+ leaves these characters out when it compares names.
 fn is_for_hfs(name: &[u8], wanted: &str) -> bool {
-    let Ok(text) = std::str::from_utf8(name) else { return false };
+    let Ok(text) = std::str::from_utf8(name) else {
+        return false;
+    };
     let left_out = |c: &char| matches!(c, '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{206a}'..='\u{206f}' | '\u{feff}');
     let seen: String = text.chars().filter(|c| !left_out(c)).collect();
     seen.eq_ignore_ascii_case(wanted)
@@ -30,8 +35,12 @@ fn is_dot_gitmodules(name: &[u8]) -> bool {
         Some(at) => &name[..at],
         None => name,
     };
-    let end = trimmed.iter().rposition(|byte| !b". ".contains(byte)).map_or(0, |at| at + 1);
+    let end = trimmed
+        .iter()
+        .rposition(|byte| !b". ".contains(byte))
+        .map_or(0, |at| at + 1);
     let trimmed = &trimmed[..end];
-    let short = trimmed.len() == 8 && trimmed[..7].eq_ignore_ascii_case(b"gitmod~") || trimmed.len() == 8 && trimmed[..4].eq_ignore_ascii_case(b"gi7e");
+    let short = trimmed.len() == 8 && trimmed[..7].eq_ignore_ascii_case(b"gitmod~")
+        || trimmed.len() == 8 && trimmed[..4].eq_ignore_ascii_case(b"gi7e");
     trimmed.eq_ignore_ascii_case(b".gitmodules") || short || is_for_hfs(name, ".gitmodules")
 }

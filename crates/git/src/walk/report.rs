@@ -34,16 +34,31 @@ impl Default for DiffLimits {
 /// Something in the working tree that the diff does not show. For the user; `Display` escapes what could confuse a terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Warning {
-    TooLarge { path: Vec<u8>, size_bytes: u64, limit_bytes: u64 },
-    NotAFile { path: Vec<u8>, what: &'static str },
+    TooLarge {
+        path: Vec<u8>,
+        size_bytes: u64,
+        limit_bytes: u64,
+    },
+    NotAFile {
+        path: Vec<u8>,
+        what: &'static str,
+    },
     /// Left as in the base.
-    Unreadable { path: Vec<u8> },
+    Unreadable {
+        path: Vec<u8>,
+    },
     /// Such as `.GIT` or `git~1`.
-    NameRefused { path: Vec<u8> },
+    NameRefused {
+        path: Vec<u8>,
+    },
     /// Longer than 4095 bytes; the path here is its beginning.
-    PathTooLong { path: Vec<u8> },
+    PathTooLong {
+        path: Vec<u8>,
+    },
     /// Files lie in a submodule's folder; git records only its commit.
-    InsideSubmodule { path: Vec<u8> },
+    InsideSubmodule {
+        path: Vec<u8>,
+    },
     /// The agent's own index could not be read: ignored files that it added by force are missing.
     AgentIndex,
 }
@@ -51,15 +66,44 @@ pub enum Warning {
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooLarge { path, size_bytes, limit_bytes } => {
-                write!(f, "{} is left out: it has {size_bytes} bytes, more than {limit_bytes}", path.escape_ascii())
+            Self::TooLarge {
+                path,
+                size_bytes,
+                limit_bytes,
+            } => {
+                write!(
+                    f,
+                    "{} is left out: it has {size_bytes} bytes, more than {limit_bytes}",
+                    path.escape_ascii()
+                )
             }
-            Self::NotAFile { path, what } => write!(f, "{} is left out: it is {what}", path.escape_ascii()),
-            Self::Unreadable { path } => write!(f, "{} could not be read and is taken as unchanged", path.escape_ascii()),
-            Self::NameRefused { path } => write!(f, "{} is left out: git refuses this name", path.escape_ascii()),
-            Self::PathTooLong { path } => write!(f, "{}… is left out: its path is longer than git can hold", path.escape_ascii()),
-            Self::InsideSubmodule { path } => write!(f, "files in the submodule {} are not part of the diff", path.escape_ascii()),
-            Self::AgentIndex => write!(f, "the agent's git index could not be read; ignored files that it added are left out"),
+            Self::NotAFile { path, what } => {
+                write!(f, "{} is left out: it is {what}", path.escape_ascii())
+            }
+            Self::Unreadable { path } => write!(
+                f,
+                "{} could not be read and is taken as unchanged",
+                path.escape_ascii()
+            ),
+            Self::NameRefused { path } => write!(
+                f,
+                "{} is left out: git refuses this name",
+                path.escape_ascii()
+            ),
+            Self::PathTooLong { path } => write!(
+                f,
+                "{}… is left out: its path is longer than git can hold",
+                path.escape_ascii()
+            ),
+            Self::InsideSubmodule { path } => write!(
+                f,
+                "files in the submodule {} are not part of the diff",
+                path.escape_ascii()
+            ),
+            Self::AgentIndex => write!(
+                f,
+                "the agent's git index could not be read; ignored files that it added are left out"
+            ),
         }
     }
 }
@@ -69,7 +113,9 @@ impl fmt::Display for Warning {
 pub enum WalkError {
     #[error("the working tree cannot be opened")]
     Root(#[source] io::Error),
-    #[error("the working tree has more than {limit} files and folders; name what is generated in .gitignore")]
+    #[error(
+        "the working tree has more than {limit} files and folders; name what is generated in .gitignore"
+    )]
     TooManyEntries { limit: u64 },
     #[error("the changed files have more than {limit_bytes} bytes together (reached at {}); name what is generated in .gitignore", .at.escape_ascii())]
     TooMuch { limit_bytes: u64, at: Vec<u8> },

@@ -1,0 +1,11 @@
+//! Tests of outwork-git with the real git, real repositories and real files.
+
+mod fixture;
+
+mod apply;
+mod attacks;
+mod checkout;
+mod mirror;
+mod names;
+mod replay;
+mod resolve;
