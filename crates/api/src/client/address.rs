@@ -51,7 +51,7 @@ mod tests {
     #[test]
     fn addresses_are_checked() {
         for (text, expected) in [
-            ("http://127.0.0.1:8790", Ok("http://127.0.0.1:8790/")),
+            ("http://127.0.0.1:7420", Ok("http://127.0.0.1:7420/")),
             (" https://host/outwork/ ", Ok("https://host/outwork")),
             (
                 "host:80",

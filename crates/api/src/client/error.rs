@@ -61,7 +61,7 @@ impl ClientError {
 
 /// A text that is not the address of a server.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not the address of a server: {reason}; it looks like `http://127.0.0.1:8790`")]
+#[error("`{text}` is not the address of a server: {reason}; it looks like `http://127.0.0.1:7420`")]
 pub struct InvalidBaseUrl {
     pub(super) text: String,
     pub(super) reason: &'static str,

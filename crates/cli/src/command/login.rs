@@ -16,7 +16,7 @@ use crate::terminal::plain::plain;
 The server is the one given by --url or $OUTWORK_URL; its token is printed or written to a file by
 the server. Without --token or --token-file it is read from standard input:
 
-  outwork login --url http://127.0.0.1:8790 < /var/lib/outwork/token
+  outwork login --url http://127.0.0.1:7420 < /var/lib/outwork/token
 
 A token on the command line is seen by other users of the machine, and kept by the shell.")]
 pub struct LoginArgs {
