@@ -1,0 +1,290 @@
+//! One attempt, from the assignment to the end. [`work`] is the pipeline; each step has its file.
+
+mod agent;
+mod collect;
+mod drive;
+mod model;
+mod prepare;
+mod report;
+mod setup;
+mod step;
+mod tail;
+
+pub(crate) use model::Models;
+
+use std::sync::Arc;
+
+use outwork_agents::SessionSpec;
+use outwork_api::event::EventBody;
+use outwork_api::task::Tokens;
+use outwork_api::worker::{Assignment, Finish, Outcome, Release, WorkerApi};
+use outwork_domain::Failure;
+use outwork_git::{Checkout, Git};
+use outwork_sandbox::Capabilities;
+
+use crate::config::WorkerConfig;
+use crate::failure;
+use crate::lease::{ClaimId, LeaseGuard, Leases, Stop, Wish};
+use crate::outbox::delivery::{Delivered, Delivery};
+use crate::outbox::{Outbox, Source};
+use crate::retry::{Backoff, Verdict, verdict};
+use crate::state_dir::{AttemptDir, StateDir};
+
+/// What all attempts of a worker share.
+pub(crate) struct Host {
+    pub(crate) config: WorkerConfig,
+    pub(crate) api: Arc<dyn WorkerApi>,
+    pub(crate) leases: Arc<Leases>,
+    pub(crate) state: StateDir,
+    pub(crate) git: Git,
+    pub(crate) capabilities: Capabilities,
+    pub(crate) models: Models,
+}
+
+/// Why the pipeline did not come to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Stopped {
+    Failed(Failure),
+    Cancelled,
+    /// The worker ends; the attempt goes back.
+    Released,
+    /// The claim is not ours any more.
+    Abandoned,
+}
+
+impl From<Failure> for Stopped {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl From<Wish> for Stopped {
+    fn from(wish: Wish) -> Self {
+        match wish {
+            Wish::Cancel => Self::Cancelled,
+            Wish::Release => Self::Released,
+            // Nobody stops because it was told to go on.
+            Wish::Abandon | Wish::Run => Self::Abandoned,
+        }
+    }
+}
+
+/// How an attempt leaves the worker.
+enum Ended {
+    Finished(Box<Finish>),
+    Released,
+    Abandoned,
+}
+
+/// An attempt under way: what came with it, and what the steps have made so far.
+struct Run {
+    host: Arc<Host>,
+    slot: u32,
+    claim: ClaimId,
+    assignment: Assignment,
+    directory: AttemptDir,
+    outbox: Arc<Outbox>,
+    stop: Stop,
+    /// Where the checkout is seen inside.
+    cwd: String,
+    checkout: Option<Checkout>,
+    /// The session that the turn continues, as it was stored.
+    session_before: Option<Vec<u8>>,
+    session_after: Option<SessionSpec>,
+    message: Option<String>,
+    tokens: Option<Tokens>,
+}
+
+/// Runs an attempt and delivers what came of it. Returns when nothing of it is left on this machine.
+pub(crate) async fn run(host: Arc<Host>, assignment: Assignment, slot: u32, lease: LeaseGuard) {
+    let claim = lease.claim;
+    let directory = host.state.attempt(claim);
+    let created = directory.create();
+    let outbox = Arc::new(Outbox::create(
+        &directory.outbox(),
+        host.config.timing.log_bytes,
+        Arc::clone(&host.config.now),
+    ));
+    let delivery = OwnTask(tokio::spawn(delivery(&host, claim, &outbox).run()));
+    let run = Run::new(&host, assignment, slot, &lease, &outbox);
+    // A task of its own: a panic in it is an end like others.
+    let ended = OwnTask(tokio::spawn(run.complete(created))).join().await;
+    match ended {
+        Ok(Ended::Finished(finish)) => outbox.finish(*finish),
+        Ok(Ended::Released) => {
+            delivery.0.abort();
+            release(&host, claim).await;
+        }
+        Ok(Ended::Abandoned) => delivery.0.abort(),
+        Err(error) => {
+            tracing::error!(%claim, %error, "the attempt's task ended by a panic");
+            let failure = failure::panicked().into();
+            outbox.finish(finish(claim, Outcome::Failed { failure }));
+        }
+    }
+    let mut stop = lease.stop();
+    tokio::select! {
+        delivered = delivery.join() => match delivered {
+            Ok(Delivered::Done) => tracing::info!(%claim, "attempt delivered"),
+            Ok(Delivered::Refused) => tracing::warn!(%claim, "attempt given up: the server refuses it"),
+            // Aborted above.
+            Err(_) => tracing::info!(%claim, "attempt given up"),
+        },
+        wish = stop.above(Wish::Cancel) => tracing::info!(%claim, ?wish, "attempt given up"),
+    }
+    // Before the slot is given to another, so that its ids and sockets are free.
+    if let Err(error) = tokio::task::spawn_blocking(move || directory.remove()).await {
+        tracing::error!(%claim, %error, "removing an attempt's directory panicked");
+    }
+}
+
+/// Delivers an outbox that an earlier worker left.
+pub(crate) async fn deliver_again(host: Arc<Host>, lease: LeaseGuard) {
+    let claim = lease.claim;
+    let directory = host.state.attempt(claim);
+    match Outbox::reopen(&directory.outbox(), Arc::clone(&host.config.now)) {
+        Ok(Some(outbox)) => {
+            let delivered = delivery(&host, claim, &Arc::new(outbox)).run().await;
+            tracing::info!(%claim, ?delivered, "an earlier worker's attempt was delivered");
+        }
+        Ok(None) => {}
+        Err(error) => tracing::warn!(%claim, %error, "an earlier worker's outbox cannot be read"),
+    }
+    directory.remove();
+}
+
+fn delivery(host: &Host, claim: ClaimId, outbox: &Arc<Outbox>) -> Delivery {
+    Delivery {
+        api: Arc::clone(&host.api),
+        leases: Arc::clone(&host.leases),
+        claim,
+        outbox: Arc::clone(outbox),
+        flush_every: host.config.timing.flush_every,
+    }
+}
+
+/// Gives the attempt back, a few times if need be; then the lease runs out by itself.
+async fn release(host: &Host, claim: ClaimId) {
+    let mut backoff = Backoff::default();
+    for _ in 0..4 {
+        let request = Release {
+            epoch: claim.epoch.get(),
+        };
+        match host.api.release(claim.attempt.to_string(), request).await {
+            Ok(()) => return,
+            Err(error) if verdict(&error) == Verdict::Again => {
+                tokio::time::sleep(backoff.next()).await
+            }
+            Err(error) => {
+                tracing::warn!(%claim, %error, "the attempt could not be given back");
+                return;
+            }
+        }
+    }
+}
+
+fn finish(claim: ClaimId, outcome: Outcome) -> Finish {
+    Finish {
+        epoch: claim.epoch.get(),
+        outcome,
+        diff: None,
+        has_session: false,
+        message: None,
+        tokens: None,
+        last_seq: 0,
+    }
+}
+
+impl Run {
+    fn new(
+        host: &Arc<Host>,
+        assignment: Assignment,
+        slot: u32,
+        lease: &LeaseGuard,
+        outbox: &Arc<Outbox>,
+    ) -> Self {
+        Self {
+            host: Arc::clone(host),
+            slot,
+            claim: lease.claim,
+            cwd: crate::sandbox_layout::checkout(&assignment.repository_url),
+            assignment,
+            directory: host.state.attempt(lease.claim),
+            outbox: Arc::clone(outbox),
+            stop: lease.stop(),
+            checkout: None,
+            session_before: None,
+            session_after: None,
+            message: None,
+            tokens: None,
+        }
+    }
+
+    async fn complete(mut self, created: std::io::Result<()>) -> Ended {
+        let worked = match created {
+            Ok(()) => work(&mut self).await,
+            Err(error) => {
+                Err(failure::internal("the attempt's directory cannot be made", &error).into())
+            }
+        };
+        let outcome = match worked {
+            Ok(()) => Outcome::Succeeded {},
+            Err(Stopped::Failed(failure)) => Outcome::Failed {
+                failure: failure.into(),
+            },
+            Err(Stopped::Cancelled) => Outcome::Cancelled {},
+            Err(Stopped::Released) => return Ended::Released,
+            Err(Stopped::Abandoned) => return Ended::Abandoned,
+        };
+        let mut finish = finish(self.claim, outcome);
+        if collect::run(&self, &mut finish).await.is_err() {
+            return Ended::Abandoned;
+        }
+        finish.message = self.message.take();
+        finish.tokens = self.tokens;
+        Ended::Finished(Box::new(finish))
+    }
+
+    fn warn(&self, message: impl Into<String>) {
+        self.outbox.event(
+            Source::Worker,
+            EventBody::Warning {
+                message: message.into(),
+            },
+        );
+    }
+}
+
+/// The steps that an agent has a part in. Collecting comes after, whatever came of them.
+async fn work(run: &mut Run) -> Result<(), Stopped> {
+    let prepared = prepare::run(run).await?;
+    setup::run(run).await?;
+    agent::run(run, prepared).await
+}
+
+impl Stopped {
+    /// In a few words, for the log.
+    fn detail(&self) -> Option<String> {
+        match self {
+            Self::Failed(failure) => Some(failure.code.as_str().to_owned()),
+            Self::Cancelled => Some("cancelled".to_owned()),
+            Self::Released => Some("given back".to_owned()),
+            Self::Abandoned => None,
+        }
+    }
+}
+
+/// A task that ends with whoever waits for it, so that its sandbox does, too.
+struct OwnTask<T>(tokio::task::JoinHandle<T>);
+
+impl<T> OwnTask<T> {
+    async fn join(mut self) -> Result<T, tokio::task::JoinError> {
+        (&mut self.0).await
+    }
+}
+
+impl<T> Drop for OwnTask<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

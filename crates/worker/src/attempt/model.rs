@@ -1,0 +1,202 @@
+//! The model of one attempt: a gateway on a socket, its events, its sums.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use outwork_api::event::EventBody;
+use outwork_api::task::Tokens;
+use outwork_api::worker::ModelAccess;
+use outwork_domain::{Failure, FailureCode};
+use outwork_egress::gateway::{
+    self, ApiKey, Gateway, GatewayConfig, GatewayEvent, Refusal, Totals, Upstream, Usage,
+};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::Run;
+use crate::failure;
+use crate::outbox::{Outbox, Source};
+
+/// Calls that are reported one by one; an agent can make any number.
+const REPORTED_CALLS: u64 = 10_000;
+const REPORTED_REFUSALS: u32 = 20;
+
+/// Keeps the connections to the model used last: making them anew costs each attempt a TLS handshake.
+#[derive(Default)]
+pub(crate) struct Models {
+    last: Mutex<Option<(ModelAccess, Upstream)>>,
+}
+
+impl Models {
+    fn upstream(&self, model: &ModelAccess) -> Result<Upstream, Failure> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, upstream)) = last.as_ref()
+            && known.base_url == model.base_url
+            && known.api_key == model.api_key
+        {
+            return Ok(upstream.clone());
+        }
+        let bad = |error: &gateway::ConfigError| {
+            Failure::new(
+                FailureCode::ModelNotConfigured,
+                format!("The model cannot be used: {}.", failure::chain(error)),
+            )
+            .with_hint("Set it again with `outwork model set`.")
+        };
+        let key = model
+            .api_key
+            .as_deref()
+            .map(ApiKey::new)
+            .transpose()
+            .map_err(|error| bad(&error))?;
+        let upstream = Upstream::new(&model.base_url, key, GatewayConfig::default())
+            .map_err(|error| bad(&error))?;
+        *last = Some((model.clone(), upstream.clone()));
+        Ok(upstream)
+    }
+}
+
+pub(super) struct ModelGateway {
+    gateway: Gateway,
+    reporter: JoinHandle<()>,
+    open_calls: Arc<AtomicU64>,
+}
+
+impl ModelGateway {
+    /// `None` if the attempt has no model.
+    pub(super) async fn start(run: &Run) -> Result<Option<Self>, Failure> {
+        let Some(model) = &run.assignment.model else {
+            return Ok(None);
+        };
+        let upstream = run.host.models.upstream(model)?;
+        let socket = run
+            .host
+            .state
+            .fresh_run_dir(run.slot)
+            .map(|directory| directory.join("model.sock"));
+        let started = socket.and_then(|socket| Gateway::start(&socket, upstream));
+        let (gateway, events) = started
+            .map_err(|error| failure::internal("the model's gateway cannot listen", &error))?;
+        let open_calls = Arc::new(AtomicU64::new(0));
+        let reporter = tokio::spawn(report(
+            events,
+            Arc::clone(&run.outbox),
+            Arc::clone(&open_calls),
+        ));
+        Ok(Some(Self {
+            gateway,
+            reporter,
+            open_calls,
+        }))
+    }
+
+    pub(super) fn socket(&self) -> &Path {
+        self.gateway.socket()
+    }
+
+    pub(super) fn has_open_calls(&self) -> bool {
+        self.open_calls.load(Ordering::Relaxed) > 0
+    }
+
+    /// The tokens used; `None` when no model was called.
+    pub(super) async fn stop(self) -> Option<Tokens> {
+        let totals = self.gateway.shutdown().await;
+        if let Err(error) = self.reporter.await {
+            tracing::error!(%error, "reporting the model's calls panicked");
+        }
+        let Totals {
+            started,
+            refused: _,
+            usage,
+            counted: _,
+            unknown,
+            without_tokens: _,
+            events_dropped: _,
+        } = totals;
+        (started > 0).then(|| tokens(usage, unknown))
+    }
+}
+
+fn tokens(usage: Usage, uncounted_calls: u64) -> Tokens {
+    let Usage {
+        input,
+        cached_input,
+        output,
+        reasoning,
+    } = usage;
+    Tokens {
+        input,
+        cached_input,
+        output,
+        reasoning,
+        uncounted_calls,
+    }
+}
+
+async fn report(
+    mut events: mpsc::Receiver<GatewayEvent>,
+    outbox: Arc<Outbox>,
+    open_calls: Arc<AtomicU64>,
+) {
+    let mut refusals = 0;
+    while let Some(event) = events.recv().await {
+        match event {
+            GatewayEvent::Started { n, endpoint: _ } => {
+                open_calls.fetch_add(1, Ordering::Relaxed);
+                if n <= REPORTED_CALLS {
+                    outbox.event(Source::Worker, EventBody::ModelCallStarted { number: n });
+                }
+            }
+            GatewayEvent::FirstByte { .. } => {}
+            GatewayEvent::Finished {
+                n,
+                status,
+                duration,
+                tokens: used,
+                ending: _,
+            } => {
+                // The channel can drop a start under a flood.
+                let _ = open_calls.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| {
+                    open.checked_sub(1)
+                });
+                if n <= REPORTED_CALLS {
+                    let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+                    let tokens = match used {
+                        gateway::Tokens::Counted(usage) => Some(tokens(usage, 0)),
+                        gateway::Tokens::Unknown | gateway::Tokens::None => None,
+                    };
+                    outbox.event(
+                        Source::Worker,
+                        EventBody::ModelCallFinished {
+                            number: n,
+                            status,
+                            duration_ms,
+                            tokens,
+                        },
+                    );
+                }
+            }
+            GatewayEvent::Refused { reason } => {
+                refusals += 1;
+                if refusals <= REPORTED_REFUSALS {
+                    outbox.event(
+                        Source::Worker,
+                        EventBody::Warning {
+                            message: refused(reason),
+                        },
+                    );
+                }
+            }
+            // The finished call says it, with the status that the agent got.
+            GatewayEvent::UpstreamError { .. } => {}
+        }
+    }
+}
+
+fn refused(reason: Refusal) -> String {
+    format!(
+        "The model's gateway refused a request of the agent: {}.",
+        reason.code().replace('_', " ")
+    )
+}

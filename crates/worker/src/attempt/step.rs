@@ -1,0 +1,123 @@
+//! Steps as people see them: begun, bounded, ended, each an entry of the log.
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use outwork_api::event::EventBody;
+use outwork_api::worker::Assignment;
+use outwork_domain::{Failure, Step};
+
+use super::{Run, Stopped};
+use crate::failure;
+use crate::lease::Wish;
+use crate::outbox::Source;
+
+/// A step as people see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum StepName {
+    Checkout,
+    Setup,
+    Agent,
+    Diff,
+}
+
+pub(super) struct StepTimer {
+    name: StepName,
+    started_at: Instant,
+}
+
+impl StepName {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Checkout => "checkout",
+            Self::Setup => "setup",
+            Self::Agent => "agent",
+            Self::Diff => "diff",
+        }
+    }
+
+    pub(super) fn sentence(self) -> &'static str {
+        match self {
+            Self::Checkout => "Preparing the checkout",
+            Self::Setup => "The setup script",
+            Self::Agent => "The agent",
+            Self::Diff => "Computing the diff",
+        }
+    }
+
+    fn step(self) -> Step {
+        match self {
+            Self::Checkout => Step::Preparing,
+            Self::Setup => Step::SettingUp,
+            Self::Agent => Step::Running,
+            Self::Diff => Step::Collecting,
+        }
+    }
+
+    pub(super) fn limit(self, assignment: &Assignment) -> Duration {
+        let limits = &assignment.limits;
+        Duration::from_millis(match self {
+            Self::Checkout => limits.preparing_ms,
+            Self::Setup => limits.setting_up_ms,
+            Self::Agent => limits.running_ms,
+            Self::Diff => limits.collecting_ms,
+        })
+    }
+}
+
+impl Run {
+    /// Reports a step around `work`. Its limit and a wish to stop end it by dropping `work`.
+    pub(super) async fn step<T>(
+        &self,
+        name: StepName,
+        work: impl Future<Output = Result<(T, String), Failure>>,
+    ) -> Result<T, Stopped> {
+        let limit = name.limit(&self.assignment);
+        let timer = self.begin(name);
+        let mut stop = self.stop.clone();
+        let done = tokio::select! {
+            wish = stop.above(Wish::Run) => Err(wish.into()),
+            done = tokio::time::timeout(limit, work) => match done {
+                Ok(Ok(done)) => Ok(done),
+                Ok(Err(failure)) => Err(Stopped::Failed(failure)),
+                Err(_) => Err(Stopped::Failed(failure::timed_out(name.sentence(), limit))),
+            },
+        };
+        match done {
+            Ok((value, detail)) => {
+                self.end(timer, Some(detail));
+                Ok(value)
+            }
+            Err(stopped) => {
+                self.end(timer, stopped.detail());
+                Err(stopped)
+            }
+        }
+    }
+
+    pub(super) fn begin(&self, name: StepName) -> StepTimer {
+        self.outbox.step(name.step());
+        self.outbox.event(
+            Source::Worker,
+            EventBody::StepStarted {
+                step: name.as_str().to_owned(),
+            },
+        );
+        StepTimer {
+            name,
+            started_at: Instant::now(),
+        }
+    }
+
+    pub(super) fn end(&self, timer: StepTimer, detail: Option<String>) {
+        let StepTimer { name, started_at } = timer;
+        let duration_ms = u64::try_from(started_at.elapsed().as_millis()).unwrap_or(u64::MAX);
+        tracing::debug!(claim = %self.claim, step = name.as_str(), duration_ms, "step ended");
+        let body = EventBody::StepFinished {
+            step: name.as_str().to_owned(),
+            duration_ms,
+            detail,
+        };
+        self.outbox.event(Source::Worker, body);
+    }
+}

@@ -1,0 +1,99 @@
+//! What a worker is told by whoever starts it. Nothing here reads the environment or the clock.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use outwork_domain::Timestamp;
+
+/// Tells the time for events. The worker measures durations and leases by its own monotonic clock, never by this one.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// How a worker is set up.
+#[derive(Clone)]
+pub struct WorkerConfig {
+    /// Outwork's data directory; the worker owns `worker/` below it.
+    pub data_dir: PathBuf,
+    /// What people call the worker.
+    pub name: String,
+    /// How many attempts it runs at once, at least 1.
+    pub slots: u32,
+    /// Where agents are installed, see [`crate::install`].
+    pub agents_dir: PathBuf,
+    /// A program that calls `outwork_sandbox::launcher_main` when its first argument is `outwork_sandbox::LAUNCHER_ARGUMENT`,
+    /// before it starts any thread. Usually the worker's own.
+    pub launcher: PathBuf,
+    /// How git is started.
+    pub git: GitProgram,
+    /// The first host id of the first slot's sandbox (only a worker that is root uses it); each slot has 65536.
+    pub uid_base: u32,
+    /// Stamps events.
+    pub now: Clock,
+    /// How long running attempts may go on after shutdown was asked for; then they are given back.
+    pub drain_grace: Duration,
+    /// Time limits and sizes that are the worker's own.
+    pub timing: Timing,
+}
+
+/// How git is started.
+#[derive(Clone)]
+pub struct GitProgram {
+    /// The binary.
+    pub program: PathBuf,
+    /// PATH for git, ssh and the package manager.
+    pub search_path: OsString,
+    /// All variables of the process; those that say how to reach the network (proxies, certificates, ssh agent) are used.
+    pub environment: Vec<(OsString, OsString)>,
+}
+
+/// Time limits and sizes that are the worker's own. Those of the steps come with each assignment.
+#[derive(Clone, Debug)]
+pub struct Timing {
+    /// How long the server may keep a request for work open; at most 30 s.
+    pub acquire_wait: Duration,
+    /// How long events are gathered before they are sent.
+    pub flush_every: Duration,
+    /// How much an agent and the setup script may write into the log of one attempt, in bytes; beyond it, it is left out.
+    pub log_bytes: u64,
+    /// How long an agent that speaks a protocol may take until it says anything at all.
+    pub first_output: Duration,
+    /// How long such an agent may be silent while it runs no command and no call of the model is open.
+    pub silence: Duration,
+    /// How long an agent has to stop when it is told to, before it is killed.
+    pub interrupt_grace: Duration,
+    /// How long a model's answer may pause before the agent tries again.
+    pub model_idle: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            acquire_wait: Duration::from_secs(20),
+            flush_every: Duration::from_millis(50),
+            log_bytes: 50 << 20,
+            first_output: Duration::from_secs(120),
+            silence: Duration::from_secs(20 * 60),
+            interrupt_grace: Duration::from_secs(5),
+            model_idle: Duration::from_secs(300),
+        }
+    }
+}
+
+impl WorkerConfig {
+    /// The directory that the worker owns.
+    pub fn state_dir(&self) -> PathBuf {
+        self.data_dir.join("worker")
+    }
+}
+
+impl std::fmt::Debug for WorkerConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Not the environment: it may hold secrets.
+        f.debug_struct("WorkerConfig")
+            .field("data_dir", &self.data_dir)
+            .field("name", &self.name)
+            .field("slots", &self.slots)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,276 @@
+//! The claims that this worker holds, and what is wanted of each.
+//!
+//! # When a sandbox is killed
+//!
+//! The server's clock decides a lease; the worker only measures, on its own monotonic clock, how long ago each claim was
+//! last renewed. What an unrenewed claim means depends on why it was not renewed:
+//!
+//! * **The server says that the claim is stale, or that the attempt has ended**: abandoned at once.
+//! * **The server answers but refuses the worker** (its token was withdrawn, it is not known any more): abandoned when two
+//!   thirds of the lease have passed since the last renewal, so that the sandbox is gone before another worker starts.
+//! * **The server is away, or answers that it cannot serve now**: the sandbox goes on, up to the attempt's own limits. The
+//!   server extends leases by the time that it was down, and each verb of the worker carries the claim's epoch, so a claim
+//!   that was given to another meanwhile is found stale at the first contact and nothing of it is accepted. The price is
+//!   work done twice after a partition; the other choice would destroy all running work whenever the server restarts.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use outwork_api::worker as wire;
+use outwork_domain::{AttemptId, Epoch};
+use tokio::sync::{Notify, watch};
+
+/// One claim of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct ClaimId {
+    pub(crate) attempt: AttemptId,
+    pub(crate) epoch: Epoch,
+}
+
+impl ClaimId {
+    pub(crate) fn parse(attempt: &str, epoch: i64) -> Option<Self> {
+        Some(Self {
+            attempt: attempt.parse().ok()?,
+            epoch: Epoch::new(epoch),
+        })
+    }
+}
+
+impl fmt::Display for ClaimId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.attempt, self.epoch.get())
+    }
+}
+
+/// What is wanted of an attempt; it only ever rises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Wish {
+    /// Go on.
+    Run,
+    /// Stop and give it back unfinished: the worker itself has to end.
+    Release,
+    /// Stop the agent, hand in the diff.
+    Cancel,
+    /// Kill the sandbox and send nothing more.
+    Abandon,
+}
+
+impl From<wire::Desired> for Wish {
+    fn from(desired: wire::Desired) -> Self {
+        match desired {
+            wire::Desired::Run => Self::Run,
+            wire::Desired::Cancel => Self::Cancel,
+            wire::Desired::Abandon => Self::Abandon,
+        }
+    }
+}
+
+/// All claims of this worker.
+#[derive(Debug, Default)]
+pub(crate) struct Leases {
+    held: Mutex<HashMap<ClaimId, Held>>,
+    /// Wakes whoever waits to try again, as soon as the server answers.
+    contact: Notify,
+}
+
+#[derive(Debug)]
+struct Held {
+    lease: Duration,
+    renewed_at: Instant,
+    wish: watch::Sender<Wish>,
+}
+
+/// A claim while it is held; dropping it ends the renewals.
+#[derive(Debug)]
+pub(crate) struct LeaseGuard {
+    pub(crate) claim: ClaimId,
+    leases: Arc<Leases>,
+    wish: watch::Receiver<Wish>,
+}
+
+impl LeaseGuard {
+    pub(crate) fn stop(&self) -> Stop {
+        Stop {
+            wish: self.wish.clone(),
+        }
+    }
+}
+
+impl Drop for LeaseGuard {
+    fn drop(&mut self) {
+        self.leases.lock().remove(&self.claim);
+    }
+}
+
+/// Where an attempt hears what is wanted of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Stop {
+    wish: watch::Receiver<Wish>,
+}
+
+impl Stop {
+    #[cfg(test)]
+    pub(crate) fn wish(&self) -> Wish {
+        *self.wish.borrow()
+    }
+
+    /// Waits until the wish is above `than`.
+    pub(crate) async fn above(&mut self, than: Wish) -> Wish {
+        let above = self
+            .wish
+            .wait_for(|wish| *wish > than)
+            .await
+            .map(|wish| *wish);
+        match above {
+            Ok(wish) => wish,
+            // The guard outlives its attempt; without it nobody could wish anything any more.
+            Err(_) => std::future::pending().await,
+        }
+    }
+}
+
+impl Leases {
+    pub(crate) fn hold(self: &Arc<Self>, claim: ClaimId, lease: Duration) -> LeaseGuard {
+        let (sender, wish) = watch::channel(Wish::Run);
+        let held = Held {
+            lease,
+            renewed_at: Instant::now(),
+            wish: sender,
+        };
+        self.lock().insert(claim, held);
+        LeaseGuard {
+            claim,
+            leases: Arc::clone(self),
+            wish,
+        }
+    }
+
+    pub(crate) fn claims(&self) -> Vec<wire::Claim> {
+        let claim = |claim: &ClaimId| wire::Claim {
+            attempt: claim.attempt.to_string(),
+            epoch: claim.epoch.get(),
+        };
+        self.lock().keys().map(claim).collect()
+    }
+
+    /// The server answered a heartbeat that was sent at `sent_at`.
+    pub(crate) fn renewed(&self, sent_at: Instant, answer: &wire::HeartbeatAnswer) {
+        let mut held = self.lock();
+        for lease in &answer.leases {
+            let Some(held) =
+                ClaimId::parse(&lease.attempt, lease.epoch).and_then(|claim| held.get_mut(&claim))
+            else {
+                continue;
+            };
+            held.renewed_at = sent_at;
+            held.raise(lease.desired.into());
+        }
+        drop(held);
+        self.contact.notify_waiters();
+    }
+
+    /// The server answered, and refuses this worker.
+    pub(crate) fn refused(&self, now: Instant) {
+        for held in self.lock().values() {
+            if now.duration_since(held.renewed_at) >= held.lease * 2 / 3 {
+                held.raise(Wish::Abandon);
+            }
+        }
+    }
+
+    pub(crate) fn raise(&self, claim: ClaimId, wish: Wish) {
+        if let Some(held) = self.lock().get(&claim) {
+            held.raise(wish);
+        }
+    }
+
+    pub(crate) fn raise_all(&self, wish: Wish) {
+        self.lock().values().for_each(|held| held.raise(wish));
+    }
+
+    /// Waits until the server answers a heartbeat.
+    pub(crate) async fn contact(&self) {
+        self.contact.notified().await;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<ClaimId, Held>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Held {
+    fn raise(&self, wish: Wish) {
+        self.wish.send_if_modified(|current| {
+            let rises = wish > *current;
+            if rises {
+                *current = wish;
+            }
+            rises
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEASE: Duration = Duration::from_secs(30);
+
+    fn held() -> (Arc<Leases>, LeaseGuard) {
+        let leases = Arc::new(Leases::default());
+        let claim =
+            ClaimId::parse("att_00000000000000000000000000000001", 7).expect("an attempt's id");
+        let guard = leases.hold(claim, LEASE);
+        (leases, guard)
+    }
+
+    fn answer(desired: wire::Desired, epoch: i64) -> wire::HeartbeatAnswer {
+        let attempt = "att_00000000000000000000000000000001".to_owned();
+        wire::HeartbeatAnswer {
+            leases: vec![wire::LeaseAnswer {
+                attempt,
+                epoch,
+                desired,
+            }],
+        }
+    }
+
+    #[test]
+    fn a_wish_only_rises() {
+        let (leases, guard) = held();
+        leases.renewed(Instant::now(), &answer(wire::Desired::Cancel, 7));
+        leases.renewed(Instant::now(), &answer(wire::Desired::Run, 7));
+        leases.raise_all(Wish::Release);
+        assert_eq!(guard.stop().wish(), Wish::Cancel);
+    }
+
+    #[test]
+    fn an_answer_for_another_epoch_is_not_ours() {
+        let (leases, guard) = held();
+        leases.renewed(Instant::now(), &answer(wire::Desired::Abandon, 6));
+        assert_eq!(guard.stop().wish(), Wish::Run);
+    }
+
+    #[test]
+    fn a_refusal_kills_after_two_thirds_of_the_lease() {
+        let (leases, guard) = held();
+        let start = Instant::now();
+        leases.refused(start + LEASE / 2);
+        assert_eq!(guard.stop().wish(), Wish::Run);
+        leases.renewed(start + LEASE, &answer(wire::Desired::Run, 7));
+        leases.refused(start + LEASE + LEASE / 2);
+        assert_eq!(guard.stop().wish(), Wish::Run);
+        leases.refused(start + LEASE + LEASE * 2 / 3);
+        assert_eq!(guard.stop().wish(), Wish::Abandon);
+    }
+
+    #[test]
+    fn a_claim_that_is_dropped_is_not_renewed() {
+        let (leases, guard) = held();
+        assert_eq!(leases.claims().len(), 1);
+        drop(guard);
+        assert_eq!(leases.claims(), []);
+    }
+}

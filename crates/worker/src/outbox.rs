@@ -1,0 +1,320 @@
+//! Everything that the server has to hear about one attempt, in one order, in a file.
+//!
+//! Writers never wait for the server. [`delivery`](crate::outbox::delivery) reads the file behind them. One JSON object a
+//! line: an event with its number, a step, a result that lies beside the file, and last the end. What is not acknowledged
+//! when the worker is killed is there for the next one: an outbox that ends with [`Entry::Finish`] can be delivered.
+
+pub(crate) mod delivery;
+mod log;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use outwork_api::event::EventBody;
+use outwork_api::worker::{Finish, NewEvent, OutputKind};
+use outwork_domain::limits::EVENT_BYTES;
+use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
+
+use crate::config::Clock;
+use log::Log;
+
+/// Pieces of output are joined up to this size; six times that (the worst that JSON escapes do) is below [`EVENT_BYTES`].
+const JOINED_BYTES: usize = 32 * 1024;
+/// What an event costs besides its text, so that a flood of tiny events is bounded, too.
+const EVENT_COST_BYTES: u64 = 100;
+
+/// One line of the outbox.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Entry {
+    Event { seq: i64, event: NewEvent },
+    Step { step: String },
+    Upload { kind: OutputKind },
+    Finish(Finish),
+}
+
+/// Who caused an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The worker: few, always kept.
+    Worker,
+    /// Agent or script: hostile amounts are possible.
+    Inside,
+}
+
+pub(crate) struct Outbox {
+    state: Mutex<State>,
+    now: Clock,
+    directory: PathBuf,
+    log_bytes: u64,
+    changed: Notify,
+    urgent: Notify,
+}
+
+struct State {
+    log: Log,
+    last_seq: i64,
+    /// An event that may still grow.
+    open: Option<NewEvent>,
+    inside_bytes: u64,
+    is_finished: bool,
+}
+
+impl Outbox {
+    /// An empty outbox in `directory`, which must exist. If nothing can be written there, the outbox lives in memory.
+    pub(crate) fn create(directory: &Path, log_bytes: u64, now: Clock) -> Self {
+        Self::with(
+            directory,
+            Log::create(&directory.join("entries")),
+            0,
+            log_bytes,
+            now,
+        )
+    }
+
+    /// The outbox that a worker left in `directory`, if the attempt had ended.
+    pub(crate) fn reopen(directory: &Path, now: Clock) -> io::Result<Option<Self>> {
+        let log = Log::reopen(&directory.join("entries"))?;
+        let mut last_seq = 0;
+        let mut is_finished = false;
+        let mut offset = 0;
+        loop {
+            let batch = log.read(offset)?;
+            let Some((_, end)) = batch.last() else { break };
+            offset = *end;
+            for (entry, _) in &batch {
+                match entry {
+                    Entry::Event { seq, event: _ } => last_seq = *seq,
+                    Entry::Step { step: _ } | Entry::Upload { kind: _ } => {}
+                    Entry::Finish(_) => is_finished = true,
+                }
+            }
+        }
+        Ok(is_finished.then(|| {
+            let outbox = Self::with(directory, log, last_seq, 0, now);
+            outbox.lock().is_finished = true;
+            outbox
+        }))
+    }
+
+    fn with(directory: &Path, log: Log, last_seq: i64, log_bytes: u64, now: Clock) -> Self {
+        let state = State {
+            log,
+            last_seq,
+            open: None,
+            inside_bytes: 0,
+            is_finished: false,
+        };
+        Self {
+            state: Mutex::new(state),
+            now,
+            directory: directory.to_owned(),
+            log_bytes,
+            changed: Notify::new(),
+            urgent: Notify::new(),
+        }
+    }
+
+    /// Adds an event. After the end it is dropped.
+    pub(crate) fn event(&self, source: Source, body: EventBody) {
+        let event = NewEvent {
+            at: (self.now)().into(),
+            body,
+        };
+        let mut state = self.lock();
+        if state.is_finished {
+            return;
+        }
+        if source == Source::Inside {
+            let left = self.log_bytes.saturating_sub(state.inside_bytes);
+            if left == 0 {
+                return;
+            }
+            state.inside_bytes += EVENT_COST_BYTES + size_of(&event.body);
+            if state.inside_bytes >= self.log_bytes {
+                state.add(event);
+                let message = format!(
+                    "The log is full ({} MiB): what the agent writes from here on is left out. The work itself goes on.",
+                    self.log_bytes >> 20
+                );
+                state.add(NewEvent {
+                    at: (self.now)().into(),
+                    body: EventBody::Warning { message },
+                });
+                drop(state);
+                self.changed.notify_one();
+                return;
+            }
+        }
+        state.add(event);
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    /// Says which step the attempt is in.
+    pub(crate) fn step(&self, step: outwork_domain::Step) {
+        self.put(Entry::Step {
+            step: step.as_str().to_owned(),
+        });
+    }
+
+    /// Keeps a result until the server has it.
+    pub(crate) fn result(&self, kind: OutputKind, content: &[u8]) -> io::Result<()> {
+        std::fs::write(self.result_path(kind), content)?;
+        self.put(Entry::Upload { kind });
+        Ok(())
+    }
+
+    /// The end: the last event's number is filled in, and nothing can be added after it.
+    pub(crate) fn finish(&self, finish: Finish) {
+        let mut state = self.lock();
+        if state.is_finished {
+            return;
+        }
+        state.close();
+        let last_seq = state.last_seq;
+        state
+            .log
+            .append(&Entry::Finish(Finish { last_seq, ..finish }));
+        state.log.sync();
+        state.is_finished = true;
+        drop(state);
+        self.urgent.notify_one();
+        self.changed.notify_one();
+    }
+
+    /// Whether the disk refused something; what came after it is in memory only.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.lock().log.is_broken()
+    }
+
+    fn put(&self, entry: Entry) {
+        let mut state = self.lock();
+        if state.is_finished {
+            return;
+        }
+        state.close();
+        state.log.append(&entry);
+        drop(state);
+        self.urgent.notify_one();
+        self.changed.notify_one();
+    }
+
+    fn result_path(&self, kind: OutputKind) -> PathBuf {
+        self.directory.join(kind.as_str())
+    }
+
+    /// Entries from `offset` on, each with the offset behind it; closes the event that may still grow if nothing else is left.
+    fn read(&self, offset: u64) -> io::Result<Vec<(Entry, u64)>> {
+        let mut state = self.lock();
+        let batch = state.log.read(offset)?;
+        if !batch.is_empty() || state.open.is_none() {
+            return Ok(batch);
+        }
+        state.close();
+        state.log.read(offset)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn add(&mut self, event: NewEvent) {
+        if let Some(open) = &mut self.open
+            && joins(&mut open.body, &event.body)
+        {
+            return;
+        }
+        self.close();
+        self.open = Some(event);
+    }
+
+    /// Gives the open event its number and writes it.
+    fn close(&mut self) {
+        let Some(mut event) = self.open.take() else {
+            return;
+        };
+        if size_of(&event.body) > JOINED_BYTES as u64
+            && serde_json::to_vec(&event).is_ok_and(|json| json.len() > EVENT_BYTES)
+        {
+            let message = "An event of the agent was too large and is left out.".to_owned();
+            event.body = EventBody::Warning { message };
+        }
+        self.last_seq += 1;
+        self.log.append(&Entry::Event {
+            seq: self.last_seq,
+            event,
+        });
+    }
+}
+
+/// Joins `next` to `open` if both are pieces of the same stream.
+fn joins(open: &mut EventBody, next: &EventBody) -> bool {
+    let (text, more) = match (open, next) {
+        (
+            EventBody::Output { stream, text },
+            EventBody::Output {
+                stream: other,
+                text: more,
+            },
+        ) if stream == other => (text, more),
+        (EventBody::MessageDelta { text }, EventBody::MessageDelta { text: more }) => (text, more),
+        (
+            EventBody::CommandOutput { id, text },
+            EventBody::CommandOutput {
+                id: other,
+                text: more,
+            },
+        ) if id == other => (text, more),
+        // Everything else stands for itself.
+        _ => return false,
+    };
+    let fits = text.len() + more.len() <= JOINED_BYTES;
+    if fits {
+        text.push_str(more);
+    }
+    fits
+}
+
+/// The bytes of text in an event.
+fn size_of(body: &EventBody) -> u64 {
+    let bytes = match body {
+        EventBody::Output { stream: _, text }
+        | EventBody::MessageDelta { text }
+        | EventBody::Message { text }
+        | EventBody::Reasoning { text } => text.len(),
+        EventBody::CommandStarted { id, command: text }
+        | EventBody::CommandOutput { id, text }
+        | EventBody::FileChanged {
+            path: id,
+            kind: text,
+        } => id.len() + text.len(),
+        EventBody::Plan { entries } => entries
+            .iter()
+            .map(|entry| entry.text.len() + entry.status.len())
+            .sum(),
+        EventBody::Retrying { message } | EventBody::Warning { message } => message.len(),
+        EventBody::Session {
+            thread_id,
+            resumed: _,
+        } => thread_id.len(),
+        EventBody::State { .. }
+        | EventBody::CancelRequested {}
+        | EventBody::WorkerLost { .. }
+        | EventBody::StepStarted { .. }
+        | EventBody::StepFinished { .. }
+        | EventBody::CommandFinished { .. }
+        | EventBody::ModelCallStarted { .. }
+        | EventBody::ModelCallFinished { .. }
+        | EventBody::DiffReady { .. }
+        | EventBody::Unknown => 0,
+    };
+    bytes as u64
+}
+
+#[cfg(test)]
+mod tests;

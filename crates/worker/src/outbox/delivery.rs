@@ -1,0 +1,258 @@
+//! Sends an outbox to the server, in order, until the end is acknowledged.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use outwork_api::worker::{
+    Advance, Append, AppendAnswer, Finish, NewEvent, OutputKind, WorkerApi, WorkerError,
+};
+use tokio::time::Instant;
+
+use super::{Entry, Outbox};
+use crate::lease::{ClaimId, Leases, Wish};
+use crate::retry::{Backoff, Verdict, verdict};
+
+const BATCH_EVENTS: usize = 256;
+const BATCH_BYTES: u64 = 1 << 20;
+
+/// How a delivery ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Delivered {
+    /// The server has everything, or had already ended the attempt.
+    Done,
+    /// The claim is not ours any more, or the server will never take it.
+    Refused,
+}
+
+pub(crate) struct Delivery {
+    pub(crate) api: Arc<dyn WorkerApi>,
+    pub(crate) leases: Arc<Leases>,
+    pub(crate) claim: ClaimId,
+    pub(crate) outbox: Arc<Outbox>,
+    pub(crate) flush_every: Duration,
+}
+
+/// What is sent in one request.
+enum Portion {
+    Events {
+        first_seq: i64,
+        events: Vec<NewEvent>,
+    },
+    Step(String),
+    Upload(OutputKind, Vec<u8>),
+    Finish(Finish),
+}
+
+#[derive(Default)]
+struct Position {
+    offset: u64,
+    /// Steps and results before this offset are delivered, also when events are sent again.
+    control_offset: u64,
+    acknowledged_seq: i64,
+}
+
+impl Delivery {
+    pub(crate) async fn run(self) -> Delivered {
+        let mut position = Position::default();
+        let mut backoff = Backoff::default();
+        let mut sent_at: Option<Instant> = None;
+        loop {
+            let Some((portion, end)) = self.next(&mut position).await else {
+                tracing::error!(claim = %self.claim, "the outbox cannot be read");
+                return Delivered::Refused;
+            };
+            let is_events = matches!(portion, Portion::Events { .. });
+            if let (Some(sent_at), true) = (sent_at, is_events) {
+                // Gather what comes within the time, unless a step or the end waits.
+                tokio::select! {
+                    () = tokio::time::sleep_until(sent_at + self.flush_every) => {}
+                    () = self.outbox.urgent.notified() => {}
+                }
+            }
+            // What was gathered meanwhile belongs to this portion.
+            let (portion, end) = if is_events {
+                self.peek(&mut position).unwrap_or((portion, end))
+            } else {
+                (portion, end)
+            };
+            let is_finish = matches!(portion, Portion::Finish(_));
+            match self.send(&portion).await {
+                Ok(acknowledged) => {
+                    backoff = Backoff::default();
+                    sent_at = Some(Instant::now());
+                    if !position.delivered(&portion, end, acknowledged) {
+                        tokio::time::sleep(backoff.next()).await;
+                    }
+                    if is_finish {
+                        return Delivered::Done;
+                    }
+                }
+                Err(error) => match verdict(&error) {
+                    Verdict::Again | Verdict::Refused => self.wait(&mut backoff, &error).await,
+                    Verdict::OutOfOrder => {
+                        position.rewind();
+                        self.wait(&mut backoff, &error).await;
+                    }
+                    Verdict::Ended => {
+                        self.leases.raise(self.claim, Wish::Abandon);
+                        return Delivered::Done;
+                    }
+                    Verdict::Stale | Verdict::Unknown | Verdict::Rejected => {
+                        tracing::warn!(claim = %self.claim, %error, "the server refuses the attempt");
+                        self.leases.raise(self.claim, Wish::Abandon);
+                        return Delivered::Refused;
+                    }
+                },
+            }
+        }
+    }
+
+    /// Waits for something to send.
+    async fn next(&self, position: &mut Position) -> Option<(Portion, u64)> {
+        loop {
+            let changed = self.outbox.changed.notified();
+            match self.read(position) {
+                Ok(Some(found)) => return Some(found),
+                Ok(None) => changed.await,
+                Err(()) => return None,
+            }
+        }
+    }
+
+    fn peek(&self, position: &mut Position) -> Option<(Portion, u64)> {
+        self.read(position).ok().flatten()
+    }
+
+    /// The next portion; passes over what the server has.
+    fn read(&self, position: &mut Position) -> Result<Option<(Portion, u64)>, ()> {
+        loop {
+            let entries = self.outbox.read(position.offset).map_err(|error| {
+                tracing::error!(claim = %self.claim, %error, "reading the outbox failed");
+            })?;
+            let mut events = Vec::new();
+            let mut first_seq = 0;
+            let start = position.offset;
+            let mut end = start;
+            for (entry, behind) in entries {
+                match entry {
+                    // Numbers rise: none of these comes after one that is collected.
+                    Entry::Event { seq, event: _ } if seq <= position.acknowledged_seq => {
+                        position.offset = behind
+                    }
+                    Entry::Event { seq, event } => {
+                        if events.is_empty() {
+                            first_seq = seq;
+                        }
+                        events.push(event);
+                        end = behind;
+                        if events.len() == BATCH_EVENTS || end - start > BATCH_BYTES {
+                            break;
+                        }
+                    }
+                    Entry::Step { .. } | Entry::Upload { .. } | Entry::Finish(_)
+                        if !events.is_empty() =>
+                    {
+                        break;
+                    }
+                    Entry::Step { .. } | Entry::Upload { .. }
+                        if behind <= position.control_offset =>
+                    {
+                        position.offset = behind
+                    }
+                    Entry::Step { step } => return Ok(Some((Portion::Step(step), behind))),
+                    Entry::Upload { kind } => {
+                        let content = std::fs::read(self.outbox.result_path(kind)).map_err(|error| {
+                            tracing::error!(claim = %self.claim, %error, "reading a result failed");
+                        })?;
+                        return Ok(Some((Portion::Upload(kind, content), behind)));
+                    }
+                    Entry::Finish(finish) => return Ok(Some((Portion::Finish(finish), behind))),
+                }
+            }
+            if !events.is_empty() {
+                return Ok(Some((Portion::Events { first_seq, events }, end)));
+            }
+            if position.offset == start {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Sends one portion; gives the acknowledged number of events where the answer says it.
+    async fn send(&self, portion: &Portion) -> Result<Option<i64>, WorkerError> {
+        let attempt = self.claim.attempt.to_string();
+        let epoch = self.claim.epoch.get();
+        let answer = match portion {
+            Portion::Events { first_seq, events } => {
+                let append = Append {
+                    epoch,
+                    first_seq: *first_seq,
+                    events: events.clone(),
+                };
+                self.api.append(attempt, append).await?
+            }
+            Portion::Step(step) => {
+                self.api
+                    .advance(
+                        attempt,
+                        Advance {
+                            epoch,
+                            step: step.clone(),
+                        },
+                    )
+                    .await?
+            }
+            Portion::Upload(kind, content) => {
+                self.api
+                    .upload(attempt, epoch, *kind, content.clone())
+                    .await?;
+                return Ok(None);
+            }
+            Portion::Finish(finish) => {
+                self.api.finish(attempt, finish.clone()).await?;
+                return Ok(None);
+            }
+        };
+        let AppendAnswer {
+            acknowledged_seq,
+            desired,
+        } = answer;
+        self.leases.raise(self.claim, desired.into());
+        Ok(matches!(portion, Portion::Events { .. }).then_some(acknowledged_seq))
+    }
+
+    async fn wait(&self, backoff: &mut Backoff, error: &WorkerError) {
+        tracing::debug!(claim = %self.claim, %error, "the server did not take it; trying again");
+        tokio::select! {
+            () = tokio::time::sleep(backoff.next()) => {}
+            () = self.leases.contact() => {}
+        }
+    }
+}
+
+impl Position {
+    /// Notes what was sent; false if the server took only a part, so that the rest has to come again.
+    fn delivered(&mut self, portion: &Portion, end: u64, acknowledged: Option<i64>) -> bool {
+        match portion {
+            Portion::Events { first_seq, events } => {
+                let last = first_seq + events.len() as i64 - 1;
+                let acknowledged = acknowledged.unwrap_or(last);
+                self.acknowledged_seq = self.acknowledged_seq.max(acknowledged);
+                let is_whole = acknowledged >= last;
+                self.offset = if is_whole { end } else { 0 };
+                is_whole
+            }
+            Portion::Step(_) | Portion::Upload(..) | Portion::Finish(_) => {
+                self.offset = end;
+                self.control_offset = self.control_offset.max(end);
+                true
+            }
+        }
+    }
+
+    /// From the beginning, because the server misses something that it had acknowledged; it passes over what it has.
+    fn rewind(&mut self) {
+        self.offset = 0;
+        self.acknowledged_seq = 0;
+    }
+}

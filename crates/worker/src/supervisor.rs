@@ -1,0 +1,305 @@
+//! The worker's loop: who it is, what it takes, and how it ends.
+
+mod commands;
+mod heartbeat;
+mod intake;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use outwork_api::worker::{Deregister, PROTOCOL_VERSION, Register, Registered, WorkerApi};
+use outwork_git::{Git, GitError};
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::attempt::{self, Host};
+use crate::config::WorkerConfig;
+use crate::lease::{ClaimId, Leases, Wish};
+use crate::retry::Backoff;
+use crate::state_dir::{StateDir, StateDirError};
+
+/// How long the lease of an earlier worker's outbox is taken to be; the server decides, this only bounds a refusal.
+const LEFTOVER_LEASE: Duration = Duration::from_secs(30);
+/// For what is under way at the end: an answer to `acquire`, giving attempts back, signing off.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// Why a worker did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Its directory.
+    #[error(transparent)]
+    StateDir(#[from] StateDirError),
+    /// Git's private configuration.
+    #[error("git cannot be set up")]
+    Git(#[from] GitError),
+    /// The thread for heartbeats.
+    #[error("the thread for heartbeats cannot be started")]
+    Thread(#[source] io::Error),
+    /// What the configuration says.
+    #[error("a worker needs at least one slot, and at most 1000")]
+    Slots,
+    /// The sweep.
+    #[error("sweeping what an earlier worker left was interrupted")]
+    Sweep(#[source] tokio::task::JoinError),
+}
+
+/// Where workers begin.
+#[derive(Debug)]
+pub enum Worker {}
+
+/// A worker that runs.
+#[derive(Debug)]
+pub struct WorkerHandle {
+    supervisor: tokio::task::JoinHandle<()>,
+    now: CancellationToken,
+    identity: watch::Receiver<Option<Identity>>,
+}
+
+impl WorkerHandle {
+    /// The id that the server gave; waits until it did. `None` if the worker ended before.
+    pub async fn registered(&self) -> Option<String> {
+        let mut identity = self.identity.clone();
+        let known = identity.wait_for(Option::is_some).await.ok()?;
+        known.as_ref().map(|identity| identity.worker.clone())
+    }
+
+    /// Gives back what still runs, without waiting for the rest of the drain's grace.
+    pub fn stop_now(&self) {
+        self.now.cancel();
+    }
+
+    /// Waits until the worker has ended: after shutdown, when its attempts have ended or were given back.
+    ///
+    /// # Errors
+    /// The worker made a mistake (a panic).
+    pub async fn join(self) -> Result<(), tokio::task::JoinError> {
+        self.supervisor.await
+    }
+}
+
+/// Who the server says that the worker is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) worker: String,
+    pub(crate) heartbeat_interval: Duration,
+    agents: Vec<String>,
+}
+
+impl Worker {
+    /// Sweeps what an earlier worker left in `config.data_dir`, then works until `shutdown` is cancelled: takes nothing more,
+    /// lets what runs go on for `config.drain_grace`, gives the rest back, signs off. Returns once the sweep is done; the
+    /// server need not answer yet.
+    ///
+    /// `api` is called from the worker's tasks and from a thread with a runtime of its own (heartbeats).
+    ///
+    /// # Errors
+    /// The directory is in use or cannot be used, or git cannot be set up.
+    pub async fn start(
+        config: WorkerConfig,
+        api: Arc<dyn WorkerApi>,
+        shutdown: CancellationToken,
+    ) -> Result<WorkerHandle, StartError> {
+        if !(1..=1000).contains(&config.slots) {
+            return Err(StartError::Slots);
+        }
+        let root = config.state_dir();
+        let swept = tokio::task::spawn_blocking(move || {
+            let state = StateDir::open(&root)?;
+            let undelivered = state.sweep();
+            Ok::<_, StateDirError>((state, undelivered, outwork_sandbox::probe()))
+        });
+        let (state, undelivered, capabilities) = swept.await.map_err(StartError::Sweep)??;
+        let git = Git::isolated(&config.git.program, &config.git.search_path, &state.git())?
+            .with_network_environment(config.git.environment.iter().cloned());
+        let host = Host {
+            config,
+            api,
+            leases: Arc::new(Leases::default()),
+            state,
+            git,
+            capabilities,
+            models: attempt::Models::default(),
+        };
+        let (sender, identity) = watch::channel(None);
+        let now = CancellationToken::new();
+        let supervisor = Supervisor {
+            host: Arc::new(host),
+            shutdown,
+            now: now.clone(),
+            identity: sender,
+            unknown: Arc::new(Notify::new()),
+            attempts: JoinSet::new(),
+            free_slots: Vec::new(),
+        };
+        let heartbeat = supervisor.heartbeat()?;
+        let supervisor = tokio::spawn(supervisor.run(undelivered, heartbeat));
+        Ok(WorkerHandle {
+            supervisor,
+            now,
+            identity,
+        })
+    }
+}
+
+struct Supervisor {
+    host: Arc<Host>,
+    shutdown: CancellationToken,
+    now: CancellationToken,
+    identity: watch::Sender<Option<Identity>>,
+    /// The server does not know the worker any more.
+    unknown: Arc<Notify>,
+    /// Each gives its slot back.
+    attempts: JoinSet<Option<u32>>,
+    free_slots: Vec<u32>,
+}
+
+impl Supervisor {
+    fn heartbeat(&self) -> Result<heartbeat::Heartbeat, StartError> {
+        let beat = heartbeat::Beat {
+            api: Arc::clone(&self.host.api),
+            leases: Arc::clone(&self.host.leases),
+            identity: self.identity.subscribe(),
+            unknown: Arc::clone(&self.unknown),
+        };
+        heartbeat::Heartbeat::start(beat).map_err(StartError::Thread)
+    }
+
+    async fn run(mut self, undelivered: Vec<ClaimId>, heartbeat: heartbeat::Heartbeat) {
+        self.free_slots = (0..self.host.config.slots).rev().collect();
+        let shutdown = self.shutdown.clone();
+        let registered = tokio::select! {
+            () = shutdown.cancelled() => false,
+            () = self.register() => true,
+        };
+        if registered {
+            let commands = tokio::spawn(commands::follow(
+                Arc::clone(&self.host),
+                self.identity.subscribe(),
+            ));
+            for claim in undelivered {
+                let lease = self.host.leases.hold(claim, LEFTOVER_LEASE);
+                let host = Arc::clone(&self.host);
+                self.attempts.spawn(async move {
+                    attempt::deliver_again(host, lease).await;
+                    None
+                });
+            }
+            self.take_work().await;
+            self.drain().await;
+            commands.abort();
+            // It shares the directory, which the next worker may want as soon as this one has ended.
+            let _ = commands.await;
+            self.deregister().await;
+        }
+        // Last: as long as anything runs, its lease is renewed.
+        heartbeat.stop();
+    }
+
+    /// Says who it is until the server answers.
+    async fn register(&self) {
+        let mut backoff = Backoff::default();
+        loop {
+            let agents = crate::install::names(&self.host.config.agents_dir);
+            let request = Register {
+                protocol_version: PROTOCOL_VERSION,
+                worker: self.host.state.id(),
+                name: self.host.config.name.clone(),
+                slots: self.host.config.slots,
+                agents: agents.clone(),
+            };
+            match self.host.api.register(request).await {
+                Ok(Registered {
+                    worker,
+                    heartbeat_interval_ms,
+                }) => {
+                    tracing::info!(worker, ?agents, "registered");
+                    if let Err(error) = self.host.state.save_id(&worker) {
+                        tracing::warn!(%error, "the worker's id cannot be kept; it will be another after a restart");
+                    }
+                    // Not faster than ten times a second, whatever the server says.
+                    let heartbeat_interval = Duration::from_millis(heartbeat_interval_ms.max(100));
+                    self.identity.send_replace(Some(Identity {
+                        worker,
+                        heartbeat_interval,
+                        agents,
+                    }));
+                    return;
+                }
+                Err(error) => {
+                    let wait = backoff.next();
+                    tracing::warn!(%error, retry_ms = wait.as_millis(), "the server does not register this worker");
+                    tokio::time::sleep(wait).await;
+                }
+            }
+        }
+    }
+
+    fn reap(&mut self) {
+        while let Some(done) = self.attempts.try_join_next() {
+            self.done(done);
+        }
+    }
+
+    fn done(&mut self, done: Result<Option<u32>, tokio::task::JoinError>) {
+        match done {
+            Ok(slot) => self.free_slots.extend(slot),
+            // The slot is not used again: what holds it is unknown.
+            Err(error) => tracing::error!(%error, "an attempt's keeper panicked"),
+        }
+    }
+
+    /// Lets what runs go on for a while, then gives it back. Leases are renewed all the time.
+    async fn drain(&mut self) {
+        let grace = tokio::time::sleep(self.host.config.drain_grace);
+        tokio::pin!(grace);
+        loop {
+            let now = self.now.clone();
+            tokio::select! {
+                done = self.attempts.join_next() => match done {
+                    Some(done) => self.done(done),
+                    None => return,
+                },
+                () = &mut grace => break,
+                () = now.cancelled() => break,
+            }
+        }
+        tracing::info!(
+            attempts = self.attempts.len(),
+            "giving back what still runs"
+        );
+        self.host.leases.raise_all(Wish::Release);
+        let ended = tokio::time::timeout(2 * LAST_WORDS, async {
+            while let Some(done) = self.attempts.join_next().await {
+                self.done(done);
+            }
+        });
+        if ended.await.is_err() {
+            tracing::warn!(
+                attempts = self.attempts.len(),
+                "attempts did not end in time; their sandboxes are killed"
+            );
+            self.attempts.shutdown().await;
+        }
+    }
+
+    async fn deregister(&self) {
+        let signed_off = self.host.api.deregister(Deregister {
+            worker: self.worker(),
+        });
+        match tokio::time::timeout(LAST_WORDS, signed_off).await {
+            Ok(Ok(())) => tracing::info!("signed off"),
+            Ok(Err(error)) => tracing::warn!(%error, "the server did not take the sign-off"),
+            Err(_) => tracing::warn!("the server did not answer the sign-off"),
+        }
+    }
+
+    fn worker(&self) -> String {
+        self.identity
+            .borrow()
+            .as_ref()
+            .map(|identity| identity.worker.clone())
+            .unwrap_or_default()
+    }
+}

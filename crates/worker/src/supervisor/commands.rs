@@ -1,0 +1,48 @@
+//! What cannot wait for the next heartbeat, as long as the server is there.
+
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use outwork_api::worker::WorkerCommand;
+use tokio::sync::watch;
+
+use super::Identity;
+use crate::attempt::Host;
+use crate::lease::ClaimId;
+use crate::retry::Backoff;
+
+/// Follows the commands, and connects again whenever the stream ends. Nothing is lost while it is down: heartbeats say the same.
+pub(super) async fn follow(host: Arc<Host>, mut identity: watch::Receiver<Option<Identity>>) {
+    let mut backoff = Backoff::default();
+    loop {
+        let known = identity
+            .wait_for(Option::is_some)
+            .await
+            .map(|identity| identity.clone());
+        let Ok(Some(Identity {
+            worker,
+            heartbeat_interval: _,
+            agents: _,
+        })) = known
+        else {
+            return;
+        };
+        match host.api.commands(worker).await {
+            Ok(mut commands) => {
+                while let Some(WorkerCommand {
+                    attempt,
+                    epoch,
+                    desired,
+                }) = commands.next().await
+                {
+                    backoff = Backoff::default();
+                    if let Some(claim) = ClaimId::parse(&attempt, epoch) {
+                        host.leases.raise(claim, desired.into());
+                    }
+                }
+            }
+            Err(error) => tracing::debug!(%error, "the server's commands cannot be followed"),
+        }
+        tokio::time::sleep(backoff.next()).await;
+    }
+}

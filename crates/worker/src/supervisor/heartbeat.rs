@@ -1,0 +1,139 @@
+//! Signs of life, on a thread and runtime of their own: however busy the worker is, its leases are renewed.
+
+use std::io;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use outwork_api::worker::{self as wire, WorkerApi};
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::Identity;
+use crate::lease::Leases;
+use crate::retry::{Verdict, verdict};
+
+/// An answer that takes longer than this is none.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// How soon a heartbeat that failed is sent again.
+const AGAIN_AFTER: Duration = Duration::from_millis(500);
+
+pub(super) struct Beat {
+    pub(super) api: Arc<dyn WorkerApi>,
+    pub(super) leases: Arc<Leases>,
+    pub(super) identity: watch::Receiver<Option<Identity>>,
+    pub(super) unknown: Arc<Notify>,
+}
+
+/// The thread; dropping it ends it, without waiting.
+pub(super) struct Heartbeat {
+    stop: CancellationToken,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Heartbeat {
+    pub(super) fn start(beat: Beat) -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let stop = CancellationToken::new();
+        let stopped = stop.clone();
+        let thread = std::thread::Builder::new()
+            .name("heartbeat".to_owned())
+            .spawn(move || {
+                runtime.block_on(async {
+                    tokio::select! {
+                        () = stopped.cancelled() => {}
+                        () = beat.run() => {}
+                    }
+                });
+            })?;
+        Ok(Self {
+            stop,
+            thread: Some(thread),
+        })
+    }
+
+    pub(super) fn stop(mut self) {
+        self.stop.cancel();
+        if let Some(Err(_)) = self.thread.take().map(JoinHandle::join) {
+            tracing::error!("the thread of heartbeats panicked");
+        }
+    }
+}
+
+impl Drop for Heartbeat {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl Beat {
+    async fn run(mut self) {
+        loop {
+            let known = self
+                .identity
+                .wait_for(Option::is_some)
+                .await
+                .map(|identity| identity.clone());
+            // The supervisor is gone.
+            let Ok(Some(Identity {
+                worker,
+                heartbeat_interval,
+                agents: _,
+            })) = known
+            else {
+                return;
+            };
+            let wait = if self.beat(worker).await {
+                heartbeat_interval
+            } else {
+                heartbeat_interval.min(AGAIN_AFTER)
+            };
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// One heartbeat; whether it was answered as it should be.
+    async fn beat(&self, worker: String) -> bool {
+        // Before, not after: the server may have counted from there.
+        let sent_at = Instant::now();
+        let request = wire::Heartbeat {
+            worker,
+            leases: self.leases.claims(),
+        };
+        let answer = match tokio::time::timeout(ANSWER_WITHIN, self.api.heartbeat(request)).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                tracing::warn!("a heartbeat was not answered");
+                return false;
+            }
+        };
+        let error = match answer {
+            Ok(answer) => {
+                self.leases.renewed(sent_at, &answer);
+                return true;
+            }
+            Err(error) => error,
+        };
+        match verdict(&error) {
+            Verdict::Again => {
+                tracing::warn!(%error, "a heartbeat was not answered; what runs goes on")
+            }
+            Verdict::Unknown => {
+                tracing::warn!(%error, "the server does not know this worker");
+                self.leases.refused(Instant::now());
+                self.unknown.notify_one();
+            }
+            Verdict::Refused
+            | Verdict::Rejected
+            | Verdict::Stale
+            | Verdict::Ended
+            | Verdict::OutOfOrder => {
+                tracing::warn!(%error, "the server refuses this worker");
+                self.leases.refused(Instant::now());
+            }
+        }
+        false
+    }
+}

@@ -1,0 +1,140 @@
+//! Taking work: as much as there is room for, until shutdown.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use outwork_api::worker::{Acquire, Acquired, Assignment, Release, WorkerError};
+
+use super::{LAST_WORDS, Supervisor};
+use crate::attempt;
+use crate::lease::ClaimId;
+use crate::retry::{Backoff, Verdict, verdict};
+
+impl Supervisor {
+    /// Takes attempts until shutdown.
+    pub(super) async fn take_work(&mut self) {
+        let mut backoff = Backoff::default();
+        let shutdown = self.shutdown.clone();
+        while !shutdown.is_cancelled() {
+            self.reap();
+            if self.free_slots.is_empty() {
+                tokio::select! {
+                    () = shutdown.cancelled() => return,
+                    Some(done) = self.attempts.join_next() => self.done(done),
+                }
+                continue;
+            }
+            if self.is_changed() {
+                tokio::select! {
+                    () = shutdown.cancelled() => return,
+                    () = self.register() => {}
+                }
+            }
+            match self.acquire().await {
+                Some(Ok(Acquired { assignments })) => {
+                    backoff = Backoff::default();
+                    for assignment in assignments {
+                        self.begin(assignment).await;
+                    }
+                }
+                Some(Err(error)) => {
+                    if verdict(&error) == Verdict::Unknown {
+                        self.unknown.notify_one();
+                    }
+                    let wait = backoff.next();
+                    tracing::debug!(%error, retry_ms = wait.as_millis(), "no work could be asked for");
+                    tokio::select! {
+                        () = shutdown.cancelled() => return,
+                        () = tokio::time::sleep(wait) => {}
+                    }
+                }
+                None => return,
+            }
+        }
+    }
+
+    /// Asks for as many attempts as there are free slots. `None` at shutdown; what the server gave out at the last moment is
+    /// given back.
+    async fn acquire(&self) -> Option<Result<Acquired, WorkerError>> {
+        let request = Acquire {
+            worker: self.worker(),
+            max: u32::try_from(self.free_slots.len())
+                .unwrap_or(u32::MAX)
+                .min(100),
+            wait_ms: u64::try_from(self.host.config.timing.acquire_wait.as_millis())
+                .unwrap_or(0)
+                .min(30_000),
+        };
+        let mut answer = self.host.api.acquire(request);
+        tokio::select! {
+            answer = &mut answer => return Some(answer),
+            () = self.shutdown.cancelled() => {}
+            () = self.unknown.notified() => {
+                // Kept for `is_changed`.
+                self.unknown.notify_one();
+                return Some(Ok(Acquired { assignments: Vec::new() }));
+            }
+        }
+        // A claim that was just being made must not be lost until its lease runs out.
+        if let Ok(Ok(Acquired { assignments })) =
+            tokio::time::timeout(Duration::from_millis(300), answer).await
+        {
+            for Assignment { attempt, epoch, .. } in assignments {
+                let released = self.host.api.release(attempt, Release { epoch });
+                if let Ok(Err(error)) = tokio::time::timeout(LAST_WORDS, released).await {
+                    tracing::warn!(%error, "an attempt could not be given back");
+                }
+            }
+        }
+        None
+    }
+
+    /// Whether the worker has to register again: agents came or went, or the server does not know it.
+    fn is_changed(&self) -> bool {
+        let unknown = futures_util::FutureExt::now_or_never(self.unknown.notified()).is_some();
+        let agents = crate::install::names(&self.host.config.agents_dir);
+        unknown
+            || self
+                .identity
+                .borrow()
+                .as_ref()
+                .is_none_or(|identity| identity.agents != agents)
+    }
+
+    async fn begin(&mut self, assignment: Assignment) {
+        let Some(claim) = ClaimId::parse(&assignment.attempt, assignment.epoch) else {
+            tracing::error!(
+                attempt = assignment.attempt,
+                "the server gave out an attempt with an id that is none"
+            );
+            return;
+        };
+        let Some(slot) = self.free_slots.pop() else {
+            tracing::error!(%claim, "the server gave out more than was asked for");
+            let released = self
+                .host
+                .api
+                .release(
+                    assignment.attempt,
+                    Release {
+                        epoch: assignment.epoch,
+                    },
+                )
+                .await;
+            if let Err(error) = released {
+                tracing::warn!(%claim, %error, "the attempt could not be given back");
+            }
+            return;
+        };
+        tracing::info!(%claim, slot, environment = assignment.environment, "attempt begins");
+        let lease = self
+            .host
+            .leases
+            .hold(claim, Duration::from_millis(assignment.lease_ms));
+        let host = Arc::clone(&self.host);
+        self.attempts.spawn(async move {
+            attempt::run(host, assignment, slot, lease).await;
+            Some(slot)
+        });
+    }
+}
