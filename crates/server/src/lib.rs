@@ -22,7 +22,6 @@ pub mod server;
 mod ids;
 mod plane;
 mod signals;
-mod store_gaps;
 
 mod seal;
 pub mod token;

@@ -53,17 +53,19 @@ impl Refusal {
         self
     }
 
-    /// One wrong field of a request that could be read.
+    /// One wrong field of a request that could be read. `detail` goes on after the field's name: `is …`, `must …`.
     pub(crate) fn field(pointer: &str, detail: impl Into<String>) -> Self {
         let detail = detail.into();
-        Self::new(
-            Code::Unprocessable,
-            format!(
-                "{}: {detail}",
-                pointer.trim_start_matches('/').replace('/', ".")
-            ),
-        )
-        .with_field(pointer, detail)
+        let goes_on = ["is ", "has ", "must ", "contains ", "holds ", "cannot "]
+            .iter()
+            .any(|verb| detail.starts_with(verb));
+        let name = pointer.trim_start_matches('/').replace('/', ".");
+        let text = if goes_on {
+            format!("`{name}` {detail}.")
+        } else {
+            sentence(&detail)
+        };
+        Self::new(Code::Unprocessable, text).with_field(pointer, detail)
     }
 
     pub(crate) fn not_found(what: &str, name: &str) -> Self {
@@ -145,7 +147,7 @@ impl From<WorkerError> for Refusal {
 
 impl From<WrongKind> for Refusal {
     fn from(wrong: WrongKind) -> Self {
-        Self::new(Code::Forbidden, format!("This is {wrong}.")).with_hint(
+        Self::new(Code::Forbidden, sentence(&wrong.to_string())).with_hint(
             "Workers use the token of kind `worker`; people and scripts use a token of their own.",
         )
     }
@@ -198,7 +200,7 @@ impl From<StoreError> for Refusal {
 }
 
 /// A message as a sentence: the store's and the domain's begin small and end without a full stop.
-fn sentence(text: &str) -> String {
+pub(crate) fn sentence(text: &str) -> String {
     let mut chars = text.chars();
     chars
         .next()
@@ -207,4 +209,27 @@ fn sentence(text: &str) -> String {
         .chain(chars)
         .chain(['.'])
         .collect()
+}
+
+/// A name as it is typed in a shell, for commands in hints.
+pub(crate) fn shell_word(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte);
+    if text.bytes().all(plain) && !text.starts_with('-') {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hint_can_be_pasted_into_a_shell() {
+        assert_eq!(shell_word("app-1"), "app-1");
+        assert_eq!(shell_word("my app"), "'my app'");
+        assert_eq!(shell_word("it's"), r"'it'\''s'");
+        assert_eq!(shell_word("-x"), "'-x'");
+        assert_eq!(shell_word("$(id)"), "'$(id)'");
+    }
 }

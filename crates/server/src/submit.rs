@@ -2,6 +2,7 @@
 
 mod base;
 mod check;
+mod replay;
 
 pub(crate) mod task;
 pub(crate) mod turn;

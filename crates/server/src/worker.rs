@@ -21,11 +21,10 @@ use outwork_api::worker as wire;
 use outwork_api::worker::{Answer, Bytes, InputKind, OutputKind, WorkerApi};
 use outwork_domain::principal::WorkerAccess;
 use outwork_domain::{AttemptId, Command, Desired, Epoch, WorkerId, WorkspaceId};
-use outwork_store::{AttemptRecord, WorkerRecord};
+use outwork_store::{AttemptRecord, StoreError, WorkerRecord};
 
 use crate::plane::Plane;
 use crate::refusal::Refusal;
-use crate::store_gaps::StoreGaps;
 
 /// The control plane for the workers of one workspace.
 pub(crate) struct WorkerService {
@@ -44,9 +43,7 @@ impl WorkerService {
     async fn known(&self, worker: &str) -> Result<WorkerRecord, Refusal> {
         let unknown = || Refusal::not_found("worker", worker).with_hint("Register again.");
         let id: WorkerId = worker.parse().map_err(|_| unknown())?;
-        self.plane
-            .store
-            .worker(self.workspace, id)
+        find(&self.plane, self.workspace, id)
             .await?
             .ok_or_else(unknown)
     }
@@ -66,6 +63,16 @@ impl WorkerService {
             .apply(Command::Renew { epoch }, self.plane.now())?;
         Ok(record)
     }
+}
+
+/// A registered worker.
+async fn find(
+    plane: &Plane,
+    workspace: WorkspaceId,
+    id: WorkerId,
+) -> Result<Option<WorkerRecord>, StoreError> {
+    let workers = plane.store.workers(workspace).await?;
+    Ok(workers.into_iter().find(|record| record.worker.id == id))
 }
 
 fn attempt_id(text: &str) -> Result<AttemptId, Refusal> {
@@ -148,6 +155,7 @@ impl WorkerApi for WorkerService {
     }
 }
 
+#[expect(clippy::result_large_err, reason = "the protocol's own type")]
 fn answer<'a, T: 'a>(verb: impl Future<Output = Result<T, Refusal>> + Send + 'a) -> Answer<'a, T> {
     verb.map(|result| result.map_err(Refusal::into_worker_error))
         .boxed()

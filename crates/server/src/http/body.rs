@@ -105,12 +105,17 @@ fn message(fault: &serde_json::Error) -> String {
         "duplicate field",
     ];
     if fault.is_data() && !known.iter().any(|known| text.starts_with(known)) {
-        return match text.split_once("expected ") {
-            Some((_, expected)) => format!(
-                "expected {}",
-                expected.split(" at line ").next().unwrap_or(expected)
-            ),
-            None => "the value is not of the right kind".to_owned(),
+        let expected = text
+            .split_once("expected ")
+            .map_or("", |(_, expected)| expected);
+        return match expected.split(" at line ").next().unwrap_or("") {
+            "" => "the value is not of the right kind".to_owned(),
+            kind if kind.starts_with("struct") || kind.starts_with("internally tagged") => {
+                "expected an object".to_owned()
+            }
+            "u16" | "u32" | "u64" | "usize" => "expected a whole number, 0 or more".to_owned(),
+            "i32" | "i64" => "expected a whole number".to_owned(),
+            kind => format!("expected {kind}"),
         };
     }
     text.split(" at line ").next().unwrap_or(&text).to_owned()

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use outwork_api::problem::{CONTENT_TYPE, Code};
 use std::sync::Arc;
 
+use crate::http::params::Address;
 use crate::plane::Plane;
 use crate::refusal::Refusal;
 
@@ -19,10 +20,12 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Numbers the request (or takes the caller's number), and writes the body of a refusal.
 pub(crate) async fn wrap(
     State(plane): State<Arc<Plane>>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
     let id = given(&request).unwrap_or_else(|| plane.ids.uuid().simple().to_string());
+    let address = Address(request.uri().clone());
+    request.extensions_mut().insert(address);
     let method = request.method().clone();
     let path = request
         .extensions()
@@ -90,3 +93,26 @@ pub(crate) fn panicked(payload: Box<dyn Any + Send>) -> Response {
 #[derive(Debug, thiserror::Error)]
 #[error("panicked: {0}")]
 struct Panicked(String);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_tells_the_client_nothing() {
+        for payload in [
+            Box::new("sk-canary") as Box<dyn Any + Send>,
+            Box::new("sk-canary".to_owned()),
+            Box::new(1),
+        ] {
+            let mut response = panicked(payload);
+            let refusal = response
+                .extensions_mut()
+                .remove::<Refusal>()
+                .expect("it is a refusal");
+            assert_eq!(refusal.problem().status, 500);
+            assert!(!format!("{:?}", refusal.problem()).contains("canary"));
+            assert!(refusal.cause().is_some(), "the log needs it");
+        }
+    }
+}

@@ -10,6 +10,7 @@ use outwork_domain::ObjectKey;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::openapi::Unreadable;
 use super::params::Params;
 use crate::plane::Plane;
 use crate::refusal::Refusal;
@@ -44,7 +45,7 @@ pub(crate) struct Verbosity {
 
 /// Lives: the process answers.
 #[utoipa::path(get, path = "/livez", operation_id = "getLiveness", tag = "health", security(()),
-    responses((status = 200, description = "It lives.", body = Health), (status = "4XX", description = "Never.")))]
+    responses((status = 200, description = "It lives.", body = Health)))]
 pub(crate) async fn live() -> Json<Health> {
     Json(Health {
         status: "ok",
@@ -55,7 +56,7 @@ pub(crate) async fn live() -> Json<Health> {
 /// Can work: database, objects and disk work, and the server is not stopping.
 #[utoipa::path(get, path = "/readyz", operation_id = "getReadiness", tag = "health", security(()), params(Verbosity),
     responses((status = 200, description = "It can work.", body = Health),
-        (status = 503, description = "It cannot.", body = Health), (status = "4XX", description = "Never.")))]
+        (status = 503, description = "It cannot.", body = Health), Unreadable))]
 pub(crate) async fn ready(
     State(plane): State<Arc<Plane>>,
     Params(verbosity): Params<Verbosity>,

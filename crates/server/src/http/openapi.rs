@@ -3,28 +3,60 @@
 use std::collections::BTreeMap;
 
 use outwork_api::Problem;
+use outwork_api::environment::Environment;
+use outwork_api::event::Event;
 use outwork_api::problem::{CONTENT_TYPE, Code};
+use outwork_api::settings::Worker;
+use outwork_api::task::TaskSummary;
+use outwork_api::worker::{InputKind, OutputKind, WorkerCommand};
+use utoipa::openapi::schema::ArrayItems;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, OpenApi as Document, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::openapi::{
+    Components, ContentBuilder, OpenApi as Document, Ref, RefOr, Response, ResponseBuilder, Schema,
+};
 use utoipa::{IntoResponses, Modify, OpenApi};
 
 use super::router;
 
 /// The document of the task API, as JSON.
 pub fn task_api_document() -> String {
-    pretty(&router::task_api().split_for_parts().1)
+    pretty(router::task_api().split_for_parts().1)
 }
 
 /// The document of the worker API, as JSON.
 pub fn worker_api_document() -> String {
-    pretty(&router::worker_api().split_for_parts().1)
+    pretty(router::worker_api().split_for_parts().1)
 }
 
-fn pretty(document: &Document) -> String {
+fn pretty(mut document: Document) -> String {
+    if let Some(components) = &mut document.components {
+        pages_by_reference(components);
+    }
     document
         .to_pretty_json()
         .expect("a document is strings and maps")
         + "\n"
+}
+
+/// utoipa writes the item's schema into each `Page_ITEM` once more; clients generated from that would have two types for one thing.
+fn pages_by_reference(components: &mut Components) {
+    let names: Vec<String> = components.schemas.keys().cloned().collect();
+    for (name, schema) in &mut components.schemas {
+        let Some(item) = name.strip_prefix("Page_") else {
+            continue;
+        };
+        let RefOr::T(Schema::Object(page)) = schema else {
+            continue;
+        };
+        let Some(RefOr::T(Schema::Array(items))) = page.properties.get_mut("items") else {
+            continue;
+        };
+        assert!(
+            names.iter().any(|name| name == item),
+            "{item} has a schema of its own"
+        );
+        items.items = ArrayItems::RefOrSchema(Box::new(Ref::from_schema_name(item).into()));
+    }
 }
 
 #[derive(OpenApi)]
@@ -43,7 +75,7 @@ fn pretty(document: &Document) -> String {
         (name = "settings", description = "The model, the workers, and who is asking."),
         (name = "health", description = "For machines that watch this one.")
     ),
-    components(schemas(Problem)),
+    components(schemas(Problem, Event, Environment, TaskSummary, Worker)),
     security(("token" = [])),
     modifiers(&Token)
 )]
@@ -62,7 +94,7 @@ pub(crate) struct TaskApi;
         (name = "worker", description = "The life of a worker."),
         (name = "attempt", description = "What a worker says about an attempt that it holds.")
     ),
-    components(schemas(Problem)),
+    components(schemas(Problem, InputKind, OutputKind, WorkerCommand)),
     security(("token" = [])),
     modifiers(&Token)
 )]
@@ -102,6 +134,15 @@ pub(crate) struct Missing;
 impl IntoResponses for Missing {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         problems(&[Code::NotFound])
+    }
+}
+
+/// What an operation without a token can answer that has a query.
+pub(crate) struct Unreadable;
+
+impl IntoResponses for Unreadable {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        problems(&[Code::InvalidRequest])
     }
 }
 

@@ -1,13 +1,15 @@
 //! What a request's address says: ids in its path, and its query.
 
+use std::convert::Infallible;
 use std::str::FromStr;
 
 use axum::extract::{FromRequestParts, Path, Query};
+use axum::http::Uri;
 use axum::http::request::Parts;
 use outwork_api::problem::Code;
 use serde::de::DeserializeOwned;
 
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, sentence};
 
 /// The id in the path. A text that is no id names nothing: 404.
 pub(crate) struct Id<T>(pub(crate) T);
@@ -21,7 +23,7 @@ impl<T: FromStr<Err: std::fmt::Display> + Send, S: Send + Sync> FromRequestParts
             .map_err(|_| Refusal::new(Code::NotFound, "The address holds no id."))?;
         text.parse()
             .map(Self)
-            .map_err(|fault: T::Err| Refusal::new(Code::NotFound, fault.to_string()))
+            .map_err(|fault: T::Err| Refusal::new(Code::NotFound, sentence(&fault.to_string())))
     }
 }
 
@@ -44,5 +46,21 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
                     format!("The query cannot be read: {why}."),
                 )
             })
+    }
+}
+
+/// The whole address of a request, as it was sent. (Inside a nested router a request's own address lacks its beginning.)
+#[derive(Clone)]
+pub(crate) struct Address(pub(crate) Uri);
+
+impl<S: Send + Sync> FromRequestParts<S> for Address {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(parts
+            .extensions
+            .get::<Self>()
+            .cloned()
+            .unwrap_or_else(|| Self(parts.uri.clone())))
     }
 }

@@ -5,7 +5,7 @@ use outwork_domain::environment::Environment;
 use outwork_git::{Credentials, RefName, RefSpec, RepoUrl, ResolveError, Resolved};
 
 use crate::plane::Plane;
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, shell_word};
 
 /// Asks the environment's repository, within the limit of the server.
 pub(super) async fn resolve(
@@ -14,7 +14,7 @@ pub(super) async fn resolve(
     asked: Option<RefSpec>,
 ) -> Result<Resolved, Refusal> {
     let spec = &environment.spec;
-    let label = &spec.label;
+    let label = &shell_word(&spec.label);
     let stored = |detail: String| {
         Refusal::new(Code::Repository, detail).with_hint(format!(
             "Correct the environment with `outwork env edit {label}`."

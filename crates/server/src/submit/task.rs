@@ -9,11 +9,10 @@ use outwork_domain::task::{Base, Task, Turn, title};
 use outwork_domain::{ObjectKey, TaskId, TurnId};
 use outwork_store::{Idempotency, Submission, Submitted};
 
-use super::{attempts, base, check};
+use super::{attempts, base, check, replay};
 use crate::endpoints::environments;
 use crate::plane::Plane;
 use crate::refusal::Refusal;
-use crate::store_gaps::StoreGaps;
 
 /// Checks the task, finds its commit, and writes task, turn and attempts at once. The id is that of the task made now or, when the key was used
 /// before, then.
@@ -24,9 +23,7 @@ pub(crate) async fn submit(
     idempotency: Option<Idempotency>,
 ) -> Result<(TaskId, Submitted), Refusal> {
     // A replay must work while the repository is away or the disk is full: nothing is asked and nothing is written.
-    if let Some(key) = &idempotency
-        && let Some(task_id) = plane.store.idempotent(key, plane.now()).await?
-    {
+    if let Some(task_id) = replay::before(plane, member, idempotency.as_ref()).await? {
         return Ok((task_id, Submitted::Replayed { task_id }));
     }
     plane.need_space()?;

@@ -8,11 +8,10 @@ use outwork_domain::task::Turn;
 use outwork_domain::{AttemptId, TaskId, TurnId};
 use outwork_store::{Idempotency, StoreError, Submitted, TaskRecord, TurnRecord};
 
-use super::{attempts, check};
+use super::{attempts, check, replay};
 use crate::endpoints::{environments, tasks};
 use crate::plane::Plane;
 use crate::refusal::Refusal;
-use crate::store_gaps::StoreGaps;
 use crate::view::task::shown;
 
 /// Checks the follow-up and writes turn and attempts at once.
@@ -23,9 +22,8 @@ pub(crate) async fn submit(
     new: NewTurn,
     idempotency: Option<Idempotency>,
 ) -> Result<Submitted, Refusal> {
-    if let Some(key) = &idempotency
-        && let Some(task_id) = plane.store.idempotent(key, plane.now()).await?
-    {
+    // As for a task; also, the turn that the first request made must not make the second one too early.
+    if let Some(task_id) = replay::before(plane, member, idempotency.as_ref()).await? {
         return Ok(Submitted::Replayed { task_id });
     }
     plane.need_space()?;
@@ -51,11 +49,11 @@ pub(crate) async fn submit(
         created_at: now,
     };
     let attempts = attempts(plane, workspace, task_id, turn.id, &environment, count, now);
-    Ok(plane
+    let added = plane
         .store
         .add_turn(workspace, turn, attempts, idempotency)
-        .await
-        .map_err(|fault| not_ended(fault, task_id))?)
+        .await;
+    added.map_err(|fault| not_ended(fault, task_id))
 }
 
 /// The attempt of the newest turn that is continued: the one named, else the one shown for the task, else the first.

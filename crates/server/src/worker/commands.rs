@@ -10,10 +10,9 @@ use outwork_domain::{AttemptId, Desired, Epoch, State, WorkerId, WorkspaceId};
 use outwork_store::StoreError;
 use tokio::sync::watch;
 
-use super::{WorkerService, desired};
+use super::{WorkerService, desired, find};
 use crate::plane::Plane;
 use crate::refusal::Refusal;
-use crate::store_gaps::StoreGaps;
 
 /// How often it looks without a signal: another server may have written to the same database.
 const POLL: Duration = Duration::from_secs(2);
@@ -68,7 +67,7 @@ impl Listener {
     }
 
     async fn look(&mut self) -> Result<(), StoreError> {
-        let record = self.plane.store.worker(self.workspace, self.worker).await?;
+        let record = find(&self.plane, self.workspace, self.worker).await?;
         let held = record.map(|record| record.attempts).unwrap_or_default();
         self.told.retain(|(attempt, _)| held.contains(attempt));
         for id in held {

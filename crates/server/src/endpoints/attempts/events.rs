@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::{HeaderMap, Uri, header};
+use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use outwork_api::event::Event;
 use outwork_api::page::Page;
@@ -15,7 +15,7 @@ use utoipa::IntoParams;
 
 use super::follow;
 use crate::http::openapi::{Missing, Refusals};
-use crate::http::params::{Id, Params};
+use crate::http::params::{Address, Id, Params};
 use crate::http::permit::Permit;
 use crate::http::{paging, sse};
 use crate::plane::Plane;
@@ -52,7 +52,7 @@ pub(crate) async fn events(
     Id(id): Id<AttemptId>,
     Params(query): Params<Query>,
     headers: HeaderMap,
-    uri: Uri,
+    Address(uri): Address,
 ) -> Result<Response, Refusal> {
     let workspace = member.workspace_id();
     super::by_id(&plane, workspace, id).await?;

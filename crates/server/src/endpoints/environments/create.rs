@@ -16,7 +16,7 @@ use crate::http::body::Body;
 use crate::http::openapi::{Conflicts, Refusals, Unacceptable};
 use crate::http::permit::Permit;
 use crate::plane::Plane;
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, shell_word};
 use crate::view::environment::{agent, timeout};
 
 /// Makes an environment. Its repository is not asked until a task needs it.
@@ -60,7 +60,10 @@ pub(super) fn taken(fault: StoreError, label: &str) -> Refusal {
     match fault {
         StoreError::LabelTaken => Refusal::from(fault)
             .with_field("/label", "is taken")
-            .with_hint(format!("See the other with `outwork env show {label}`.")),
+            .with_hint(format!(
+                "See the other with `outwork env show {}`.",
+                shell_word(label)
+            )),
         other => other.into(),
     }
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::Uri;
 use axum::response::Response;
 use outwork_api::environment::Environment as Wire;
 use outwork_api::page::Page;
@@ -13,7 +12,7 @@ use utoipa::IntoParams;
 
 use crate::http::openapi::Refusals;
 use crate::http::paging;
-use crate::http::params::Params;
+use crate::http::params::{Address, Params};
 use crate::http::permit::Permit;
 use crate::plane::Plane;
 use crate::refusal::Refusal;
@@ -42,7 +41,7 @@ pub(crate) async fn list(
     State(plane): State<Arc<Plane>>,
     Permit(member): Permit<Member>,
     Params(query): Params<Query>,
-    uri: Uri,
+    Address(uri): Address,
 ) -> Result<Response, Refusal> {
     let workspace = member.workspace_id();
     let limit = paging::limit(query.limit)?;

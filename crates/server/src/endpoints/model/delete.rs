@@ -10,7 +10,6 @@ use crate::http::openapi::Refusals;
 use crate::http::permit::Permit;
 use crate::plane::Plane;
 use crate::refusal::Refusal;
-use crate::store_gaps::StoreGaps;
 
 /// Forgets the workspace's model and its key; the server's default holds again, if there is one.
 #[utoipa::path(delete, path = "/model", operation_id = "deleteModel", tag = "settings",
@@ -19,6 +18,6 @@ pub(crate) async fn delete(
     State(plane): State<Arc<Plane>>,
     Permit(member): Permit<Member>,
 ) -> Result<StatusCode, Refusal> {
-    plane.store.delete_model(member.workspace_id()).await?;
+    plane.forget_model(member.workspace_id()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -50,7 +50,7 @@ pub(crate) async fn set(
                 .seal
                 .close(&key, workspace, MODEL_KEY, plane.ids.bytes()),
         ),
-        None => kept_key(plane.store.model(workspace).await?, &address)?,
+        None => kept_key(plane.model(workspace).await?, &address)?,
     };
     let record = ModelRecord {
         base_url: base_url.trim_end_matches('/').to_owned(),

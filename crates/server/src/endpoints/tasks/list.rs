@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::Uri;
 use axum::response::Response;
 use outwork_api::page::Page;
 use outwork_api::task::TaskSummary;
@@ -16,7 +15,7 @@ use utoipa::IntoParams;
 use crate::endpoints::environments;
 use crate::http::openapi::{Missing, Refusals};
 use crate::http::paging;
-use crate::http::params::Params;
+use crate::http::params::{Address, Params};
 use crate::http::permit::Permit;
 use crate::plane::Plane;
 use crate::refusal::Refusal;
@@ -45,7 +44,7 @@ pub(crate) async fn list(
     State(plane): State<Arc<Plane>>,
     Permit(member): Permit<Member>,
     Params(query): Params<Query>,
-    uri: Uri,
+    Address(uri): Address,
 ) -> Result<Response, Refusal> {
     let workspace = member.workspace_id();
     let limit = paging::limit(query.limit)?;

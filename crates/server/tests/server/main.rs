@@ -1,0 +1,21 @@
+//! The control plane over real HTTP, with a real store and real repositories. The worker is driven by hand: it speaks the worker API.
+
+mod rig;
+
+mod access;
+mod agreement;
+mod cancelling;
+mod disk;
+mod documents;
+mod environments;
+mod following;
+mod idempotency;
+mod in_process;
+mod leases;
+mod life;
+mod log;
+mod model;
+mod paging;
+mod problems;
+mod submission;
+mod verbs;

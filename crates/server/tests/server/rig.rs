@@ -1,0 +1,325 @@
+//! A server on a port of its own, and what a person and a worker do with it.
+
+pub mod http;
+pub mod log;
+pub mod repository;
+pub mod second_workspace;
+pub mod sse;
+pub mod worker;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use outwork_domain::limits::AttemptLimits;
+use outwork_domain::principal::PrincipalKind;
+use outwork_domain::{PrincipalId, Timestamp, TokenId, WorkspaceId};
+use outwork_git::Git;
+use outwork_server::{Clock, ModelDefault, Random, Server, ServerConfig, new_token, serve};
+use outwork_store::{Bootstrap, NewToken, Objects, Store};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use http::Client;
+
+/// 2026-11-20T14:53:40Z.
+const START_MS: i64 = 1_795_186_420_000;
+
+/// A clock that stands still until it is told to go on.
+pub struct ManualClock(AtomicI64);
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
+    }
+}
+
+struct RealRandom;
+
+impl Random for RealRandom {
+    fn fill(&self, bytes: &mut [u8]) {
+        getrandom::fill(bytes).expect("the system gives random bytes");
+    }
+}
+
+/// What may differ between tests.
+pub struct Setting {
+    pub limits: AttemptLimits,
+    pub model: Option<ModelDefault>,
+    pub database: Database,
+}
+
+pub enum Database {
+    Sqlite,
+    /// Its address.
+    Postgres(String),
+}
+
+impl Default for Setting {
+    fn default() -> Self {
+        Self {
+            limits: AttemptLimits::default(),
+            model: None,
+            database: Database::Sqlite,
+        }
+    }
+}
+
+/// A server and two workspaces.
+pub struct Rig {
+    pub clock: Arc<ManualClock>,
+    pub free_bytes: Arc<AtomicU64>,
+    pub url: String,
+    pub server: Server,
+    pub store: Store,
+    pub user_token: String,
+    pub worker_token: String,
+    pub directory: TempDir,
+    setting: Setting,
+    listening: JoinHandle<std::io::Result<()>>,
+    shutdown: CancellationToken,
+}
+
+impl Rig {
+    pub async fn start() -> Self {
+        Self::start_with(Setting::default()).await
+    }
+
+    pub async fn start_with(setting: Setting) -> Self {
+        log::capture();
+        let directory = TempDir::new().expect("a temporary directory");
+        let clock = Arc::new(ManualClock(AtomicI64::new(START_MS)));
+        let (user_token, user) = token(PrincipalKind::User, 1, 1);
+        let (worker_token, worker) = token(PrincipalKind::Worker, 1, 2);
+        let free_bytes = Arc::new(AtomicU64::new(u64::MAX));
+        let (store, url, server, listening, shutdown) = up(
+            &setting,
+            &directory,
+            &clock,
+            &free_bytes,
+            vec![user, worker],
+        )
+        .await;
+        Self {
+            clock,
+            free_bytes,
+            url,
+            server,
+            store,
+            user_token,
+            worker_token,
+            directory,
+            setting,
+            listening,
+            shutdown,
+        }
+    }
+
+    /// Stops the server and starts it again on the same data, on another port.
+    pub async fn restart(self, away: Duration) -> Self {
+        let Self {
+            clock,
+            free_bytes,
+            server,
+            store,
+            user_token,
+            worker_token,
+            directory,
+            setting,
+            listening,
+            shutdown,
+            url: _,
+        } = self;
+        shutdown.cancel();
+        listening
+            .await
+            .expect("the server does not panic")
+            .expect("the server stops in order");
+        server.stopped().await;
+        store.close().await;
+        clock.0.fetch_add(
+            i64::try_from(away.as_millis()).expect("a short time"),
+            Ordering::SeqCst,
+        );
+        let (store, url, server, listening, shutdown) =
+            up(&setting, &directory, &clock, &free_bytes, Vec::new()).await;
+        Self {
+            clock,
+            free_bytes,
+            url,
+            server,
+            store,
+            user_token,
+            worker_token,
+            directory,
+            setting,
+            listening,
+            shutdown,
+        }
+    }
+
+    /// Stops the server, and waits until all that it started has ended.
+    pub async fn stop(self) {
+        self.shutdown.cancel();
+        self.listening
+            .await
+            .expect("the server does not panic")
+            .expect("the server stops in order");
+        self.server.stopped().await;
+        self.store.close().await;
+    }
+
+    /// Lets time pass, and what is due happen.
+    pub fn pass(&self, time: Duration) {
+        self.clock.0.fetch_add(
+            i64::try_from(time.as_millis()).expect("a short time"),
+            Ordering::SeqCst,
+        );
+        self.server.reconcile();
+    }
+
+    pub fn user(&self) -> Client {
+        Client::new(&self.url, Some(&self.user_token))
+    }
+
+    pub fn nobody(&self) -> Client {
+        Client::new(&self.url, None)
+    }
+
+    pub fn worker_client(&self) -> Client {
+        Client::new(&self.url, Some(&self.worker_token))
+    }
+
+    /// A person or worker of another workspace.
+    pub async fn stranger(&self, kind: PrincipalKind) -> Client {
+        let (plain, token) = token(kind, 2, 10 + kind as u128);
+        let workspace = token.workspace_id;
+        second_workspace::make(&self.setting.database, &self.directory, workspace).await;
+        self.store
+            .add_token(token, self.clock.now())
+            .await
+            .expect("a token can be added");
+        Client::new(&self.url, Some(&plain))
+    }
+
+    /// An environment with the `command` agent on that repository.
+    pub async fn environment(&self, label: &str, repository: &PathBuf) -> Value {
+        let body = json!({"label": label, "repository_url": repository, "agent": {"name": "command", "command": "cat"}});
+        self.user()
+            .post("/api/v1/environments", &body)
+            .await
+            .expect(201)
+    }
+
+    /// A task on that environment.
+    pub async fn task(&self, environment: &str, prompt: &str) -> Value {
+        self.user()
+            .post(
+                "/api/v1/tasks",
+                &json!({"environment": environment, "prompt": prompt}),
+            )
+            .await
+            .expect(201)
+    }
+
+    pub async fn get(&self, path: &str) -> Value {
+        self.user().get(path).await.expect(200)
+    }
+}
+
+fn token(kind: PrincipalKind, workspace: u128, number: u128) -> (String, NewToken) {
+    let mut random = [0; 32];
+    RealRandom.fill(&mut random);
+    let (plain, hash) = new_token(kind, random);
+    let token = NewToken {
+        token_id: TokenId::from_uuid(Uuid::from_u128(100 * workspace + number)),
+        principal_id: PrincipalId::from_uuid(Uuid::from_u128(100 * workspace + number)),
+        workspace_id: WorkspaceId::from_uuid(Uuid::from_u128(workspace)),
+        kind,
+        name: format!("{}-{workspace}", kind.as_str()),
+        hash,
+        expires_at: None,
+    };
+    (plain.reveal().to_owned(), token)
+}
+
+type Up = (
+    Store,
+    String,
+    Server,
+    JoinHandle<std::io::Result<()>>,
+    CancellationToken,
+);
+
+async fn up(
+    setting: &Setting,
+    directory: &TempDir,
+    clock: &Arc<ManualClock>,
+    free_bytes: &Arc<AtomicU64>,
+    tokens: Vec<NewToken>,
+) -> Up {
+    let store = match &setting.database {
+        Database::Sqlite => Store::open_sqlite(&directory.path().join("outwork.db")).await,
+        Database::Postgres(url) => Store::open_postgres(url).await,
+    };
+    let store = store.expect("the store opens");
+    let first = Bootstrap {
+        workspace_id: WorkspaceId::from_uuid(Uuid::from_u128(1)),
+        workspace_name: "first".to_owned(),
+        tokens,
+    };
+    store
+        .bootstrap(first, clock.now())
+        .await
+        .expect("the first workspace");
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let shutdown = CancellationToken::new();
+    let path = std::env::var_os("PATH").expect("there is a PATH");
+    let free = Arc::clone(free_bytes);
+    let config = ServerConfig {
+        store: store.clone(),
+        objects: Objects::open_directory(&directory.path().join("objects"))
+            .expect("a directory for objects"),
+        public_url: "https://outwork.example".to_owned(),
+        clock: Arc::clone(clock) as Arc<dyn Clock>,
+        random: Arc::new(RealRandom),
+        secret_key: [7; 32],
+        git: Git::isolated("git", &path, &directory.path().join("git")).expect("a git"),
+        resolve_limit: ServerConfig::RESOLVE_LIMIT,
+        limits: setting.limits,
+        attempts_per_turn: ServerConfig::ATTEMPTS_PER_TURN,
+        model: setting.model.clone(),
+        free_space: Arc::new(move || Some(free.load(Ordering::SeqCst))),
+        reserve_bytes: ServerConfig::RESERVE_BYTES,
+        version: "0.0.0-test".to_owned(),
+        shutdown: shutdown.clone(),
+    };
+    let server = Server::start(config).await.expect("the server starts");
+    let listening = tokio::spawn(serve(listener, server.router(), shutdown.clone()));
+    (store, url, server, listening, shutdown)
+}
+
+/// Asks until `done` says so, and fails with the last answer after 20 seconds.
+pub async fn until<T: std::fmt::Debug>(
+    mut ask: impl AsyncFnMut() -> T,
+    done: impl Fn(&T) -> bool,
+) -> T {
+    let begun = std::time::Instant::now();
+    loop {
+        let last = ask().await;
+        if done(&last) {
+            return last;
+        }
+        assert!(
+            begun.elapsed() < Duration::from_secs(20),
+            "it never came so far; last: {last:#?}"
+        );
+        tokio::task::yield_now().await;
+    }
+}
