@@ -4,6 +4,7 @@ mod acquire;
 mod advance;
 mod append;
 mod assignment;
+mod claim;
 mod commands;
 mod finish;
 mod heartbeat;

@@ -80,7 +80,10 @@ pub(crate) async fn submit(
         forget_diff(plane, starting_diff).await;
     }
     match written? {
-        Submitted::New => Ok((task_id, Submitted::New)),
+        Submitted::New => {
+            tracing::info!(task = %task_id, environment = %environment.id, attempts = count, "a task was submitted");
+            Ok((task_id, Submitted::New))
+        }
         Submitted::Replayed { task_id } => Ok((task_id, Submitted::Replayed { task_id })),
     }
 }

@@ -42,17 +42,7 @@ impl WorkerService {
             changed.mark_unchanged();
             // A server that stops, or that could not store the result, gives nothing out.
             if !self.plane.shutdown.is_cancelled() && self.plane.has_space() {
-                let claimed = self
-                    .plane
-                    .store
-                    .claim(
-                        self.workspace,
-                        worker.id,
-                        &worker.agents,
-                        max,
-                        self.plane.now(),
-                    )
-                    .await?;
+                let claimed = self.claim(&worker, max).await?.keep();
                 if !claimed.is_empty() {
                     let assignments = claimed
                         .into_iter()

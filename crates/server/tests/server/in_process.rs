@@ -1,29 +1,36 @@
 //! The worker of `outwork up` uses the same protocol without HTTP.
 
-use futures_util::StreamExt;
+use std::sync::Arc;
+
+use futures_util::{FutureExt, StreamExt};
 use outwork_api::problem::Code;
-use outwork_api::worker::{Acquire, Desired, Finish, Outcome, OutputKind, Register, WorkerError};
+use outwork_api::worker::{
+    Acquire, Desired, Finish, Outcome, OutputKind, Register, Release, WorkerApi, WorkerError,
+};
 use outwork_domain::principal::{Principal, PrincipalKind};
 use outwork_domain::{PrincipalId, WorkspaceId};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::rig::{Rig, repository};
+use crate::rig::{Rig, repository, until};
 
-#[tokio::test]
-async fn a_worker_in_process_runs_a_task_and_is_told_to_stop_another() {
-    let rig = Rig::start().await;
-    let path = repository::make(rig.directory.path());
-    rig.environment("app", &path).await;
+fn api(rig: &Rig) -> Arc<dyn WorkerApi> {
     let principal = Principal {
         id: PrincipalId::from_uuid(Uuid::from_u128(102)),
         workspace_id: WorkspaceId::from_uuid(Uuid::from_u128(1)),
         kind: PrincipalKind::Worker,
         name: "in process".to_owned(),
     };
-    let api = rig
-        .server
-        .worker_api(&principal.worker().expect("it is a worker"));
+    rig.server
+        .worker_api(&principal.worker().expect("it is a worker"))
+}
+
+#[tokio::test]
+async fn a_worker_in_process_runs_a_task_and_is_told_to_stop_another() {
+    let rig = Rig::start().await;
+    let path = repository::make(rig.directory.path());
+    rig.environment("app", &path).await;
+    let api = api(&rig);
     let register = Register {
         protocol_version: 1,
         worker: None,
@@ -90,4 +97,58 @@ async fn a_worker_in_process_runs_a_task_and_is_told_to_stop_another() {
         commands.next().await.is_none(),
         "the stream must end with the server"
     );
+}
+
+#[tokio::test]
+async fn a_worker_that_hangs_up_while_it_is_given_an_attempt_does_not_keep_it() {
+    let rig = Rig::start().await;
+    let path = repository::make(rig.directory.path());
+    rig.environment("app", &path).await;
+    let api = api(&rig);
+    let register = Register {
+        protocol_version: 1,
+        worker: None,
+        name: "local".into(),
+        slots: 1,
+        agents: vec!["command".into()],
+    };
+    let worker = api.register(register).await.expect("registered").worker;
+    let acquire = || Acquire {
+        worker: worker.clone(),
+        max: 1,
+        wait_ms: 0,
+    };
+    rig.task("app", "p").await;
+    let mut hung_up = 0;
+    // It hangs up a little later each time: before the claim, in the midst of it, after it. The clock stands still, so no lease runs out.
+    for patience in 0..40 {
+        let mut asking = api.acquire(acquire());
+        let mut answer = None;
+        for _ in 0..patience * 5 {
+            answer = (&mut asking).now_or_never();
+            if answer.is_some() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        drop(asking);
+        let mut held = match answer {
+            Some(answer) => answer.expect("acquired").assignments,
+            None => Vec::new(),
+        };
+        if held.is_empty() {
+            hung_up += 1;
+            held = until(
+                async || api.acquire(acquire()).await.expect("acquired").assignments,
+                |held| !held.is_empty(),
+            )
+            .await;
+        }
+        let held = held.remove(0);
+        api.release(held.attempt, Release { epoch: held.epoch })
+            .await
+            .expect("released");
+    }
+    assert!(hung_up > 0, "it never hung up in time");
+    rig.stop().await;
 }
