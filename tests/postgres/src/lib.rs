@@ -109,13 +109,15 @@ impl Cluster {
         cluster
     }
 
-    /// Makes an empty database and answers its address, for any PostgreSQL client.
+    /// Makes an empty place for tables and answers its address, for any PostgreSQL client. It is a
+    /// schema of its own, found by the address's search path: a real database takes half a second
+    /// to make.
     pub fn new_database(&self) -> String {
         let number = self.databases.fetch_add(1, Ordering::Relaxed);
         let name = format!("test_{number}");
-        self.run("postgres", &format!("CREATE DATABASE {name}"));
+        self.run(&format!("CREATE SCHEMA {name}"));
         format!(
-            "postgres://outwork@localhost:{PORT}/{name}?host={}",
+            "postgres://outwork@localhost:{PORT}/postgres?host={}&options=-csearch_path%3D{name}",
             self.dir.display()
         )
     }
@@ -130,13 +132,12 @@ impl Cluster {
         self.wait_until_ready(before);
     }
 
-    fn run(&self, database: &str, sql: &str) {
+    fn run(&self, sql: &str) {
         let ran = Command::new(&self.psql)
             .args(["--no-psqlrc", "--quiet", "--username=outwork"])
             .args([
                 "--set=ON_ERROR_STOP=1",
-                "--dbname",
-                database,
+                "--dbname=postgres",
                 "--command",
                 sql,
             ])
