@@ -13,6 +13,7 @@ mod tail;
 pub(crate) use model::Models;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use outwork_agents::SessionSpec;
 use outwork_api::event::EventBody;
@@ -29,6 +30,9 @@ use crate::outbox::delivery::{Delivered, Delivery};
 use crate::outbox::{Outbox, Source};
 use crate::retry::{Backoff, Verdict, verdict};
 use crate::state_dir::{AttemptDir, StateDir};
+
+/// How long the end of an attempt may still be delivered when the worker has to end.
+const LAST_WORDS: Duration = Duration::from_secs(3);
 
 /// What all attempts of a worker share.
 pub(crate) struct Host {
@@ -109,33 +113,77 @@ pub(crate) async fn run(host: Arc<Host>, assignment: Assignment, slot: u32, leas
     let run = Run::new(&host, assignment, slot, &lease, &outbox);
     // A task of its own: a panic in it is an end like others.
     let ended = OwnTask(tokio::spawn(run.complete(created))).join().await;
-    match ended {
-        Ok(Ended::Finished(finish)) => outbox.finish(*finish),
+    let mut stop = lease.stop();
+    let kept = match ended {
+        Ok(Ended::Finished(finish)) => {
+            outbox.finish(*finish);
+            last_words(claim, delivery, &mut stop).await
+        }
         Ok(Ended::Released) => {
             delivery.0.abort();
             release(&host, claim).await;
+            Kept::Nothing
         }
-        Ok(Ended::Abandoned) => delivery.0.abort(),
+        Ok(Ended::Abandoned) => {
+            delivery.0.abort();
+            Kept::Nothing
+        }
         Err(error) => {
             tracing::error!(%claim, %error, "the attempt's task ended by a panic");
             let failure = failure::panicked().into();
             outbox.finish(finish(claim, Outcome::Failed { failure }));
+            last_words(claim, delivery, &mut stop).await
         }
-    }
-    let mut stop = lease.stop();
-    tokio::select! {
-        delivered = delivery.join() => match delivered {
-            Ok(Delivered::Done) => tracing::info!(%claim, "attempt delivered"),
-            Ok(Delivered::Refused) => tracing::warn!(%claim, "attempt given up: the server refuses it"),
-            // Aborted above.
-            Err(_) => tracing::info!(%claim, "attempt given up"),
-        },
-        wish = stop.above(Wish::Cancel) => tracing::info!(%claim, ?wish, "attempt given up"),
-    }
+    };
     // Before the slot is given to another, so that its ids and sockets are free.
-    if let Err(error) = tokio::task::spawn_blocking(move || directory.remove()).await {
+    let removed = tokio::task::spawn_blocking(move || match kept {
+        Kept::Nothing => directory.remove(),
+        Kept::Outbox => directory.remove_all_but_outbox(),
+    });
+    if let Err(error) = removed.await {
         tracing::error!(%claim, %error, "removing an attempt's directory panicked");
     }
+}
+
+/// What stays on disk of an attempt.
+enum Kept {
+    Nothing,
+    /// The server did not hear the end; the next worker in this directory says it again.
+    Outbox,
+}
+
+/// Waits until everything is delivered, the claim is lost, or the worker has to end.
+async fn last_words(claim: ClaimId, delivery: OwnTask<Delivered>, stop: &mut Stop) -> Kept {
+    let mut ends = stop.clone();
+    let delivered = tokio::select! {
+        delivered = delivery.join() => delivered,
+        wish = stop.above(Wish::Cancel) => {
+            tracing::info!(%claim, ?wish, "attempt given up");
+            return Kept::Nothing;
+        }
+        () = released(&mut ends) => {
+            tracing::warn!(%claim, "the worker ends before the server heard the end of an attempt");
+            return Kept::Outbox;
+        }
+    };
+    match delivered {
+        Ok(Delivered::Done) => tracing::info!(%claim, "attempt delivered"),
+        Ok(Delivered::Refused) => tracing::warn!(%claim, "attempt given up: the server refuses it"),
+        Err(error) => {
+            tracing::error!(%claim, %error, "the delivery of an attempt ended by a panic");
+            return Kept::Outbox;
+        }
+    }
+    Kept::Nothing
+}
+
+/// Waits until the worker has to end, and a little longer.
+async fn released(stop: &mut Stop) {
+    if stop.above(Wish::Run).await != Wish::Release {
+        // A lost claim is told elsewhere, and one to be cancelled has ended.
+        return std::future::pending().await;
+    }
+    tokio::time::sleep(LAST_WORDS).await;
 }
 
 /// Delivers an outbox that an earlier worker left.
@@ -144,11 +192,18 @@ pub(crate) async fn deliver_again(host: Arc<Host>, lease: LeaseGuard) {
     let directory = host.state.attempt(claim);
     match Outbox::reopen(&directory.outbox(), Arc::clone(&host.config.now)) {
         Ok(Some(outbox)) => {
-            let delivered = delivery(&host, claim, &Arc::new(outbox)).run().await;
-            tracing::info!(%claim, ?delivered, "an earlier worker's attempt was delivered");
+            let delivery = OwnTask(tokio::spawn(
+                delivery(&host, claim, &Arc::new(outbox)).run(),
+            ));
+            match last_words(claim, delivery, &mut lease.stop()).await {
+                Kept::Nothing => {}
+                Kept::Outbox => return,
+            }
         }
         Ok(None) => {}
-        Err(error) => tracing::warn!(%claim, %error, "an earlier worker's outbox cannot be read"),
+        Err(error) => {
+            tracing::warn!(%claim, %error, "an earlier worker's outbox cannot be read");
+        }
     }
     directory.remove();
 }

@@ -56,6 +56,9 @@ pub struct Timing {
     pub flush_every: Duration,
     /// How much an agent and the setup script may write into the log of one attempt, in bytes; beyond it, it is left out.
     pub log_bytes: u64,
+    /// With less than this free on the disk of the data directory, in bytes, the worker takes nothing: it would fail
+    /// attempt after attempt. They wait for another worker, or until there is space.
+    pub reserve_bytes: u64,
     /// How long an agent that speaks a protocol may take until it says anything at all.
     pub first_output: Duration,
     /// How long such an agent may be silent while it runs no command and no call of the model is open.
@@ -72,6 +75,7 @@ impl Default for Timing {
             acquire_wait: Duration::from_secs(20),
             flush_every: Duration::from_millis(50),
             log_bytes: 50 << 20,
+            reserve_bytes: 256 << 20,
             first_output: Duration::from_secs(120),
             silence: Duration::from_secs(20 * 60),
             interrupt_grace: Duration::from_secs(5),

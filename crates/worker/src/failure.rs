@@ -268,6 +268,13 @@ pub(crate) fn chain(error: &dyn Error) -> String {
     text
 }
 
+/// The system's words, and git's own.
+const DISK_FULL_SIGNS: [&str; 3] = [
+    "No space left on device",
+    "Out of diskspace",
+    "Disk quota exceeded",
+];
+
 fn is_disk_full(error: &(dyn Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
@@ -279,7 +286,8 @@ fn is_disk_full(error: &(dyn Error + 'static)) -> bool {
         {
             return true;
         }
-        if error.to_string().contains("No space left on device") {
+        let said = error.to_string();
+        if DISK_FULL_SIGNS.iter().any(|sign| said.contains(sign)) {
             return true;
         }
         next = error.source();

@@ -80,6 +80,12 @@ impl StateDir {
         self.root.join("git")
     }
 
+    /// What an ordinary user may still write on the disk; unknown where the system does not say.
+    pub(crate) fn free_bytes(&self) -> Option<u64> {
+        let stat = rustix::fs::statvfs(&self.root).ok()?;
+        Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+
     /// An empty directory for the sockets of the attempt in `slot`.
     pub(crate) fn fresh_run_dir(&self, slot: u32) -> io::Result<PathBuf> {
         let path = self.root.join("run").join(slot.to_string());
@@ -192,6 +198,12 @@ impl AttemptDir {
         // Of the attempt, if this was its only claim here.
         if let Some(parent) = self.0.parent() {
             let _ = fs::remove_dir(parent);
+        }
+    }
+
+    pub(crate) fn remove_all_but_outbox(&self) {
+        if let Err(error) = self.keep_outbox_only() {
+            tracing::warn!(path = %self.0.display(), %error, "an attempt's directory cannot be removed");
         }
     }
 

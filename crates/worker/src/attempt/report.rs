@@ -32,53 +32,20 @@ impl Reporter {
             AgentEvent::ReasoningDelta { item: _, text: _ } => return Vec::new(),
             AgentEvent::Reasoning { item: _, text } => EventBody::Reasoning { text },
             AgentEvent::CommandStarted {
-                item: ItemId(id),
+                item,
                 command,
                 cwd: _,
-            } => EventBody::CommandStarted { id, command },
-            AgentEvent::CommandOutput {
-                item: ItemId(id),
-                text,
-                place,
-            } => EventBody::CommandOutput {
-                id,
-                text: match place {
-                    OutputPlace::Next => text,
-                    // The log only grows: what comes late is told late, and said to be.
-                    OutputPlace::Beginning => format!("[written before the above:]\n{text}"),
-                },
-            },
+            } => started(item, command),
+            AgentEvent::ToolStarted { item, name } => started(item, format!("[tool] {name}")),
+            AgentEvent::CommandOutput { item, text, place } => command_output(item, text, place),
             AgentEvent::CommandFinished {
-                item: ItemId(id),
+                item,
                 result,
                 duration_ms,
-            } => {
-                let exit_code = match result {
-                    CommandResult::Exited { exit_code } => Some(i64::from(exit_code)),
-                    CommandResult::Aborted | CommandResult::Declined => None,
-                };
-                EventBody::CommandFinished {
-                    id,
-                    exit_code,
-                    duration_ms,
-                }
+            } => finished(item, exit_code(result), duration_ms),
+            AgentEvent::ToolFinished { item, name: _, ok } => {
+                finished(item, Some(i64::from(!ok)), None)
             }
-            AgentEvent::ToolStarted {
-                item: ItemId(id),
-                name,
-            } => EventBody::CommandStarted {
-                id,
-                command: format!("[tool] {name}"),
-            },
-            AgentEvent::ToolFinished {
-                item: ItemId(id),
-                name: _,
-                ok,
-            } => EventBody::CommandFinished {
-                id,
-                exit_code: Some(i64::from(!ok)),
-                duration_ms: None,
-            },
             AgentEvent::FilesChanged {
                 item: _,
                 changes,
@@ -108,16 +75,7 @@ impl Reporter {
                 EventBody::Warning { message }
             }
             AgentEvent::Retrying { class: _, message } => EventBody::Retrying { message },
-            AgentEvent::Output { stream, text } => {
-                let stream = match stream {
-                    OutputStream::Stdout => "stdout",
-                    OutputStream::Stderr => "stderr",
-                };
-                EventBody::Output {
-                    stream: stream.to_owned(),
-                    text,
-                }
-            }
+            AgentEvent::Output { stream, text } => output(stream, text),
         };
         vec![body]
     }
@@ -166,6 +124,45 @@ impl Reporter {
             Some(relative) => relative.to_owned(),
             None => path,
         }
+    }
+}
+
+fn started(ItemId(id): ItemId, command: String) -> EventBody {
+    EventBody::CommandStarted { id, command }
+}
+
+fn command_output(ItemId(id): ItemId, text: String, place: OutputPlace) -> EventBody {
+    let text = match place {
+        OutputPlace::Next => text,
+        // The log only grows: what comes late is told late, and said to be.
+        OutputPlace::Beginning => format!("[written before the above:]\n{text}"),
+    };
+    EventBody::CommandOutput { id, text }
+}
+
+fn finished(ItemId(id): ItemId, exit_code: Option<i64>, duration_ms: Option<u64>) -> EventBody {
+    EventBody::CommandFinished {
+        id,
+        exit_code,
+        duration_ms,
+    }
+}
+
+fn exit_code(result: CommandResult) -> Option<i64> {
+    match result {
+        CommandResult::Exited { exit_code } => Some(i64::from(exit_code)),
+        CommandResult::Aborted | CommandResult::Declined => None,
+    }
+}
+
+fn output(stream: OutputStream, text: String) -> EventBody {
+    let stream = match stream {
+        OutputStream::Stdout => "stdout",
+        OutputStream::Stderr => "stderr",
+    };
+    EventBody::Output {
+        stream: stream.to_owned(),
+        text,
     }
 }
 

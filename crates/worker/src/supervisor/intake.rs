@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use outwork_api::worker::{Acquire, Acquired, Assignment, Release, WorkerError};
 
 use super::{LAST_WORDS, Supervisor};
@@ -10,13 +11,27 @@ use crate::attempt;
 use crate::lease::ClaimId;
 use crate::retry::{Backoff, Verdict, verdict};
 
+const LOOK_AT_DISK_EVERY: Duration = Duration::from_secs(1);
+/// A look costs a few system calls.
+const LOOK_AT_AGENTS_EVERY: Duration = Duration::from_secs(1);
+
 impl Supervisor {
     /// Takes attempts until shutdown.
     pub(super) async fn take_work(&mut self) {
         let mut backoff = Backoff::default();
+        let mut had_space = true;
         let shutdown = self.shutdown.clone();
         while !shutdown.is_cancelled() {
             self.reap();
+            let has_space = self.has_space(had_space);
+            had_space = has_space;
+            if !has_space {
+                tokio::select! {
+                    () = shutdown.cancelled() => return,
+                    () = tokio::time::sleep(LOOK_AT_DISK_EVERY) => {}
+                }
+                continue;
+            }
             if self.free_slots.is_empty() {
                 tokio::select! {
                     () = shutdown.cancelled() => return,
@@ -74,6 +89,7 @@ impl Supervisor {
                 self.unknown.notify_one();
                 return Some(Ok(Acquired { assignments: Vec::new() }));
             }
+            () = self.agents_changed() => return Some(Ok(Acquired { assignments: Vec::new() })),
         }
         // A claim that was just being made must not be lost until its lease runs out.
         if let Ok(Ok(Acquired { assignments })) =
@@ -89,16 +105,46 @@ impl Supervisor {
         None
     }
 
+    /// Whether there is room on the disk; said when it changes, not each time.
+    fn has_space(&self, had_space: bool) -> bool {
+        let reserve_bytes = self.host.config.timing.reserve_bytes;
+        let free_bytes = self.host.state.free_bytes();
+        let has_space = free_bytes.is_none_or(|free| free >= reserve_bytes);
+        let free_mib = free_bytes.unwrap_or(0) >> 20;
+        match (had_space, has_space) {
+            (true, false) => {
+                let reserve_mib = reserve_bytes >> 20;
+                tracing::error!(
+                    free_mib,
+                    reserve_mib,
+                    "the disk is nearly full: nothing is taken until there is space"
+                );
+            }
+            (false, true) => tracing::info!(free_mib, "there is space on the disk again"),
+            (true, true) | (false, false) => {}
+        }
+        has_space
+    }
+
     /// Whether the worker has to register again: agents came or went, or the server does not know it.
     fn is_changed(&self) -> bool {
-        let unknown = futures_util::FutureExt::now_or_never(self.unknown.notified()).is_some();
+        let unknown = self.unknown.notified().now_or_never().is_some();
+        unknown || self.has_other_agents()
+    }
+
+    fn has_other_agents(&self) -> bool {
         let agents = crate::install::names(&self.host.config.agents_dir);
-        unknown
-            || self
-                .identity
-                .borrow()
-                .as_ref()
-                .is_none_or(|identity| identity.agents != agents)
+        let identity = self.identity.borrow();
+        identity
+            .as_ref()
+            .is_none_or(|identity| identity.agents != agents)
+    }
+
+    /// Waits until agents came or went, so that one that was just installed is used at once.
+    async fn agents_changed(&self) {
+        while !self.has_other_agents() {
+            tokio::time::sleep(LOOK_AT_AGENTS_EVERY).await;
+        }
     }
 
     async fn begin(&mut self, assignment: Assignment) {

@@ -95,6 +95,39 @@ fn an_attempt_that_ended_before_its_worker_was_killed_is_handed_in_by_the_next()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_must_end_while_the_server_is_away_leaves_the_results_to_the_next() {
+    let scene = Scene::new();
+    let worker = scene.start().await;
+    scene.api.offer(scene.assignment(
+        1,
+        "echo ready; while [ ! -e go ]; do sleep 0.02; done; echo x > x.txt",
+    ));
+    scene.heard(&attempt(1), "ready").await;
+    scene.api.change(|state| state.mood = Mood::Away);
+    let directory = worker.directory(&attempt(1));
+    std::fs::write(directory.join("checkout/go"), "").unwrap();
+    let entries = directory.join("outbox/entries");
+    until("the attempt has ended", || {
+        std::fs::read_to_string(&entries)
+            .ok()?
+            .contains("\"finish\"")
+            .then_some(())
+    })
+    .await;
+    worker.shutdown.cancel();
+    worker.handle.stop_now();
+    worker.handle.join().await.unwrap();
+    assert!(!directory.join("checkout").exists());
+
+    scene.api.change(|state| state.mood = Mood::Up);
+    let worker = scene.start().await;
+    let record = scene.finished(&attempt(1)).await;
+    assert_eq!(scene.applied(&record, "x.txt").as_deref(), Some("x\n"));
+    assert!(!record.is_released);
+    worker.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_directory_has_one_worker() {
     let scene = Scene::new();
     let worker = scene.start().await;

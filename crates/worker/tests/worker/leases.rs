@@ -145,3 +145,55 @@ async fn a_worker_that_the_server_forgot_registers_again() {
     assert_eq!(again.agents, ["command"]);
     worker.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_is_installed_meanwhile_is_told_to_the_server() {
+    let scene = Scene::new();
+    let config = scene.config("worker");
+    let agents = config.agents_dir.clone();
+    let worker = scene.start_with(config).await;
+    worker.handle.registered().await;
+    let program = agents
+        .join("codex")
+        .join(outwork_agents::codex::CODEX_VERSION)
+        .join("bin");
+    std::fs::create_dir_all(&program).unwrap();
+    std::fs::write(program.join("codex"), "").unwrap();
+    scene
+        .api
+        .until("codex is named", |state| {
+            (state.registrations.last()?.agents == ["command", "codex"]).then_some(())
+        })
+        .await;
+    worker.end().await;
+}
+
+/// One thread for everything but the heartbeats, and it is blocked.
+#[tokio::test(flavor = "current_thread")]
+async fn a_worker_that_is_starved_still_renews_its_leases() {
+    let scene = Scene::new();
+    let worker = scene.start().await;
+    scene
+        .api
+        .offer(scene.assignment(1, "echo ready; sleep 1000"));
+    scene.heard(&attempt(1), "ready").await;
+    let renewed = || {
+        scene
+            .api
+            .change(|state| state.records[&attempt(1)].heartbeats)
+    };
+    let before = renewed();
+    let give_up_at = std::time::Instant::now() + std::time::Duration::from_secs(40);
+    while renewed() < before + 5 {
+        assert!(
+            std::time::Instant::now() < give_up_at,
+            "no heartbeat while the runtime is blocked"
+        );
+        std::thread::yield_now();
+    }
+    scene
+        .api
+        .command(&attempt(1), outwork_api::worker::Desired::Cancel);
+    assert_eq!(scene.finished(&attempt(1)).await.outcome(), "cancelled");
+    worker.end().await;
+}

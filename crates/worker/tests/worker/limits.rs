@@ -196,3 +196,18 @@ async fn more_is_taken_only_when_there_is_room() {
     assert_eq!(scene.finished(&attempt(2)).await.outcome(), "ok");
     worker.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_without_space_takes_nothing() {
+    let scene = Scene::new();
+    let mut config = scene.config("worker");
+    config.timing.reserve_bytes = u64::MAX;
+    let worker = scene.start_with(config).await;
+    scene.api.offer(scene.assignment(1, "true"));
+    scene
+        .api
+        .until("it is alive", |state| (state.heartbeats > 5).then_some(()))
+        .await;
+    assert_eq!(scene.api.change(|state| state.queue.len()), 1);
+    worker.end().await;
+}
