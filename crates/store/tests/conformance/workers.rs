@@ -1,1 +1,102 @@
-//! Being written.
+//! Workers that registered.
+
+use outwork_domain::WorkerId;
+use outwork_domain::principal::Worker;
+use outwork_store::{StoreError, WorkerRecord};
+
+use crate::bed::{Bed, at};
+
+fn worker(bed: &Bed, id: WorkerId, name: &str) -> Worker {
+    Worker {
+        id,
+        workspace_id: bed.workspace,
+        name: name.into(),
+        slots: 2,
+        agents: vec!["codex".into(), "command".into()],
+    }
+}
+
+async fn a_worker_is_listed_with_what_it_holds(bed: Bed) {
+    let (one, two) = (bed.worker(), bed.worker());
+    let [first, second] = [worker(&bed, one, "b"), worker(&bed, two, "a")];
+    bed.store.register_worker(&first, at(0)).await.expect("new");
+    bed.store
+        .register_worker(&second, at(1))
+        .await
+        .expect("new");
+    bed.submit(2, at(0)).await;
+    let held = bed.claim_many(one, 2, at(1)).await;
+    let attempts: Vec<_> = held.iter().map(|claimed| claimed.attempt.id).collect();
+    let wanted = [
+        WorkerRecord {
+            worker: second,
+            seen_at: at(1),
+            attempts: Vec::new(),
+        },
+        WorkerRecord {
+            worker: first.clone(),
+            seen_at: at(0),
+            attempts,
+        },
+    ];
+    assert_eq!(
+        bed.store.workers(bed.workspace).await.expect("works"),
+        wanted
+    );
+    let done = &held[0].attempt;
+    bed.store
+        .release(bed.workspace, done.id, done.epoch, at(2))
+        .await
+        .expect("held");
+    bed.store
+        .touch_worker(one, at(9))
+        .await
+        .expect("registered");
+    let renamed = Worker {
+        name: "c".into(),
+        slots: 0,
+        agents: Vec::new(),
+        ..first
+    };
+    bed.store
+        .register_worker(&renamed, at(10))
+        .await
+        .expect("known");
+    let listed = bed.store.workers(bed.workspace).await.expect("works");
+    let wanted = WorkerRecord {
+        worker: renamed,
+        seen_at: at(10),
+        attempts: vec![held[1].attempt.id],
+    };
+    assert_eq!(listed[1], wanted);
+}
+
+async fn a_removed_worker_is_unknown(bed: Bed) {
+    let id = bed.worker();
+    let missing = |answer: Result<(), StoreError>| {
+        assert!(matches!(answer, Err(StoreError::NotFound)), "{answer:?}");
+    };
+    missing(bed.store.touch_worker(id, at(0)).await);
+    missing(bed.store.remove_worker(bed.workspace, id).await);
+    bed.store
+        .register_worker(&worker(&bed, id, "a"), at(0))
+        .await
+        .expect("new");
+    bed.store
+        .remove_worker(bed.workspace, id)
+        .await
+        .expect("registered");
+    missing(bed.store.touch_worker(id, at(0)).await);
+    assert!(
+        bed.store
+            .workers(bed.workspace)
+            .await
+            .expect("works")
+            .is_empty()
+    );
+}
+
+on_both!(
+    a_worker_is_listed_with_what_it_holds,
+    a_removed_worker_is_unknown,
+);
