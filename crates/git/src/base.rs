@@ -131,19 +131,21 @@ impl Base {
 
     /// Marks the files that the carried diff changed, and gives what it added.
     pub(crate) fn carry(&mut self, index: &Path, sha256: bool) -> io::Result<Hints> {
+        let entries = read_index(index, sha256)?;
         let mut hints = Hints::default();
         let mut same = HashSet::new();
-        for IndexEntry { path, mode, id } in read_index(index, sha256)? {
-            match self.by_path.get(&path) {
-                Some(&at) if self.entries[at].mode == mode && self.entries[at].id == id => {
+        for IndexEntry { path, mode, id } in &entries {
+            match self.by_path.get(path) {
+                Some(&at) if self.entries[at].mode == *mode && self.entries[at].id == *id => {
                     same.insert(at);
                 }
-                Some(_) | None => hints.add(path, mode, id),
+                Some(_) | None => {}
             }
         }
         for (at, entry) in self.entries.iter_mut().enumerate() {
             entry.carried = !same.contains(&at);
         }
+        hints.add_index(entries, self);
         Ok(hints)
     }
 }
@@ -166,6 +168,8 @@ pub(crate) struct Hints {
     /// With the commit for a submodule, without for a file.
     paths: BTreeMap<Vec<u8>, Option<ObjectId>>,
     folders: HashSet<Vec<u8>>,
+    /// Submodules of the base that an index no longer has.
+    dropped: HashSet<Vec<u8>>,
 }
 
 impl Hints {
@@ -181,6 +185,10 @@ impl Hints {
 
     /// Takes from the agent's index what the base has not got in the same way; the later hint wins.
     pub(crate) fn add_index(&mut self, entries: Vec<IndexEntry>, base: &Base) {
+        let links = entries
+            .iter()
+            .filter(|entry| entry.mode == FileMode::Gitlink);
+        self.drop_all_but(links.map(|entry| entry.path.as_slice()).collect(), base);
         for IndexEntry { path, mode, id } in entries {
             let known = base.find(&path).is_some_and(|(_, entry)| {
                 entry.mode == mode && (mode != FileMode::Gitlink || entry.id == id)
@@ -189,6 +197,18 @@ impl Hints {
                 self.add(path, mode, id);
             }
         }
+    }
+
+    fn drop_all_but(&mut self, links: HashSet<&[u8]>, base: &Base) {
+        let of_base = base.entries.iter().zip(&base.paths);
+        let of_base = of_base.filter(|(entry, _)| entry.mode == FileMode::Gitlink);
+        let gone = of_base.filter(|(_, path)| !links.contains(path.as_slice()));
+        self.dropped.extend(gone.map(|(_, path)| path.clone()));
+    }
+
+    /// Whether a submodule of the base is one no more.
+    pub(crate) fn dropped(&self, path: &[u8]) -> bool {
+        self.dropped.contains(path) && self.gitlink(path).is_none()
     }
 
     pub(crate) fn names(&self, path: &[u8]) -> bool {

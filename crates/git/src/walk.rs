@@ -1,5 +1,6 @@
 //! Our own walk over the agent's working tree. Git is given bytes, never a path into it.
 
+mod gitlinks;
 mod refused;
 mod report;
 
@@ -8,8 +9,6 @@ pub use report::{DiffLimits, WalkError, Warning};
 use crate::base::{Base, Hints};
 use crate::ignore::Rules;
 use crate::import::{Change, Importer};
-use crate::names::ObjectId;
-use crate::submodule::{Nested, nested_head};
 use crate::summary::FileMode;
 use crate::tree_dir::{Content, PATH_LIMIT_BYTES, TreeRoot};
 use crate::tree_dir::{
@@ -214,17 +213,15 @@ impl Walk<'_> {
             .find(&entry.path)
             .filter(|(_, known)| known.mode == FileMode::Gitlink)
             .map(|(at, known)| (at, &known.id));
-        // A submodule of the base that the agent's index holds as plain files is one no more.
-        let still_link = base_link
-            .filter(|_| hints.gitlink(&entry.path).is_some() || !hints.has_below(&entry.path));
+        // A submodule of the base that the agent's index has not got is one no more.
+        let still_link = base_link.filter(|_| !hints.dropped(&entry.path));
         if let Some((at, id)) = still_link {
             self.seen[at] = true;
             self.known_submodule(&entry.path, id);
             return Ok(());
         }
-        if let Some(id) = hints
-            .gitlink(&entry.path)
-            .filter(|_| !base.has_below(&entry.path))
+        if let Some(id) = hints.gitlink(&entry.path)
+            && !self.has_base_files(&entry.path)
         {
             self.new_submodule(&entry.path, id);
             return Ok(());
@@ -247,60 +244,6 @@ impl Walk<'_> {
             ignored,
         });
         Ok(())
-    }
-
-    /// Changed if its own repository has another commit checked out, or the agent's index names another.
-    fn known_submodule(&mut self, path: &[u8], base: &ObjectId) {
-        let hinted = self.input.hints.gitlink(path).unwrap_or(base);
-        let now = match nested_head(self.input.root, path) {
-            Nested::Head(id) => id,
-            Nested::NoRepository { is_empty } => {
-                if !is_empty {
-                    self.warn(Warning::InsideSubmodule {
-                        path: path.to_vec(),
-                    });
-                }
-                hinted.clone()
-            }
-            Nested::Unreadable => {
-                self.warn(Warning::Unreadable {
-                    path: path.to_vec(),
-                });
-                hinted.clone()
-            }
-        };
-        if now != *base {
-            self.gitlink(path, now);
-        }
-    }
-
-    fn new_submodule(&mut self, path: &[u8], hinted: &ObjectId) {
-        let commit = match nested_head(self.input.root, path) {
-            Nested::Head(id) => id,
-            Nested::NoRepository { is_empty: true } => hinted.clone(),
-            Nested::NoRepository { is_empty: false } | Nested::Unreadable => {
-                self.warn(Warning::InsideSubmodule {
-                    path: path.to_vec(),
-                });
-                hinted.clone()
-            }
-        };
-        self.gitlink(path, commit);
-    }
-
-    fn gitlink(&mut self, path: &[u8], commit: ObjectId) {
-        if commit.is_sha256() == self.input.sha256
-            && !commit.as_str().bytes().all(|digit| digit == b'0')
-        {
-            self.changes.push(Change::Gitlink {
-                path: path.to_vec(),
-                commit,
-            });
-        } else {
-            self.warn(Warning::Unreadable {
-                path: path.to_vec(),
-            });
-        }
     }
 
     fn file(&mut self, entry: &Entry<'_>, stat: &Stat, kind: FileType) -> Result<(), WalkError> {

@@ -387,5 +387,5 @@ async fn what_a_folder_is() {
         Some(RefName::parse("fresh").expect("good"))
     );
     let (ok, said) = git_fed(&world.path("young"), &["status"], b"");
-    assert!(ok, "{said}");
+    assert!(ok, "{}", String::from_utf8_lossy(&said));
 }

@@ -144,22 +144,24 @@ pub fn git_in(dir: &Path, args: &[impl AsRef<OsStr>]) -> String {
 }
 
 /// Runs git with standard input; gives whether it succeeded and what it said.
-pub fn git_fed(dir: &Path, args: &[&str], input: &[u8]) -> (bool, String) {
+pub fn git_fed(dir: &Path, args: &[&str], input: &[u8]) -> (bool, Vec<u8>) {
     use std::io::Write;
-    let mut child = git_command(dir)
+    let mut command = git_command(dir);
+    command
         .args(args)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("git starts");
-    // git may refuse before it has read all
-    let _ = child.stdin.take().expect("piped").write_all(input);
-    let output = child.wait_with_output().expect("git ends");
-    let said = [output.stdout, output.stderr].concat();
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().expect("git starts");
+    let mut stdin = child.stdin.take().expect("piped");
+    let output = std::thread::scope(|scope| {
+        // Beside the reading, for both may be long; git may refuse before it has read all.
+        scope.spawn(move || drop(stdin.write_all(input)));
+        child.wait_with_output().expect("git ends")
+    });
     (
         output.status.success(),
-        String::from_utf8_lossy(&said).into_owned(),
+        [output.stdout, output.stderr].concat(),
     )
 }
 

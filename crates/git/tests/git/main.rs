@@ -5,6 +5,7 @@ mod fixture;
 mod apply;
 mod attacks;
 mod checkout;
+mod diff;
 mod mirror;
 mod names;
 mod replay;

@@ -269,7 +269,7 @@ async fn damage_found_at_the_checkout_is_mended() {
     fs::remove_file(pack.with_extension("idx")).expect("removed");
     let bytes = fs::read(&moved).expect("a pack");
     let (ok, said) = crate::fixture::git_fed(&mirror.git_dir(), &["unpack-objects", "-q"], &bytes);
-    assert!(ok, "{said}");
+    assert!(ok, "{}", String::from_utf8_lossy(&said));
     let blob = git_in(&world.upstream(), &["rev-parse", "HEAD:a"]);
     fs::remove_file(mirror.objects_dir().join(&blob[..2]).join(blob[2..].trim())).expect("removed");
     assert_eq!(
