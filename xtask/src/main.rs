@@ -62,7 +62,7 @@ const SOLE_USERS: &[(&str, &[&str])] = &[
     ("clap", &["outwork-cli", "outwork", "scripted-model"]),
     (
         "anyhow",
-        &["outwork-cli", "outwork", "outwork-bench", "xtask"],
+        &["outwork-cli", "outwork", "outwork-bench", "xtask", "outwork-sandbox"],
     ),
 ];
 
