@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::response::sse::Event as SseEvent;
-use futures_util::stream::{self, Stream};
+use futures_util::stream::{self, Stream, StreamExt};
 use outwork_api::event::Event;
 use outwork_domain::{AttemptId, WorkspaceId};
-use outwork_store::StoreError;
+use outwork_store::{EventRow, StoreError};
 use tokio::sync::watch;
 
 use crate::plane::Plane;
@@ -27,35 +27,78 @@ pub(super) fn follow(
     after: i64,
 ) -> impl Stream<Item = SseEvent> + Send + 'static {
     let changed = plane.signals.attempts.subscribe(&attempt);
-    let follower = Follower {
+    let log = Stored {
         plane,
         workspace,
         attempt,
-        after,
-        changed,
-        read: VecDeque::new(),
-        ended: false,
     };
-    stream::unfold(follower, Follower::next)
+    events(log, changed, after).map(|event| sse(&event))
 }
 
-struct Follower {
+/// What is followed.
+trait Log: Send + 'static {
+    /// The entries after that number, oldest first; not all of them if there are many.
+    fn read(&self, after: i64) -> impl Future<Output = Result<Vec<EventRow>, StoreError>> + Send;
+    /// Whether no more entries will come.
+    fn has_ended(&self) -> impl Future<Output = Result<bool, StoreError>> + Send;
+}
+
+struct Stored {
     plane: Arc<Plane>,
     workspace: WorkspaceId,
     attempt: AttemptId,
+}
+
+impl Log for Stored {
+    async fn read(&self, after: i64) -> Result<Vec<EventRow>, StoreError> {
+        self.plane
+            .store
+            .events(self.workspace, self.attempt, after, BATCH)
+            .await
+    }
+
+    async fn has_ended(&self) -> Result<bool, StoreError> {
+        let record = self
+            .plane
+            .store
+            .attempt(self.workspace, self.attempt)
+            .await?;
+        Ok(record.is_none_or(|record| record.attempt.state.is_final()))
+    }
+}
+
+fn events(
+    log: impl Log,
+    changed: watch::Receiver<()>,
+    after: i64,
+) -> impl Stream<Item = Event> + Send + 'static {
+    stream::unfold(
+        Follower {
+            log,
+            after,
+            changed,
+            read: VecDeque::new(),
+            ended: false,
+        },
+        Follower::next,
+    )
+}
+
+struct Follower<L> {
+    log: L,
     after: i64,
     changed: watch::Receiver<()>,
     read: VecDeque<Event>,
-    /// The attempt has ended: when nothing is left to read, nothing will come.
+    /// When nothing is left to read, nothing will come.
     ended: bool,
 }
 
-impl Follower {
-    async fn next(mut self) -> Option<(SseEvent, Self)> {
+impl<L: Log> Follower<L> {
+    async fn next(mut self) -> Option<(Event, Self)> {
         loop {
             if let Some(event) = self.read.pop_front() {
                 self.after = event.seq;
-                return Some((sse(&event), self));
+                return Some((event, self));
             }
             self.changed.mark_unchanged();
             match self.read_more().await {
@@ -64,33 +107,20 @@ impl Follower {
                 Ok(false) => self.wait().await,
                 // The client comes back with the last number it saw, and is told then what is wrong.
                 Err(fault) => {
-                    tracing::warn!(attempt = %self.attempt, %fault, "a stream of events broke off");
+                    tracing::warn!(%fault, "a stream of events broke off");
                     return None;
                 }
             }
         }
     }
 
-    /// Whether there is something to send. When the attempt turns out to have ended, it reads once more, so that the last event is not missed.
+    /// Whether there is something to send. When the log turns out to have ended, it reads once more, so that the last entry is not missed.
     async fn read_more(&mut self) -> Result<bool, StoreError> {
-        let mut rows = self
-            .plane
-            .store
-            .events(self.workspace, self.attempt, self.after, BATCH)
-            .await?;
+        let mut rows = self.log.read(self.after).await?;
         if rows.is_empty() && !self.ended {
-            let record = self
-                .plane
-                .store
-                .attempt(self.workspace, self.attempt)
-                .await?;
-            self.ended = record.is_none_or(|record| record.attempt.state.is_final());
+            self.ended = self.log.has_ended().await?;
             if self.ended {
-                rows = self
-                    .plane
-                    .store
-                    .events(self.workspace, self.attempt, self.after, BATCH)
-                    .await?;
+                rows = self.log.read(self.after).await?;
             }
         }
         self.read = rows
@@ -115,4 +145,99 @@ fn sse(event: &Event) -> SseEvent {
         .id(event.seq.to_string())
         .event(view::event::kind(&event.body))
         .data(data)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::time::Instant;
+
+    use outwork_domain::{Epoch, Timestamp};
+
+    use super::*;
+
+    /// A log to which something happens at the worst moment of the second look at it.
+    struct Unlucky {
+        entries: Mutex<Vec<EventRow>>,
+        looks: Mutex<u32>,
+        writes: &'static str,
+        changed: watch::Sender<()>,
+    }
+
+    impl Unlucky {
+        fn new(writes: &'static str) -> (Self, watch::Receiver<()>) {
+            let (changed, receiver) = watch::channel(());
+            let log = Self {
+                entries: Mutex::default(),
+                looks: Mutex::default(),
+                writes,
+                changed,
+            };
+            log.write();
+            (log, receiver)
+        }
+
+        fn write(&self) {
+            let mut entries = self.entries.lock().expect("no panic");
+            let seq = i64::try_from(entries.len()).expect("few") + 1;
+            let json = r#"{"type":"cancel_requested"}"#.to_owned();
+            entries.push(EventRow {
+                seq,
+                at: Timestamp::from_millis(0),
+                epoch: Epoch::ZERO,
+                json,
+            });
+            self.changed.send_replace(());
+        }
+    }
+
+    impl Log for Unlucky {
+        async fn read(&self, after: i64) -> Result<Vec<EventRow>, StoreError> {
+            let found = self
+                .entries
+                .lock()
+                .expect("no panic")
+                .iter()
+                .filter(|row| row.seq > after)
+                .cloned()
+                .collect();
+            *self.looks.lock().expect("no panic") += 1;
+            if self.writes == "after reading" && *self.looks.lock().expect("no panic") == 2 {
+                self.write();
+            }
+            Ok(found)
+        }
+
+        async fn has_ended(&self) -> Result<bool, StoreError> {
+            if self.writes == "before it looks for the end" {
+                self.write();
+                return Ok(true);
+            }
+            Ok(self.entries.lock().expect("no panic").len() == 2
+                && *self.looks.lock().expect("no panic") > 3)
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_written_between_reading_and_looking_for_the_end_is_sent() {
+        let (log, changed) = Unlucky::new("before it looks for the end");
+        let seen: Vec<i64> = events(log, changed, 0)
+            .map(|event| event.seq)
+            .collect()
+            .await;
+        assert_eq!(seen, [1, 2]);
+    }
+
+    #[tokio::test]
+    async fn what_is_written_between_reading_and_waiting_is_sent_at_once() {
+        let (log, changed) = Unlucky::new("after reading");
+        let begun = Instant::now();
+        let seen: Vec<i64> = events(log, changed, 0)
+            .take(2)
+            .map(|event| event.seq)
+            .collect()
+            .await;
+        assert_eq!(seen, [1, 2]);
+        assert!(begun.elapsed() < POLL, "it was seen only by the timer");
+    }
 }
