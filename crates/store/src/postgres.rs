@@ -95,10 +95,19 @@ impl Postgres {
             .begin()
             .await
             .map_err(|error| before(error.into()))?;
-        let done = Tx::new(Conn::Postgres(&mut transaction))
-            .run(write)
-            .await
-            .map_err(before)?;
+        let done = match Tx::new(Conn::Postgres(&mut transaction)).run(write).await {
+            Ok(done) => done,
+            Err(error) => {
+                // Dropping it would roll back later: until then a claim would skip these rows.
+                if let Err(lost) = transaction.rollback().await {
+                    tracing::debug!(
+                        error = &lost as &dyn std::error::Error,
+                        "the server rolls back by itself when the connection is gone"
+                    );
+                }
+                return Err(before(error));
+            }
+        };
         transaction.commit().await.map_err(|error| Failed {
             // The server says so itself when it rolled back.
             before_commit: error.as_database_error().is_some(),

@@ -112,6 +112,22 @@ impl Bed {
         }
     }
 
+    /// In another process, on the database that [`Bed::new`] made; ids from `first_id`.
+    pub(crate) async fn reopen(place: Place, first_id: u64) -> Self {
+        let made = Arc::new(AtomicU64::new(1));
+        let workspace = WorkspaceId::from_uuid(next(&made));
+        let principal = PrincipalId::from_uuid(next(&made));
+        next(&made);
+        Self {
+            store: place.open().await,
+            place,
+            workspace,
+            principal,
+            environment: environment(workspace, principal, next(&made), "main"),
+            ids: Arc::new(AtomicU64::new(first_id)),
+        }
+    }
+
     pub(crate) fn uuid(&self) -> Uuid {
         next(&self.ids)
     }

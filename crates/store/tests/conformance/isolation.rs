@@ -51,7 +51,7 @@ async fn nothing_of_another_workspace_is_read(bed: Bed) {
     let found = store.environment_by_label(ws, "main").await.expect("works");
     assert_eq!(found, Some(other.environment.clone()));
     let listed = store.environments(ws, 9, None).await.expect("works");
-    assert_eq!(listed.items, [other.environment.clone()]);
+    assert_eq!(listed.items, std::slice::from_ref(&other.environment));
     assert_eq!(store.model(ws).await.expect("works"), None);
     assert!(store.workers(ws).await.expect("works").is_empty());
     for environment in [None, Some(bed.environment.id)] {

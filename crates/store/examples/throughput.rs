@@ -1,0 +1,258 @@
+//! How much the store takes: acknowledged submits with 64 callers, event rows in appends of 100,
+//! and whole lives of attempts (submit, claim, finish) with 64 callers.
+//!
+//! `cargo run -p outwork-store --example throughput -- [DIRECTORY | postgres://…]`, without an
+//! argument in a temporary directory. Figures mean something only from a release build.
+
+#![allow(clippy::print_stdout, reason = "its result is what it prints")]
+
+use std::num::NonZeroU32;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use outwork_domain::attempt::Outcome;
+use outwork_domain::environment::{AgentSpec, Environment, EnvironmentSpec};
+use outwork_domain::limits::AttemptLimits;
+use outwork_domain::principal::PrincipalKind;
+use outwork_domain::task::{Base, Task, Turn};
+use outwork_domain::{
+    Attempt, AttemptId, Desired, EnvironmentId, Epoch, PrincipalId, TaskId, Timestamp, TokenId,
+    TurnId, WorkerId, WorkspaceId,
+};
+use outwork_store::{AttemptResult, Bootstrap, NewEventRow, NewToken, Store, Submission};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+const CALLERS: u64 = 64;
+const LAST: Duration = Duration::from_secs(3);
+const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+#[derive(Clone)]
+struct Bench {
+    store: Store,
+    workspace: WorkspaceId,
+    principal: PrincipalId,
+    environment: EnvironmentId,
+    ids: Arc<AtomicU64>,
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let dir = tempfile::tempdir()?;
+    let store = match std::env::args().nth(1) {
+        Some(url) if url.starts_with("postgres:") => Store::open_postgres(&url).await?,
+        Some(dir) => Store::open_sqlite(&Path::new(&dir).join("throughput.db")).await?,
+        None => Store::open_sqlite(&dir.path().join("throughput.db")).await?,
+    };
+    let bench = Bench::new(store).await?;
+    let submits = measure(&bench, Bench::submit_one).await;
+    println!("submit, {CALLERS} callers: {submits:.0}/s acknowledged");
+    let lives = measure(&bench, Bench::life).await;
+    println!("submit + claim + finish, {CALLERS} callers: {lives:.0}/s");
+    let events = measure_events(&bench).await;
+    println!("events, 8 callers, 100 an append: {events:.0} rows/s");
+    bench.store.close().await;
+    Ok(())
+}
+
+/// Runs `once` again and again in all callers; how often, per second.
+async fn measure<F>(bench: &Bench, once: impl Fn(Bench) -> F + Copy + Send + 'static) -> f64
+where
+    F: Future<Output = ()> + Send,
+{
+    let begin = Instant::now();
+    let mut callers = JoinSet::new();
+    for _ in 0..CALLERS {
+        let bench = bench.clone();
+        callers.spawn(async move {
+            let mut done = 0;
+            while begin.elapsed() < LAST {
+                once(bench.clone()).await;
+                done += 1;
+            }
+            done
+        });
+    }
+    per_second(callers.join_all().await.into_iter().sum(), begin)
+}
+
+async fn measure_events(bench: &Bench) -> f64 {
+    let begin = Instant::now();
+    let mut callers = JoinSet::new();
+    for _ in 0..8 {
+        let bench = bench.clone();
+        callers.spawn(async move {
+            let held = bench.claim().await.expect("the submits left some");
+            let mut rows = 0;
+            while begin.elapsed() < LAST {
+                let events = vec![event(); 100];
+                let first = i64::try_from(rows + 1).expect("small");
+                bench
+                    .store
+                    .append(bench.workspace, held.id, held.epoch, first, events, NOW)
+                    .await
+                    .expect("held");
+                rows += 100;
+            }
+            rows
+        });
+    }
+    per_second(callers.join_all().await.into_iter().sum(), begin)
+}
+
+fn per_second(number: u64, begin: Instant) -> f64 {
+    f64::from(u32::try_from(number).expect("small")) / begin.elapsed().as_secs_f64()
+}
+
+fn event() -> NewEventRow {
+    NewEventRow {
+        at: NOW,
+        kind: "output".into(),
+        json: format!(r#"{{"type":"output","text":"{}"}}"#, "x".repeat(150)),
+    }
+}
+
+impl Bench {
+    async fn new(store: Store) -> Result<Self, Box<dyn std::error::Error>> {
+        let id = |number| Uuid::from_u128(number);
+        let workspace = WorkspaceId::from_uuid(id(1));
+        let principal = PrincipalId::from_uuid(id(2));
+        let environment = EnvironmentId::from_uuid(id(3));
+        let token = NewToken {
+            token_id: TokenId::from_uuid(id(4)),
+            principal_id: principal,
+            workspace_id: workspace,
+            kind: PrincipalKind::User,
+            name: "bench".into(),
+            hash: [0; 32],
+            expires_at: None,
+        };
+        let first = Bootstrap {
+            workspace_id: workspace,
+            workspace_name: "bench".into(),
+            tokens: vec![token],
+        };
+        store.bootstrap(first, NOW).await?;
+        let spec = EnvironmentSpec {
+            label: "bench".into(),
+            repository_url: "/srv/repository".into(),
+            branch: None,
+            agent: AgentSpec::Codex,
+            setup_script: None,
+            variables: Vec::new(),
+            timeout: Duration::from_secs(60),
+        };
+        let made = Environment {
+            id: environment,
+            workspace_id: workspace,
+            created_by: principal,
+            revision: 1,
+            created_at: NOW,
+            updated_at: NOW,
+            spec,
+        };
+        store.insert_environment(&made).await?;
+        Ok(Self {
+            store,
+            workspace,
+            principal,
+            environment,
+            ids: Arc::new(AtomicU64::new(100)),
+        })
+    }
+
+    fn uuid(&self) -> Uuid {
+        Uuid::from_u128(u128::from(self.ids.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    async fn submit_one(self) {
+        let (task_id, turn_id) = (
+            TaskId::from_uuid(self.uuid()),
+            TurnId::from_uuid(self.uuid()),
+        );
+        let task = Task {
+            id: task_id,
+            workspace_id: self.workspace,
+            created_by: self.principal,
+            environment_id: self.environment,
+            title: "bench".into(),
+            base: Base {
+                branch: None,
+                commit: "0".repeat(40),
+                starting_diff: None,
+            },
+            created_at: NOW,
+            updated_at: NOW,
+        };
+        let turn = Turn {
+            id: turn_id,
+            task_id,
+            number: NonZeroU32::MIN,
+            created_by: self.principal,
+            prompt: "x".repeat(512),
+            continues: None,
+            created_at: NOW,
+        };
+        let limits = AttemptLimits::default();
+        let attempt = Attempt {
+            id: AttemptId::from_uuid(self.uuid()),
+            workspace_id: self.workspace,
+            task_id,
+            turn_id,
+            number: NonZeroU32::MIN,
+            created_at: NOW,
+            limits,
+            epoch: Epoch::ZERO,
+            tries: 0,
+            desired: Desired::Run,
+            state: Attempt::queued(NOW, &limits),
+        };
+        let submission = Submission {
+            task,
+            turn,
+            attempts: vec![attempt],
+        };
+        self.store
+            .submit(submission, None)
+            .await
+            .expect("it is in order");
+    }
+
+    async fn claim(&self) -> Option<Attempt> {
+        let worker = WorkerId::from_uuid(self.uuid());
+        let claimed = self
+            .store
+            .claim(self.workspace, worker, &["codex".into()], 1, NOW)
+            .await
+            .expect("claiming works");
+        Some(claimed.into_iter().next()?.attempt)
+    }
+
+    async fn life(self) {
+        self.clone().submit_one().await;
+        let Some(held) = self.claim().await else {
+            return;
+        };
+        let result = AttemptResult {
+            epoch: held.epoch,
+            diff: None,
+            session: None,
+            message: None,
+            tokens: None,
+        };
+        self.store
+            .finish(
+                self.workspace,
+                held.id,
+                held.epoch,
+                Outcome::Succeeded,
+                result,
+                0,
+                NOW,
+            )
+            .await
+            .expect("held");
+    }
+}
