@@ -285,7 +285,7 @@ impl Run {
         let outcome = match worked {
             Ok(()) => Outcome::Succeeded {},
             Err(Stopped::Failed(failure)) => Outcome::Failed {
-                failure: failure.into(),
+                failure: failure::clipped(failure).into(),
             },
             Err(Stopped::Cancelled) => Outcome::Cancelled {},
             Err(Stopped::Released) => return Ended::Released,

@@ -19,6 +19,18 @@ pub(crate) fn internal(what: &str, error: &(dyn Error + 'static)) -> Failure {
         .with_hint("This is a fault of the worker or its machine; its log says more.")
 }
 
+/// What programs say can be of any length; people read the beginning.
+const MESSAGE_BYTES: usize = 8 * 1024;
+
+pub(crate) fn clipped(mut failure: Failure) -> Failure {
+    let end = failure.message.floor_char_boundary(MESSAGE_BYTES);
+    if end < failure.message.len() {
+        failure.message.truncate(end);
+        failure.message.push('…');
+    }
+    failure
+}
+
 pub(crate) fn panicked() -> Failure {
     Failure::new(
         FailureCode::Internal,

@@ -11,7 +11,7 @@
 //! Three promises hold it together:
 //!
 //! * **Whoever lost a lease stops.** A claim that the server refuses is abandoned at once: the sandbox is killed and nothing
-//!   more is sent. A server that is merely away changes nothing ([`lease`](crate) and `docs/decisions/0003-worker-leases.md`).
+//!   more is sent. A server that is merely away changes nothing (`lease` and `docs/decisions/0003-worker-leases.md`).
 //! * **What happened is not lost.** Everything that the server has to hear goes through one ordered file until it is
 //!   acknowledged; a worker that is killed after an attempt ended hands it in at its next start.
 //! * **Nothing is left.** Sandboxes end with the worker; what lies on disk is swept at the next start.

@@ -26,7 +26,8 @@ async fn turn(run: &mut Run, prepared: Prepared) -> Result<(), Stopped> {
     let Prepared { launch, adapter } = prepared;
     let gateway = ModelGateway::start(run).await?;
     let socket = gateway.as_ref().map(ModelGateway::socket);
-    let started = spawn(run, &launch.argv, &launch.env, socket).await;
+    let started = spawn(run, &launch.argv, &launch.env, socket);
+    let started = run.bounded(StepName::Agent, started).await;
     let driven = match started {
         Ok(running) => {
             let bounds = Bounds::agent(run);
@@ -41,9 +42,9 @@ async fn turn(run: &mut Run, prepared: Prepared) -> Result<(), Stopped> {
             )
             .await;
             run.session_after = adapter.session_files();
-            driven
+            driven.map_err(Stopped::Failed)
         }
-        Err(failure) => Err(failure),
+        Err(stopped) => Err(stopped),
     };
     if let Some(gateway) = gateway {
         run.tokens = gateway.stop().await;

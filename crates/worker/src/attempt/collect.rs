@@ -61,7 +61,7 @@ fn fail(run: &Run, finish: &mut Finish, failure: Failure) {
     match &finish.outcome {
         Outcome::Succeeded {} | Outcome::AwaitingInput { question: _ } => {
             finish.outcome = Outcome::Failed {
-                failure: failure.into(),
+                failure: failure::clipped(failure).into(),
             };
         }
         Outcome::Failed { failure: _ } | Outcome::Cancelled {} => run.warn(failure.message),

@@ -25,6 +25,10 @@ use crate::lease::Wish;
 use crate::outbox::Source;
 
 const READ_BYTES: usize = 64 * 1024;
+/// Messages to an agent that it has not read; it asks for each of them.
+const UNREAD_INPUTS: usize = 4096;
+/// Commands of an agent that are remembered as running.
+const OPEN_COMMANDS: usize = 1000;
 /// After an adapter has lost control or the command has ended, for the pipes to run dry.
 const DRAIN_WITHIN: Duration = Duration::from_secs(5);
 
@@ -129,8 +133,8 @@ async fn read(from: &mut Option<impl AsyncRead + Unpin>, buffer: &mut [u8]) -> O
 }
 
 /// Writes beside the reading: an agent that does not read must not stop us from reading.
-fn writer(mut stdin: ChildStdin) -> mpsc::UnboundedSender<Vec<u8>> {
-    let (sender, mut receiver) = mpsc::unbounded_channel::<Vec<u8>>();
+fn writer(mut stdin: ChildStdin) -> mpsc::Sender<Vec<u8>> {
+    let (sender, mut receiver) = mpsc::channel::<Vec<u8>>(UNREAD_INPUTS);
     tokio::spawn(async move {
         while let Some(bytes) = receiver.recv().await {
             // The agent ended or closed its input; its exit tells more.
@@ -150,7 +154,7 @@ struct Driver<'a> {
     tail: Option<&'a Tail>,
     reporter: Reporter,
     killer: Killer,
-    stdin: Option<mpsc::UnboundedSender<Vec<u8>>>,
+    stdin: Option<mpsc::Sender<Vec<u8>>>,
     total_at: Instant,
     heard: bool,
     last_heard_at: Instant,
@@ -169,7 +173,7 @@ impl<'a> Driver<'a> {
         gateway: Option<&'a ModelGateway>,
         tail: Option<&'a Tail>,
         killer: Killer,
-        stdin: Option<mpsc::UnboundedSender<Vec<u8>>>,
+        stdin: Option<mpsc::Sender<Vec<u8>>>,
     ) -> Self {
         let now = Instant::now();
         Self {
@@ -287,10 +291,12 @@ impl<'a> Driver<'a> {
         for effect in effects {
             match effect {
                 Effect::WriteStdin(bytes) => {
-                    if let Some(stdin) = &self.stdin {
-                        // Fails when the agent closed its input.
-                        let _ = stdin.send(bytes);
+                    let sent = self.stdin.as_ref().map(|stdin| stdin.try_send(bytes));
+                    if let Some(Err(mpsc::error::TrySendError::Full(_))) = sent {
+                        tracing::warn!(claim = %self.run.claim, "an agent asks and does not read the answers; killed");
+                        self.killer.kill();
                     }
+                    // Closed: the agent closed its input.
                 }
                 Effect::CloseStdin => self.stdin = None,
                 Effect::Event(event) => self.report(event),
@@ -311,7 +317,9 @@ impl<'a> Driver<'a> {
     fn report(&mut self, event: AgentEvent) {
         match &event {
             AgentEvent::CommandStarted { item, .. } | AgentEvent::ToolStarted { item, .. } => {
-                self.open_commands.insert(item.clone());
+                if self.open_commands.len() < OPEN_COMMANDS {
+                    self.open_commands.insert(item.clone());
+                }
             }
             AgentEvent::CommandFinished { item, .. } | AgentEvent::ToolFinished { item, .. } => {
                 self.open_commands.remove(item);

@@ -49,7 +49,8 @@ async fn execute(run: &Run, script: &str) -> Result<(), Stopped> {
         setup_script: Some(script),
         model_socket: None,
     };
-    let running = running.spawn(&run.host, run.slot).await?;
+    let running = running.spawn(&run.host, run.slot);
+    let running = run.bounded(StepName::Setup, running).await?;
     // A script is a program like the agent `command`; that adapter turns its output into events.
     let mut adapter = Agent::Command {
         command_line: inside::SETUP_SCRIPT.to_owned(),

@@ -72,18 +72,8 @@ impl Run {
         name: StepName,
         work: impl Future<Output = Result<(T, String), Failure>>,
     ) -> Result<T, Stopped> {
-        let limit = name.limit(&self.assignment);
         let timer = self.begin(name);
-        let mut stop = self.stop.clone();
-        let done = tokio::select! {
-            wish = stop.above(Wish::Run) => Err(wish.into()),
-            done = tokio::time::timeout(limit, work) => match done {
-                Ok(Ok(done)) => Ok(done),
-                Ok(Err(failure)) => Err(Stopped::Failed(failure)),
-                Err(_) => Err(Stopped::Failed(failure::timed_out(name.sentence(), limit))),
-            },
-        };
-        match done {
+        match self.bounded(name, work).await {
             Ok((value, detail)) => {
                 self.end(timer, Some(detail));
                 Ok(value)
@@ -92,6 +82,24 @@ impl Run {
                 self.end(timer, stopped.detail());
                 Err(stopped)
             }
+        }
+    }
+
+    /// Ends `work` at the step's limit, and at a wish to stop, by dropping it.
+    pub(super) async fn bounded<T>(
+        &self,
+        name: StepName,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Stopped> {
+        let limit = name.limit(&self.assignment);
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            wish = stop.above(Wish::Run) => Err(wish.into()),
+            done = tokio::time::timeout(limit, work) => match done {
+                Ok(Ok(done)) => Ok(done),
+                Ok(Err(failure)) => Err(Stopped::Failed(failure)),
+                Err(_) => Err(Stopped::Failed(failure::timed_out(name.sentence(), limit))),
+            },
         }
     }
 

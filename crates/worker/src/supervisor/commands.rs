@@ -1,6 +1,7 @@
 //! What cannot wait for the next heartbeat, as long as the server is there.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use outwork_api::worker::WorkerCommand;
@@ -10,6 +11,9 @@ use super::Identity;
 use crate::attempt::Host;
 use crate::lease::ClaimId;
 use crate::retry::Backoff;
+
+/// A stream that held this long was a good one.
+const STEADY: Duration = Duration::from_secs(5);
 
 /// Follows the commands, and connects again whenever the stream ends. Nothing is lost while it is down: heartbeats say the same.
 pub(super) async fn follow(host: Arc<Host>, mut identity: watch::Receiver<Option<Identity>>) {
@@ -27,6 +31,7 @@ pub(super) async fn follow(host: Arc<Host>, mut identity: watch::Receiver<Option
         else {
             return;
         };
+        let connected_at = Instant::now();
         match host.api.commands(worker).await {
             Ok(mut commands) => {
                 while let Some(WorkerCommand {
@@ -35,13 +40,16 @@ pub(super) async fn follow(host: Arc<Host>, mut identity: watch::Receiver<Option
                     desired,
                 }) = commands.next().await
                 {
-                    backoff = Backoff::default();
                     if let Some(claim) = ClaimId::parse(&attempt, epoch) {
                         host.leases.raise(claim, desired.into());
                     }
                 }
             }
             Err(error) => tracing::debug!(%error, "the server's commands cannot be followed"),
+        }
+        // A server that ends each stream at once is not to be asked ten times a second.
+        if connected_at.elapsed() > STEADY {
+            backoff = Backoff::default();
         }
         tokio::time::sleep(backoff.next()).await;
     }

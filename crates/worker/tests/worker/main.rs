@@ -5,6 +5,7 @@
 mod fake_api;
 mod scene;
 
+mod agents;
 mod ends;
 mod follow_ups;
 mod leases;
