@@ -1,6 +1,7 @@
 //! The user's own repository: what it is.
 
 mod apply;
+mod changes;
 mod rollback;
 
 pub use apply::{Applied, ApplyError, ApplyPlan, ThreeWay};

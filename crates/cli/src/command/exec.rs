@@ -32,6 +32,10 @@ pub struct ExecArgs {
     /// Start from this commit
     #[arg(long, value_name = "SHA")]
     pub commit: Option<String>,
+    /// Start from the folder's commit with its uncommitted changes, untracked files included; they
+    /// are not part of the result
+    #[arg(long)]
+    pub with_changes: bool,
     /// How many attempts to run at once
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub attempts: Option<u32>,
@@ -53,6 +57,7 @@ pub(crate) async fn run(args: ExecArgs, session: &mut Session) -> Result<ExitSta
         env,
         branch,
         commit,
+        with_changes,
         attempts,
         wait,
         timeout,
@@ -71,10 +76,13 @@ pub(crate) async fn run(args: ExecArgs, session: &mut Session) -> Result<ExitSta
         }
     };
     let prompt = prompt::read(session, prompt.as_deref()).await?;
-    let starting_diff = session
-        .variables
-        .text("CODEX_STARTING_DIFF")
-        .filter(|diff| !diff.is_empty());
+    let (starting_diff, commit) = match with_changes {
+        true => local_changes(session, branch.is_none(), commit).await?,
+        false => {
+            let diff = session.variables.text("CODEX_STARTING_DIFF");
+            (diff.filter(|diff| !diff.is_empty()), commit)
+        }
+    };
     let task = NewTask {
         environment,
         prompt,
@@ -90,4 +98,33 @@ pub(crate) async fn run(args: ExecArgs, session: &mut Session) -> Result<ExitSta
         true => wait::wait(session, &client, &task, timeout, json).await,
         false => Ok(ExitStatus::Ok),
     }
+}
+
+/// The uncommitted changes here, and the commit that they are against unless the person named where
+/// to start.
+async fn local_changes(
+    session: &Session,
+    no_branch: bool,
+    commit: Option<String>,
+) -> Result<(Option<String>, Option<String>), CliError> {
+    let failed = |error: outwork_git::GitError| {
+        CliError::failed("the uncommitted changes cannot be read")
+            .code("git")
+            .source(error)
+    };
+    let repository = session.repository().await?;
+    let changes = repository.changes().await.map_err(failed)?;
+    let changes = String::from_utf8(changes).map_err(|_| {
+        CliError::failed("the uncommitted changes contain text that is not UTF-8")
+            .code("changes_not_utf8")
+            .hint("commit and push them to a branch, and name it with --branch")
+    })?;
+    let commit = match commit {
+        None if no_branch => {
+            let head = repository.head().await.map_err(failed)?;
+            head.map(|head| head.as_str().to_owned())
+        }
+        given => given,
+    };
+    Ok(((!changes.is_empty()).then_some(changes), commit))
 }

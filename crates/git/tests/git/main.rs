@@ -4,6 +4,7 @@ mod fixture;
 
 mod apply;
 mod attacks;
+mod changes;
 mod checkout;
 mod diff;
 mod mirror;
