@@ -205,8 +205,8 @@ impl Write for Delete {
     type Output = ();
 
     async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
-        const UNFINISHED: &str = "SELECT t.id FROM attempts a JOIN tasks t ON t.id = a.task_id \
-             WHERE a.due_at IS NOT NULL AND t.environment_id = $1 LIMIT 1";
+        const UNFINISHED: &str = "SELECT t.id FROM attempts a CROSS JOIN tasks t \
+             WHERE a.due_at IS NOT NULL AND t.id = a.task_id AND t.environment_id = $1 LIMIT 1";
         const DELETE: &str = "UPDATE environments SET deleted_at = $2 WHERE id = $1";
         locked(tx, self.workspace, self.id).await?;
         if let Some(row) = tx.row(UNFINISHED, values![id(self.id)]).await? {

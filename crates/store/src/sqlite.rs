@@ -19,8 +19,8 @@ use sqlx::sqlite::{
     SqliteSynchronous,
 };
 use sqlx::{Connection, Executor, Sqlite as Lite, Transaction};
+use tokio::runtime::Handle;
 use tokio::sync::{broadcast, mpsc, oneshot};
-use tokio::task::JoinHandle;
 
 use crate::error::{OpenError, StoreError, is_locked};
 use crate::record::Change;
@@ -42,7 +42,7 @@ const BUSY: Duration = Duration::from_secs(5);
 pub(crate) struct Sqlite {
     readers: SqlitePool,
     queue: Mutex<Option<mpsc::Sender<Box<dyn Job>>>>,
-    writer: Mutex<Option<JoinHandle<()>>>,
+    ended: Mutex<Option<oneshot::Receiver<()>>>,
 }
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -125,20 +125,17 @@ impl Sqlite {
         Ok(Self {
             readers,
             queue: Mutex::new(Some(queue)),
-            writer: Mutex::new(Some(tokio::spawn(writer.run(waiting)))),
+            ended: Mutex::new(Some(writer.start(waiting)?)),
         })
     }
 
     pub(crate) async fn close(&self) {
         drop(lock(&self.queue).take());
-        let writer = lock(&self.writer).take();
-        if let Some(writer) = writer
-            && let Err(error) = writer.await
+        let ended = lock(&self.ended).take();
+        if let Some(ended) = ended
+            && ended.await.is_err()
         {
-            tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "the writer panicked"
-            );
+            tracing::error!("the writer panicked");
         }
         self.readers.close().await;
     }
@@ -196,6 +193,24 @@ struct Writer {
 type Group = Vec<Box<dyn Job>>;
 
 impl Writer {
+    /// On a thread of its own: every statement is a wake-up, and behind the tasks of a busy runtime
+    /// each would wait its turn. Answers what is told when it has ended.
+    fn start(
+        self,
+        waiting: mpsc::Receiver<Box<dyn Job>>,
+    ) -> Result<oneshot::Receiver<()>, OpenError> {
+        let (end, ended) = oneshot::channel();
+        let runtime = Handle::current();
+        std::thread::Builder::new()
+            .name("outwork-writer".to_owned())
+            .spawn(move || {
+                runtime.block_on(self.run(waiting));
+                let _nobody_waits = end.send(());
+            })
+            .map_err(|error| OpenError::Connect(error.into()))?;
+        Ok(ended)
+    }
+
     /// Ends when all who could send have gone.
     async fn run(mut self, mut waiting: mpsc::Receiver<Box<dyn Job>>) {
         let mut group = Vec::with_capacity(GROUP);

@@ -1,6 +1,5 @@
 //! A fresh database with one workspace and one environment, and short ways to put things into it.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -18,9 +17,12 @@ use outwork_domain::{
 };
 use outwork_store::{
     AttemptResult, Bootstrap, Claimed, DiffStat, Idempotency, NewEventRow, NewToken, Store,
-    StoredDiff, Submission, TaskFilter, TaskRecord, Tokens,
+    StoredDiff, Submission, TaskRecord, Tokens,
 };
 use uuid::Uuid;
+
+use crate::invariants;
+use crate::past_the_store::add_workspace;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Engine {
@@ -74,7 +76,7 @@ pub(crate) fn run<F: Future<Output = ()>>(engine: Engine, test: impl FnOnce(Bed)
         test(bed).await;
         store.close().await;
         let store = again.open().await;
-        check(&store, workspace).await;
+        invariants::check(&store, workspace).await;
         store.close().await;
     });
 }
@@ -291,36 +293,6 @@ impl Bed {
     }
 }
 
-/// There is one workspace for now, so the second is put in by hand.
-async fn add_workspace(place: &Place, workspace: WorkspaceId) {
-    let created_at = at(1).as_millis();
-    let insert = format!("INSERT INTO workspaces VALUES ('{workspace}', 'other', {created_at})");
-    execute(place, insert).await.expect("the workspace is new");
-}
-
-/// Runs a statement past the store, on a connection of its own.
-pub(crate) async fn execute(place: &Place, sql: String) -> Result<u64, sqlx::Error> {
-    use sqlx::{Connection, Executor};
-    let sql = sqlx::AssertSqlSafe(sql);
-    match place {
-        Place::Sqlite(path) => {
-            let options = sqlx::sqlite::SqliteConnectOptions::new()
-                .filename(path)
-                .foreign_keys(true);
-            let mut conn = sqlx::SqliteConnection::connect_with(&options).await?;
-            let done = conn.execute(sql).await;
-            conn.close().await?;
-            Ok(done?.rows_affected())
-        }
-        Place::Postgres(url) => {
-            let mut conn = sqlx::PgConnection::connect(url).await?;
-            let done = conn.execute(sql).await;
-            conn.close().await?;
-            Ok(done?.rows_affected())
-        }
-    }
-}
-
 pub(crate) fn agents() -> Vec<String> {
     vec!["command".into(), "codex".into()]
 }
@@ -416,47 +388,4 @@ fn environment(
             timeout: Duration::from_secs(60),
         },
     }
-}
-
-/// What must hold of any database: logs are numbered without gaps and end in the attempt's state.
-async fn check(store: &Store, workspace: WorkspaceId) {
-    let mut cursor: Option<String> = None;
-    let mut seen = BTreeMap::new();
-    loop {
-        let page = store
-            .tasks(workspace, TaskFilter::default(), 100, cursor.as_deref())
-            .await
-            .expect("listing works");
-        for record in page.items {
-            let whole = store.task(workspace, record.task.id).await;
-            let whole = whole.expect("reading works").expect("it is in the list");
-            for turn in &whole.turns {
-                for attempt in &turn.attempts {
-                    check_log(store, workspace, &attempt.attempt).await;
-                }
-            }
-            assert!(seen.insert(whole.task.id, ()).is_none(), "listed twice");
-        }
-        match page.next_cursor {
-            Some(next) => cursor = Some(next),
-            None => return,
-        }
-    }
-}
-
-async fn check_log(store: &Store, workspace: WorkspaceId, attempt: &Attempt) {
-    let log = store.events(workspace, attempt.id, 0, u32::MAX).await;
-    let log = log.expect("reading works");
-    let numbers: Vec<i64> = log.iter().map(|event| event.seq).collect();
-    let wanted: Vec<i64> = (1..=i64::try_from(log.len()).expect("short")).collect();
-    assert_eq!(numbers, wanted, "the log of {:?} has gaps", attempt.id);
-    let last = log
-        .iter()
-        .filter_map(|event| {
-            let body: serde_json::Value = serde_json::from_str(&event.json).expect("JSON");
-            (body["type"] == "state").then(|| body["state"].as_str().map(str::to_owned))
-        })
-        .next_back();
-    assert_eq!(last, Some(Some(attempt.state.as_str().to_owned())));
-    assert_eq!(attempt.due_at().is_none(), attempt.state.is_final());
 }

@@ -1,6 +1,7 @@
 //! The database repeats the rules: what must not be is refused even past the store.
 
-use crate::bed::{Bed, at, events, execute};
+use crate::bed::{Bed, at, events};
+use crate::past_the_store::execute;
 
 async fn a_state_without_its_columns_is_refused(bed: Bed) {
     bed.submit(1, at(0)).await;

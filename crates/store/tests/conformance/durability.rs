@@ -8,7 +8,8 @@ use outwork_domain::TaskId;
 use outwork_store::{OpenError, Store, StoreError, Submitted};
 use tokio::task::JoinSet;
 
-use crate::bed::{Bed, Place, at, execute};
+use crate::bed::{Bed, Place, at};
+use crate::past_the_store::execute;
 
 /// Tells the child process of a test what to do; see [`child_of_a_test`].
 const CHILD: &str = "OUTWORK_STORE_TEST_CHILD";

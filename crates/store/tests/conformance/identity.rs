@@ -6,6 +6,7 @@ use outwork_store::{Bootstrap, NewToken, StoreError};
 use tokio::task::JoinSet;
 
 use crate::bed::{Bed, at, token};
+use crate::past_the_store::execute;
 
 async fn the_first_workspace_is_made_once(bed: Bed) {
     let other = WorkspaceId::from_uuid(bed.uuid());
@@ -22,11 +23,11 @@ async fn the_first_workspace_is_made_once(bed: Bed) {
 }
 
 async fn servers_that_start_at_once_agree(bed: Bed) {
-    crate::bed::execute(&bed.place, "DELETE FROM environments".into())
+    execute(&bed.place, "DELETE FROM environments".into())
         .await
         .expect("nothing needs it");
     for table in ["tokens", "principals", "workspaces"] {
-        crate::bed::execute(&bed.place, format!("DELETE FROM {table}"))
+        execute(&bed.place, format!("DELETE FROM {table}"))
             .await
             .expect("nothing needs it");
     }

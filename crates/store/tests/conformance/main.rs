@@ -20,13 +20,17 @@ macro_rules! on_both {
 }
 
 mod bed;
+mod invariants;
+mod past_the_store;
 
+mod claims;
 mod constraints;
 mod environments;
 mod events;
 mod identity;
 mod isolation;
 mod leases;
+mod lists;
 mod objects;
 mod tasks;
 mod times;
