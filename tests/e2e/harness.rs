@@ -112,8 +112,9 @@ impl Drop for Process {
 
 /// A running server, with or without a worker in it.
 pub struct Outwork {
-    pub dir: TempDir,
+    // Before the directory that its log lies in.
     pub process: Process,
+    pub dir: TempDir,
     pub url: String,
     pub token: String,
     arguments: Vec<String>,

@@ -61,10 +61,20 @@ impl Postgres {
     }
 
     pub(crate) async fn snapshot(&self) -> Result<Transaction<'static, Pg>, StoreError> {
-        Ok(self
-            .pool
-            .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            .await?)
+        self.begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            .await
+    }
+
+    /// Begins in a task of its own. A caller that is dropped meanwhile (its HTTP client hung up)
+    /// would else leave a connection in the pool whose transaction nobody knows to be open: the
+    /// driver rolls back only what it has seen begin.
+    async fn begin(&self, statement: &'static str) -> Result<Transaction<'static, Pg>, StoreError> {
+        let pool = self.pool.clone();
+        let begun = tokio::spawn(async move { pool.begin_with(statement).await });
+        match begun.await {
+            Ok(transaction) => Ok(transaction?),
+            Err(ended) => std::panic::resume_unwind(ended.into_panic()),
+        }
     }
 
     pub(crate) async fn write<W: Write>(
@@ -90,11 +100,7 @@ impl Postgres {
             error,
             before_commit: true,
         };
-        let mut transaction = self
-            .pool
-            .begin()
-            .await
-            .map_err(|error| before(error.into()))?;
+        let mut transaction = self.begin("BEGIN").await.map_err(before)?;
         let done = match Tx::new(Conn::Postgres(&mut transaction)).run(write).await {
             Ok(done) => done,
             Err(error) => {

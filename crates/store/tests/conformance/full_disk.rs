@@ -75,6 +75,7 @@ async fn database(dir: &Path) {
         acknowledged,
         "nothing half, nothing lost"
     );
+    small_beside_large(&bed).await;
     std::fs::remove_file(&ballast).expect("it is there");
     let submission = large(&bed);
     acknowledged.push(submission.task.id);
@@ -92,6 +93,22 @@ async fn database(dir: &Path) {
     for file in std::fs::read_dir(dir).expect("it is there") {
         std::fs::remove_file(file.expect("it is there").path()).expect("it is a file");
     }
+}
+
+/// Writes that wait together: the large one does not fit, the small ones still do.
+async fn small_beside_large(bed: &Bed) {
+    let (refused, first, second) = tokio::join!(
+        bed.store.submit(large(bed), None),
+        bed.store.mark_alive(at(1)),
+        bed.store.mark_alive(at(2)),
+    );
+    assert!(matches!(refused, Err(StoreError::DiskFull)), "{refused:?}");
+    first.expect("it is small");
+    second.expect("it is small");
+    assert_eq!(
+        bed.store.last_alive().await.expect("reading works"),
+        Some(at(2))
+    );
 }
 
 fn large(bed: &Bed) -> outwork_store::Submission {

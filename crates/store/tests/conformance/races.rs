@@ -127,7 +127,43 @@ fn lost_or<T: std::fmt::Debug>(answer: Result<T, StoreError>) {
     }
 }
 
+/// That many turns of the scheduler: finer than any timer.
+async fn turns(count: u32) {
+    for _ in 0..count {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// A caller whose client hung up is dropped wherever it waits. The connection that it used must be
+/// as good as new for the next one.
+async fn a_caller_that_is_dropped_leaves_no_transaction_open(bed: Bed) {
+    let task = bed.submit(1, at(0)).await.task.id;
+    for patience in (0..1200).step_by(4) {
+        let read = bed.store.task(bed.workspace, task);
+        tokio::select! {
+            biased;
+            _ = read => {}
+            () = turns(patience) => {}
+        }
+        let write = bed.store.submit(bed.submission(1, at(1)), None);
+        tokio::select! {
+            biased;
+            _ = write => {}
+            () = turns(patience) => {}
+        }
+        // Whether those ended in time is what varies; that the next one works must not.
+        bed.submit(1, at(1)).await;
+    }
+    let mut writers = JoinSet::new();
+    for _ in 0..64 {
+        let bed = bed.clone();
+        writers.spawn(async move { bed.submit(1, at(2)).await });
+    }
+    assert_eq!(writers.join_all().await.len(), 64);
+}
+
 on_both!(
+    a_caller_that_is_dropped_leaves_no_transaction_open,
     an_attempt_is_claimed_by_one,
     cancel_and_finish_do_not_both_win,
     all_verbs_at_once_leave_it_consistent,

@@ -191,9 +191,14 @@ struct Run<'b> {
 }
 
 impl Run<'_> {
-    /// Any attempt, and an epoch that is mostly the right one.
+    /// An attempt, mostly a held one, and an epoch that is mostly the right one.
     fn any(&mut self) -> Option<(AttemptId, Epoch)> {
-        let all: Vec<_> = self.model.0.keys().copied().collect();
+        let held = |kept: &&Kept| matches!(kept.attempt.state, State::Held { .. });
+        let kept = self.model.0.values();
+        let mut all: Vec<_> = kept.filter(held).map(|kept| kept.attempt.id).collect();
+        if all.is_empty() || self.dice.below(5) == 0 {
+            all = self.model.0.keys().copied().collect();
+        }
         if all.is_empty() {
             return None;
         }
@@ -204,9 +209,9 @@ impl Run<'_> {
     }
 
     async fn step(&mut self) {
-        let pause = self.dice.of(&[0, 1, 10, 1_000, 20_000, 40_000]);
+        let pause = self.dice.of(&[0, 1, 10, 1_000, 5_000, 40_000]);
         self.now = self.now + std::time::Duration::from_millis(pause);
-        match self.dice.below(10) {
+        match self.dice.below(16) {
             0 => self.submit().await,
             1 | 2 => self.claim().await,
             3 => self.reap().await,
@@ -275,7 +280,7 @@ impl Run<'_> {
 
     async fn verb(&mut self, id: AttemptId, epoch: Epoch) {
         let (store, ws, now) = (&self.bed.store, self.bed.workspace, self.now);
-        let choice = self.dice.below(6);
+        let choice = self.dice.below(10);
         let step = self.dice.of(&Step::ALL);
         let (back, number) = (self.dice.number(4) - 2, self.dice.number(5));
         let outcomes = [
@@ -293,7 +298,7 @@ impl Run<'_> {
                 answer(store.advance(ws, id, epoch, step, now).await),
                 kept.verb(Command::Advance { epoch, step }, now),
             ),
-            1 | 2 => {
+            1..=5 => {
                 let first = acked + back;
                 let rows = events(first, number);
                 (
@@ -301,7 +306,7 @@ impl Run<'_> {
                     kept.append(epoch, first, number, now),
                 )
             }
-            3 => {
+            6 => {
                 let last = acked + back;
                 let mut parts = result(&kept.attempt);
                 parts.epoch = epoch;
@@ -314,7 +319,7 @@ impl Run<'_> {
                     kept.finish(epoch, outcome, last, now),
                 )
             }
-            4 => (
+            7 | 8 => (
                 done(store.release(ws, id, epoch, now).await),
                 no_detail(kept.verb(Command::Release { epoch }, now)),
             ),
