@@ -92,10 +92,9 @@ impl Process {
     pub fn terminate(&mut self) -> std::process::ExitStatus {
         let pid = self.child.id().to_string();
         Command::new("kill").arg(pid).status().expect("kill runs");
-        let ended = until("it ends after SIGTERM", || {
+        until("it ends after SIGTERM", || {
             self.child.try_wait().expect("ours")
-        });
-        ended
+        })
     }
 }
 

@@ -64,7 +64,8 @@ fn child_of_a_test() {
 }
 
 async fn database(dir: &Path) {
-    let ballast = dir.join("ballast");
+    let (ballast, spare) = (dir.join("ballast"), dir.join("spare"));
+    std::fs::write(&spare, vec![0; 128 * 1024]).expect("there is room");
     std::fs::write(&ballast, vec![0; 700 * 1024]).expect("there is room");
     let bed = Bed::new(Place::Sqlite(dir.join("outwork.db"))).await;
     let mut acknowledged = fill(&bed).await;
@@ -75,6 +76,7 @@ async fn database(dir: &Path) {
         acknowledged,
         "nothing half, nothing lost"
     );
+    std::fs::remove_file(&spare).expect("it is there");
     small_beside_large(&bed).await;
     std::fs::remove_file(&ballast).expect("it is there");
     let submission = large(&bed);
@@ -97,8 +99,10 @@ async fn database(dir: &Path) {
 
 /// Writes that wait together: the large one does not fit, the small ones still do.
 async fn small_beside_large(bed: &Bed) {
+    let mut larger = large(bed);
+    larger.turn.prompt = "x".repeat(512 * 1024);
     let (refused, first, second) = tokio::join!(
-        bed.store.submit(large(bed), None),
+        bed.store.submit(larger, None),
         bed.store.mark_alive(at(1)),
         bed.store.mark_alive(at(2)),
     );
