@@ -11,4 +11,5 @@ pub(crate) mod paging;
 pub(crate) mod params;
 pub(crate) mod permit;
 pub(crate) mod router;
+pub(crate) mod signpost;
 pub(crate) mod sse;

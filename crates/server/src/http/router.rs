@@ -14,7 +14,7 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{envelope, health, openapi, origin};
+use super::{envelope, health, openapi, origin, signpost};
 use crate::endpoints::{attempts, environments, me, model, tasks, workers};
 use crate::plane::Plane;
 use crate::refusal::Refusal;
@@ -122,6 +122,8 @@ pub(crate) fn router(plane: Arc<Plane>) -> Router {
             "/openapi/worker.json",
             document(openapi::worker_api_document()),
         )
+        .route("/tasks/{id}", get(signpost::task))
+        .route("/problems/{code}", get(signpost::problem))
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
         .layer(CatchPanicLayer::custom(envelope::panicked))

@@ -17,5 +17,6 @@ mod log;
 mod model;
 mod paging;
 mod problems;
+mod signposts;
 mod submission;
 mod verbs;

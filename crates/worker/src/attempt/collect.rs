@@ -116,8 +116,9 @@ fn hand_in(run: &Run, finish: &mut Finish, diff: Diff) -> Result<String, Failure
         lines_added,
         lines_removed,
     } = summary;
+    let files = if files_changed == 1 { "file" } else { "files" };
     Ok(format!(
-        "{files_changed} files, +{lines_added} −{lines_removed}"
+        "{files_changed} {files}, +{lines_added} -{lines_removed}"
     ))
 }
 
