@@ -101,6 +101,8 @@ impl Sqlite {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
+            // What a savepoint may have to undo is else written to a file in /var/tmp.
+            .pragma("temp_store", "MEMORY")
             .busy_timeout(BUSY)
             .statement_cache_capacity(256);
         let mut conn = SqliteConnection::connect_with(&options)

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use bytes::Bytes;
 use outwork_domain::{AttemptId, Epoch, ObjectKey, TaskId};
-use outwork_store::{Objects, StoreError, TaskFilter};
+use outwork_store::{Objects, StoreError, Submission, TaskFilter};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -69,7 +69,7 @@ async fn database(dir: &Path) {
     std::fs::write(&ballast, vec![0; 700 * 1024]).expect("there is room");
     let bed = Bed::new(Place::Sqlite(dir.join("outwork.db"))).await;
     let mut acknowledged = fill(&bed).await;
-    let refused = bed.store.submit(large(&bed), None).await;
+    let refused = bed.store.submit(larger(&bed), None).await;
     assert!(matches!(refused, Err(StoreError::DiskFull)), "{refused:?}");
     assert_eq!(
         stored(&bed).await,
@@ -99,10 +99,8 @@ async fn database(dir: &Path) {
 
 /// Writes that wait together: the large one does not fit, the small ones still do.
 async fn small_beside_large(bed: &Bed) {
-    let mut larger = large(bed);
-    larger.turn.prompt = "x".repeat(512 * 1024);
     let (refused, first, second) = tokio::join!(
-        bed.store.submit(larger, None),
+        bed.store.submit(larger(bed), None),
         bed.store.mark_alive(at(1)),
         bed.store.mark_alive(at(2)),
     );
@@ -115,9 +113,16 @@ async fn small_beside_large(bed: &Bed) {
     );
 }
 
-fn large(bed: &Bed) -> outwork_store::Submission {
+fn large(bed: &Bed) -> Submission {
     let mut submission = bed.submission(1, at(0));
     submission.turn.prompt = "x".repeat(100 * 1024);
+    submission
+}
+
+/// Does not fit where the last [`large`] one did not, whatever room it left, nor into `spare`.
+fn larger(bed: &Bed) -> Submission {
+    let mut submission = bed.submission(1, at(0));
+    submission.turn.prompt = "x".repeat(512 * 1024);
     submission
 }
 
