@@ -90,6 +90,10 @@ fn attempts() -> Vec<(String, Attempt)> {
             attempt(held(Step::Running, LATER, LATER), stop(EARLIER), 1),
         ),
         (
+            "stop wanted, deadline passed",
+            attempt(held(Step::Running, LATER, NOW), stop(EARLIER), 1),
+        ),
+        (
             "stop wanted long ago",
             attempt(
                 held(Step::Running, LATER, LATER),

@@ -195,7 +195,7 @@ impl Attempt {
     ) -> Applied {
         let expired = lease.until <= now;
         if let Desired::Cancel { since } = self.desired {
-            if expired || since + self.limits.cancelling <= now {
+            if expired || deadline_at <= now || since + self.limits.cancelling <= now {
                 return Ok(self.enter(State::Cancelled { ended_at: now }));
             }
             return Err(Refused::NotDue);
