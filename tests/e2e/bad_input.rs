@@ -2,9 +2,10 @@
 //! a defined exit code, and nothing lost.
 
 use std::fs;
-use std::process::Command;
+use std::io::Write;
+use std::path::Path;
 
-use crate::harness::{Done, Engine, Outwork, Repository, outwork, scratch};
+use crate::harness::{Done, Engine, Outwork, Repository, scratch};
 
 /// The error names the problem, the hint says what to do.
 #[track_caller]
@@ -181,56 +182,35 @@ fn a_port_in_use() {
     refused(Done::of(done), 1, &address);
 }
 
-/// A data directory on a file system of 16 MiB that the test fills up.
-struct SmallDisk(tempfile::TempDir);
-
-impl SmallDisk {
-    fn mount() -> Self {
-        let dir = scratch();
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=16m", "tmpfs"])
-            .arg(dir.path())
-            .status()
-            .expect("mount runs");
-        assert!(
-            mounted.success(),
-            "this test mounts a tmpfs: run it as root"
-        );
-        Self(dir)
-    }
-
-    fn fill(&self) {
-        let filler = vec![0; 64 * 1024];
-        let mut file = fs::File::create(self.0.path().join("filler")).expect("a file");
-        while std::io::Write::write_all(&mut file, &filler).is_ok() {}
-    }
-
-    fn free(&self) {
-        fs::remove_file(self.0.path().join("filler")).expect("it was there");
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
-    }
-}
+/// Runs its arguments on a file system of 16 MiB at `$1`, in namespaces of its own: so the test needs
+/// no right of root, and the file system goes with the process.
+const ON_A_SMALL_DISK: &str = r#"mount -t tmpfs -o size=16m tmpfs "$1" && disk=$1 && shift && exec "$@" --data-dir "$disk/data""#;
 
 #[test]
 fn a_full_disk_in_the_data_directory() {
-    let disk = SmallDisk::mount();
     let dir = scratch();
-    let data = disk.0.path().join("data");
+    let disk = dir.path().join("disk");
+    fs::create_dir(&disk).expect("a folder");
     let repository = Repository::with(&[("a", "1\n")]);
     // The server alone: where the worker's checkouts lie is another disk's concern.
-    let mut command = outwork();
+    let mut command = crate::harness::clean("unshare");
     command
-        .args(["server", "--json", "--listen", "127.0.0.1:0", "--data-dir"])
-        .arg(&data);
+        .args([
+            "--user",
+            "--map-root-user",
+            "--mount",
+            "sh",
+            "-c",
+            ON_A_SMALL_DISK,
+            "sh",
+        ])
+        .args([disk.as_os_str(), crate::harness::OUTWORK.as_ref()])
+        .args(["server", "--json", "--listen", "127.0.0.1:0"]);
     let outwork = Outwork::from_command(command, dir);
     outwork.command_environment("demo", &repository, "echo 2 >> a");
     let kept = outwork.submit("demo", "before", &[]);
-    disk.fill();
+    let filler = outwork.process.sees(disk.join("filler"));
+    fill(&filler);
     let refusal = (0..200)
         .map(|_| outwork.run(&["exec", "--env", "demo", "during"]))
         .find(|done| done.code != 0)
@@ -238,17 +218,16 @@ fn a_full_disk_in_the_data_directory() {
     refused(refusal, 1, "disk");
     assert_eq!(outwork.task(&kept)["status"], "pending");
     outwork.run(&["list"]).success();
-    disk.free();
-    outwork.submit("demo", "after", &[]);
-    let tasks = outwork.run(&["list", "--json"]).json();
-    let titles: Vec<&str> = tasks["tasks"]
-        .as_array()
-        .expect("rows")
-        .iter()
-        .filter_map(|t| t["title"].as_str())
-        .collect();
-    assert!(
-        titles.contains(&"before") && titles.contains(&"after"),
-        "{titles:?}"
-    );
+    fs::remove_file(filler).expect("it was there");
+    let after = outwork.submit("demo", "after", &[]);
+    for id in [&kept, &after] {
+        assert_eq!(outwork.task(id)["status"], "pending");
+    }
+}
+
+/// Writes until there is no space left.
+fn fill(path: &Path) {
+    let zeros = vec![0; 64 * 1024];
+    let mut file = fs::File::create(path).expect("a file");
+    while file.write_all(&zeros).is_ok() {}
 }

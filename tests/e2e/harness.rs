@@ -78,6 +78,16 @@ impl Process {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    /// A path as this process sees it, which may have mounts of its own.
+    pub fn sees(&self, path: impl AsRef<Path>) -> PathBuf {
+        let path = path.as_ref();
+        let below_root = path.strip_prefix("/").expect("an absolute path");
+        Path::new("/proc")
+            .join(self.child.id().to_string())
+            .join("root")
+            .join(below_root)
+    }
+
     pub fn id(&self) -> u32 {
         self.child.id()
     }
@@ -158,7 +168,7 @@ impl Outwork {
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect::<Vec<_>>();
         let (process, ready) = launch(dir.path(), &arguments, &variables);
-        let (url, token) = address(&ready);
+        let (url, token) = address(&ready, &process);
         Self {
             dir,
             process,
@@ -172,7 +182,8 @@ impl Outwork {
     /// A server from a command of the test's own; it must print the ready line.
     pub fn from_command(mut command: Command, dir: TempDir) -> Self {
         let mut process = Process::start(&mut command, dir.path().join("server.log"));
-        let (url, token) = address(&process.ready());
+        let ready = process.ready();
+        let (url, token) = address(&ready, &process);
         Self {
             dir,
             process,
@@ -195,8 +206,8 @@ impl Outwork {
     /// Starts it again on the same data, after it was stopped or killed.
     pub fn restart(&mut self) {
         let (process, ready) = launch(self.dir.path(), &self.arguments, &self.variables);
+        (self.url, self.token) = address(&ready, &process);
         self.process = process;
-        (self.url, self.token) = address(&ready);
     }
 
     /// One more worker, as a process of its own that talks HTTP.
@@ -341,16 +352,21 @@ fn launch(dir: &Path, arguments: &[String], variables: &[(String, String)]) -> (
     (process, ready)
 }
 
-fn address(ready: &Value) -> (String, String) {
+fn address(ready: &Value, process: &Process) -> (String, String) {
     let url = ready["url"].as_str().expect("a url").to_owned();
     let token_file = ready["token_file"].as_str().expect("a token file");
-    let token = fs::read_to_string(token_file).expect("the token");
+    let token = fs::read_to_string(process.sees(token_file)).expect("the token");
     (url, token.trim().to_owned())
 }
 
 /// The binary with nothing of this process' environment but what programs need.
 pub fn outwork() -> Command {
-    let mut command = Command::new(OUTWORK);
+    clean(OUTWORK)
+}
+
+/// A program, likewise.
+pub fn clean(program: &str) -> Command {
+    let mut command = Command::new(program);
     command.env_clear();
     for name in ["PATH", "HOME", "RUST_BACKTRACE"] {
         if let Some(value) = std::env::var_os(name) {
