@@ -19,6 +19,17 @@ impl Store {
         self.write(MakeFirst { first, now }).await
     }
 
+    /// Adds a workspace; one that is there stays as it is.
+    pub async fn add_workspace(
+        &self,
+        id: WorkspaceId,
+        name: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let name = name.to_owned();
+        self.write(AddWorkspace { id, name, now }).await
+    }
+
     /// Adds a token, and its principal unless it exists. Errors: [`StoreError::NotFound`] if the
     /// workspace does not exist or the principal is not in it.
     pub async fn add_token(&self, token: NewToken, now: Timestamp) -> Result<(), StoreError> {
@@ -84,6 +95,24 @@ impl Write for MakeFirst {
             add(tx, token, self.now).await?;
         }
         Ok(*workspace_id)
+    }
+}
+
+struct AddWorkspace {
+    id: WorkspaceId,
+    name: String,
+    now: Timestamp,
+}
+
+impl Write for AddWorkspace {
+    type Output = ();
+
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        const INSERT: &str = "INSERT INTO workspaces (id, name, created_at) VALUES ($1, $2, $3) \
+             ON CONFLICT (id) DO NOTHING";
+        tx.execute(INSERT, values![id(self.id), &self.name, self.now])
+            .await?;
+        Ok(())
     }
 }
 

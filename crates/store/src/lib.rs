@@ -34,6 +34,7 @@ mod model;
 mod task;
 mod task_row;
 
+mod idempotency;
 mod submit;
 
 mod attempt_row;

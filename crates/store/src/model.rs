@@ -17,6 +17,11 @@ impl Store {
         self.write(SetModel { workspace, model }).await
     }
 
+    /// Forgets the model of the workspace; no error if it has none.
+    pub async fn delete_model(&self, workspace: WorkspaceId) -> Result<(), StoreError> {
+        self.write(DeleteModel { workspace }).await
+    }
+
     /// The model of the workspace.
     pub async fn model(&self, workspace: WorkspaceId) -> Result<Option<ModelRecord>, StoreError> {
         load(&mut self.read().await?.conn(), workspace).await
@@ -53,6 +58,20 @@ impl Write for SetModel {
             *updated_at
         ];
         tx.execute(UPSERT, values).await?;
+        Ok(())
+    }
+}
+
+struct DeleteModel {
+    workspace: WorkspaceId,
+}
+
+impl Write for DeleteModel {
+    type Output = ();
+
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        const DELETE: &str = "DELETE FROM models WHERE workspace_id = $1";
+        tx.execute(DELETE, values![id(self.workspace)]).await?;
         Ok(())
     }
 }

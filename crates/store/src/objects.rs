@@ -54,6 +54,15 @@ impl Objects {
         Ok(Some(found.bytes().await.map_err(failed)?))
     }
 
+    /// How long the object is, in bytes; its content is not read.
+    pub async fn size(&self, key: &ObjectKey) -> Result<Option<u64>, StoreError> {
+        match self.0.head(&location(key)?).await {
+            Ok(found) => Ok(Some(found.size)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
     /// Removes the object; no error if there is none.
     pub async fn delete(&self, key: &ObjectKey) -> Result<(), StoreError> {
         match self.0.delete(&location(key)?).await {

@@ -13,7 +13,7 @@ use crate::transition;
 
 impl Store {
     /// Moves on at most `limit` attempts whose lease, deadline or grace has passed, and says
-    /// which. Also forgets as many expired idempotency keys.
+    /// which.
     pub async fn reap(&self, now: Timestamp, limit: u32) -> Result<Vec<AttemptId>, StoreError> {
         self.write(Reap { now, limit }).await
     }
@@ -81,7 +81,6 @@ impl Write for Reap {
                 ) => {}
             }
         }
-        tx.execute(FORGET, values![self.now, self.limit]).await?;
         Ok(moved)
     }
 }
@@ -99,9 +98,6 @@ const DUE: Sql = Sql {
          FOR UPDATE SKIP LOCKED"
     ),
 };
-
-const FORGET: &str = "DELETE FROM idempotency WHERE (principal_id, route, key) IN \
-     (SELECT principal_id, route, key FROM idempotency WHERE expires_at <= $1 LIMIT $2)";
 
 struct Extend {
     by: Duration,

@@ -3,9 +3,10 @@
 use std::num::NonZeroU32;
 
 use outwork_domain::task::Turn;
-use outwork_domain::{Attempt, EnvironmentId, TaskId, Timestamp, TurnId, WorkspaceId};
+use outwork_domain::{Attempt, EnvironmentId, TaskId, TurnId, WorkspaceId};
 
 use crate::error::StoreError;
+use crate::idempotency::replay;
 use crate::record::{Idempotency, Submission, Submitted};
 use crate::sql::{Sql, for_update, id, values};
 use crate::store::{Store, Tx, Write};
@@ -166,53 +167,4 @@ async fn live(
         .row(LOCK, values![id(environment), id(workspace)])
         .await?;
     row.map(drop).ok_or(StoreError::UnknownEnvironment)
-}
-
-/// Takes the key, or says what was done under it before. Two that come at once: the second waits
-/// here for the first.
-async fn replay(
-    tx: &mut Tx<'_>,
-    idempotency: &Option<Idempotency>,
-    task: TaskId,
-    now: Timestamp,
-) -> Result<Option<Submitted>, StoreError> {
-    const TAKE: &str = "INSERT INTO idempotency \
-         (principal_id, route, key, fingerprint, task_id, expires_at) \
-         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (principal_id, route, key) \
-         DO UPDATE SET fingerprint = excluded.fingerprint, task_id = excluded.task_id, \
-         expires_at = excluded.expires_at WHERE idempotency.expires_at <= $7";
-    const BEFORE: &str = "SELECT fingerprint, task_id FROM idempotency \
-         WHERE principal_id = $1 AND route = $2 AND key = $3";
-    let Some(Idempotency {
-        principal_id,
-        route,
-        key,
-        fingerprint,
-        expires_at,
-    }) = idempotency
-    else {
-        return Ok(None);
-    };
-    let values = values![
-        id(principal_id),
-        route,
-        key,
-        *fingerprint,
-        id(task),
-        *expires_at,
-        now
-    ];
-    if tx.execute(TAKE, values).await? == 1 {
-        return Ok(None);
-    }
-    let row = tx
-        .row(BEFORE, values![id(principal_id), route, key])
-        .await?
-        .ok_or_else(|| StoreError::unavailable("the idempotency key expired in between"))?;
-    if row.bytes("fingerprint")? != fingerprint {
-        return Err(StoreError::IdempotencyMismatch);
-    }
-    Ok(Some(Submitted::Replayed {
-        task_id: row.parsed("task_id")?,
-    }))
 }

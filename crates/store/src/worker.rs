@@ -53,6 +53,31 @@ impl Store {
             .collect()
     }
 
+    /// The worker with what it holds.
+    pub async fn worker(
+        &self,
+        workspace: WorkspaceId,
+        worker: WorkerId,
+    ) -> Result<Option<WorkerRecord>, StoreError> {
+        const WORKER: &str = "SELECT id, workspace_id, name, slots, agents, seen_at \
+             FROM workers WHERE id = $1 AND workspace_id = $2";
+        const HELD: &str = "SELECT id FROM attempts WHERE lease_worker_id = $1 \
+             AND workspace_id = $2 AND state = 'held' ORDER BY id";
+        let values = values![id(worker), id(workspace)];
+        let mut snapshot = self.read().await?;
+        let mut conn = snapshot.conn();
+        let Some(row) = conn.row(WORKER, values.clone()).await? else {
+            return Ok(None);
+        };
+        let held = conn.rows(HELD, values).await?;
+        let attempts = held.iter().map(|row| row.parsed("id"));
+        Ok(Some(WorkerRecord {
+            worker: read(&row)?,
+            seen_at: row.time("seen_at")?,
+            attempts: attempts.collect::<Result<_, _>>()?,
+        }))
+    }
+
     /// Forgets a worker; its leases run out. Errors: [`StoreError::NotFound`].
     pub async fn remove_worker(
         &self,

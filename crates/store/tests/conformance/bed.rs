@@ -22,7 +22,6 @@ use outwork_store::{
 use uuid::Uuid;
 
 use crate::invariants;
-use crate::past_the_store::add_workspace;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Engine {
@@ -269,10 +268,13 @@ impl Bed {
         }
     }
 
-    /// A workspace beside the first, made as a second installation would make it.
+    /// A workspace beside the first.
     pub(crate) async fn other_workspace(&self) -> Self {
         let workspace_id = WorkspaceId::from_uuid(self.uuid());
-        add_workspace(&self.place, workspace_id).await;
+        self.store
+            .add_workspace(workspace_id, "other", at(1))
+            .await
+            .expect("it is new");
         let principal = PrincipalId::from_uuid(self.uuid());
         let token = token(workspace_id, principal, self.uuid(), [9; 32]);
         self.store

@@ -215,7 +215,7 @@ async fn a_list_is_sorted_and_paged(bed: Bed) {
     }
 }
 
-async fn the_model_is_replaced(bed: Bed) {
+async fn the_model_is_replaced_and_forgotten(bed: Bed) {
     let none = bed.store.model(bed.workspace).await.expect("works");
     assert_eq!(none, None);
     for sealed_key in [Some(vec![0, 255, 7]), None] {
@@ -233,6 +233,12 @@ async fn the_model_is_replaced(bed: Bed) {
         let read = bed.store.model(bed.workspace).await.expect("works");
         assert_eq!(read, Some(model));
     }
+    for _again in 0..2 {
+        let forgotten = bed.store.delete_model(bed.workspace).await;
+        forgotten.expect("also when there is none");
+        let none = bed.store.model(bed.workspace).await.expect("works");
+        assert_eq!(none, None);
+    }
 }
 
 on_both!(
@@ -243,5 +249,5 @@ on_both!(
     a_deleted_environment_is_gone_and_its_label_free,
     a_task_that_ended_does_not_hold_its_environment,
     a_list_is_sorted_and_paged,
-    the_model_is_replaced,
+    the_model_is_replaced_and_forgotten,
 );

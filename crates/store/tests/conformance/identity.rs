@@ -50,6 +50,16 @@ async fn servers_that_start_at_once_agree(bed: Bed) {
     assert_eq!(made.len(), 1);
 }
 
+async fn a_workspace_is_added_once(bed: Bed) {
+    let other = bed.other_workspace().await;
+    let again = bed.store.add_workspace(other.workspace, "renamed", at(9));
+    again.await.expect("it is there");
+    let found = bed.store.authenticate([9; 32], at(0)).await;
+    let found = found.expect("works").expect("it was made");
+    assert_eq!(found.principal.workspace_id, other.workspace);
+    assert_eq!(found.workspace_name, "other");
+}
+
 async fn a_token_speaks_for_its_principal(bed: Bed) {
     let found = bed.store.authenticate([1; 32], at(0)).await;
     let found = found.expect("works").expect("it was made");
@@ -93,6 +103,7 @@ async fn a_token_cannot_be_added_to_another_workspaces_principal(bed: Bed) {
 on_both!(
     the_first_workspace_is_made_once,
     servers_that_start_at_once_agree,
+    a_workspace_is_added_once,
     a_token_speaks_for_its_principal,
     an_expired_token_speaks_for_nobody,
     a_token_cannot_be_added_to_another_workspaces_principal,

@@ -23,7 +23,7 @@ async fn nothing_of_another_workspace_is_read(bed: Bed) {
         updated_at: at(0),
     };
     bed.store
-        .set_model(bed.workspace, model)
+        .set_model(bed.workspace, model.clone())
         .await
         .expect("works");
     let worker = Worker {
@@ -38,6 +38,7 @@ async fn nothing_of_another_workspace_is_read(bed: Bed) {
         .await
         .expect("new");
     let (store, ws) = (&bed.store, other.workspace);
+    assert_eq!(store.worker(ws, worker.id).await.expect("works"), None);
     assert_eq!(store.task(ws, held.task.id).await.expect("works"), None);
     assert_eq!(store.attempt(ws, id).await.expect("works"), None);
     assert!(store.events(ws, id, 0, 99).await.expect("works").is_empty());
@@ -53,6 +54,9 @@ async fn nothing_of_another_workspace_is_read(bed: Bed) {
     let listed = store.environments(ws, 9, None).await.expect("works");
     assert_eq!(listed.items, std::slice::from_ref(&other.environment));
     assert_eq!(store.model(ws).await.expect("works"), None);
+    store.delete_model(ws).await.expect("its own");
+    let kept = store.model(bed.workspace).await.expect("works");
+    assert_eq!(kept, Some(model));
     assert!(store.workers(ws).await.expect("works").is_empty());
     for environment in [None, Some(bed.environment.id)] {
         let tasks = store
@@ -127,6 +131,8 @@ async fn a_worker_belongs_to_one_workspace(bed: Bed) {
     };
     unseen(bed.store.register_worker(&stolen, at(1)).await);
     unseen(bed.store.remove_worker(other.workspace, mine.id).await);
+    let seen = bed.store.worker(other.workspace, mine.id).await;
+    assert_eq!(seen.expect("works"), None);
     let listed = bed.store.workers(bed.workspace).await.expect("works");
     assert_eq!(listed[0].worker, mine);
 }

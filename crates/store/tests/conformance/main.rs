@@ -27,6 +27,7 @@ mod claims;
 mod constraints;
 mod environments;
 mod events;
+mod idempotency;
 mod identity;
 mod isolation;
 mod leases;

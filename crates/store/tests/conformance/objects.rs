@@ -31,9 +31,12 @@ async fn an_object_is_read_replaced_and_removed() {
             .put(&key(1), content.clone())
             .await
             .expect("there is room");
+        let size = objects.size(&key(1)).await.expect("works");
+        assert_eq!(size, Some(content.len() as u64));
         assert_eq!(objects.get(&key(1)).await.expect("works"), Some(content));
     }
     assert_eq!(objects.get(&key(2)).await.expect("works"), None);
+    assert_eq!(objects.size(&key(2)).await.expect("works"), None);
     let again = Objects::open_directory(&path).expect("it is there");
     assert!(again.get(&key(1)).await.expect("works").is_some());
     objects.delete(&key(1)).await.expect("it is there");

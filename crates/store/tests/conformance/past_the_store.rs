@@ -1,16 +1,8 @@
 //! The database without the store, to do what the store does not.
 
-use outwork_domain::WorkspaceId;
 use sqlx::{Connection, Executor};
 
-use crate::bed::{Place, at};
-
-/// There is one workspace for now, so the second is put in by hand.
-pub(crate) async fn add_workspace(place: &Place, workspace: WorkspaceId) {
-    let created_at = at(1).as_millis();
-    let insert = format!("INSERT INTO workspaces VALUES ('{workspace}', 'other', {created_at})");
-    execute(place, insert).await.expect("the workspace is new");
-}
+use crate::bed::Place;
 
 /// Runs a statement past the store, on a connection of its own.
 pub(crate) async fn execute(place: &Place, sql: String) -> Result<u64, sqlx::Error> {

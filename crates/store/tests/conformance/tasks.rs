@@ -3,10 +3,8 @@
 use outwork_domain::attempt::{Outcome, Refused};
 use outwork_domain::{EnvironmentId, ObjectKey, State, TaskId};
 use outwork_store::{StoreError, Submitted};
-use tokio::task::JoinSet;
 
 use crate::bed::{Bed, at, result};
-use crate::lists::all;
 
 async fn what_is_submitted_is_read(bed: Bed) {
     let mut submission = bed.submission(3, at(7));
@@ -64,100 +62,6 @@ async fn an_unknown_environment_is_refused_and_nothing_stays(bed: Bed) {
         Submitted::New,
         "the key was not taken"
     );
-}
-
-async fn the_same_request_is_done_once(bed: Bed) {
-    let key = bed.idempotency("k", 1);
-    let first = bed.submission(1, at(0));
-    let answer = bed.store.submit(first.clone(), Some(key.clone())).await;
-    assert_eq!(answer.expect("works"), Submitted::New);
-    let task_id = first.task.id;
-    let answer = bed
-        .store
-        .submit(bed.submission(1, at(1)), Some(key.clone()))
-        .await;
-    assert_eq!(answer.expect("works"), Submitted::Replayed { task_id });
-    let other = bed.idempotency("k", 2);
-    let refused = bed
-        .store
-        .submit(bed.submission(1, at(2)), Some(other))
-        .await;
-    assert!(
-        matches!(refused, Err(StoreError::IdempotencyMismatch)),
-        "{refused:?}"
-    );
-    let mut elsewhere = key.clone();
-    elsewhere.route = "POST /turns".into();
-    let answer = bed
-        .store
-        .submit(bed.submission(1, at(3)), Some(elsewhere))
-        .await;
-    assert_eq!(
-        answer.expect("works"),
-        Submitted::New,
-        "another route, another key"
-    );
-    assert_eq!(all(&bed, 10).await.len(), 2);
-}
-
-async fn a_key_is_free_again_when_it_has_expired(bed: Bed) {
-    let key = bed.idempotency("k", 1);
-    bed.store
-        .submit(bed.submission(1, at(0)), Some(key.clone()))
-        .await
-        .expect("works");
-    let mut later = bed.idempotency("k", 2);
-    later.expires_at = at(5_000);
-    let answer = bed
-        .store
-        .submit(bed.submission(1, at(1_000)), Some(later))
-        .await;
-    assert_eq!(answer.expect("works"), Submitted::New);
-    let refused = bed
-        .store
-        .submit(bed.submission(1, at(1_001)), Some(key.clone()))
-        .await;
-    assert!(
-        matches!(refused, Err(StoreError::IdempotencyMismatch)),
-        "{refused:?}"
-    );
-    bed.store.reap(at(5_000), 10).await.expect("works");
-    let answer = bed
-        .store
-        .submit(bed.submission(1, at(500)), Some(key))
-        .await;
-    assert_eq!(
-        answer.expect("works"),
-        Submitted::New,
-        "the reaper forgot the key"
-    );
-}
-
-async fn the_same_key_at_once_makes_one_task(bed: Bed) {
-    let mut requests = JoinSet::new();
-    for _ in 0..16 {
-        let bed = bed.clone();
-        requests.spawn(async move {
-            let key = bed.idempotency("k", 1);
-            bed.store
-                .submit(bed.submission(1, at(0)), Some(key))
-                .await
-                .expect("works")
-        });
-    }
-    let answers = requests.join_all().await;
-    let new = answers
-        .iter()
-        .filter(|answer| **answer == Submitted::New)
-        .count();
-    assert_eq!(new, 1);
-    let tasks = all(&bed, 100).await;
-    assert_eq!(tasks.len(), 1);
-    let task_id = tasks[0].task.id;
-    assert!(answers.iter().all(|answer| match answer {
-        Submitted::New => true,
-        Submitted::Replayed { task_id: of } => *of == task_id,
-    }));
 }
 
 async fn a_turn_follows_when_the_one_before_has_ended(bed: Bed) {
@@ -287,9 +191,6 @@ async fn cancelling_a_task_cancels_what_has_not_ended(bed: Bed) {
 on_both!(
     what_is_submitted_is_read,
     an_unknown_environment_is_refused_and_nothing_stays,
-    the_same_request_is_done_once,
-    a_key_is_free_again_when_it_has_expired,
-    the_same_key_at_once_makes_one_task,
     a_turn_follows_when_the_one_before_has_ended,
     an_attempt_of_another_turn_is_refused,
     cancelling_a_task_cancels_what_has_not_ended,

@@ -43,6 +43,10 @@ async fn a_worker_is_listed_with_what_it_holds(bed: Bed) {
         bed.store.workers(bed.workspace).await.expect("works"),
         wanted
     );
+    for record in wanted {
+        let alone = bed.store.worker(bed.workspace, record.worker.id).await;
+        assert_eq!(alone.expect("works"), Some(record));
+    }
     let done = &held[0].attempt;
     bed.store
         .release(bed.workspace, done.id, done.epoch, at(2))
@@ -69,6 +73,8 @@ async fn a_worker_is_listed_with_what_it_holds(bed: Bed) {
         attempts: vec![held[1].attempt.id],
     };
     assert_eq!(listed[1], wanted);
+    let alone = bed.store.worker(bed.workspace, one).await;
+    assert_eq!(alone.expect("works"), Some(wanted));
 }
 
 async fn a_removed_worker_is_unknown(bed: Bed) {
@@ -87,6 +93,8 @@ async fn a_removed_worker_is_unknown(bed: Bed) {
         .await
         .expect("registered");
     missing(bed.store.touch_worker(id, at(0)).await);
+    let alone = bed.store.worker(bed.workspace, id).await;
+    assert_eq!(alone.expect("works"), None);
     assert!(
         bed.store
             .workers(bed.workspace)
