@@ -34,7 +34,7 @@ bench: release ## Measure, as ratios against peers
 
 .PHONY: openapi
 openapi: bootstrap ## Write openapi/*.json anew from the code
-	UPDATE_OPENAPI=1 $(CARGO) test --locked -p outwork-server --test openapi
+	UPDATE_OPENAPI=1 $(CARGO) test --locked -p outwork-server --test server documents
 
 .PHONY: fmt
 fmt: ## Format the code

@@ -5,12 +5,13 @@
 //! to the CLI, and the OpenAPI files are generated from them. Clients must ignore fields and
 //! events they do not know; the server refuses unknown fields in requests.
 //!
-//! Read in this order: [`time`], [`problem`] (errors), [`page`], [`environment`], [`task`],
+//! Read in this order: [`time`], [`secret`], [`problem`] (errors), [`page`], [`environment`], [`task`],
 //! [`event`], [`settings`]; then [`worker`] (the worker protocol as types and a trait), and
 //! [`client`] (HTTP and SSE).
 
 pub mod page;
 pub mod problem;
+pub mod secret;
 pub mod time;
 
 pub mod environment;
@@ -23,4 +24,5 @@ pub mod worker;
 pub mod client;
 
 pub use problem::Problem;
+pub use secret::Secret;
 pub use time::Time;

@@ -51,6 +51,8 @@ pub enum Code {
     Forbidden,
     /// There is no such thing, or it belongs to another workspace.
     NotFound,
+    /// The address does not take this method.
+    MethodNotAllowed,
     /// It is not in a state in which this can be done.
     Conflict,
     /// The worker no longer holds the lease; it must stop.
@@ -63,6 +65,8 @@ pub enum Code {
     PreconditionFailed,
     /// The body is larger than the limit.
     TooLarge,
+    /// The body is not of the type that the address takes.
+    UnsupportedMediaType,
     /// The content is readable but wrong.
     Unprocessable,
     /// The repository cannot be read, or has no such branch.
@@ -81,17 +85,19 @@ pub enum Code {
 
 impl Code {
     /// Every kind.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::InvalidRequest,
         Self::Unauthorized,
         Self::Forbidden,
         Self::NotFound,
+        Self::MethodNotAllowed,
         Self::Conflict,
         Self::StaleLease,
         Self::AttemptEnded,
         Self::OutOfOrder,
         Self::PreconditionFailed,
         Self::TooLarge,
+        Self::UnsupportedMediaType,
         Self::Unprocessable,
         Self::Repository,
         Self::IdempotencyMismatch,
@@ -108,12 +114,18 @@ impl Code {
             Self::Unauthorized => ("unauthorized", "Not signed in", 401),
             Self::Forbidden => ("forbidden", "Not allowed", 403),
             Self::NotFound => ("not_found", "Not found", 404),
+            Self::MethodNotAllowed => ("method_not_allowed", "The method is not taken here", 405),
             Self::Conflict => ("conflict", "Not possible in this state", 409),
             Self::StaleLease => ("stale_lease", "The lease is stale", 409),
             Self::AttemptEnded => ("attempt_ended", "The attempt has ended", 409),
             Self::OutOfOrder => ("out_of_order", "Something before it is missing", 409),
             Self::PreconditionFailed => ("precondition_failed", "Edited meanwhile", 412),
             Self::TooLarge => ("too_large", "Too large", 413),
+            Self::UnsupportedMediaType => (
+                "unsupported_media_type",
+                "The content type is not taken here",
+                415,
+            ),
             Self::Unprocessable => ("unprocessable", "Not acceptable", 422),
             Self::Repository => ("repository", "The repository cannot be used", 422),
             Self::IdempotencyMismatch => (

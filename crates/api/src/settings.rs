@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::secret::Secret;
 use crate::time::Time;
 
 /// The model that agents use, as it is set.
-#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewModel {
     /// Where its API is, with the version: `https://host/v1`.
@@ -15,8 +16,8 @@ pub struct NewModel {
     pub name: String,
     /// The key; write-only. Left out: the key that is set stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(write_only)]
-    pub api_key: Option<String>,
+    #[schema(write_only, value_type = Option<String>)]
+    pub api_key: Option<Secret>,
     /// How many tokens a conversation may have; 128000 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context_window: Option<u64>,
@@ -71,21 +72,4 @@ pub struct Me {
     pub workspace_name: String,
     /// The server's version.
     pub server_version: String,
-}
-
-impl std::fmt::Debug for NewModel {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self {
-            base_url,
-            name,
-            api_key,
-            context_window,
-        } = self;
-        f.debug_struct("NewModel")
-            .field("base_url", base_url)
-            .field("name", name)
-            .field("api_key", &api_key.as_ref().map(|_| "****"))
-            .field("context_window", context_window)
-            .finish()
-    }
 }

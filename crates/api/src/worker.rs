@@ -34,6 +34,7 @@ use utoipa::ToSchema;
 use crate::environment::Agent;
 use crate::event::EventBody;
 use crate::problem::Problem;
+use crate::secret::Secret;
 use crate::task::{DiffStat, Failure, Tokens};
 use crate::time::Time;
 
@@ -207,7 +208,7 @@ pub struct StepLimits {
 }
 
 /// How the worker's gateway reaches the model. Never handed into the sandbox.
-#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ModelAccess {
     /// Where the API is, with the version.
     pub base_url: String,
@@ -215,26 +216,10 @@ pub struct ModelAccess {
     pub name: String,
     /// The key, if the endpoint wants one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub api_key: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub api_key: Option<Secret>,
     /// How many tokens a conversation may have.
     pub context_window: u64,
-}
-
-impl std::fmt::Debug for ModelAccess {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self {
-            base_url,
-            name,
-            api_key,
-            context_window,
-        } = self;
-        f.debug_struct("ModelAccess")
-            .field("base_url", base_url)
-            .field("name", name)
-            .field("api_key", &api_key.as_ref().map(|_| "****"))
-            .field("context_window", context_window)
-            .finish()
-    }
 }
 
 /// A sign of life.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use outwork_api::secret::Secret;
 use outwork_api::worker::WorkerApi;
 use outwork_domain::limits::AttemptLimits;
 use outwork_domain::principal::PrincipalKind;
@@ -355,7 +356,7 @@ fn model_default() -> Result<Option<ModelDefault>, Failure> {
     Ok(Some(ModelDefault {
         base_url,
         name,
-        api_key: system::variable("OUTWORK_MODEL_API_KEY"),
+        api_key: system::variable("OUTWORK_MODEL_API_KEY").map(Secret::new),
         context_window: 128_000,
     }))
 }

@@ -1,9 +1,9 @@
 //! What the composition root hands in.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use outwork_api::secret::Secret;
 use outwork_domain::Timestamp;
 use outwork_domain::limits::{ATTEMPTS_PER_TURN, AttemptLimits};
 use outwork_git::Git;
@@ -26,33 +26,16 @@ pub trait Random: Send + Sync {
 pub type FreeSpace = Arc<dyn Fn() -> Option<u64> + Send + Sync>;
 
 /// The model that is used in workspaces that set none of their own.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct ModelDefault {
     /// Where its API is, with the version.
     pub base_url: String,
     /// Its name.
     pub name: String,
     /// The key, if the endpoint wants one.
-    pub api_key: Option<String>,
+    pub api_key: Option<Secret>,
     /// How many tokens a conversation may have.
     pub context_window: u64,
-}
-
-impl fmt::Debug for ModelDefault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            base_url,
-            name,
-            api_key,
-            context_window,
-        } = self;
-        f.debug_struct("ModelDefault")
-            .field("base_url", base_url)
-            .field("name", name)
-            .field("api_key", &api_key.as_ref().map(|_| "****"))
-            .field("context_window", context_window)
-            .finish()
-    }
 }
 
 /// Everything that a server is made of. Its key and secrets are never printed.

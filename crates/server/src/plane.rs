@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use outwork_api::problem::Code;
+use outwork_api::secret::Secret;
 use outwork_domain::limits::AttemptLimits;
 use outwork_domain::{Timestamp, WorkspaceId};
 use outwork_store::{ModelRecord, Objects, Store, StoreError};
@@ -102,7 +103,7 @@ impl Plane {
         workspace: WorkspaceId,
         record: Option<ModelRecord>,
     ) -> Result<Option<ModelDefault>, Refusal> {
-        let Some(record) = record.filter(is_set) else {
+        let Some(record) = record else {
             return Ok(self.default_model.clone());
         };
         let ModelRecord {
@@ -119,7 +120,7 @@ impl Plane {
                     .because(fault)
             })
         };
-        let api_key = sealed_key.map(open).transpose()?;
+        let api_key = sealed_key.map(open).transpose()?.map(Secret::new);
         Ok(Some(ModelDefault {
             base_url,
             name,
@@ -128,33 +129,8 @@ impl Plane {
         }))
     }
 
-    /// The model that the workspace set.
-    pub(crate) async fn model(
-        &self,
-        workspace: WorkspaceId,
-    ) -> Result<Option<ModelRecord>, StoreError> {
-        Ok(self.store.model(workspace).await?.filter(is_set))
-    }
-
-    /// Forgets it.
-    pub(crate) async fn forget_model(&self, workspace: WorkspaceId) -> Result<(), StoreError> {
-        let none = ModelRecord {
-            base_url: String::new(),
-            name: String::new(),
-            sealed_key: None,
-            context_window: 0,
-            updated_at: self.now(),
-        };
-        self.store.set_model(workspace, none).await
-    }
-
     /// Whether tasks that need a model have one.
     pub(crate) async fn has_model(&self, workspace: WorkspaceId) -> Result<bool, StoreError> {
-        Ok(self.default_model.is_some() || self.model(workspace).await?.is_some())
+        Ok(self.default_model.is_some() || self.store.model(workspace).await?.is_some())
     }
-}
-
-/// The store can replace a model but not remove one, so a record without an address stands for none.
-fn is_set(record: &ModelRecord) -> bool {
-    !record.base_url.is_empty()
 }

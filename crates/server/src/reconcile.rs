@@ -2,6 +2,7 @@
 //! signal and on a timer, so that a lost signal only costs time.
 
 mod alive;
+mod expire;
 mod reap;
 mod wake;
 
@@ -34,6 +35,12 @@ pub(crate) fn start(plane: &Arc<Plane>, tasks: &TaskTracker) {
         Arc::clone(plane),
         alive::EVERY,
         async |plane| alive::pass(plane).await,
+    ));
+    tasks.spawn(repeat(
+        "expire",
+        Arc::clone(plane),
+        expire::EVERY,
+        async |plane| expire::pass(plane).await,
     ));
 }
 

@@ -41,12 +41,6 @@ impl Refusal {
         self
     }
 
-    /// The same under another HTTP status of the code's class (405 and 415 are unreadable requests too).
-    pub(crate) fn with_status(mut self, status: StatusCode) -> Self {
-        self.problem.status = status.as_u16();
-        self
-    }
-
     /// The same with what goes to the log and not to the client.
     pub(crate) fn because(mut self, cause: impl Error + Send + Sync + 'static) -> Self {
         self.cause = Some(Arc::new(cause));

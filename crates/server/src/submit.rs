@@ -2,7 +2,6 @@
 
 mod base;
 mod check;
-mod replay;
 
 pub(crate) mod task;
 pub(crate) mod turn;

@@ -22,7 +22,7 @@ use outwork_api::worker as wire;
 use outwork_api::worker::{Answer, Bytes, InputKind, OutputKind, WorkerApi};
 use outwork_domain::principal::WorkerAccess;
 use outwork_domain::{AttemptId, Command, Desired, Epoch, WorkerId, WorkspaceId};
-use outwork_store::{AttemptRecord, StoreError, WorkerRecord};
+use outwork_store::{AttemptRecord, WorkerRecord};
 
 use crate::plane::Plane;
 use crate::refusal::Refusal;
@@ -44,7 +44,9 @@ impl WorkerService {
     async fn known(&self, worker: &str) -> Result<WorkerRecord, Refusal> {
         let unknown = || Refusal::not_found("worker", worker).with_hint("Register again.");
         let id: WorkerId = worker.parse().map_err(|_| unknown())?;
-        find(&self.plane, self.workspace, id)
+        self.plane
+            .store
+            .worker(self.workspace, id)
             .await?
             .ok_or_else(unknown)
     }
@@ -64,16 +66,6 @@ impl WorkerService {
             .apply(Command::Renew { epoch }, self.plane.now())?;
         Ok(record)
     }
-}
-
-/// A registered worker.
-async fn find(
-    plane: &Plane,
-    workspace: WorkspaceId,
-    id: WorkerId,
-) -> Result<Option<WorkerRecord>, StoreError> {
-    let workers = plane.store.workers(workspace).await?;
-    Ok(workers.into_iter().find(|record| record.worker.id == id))
 }
 
 fn attempt_id(text: &str) -> Result<AttemptId, Refusal> {

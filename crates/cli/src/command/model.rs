@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use outwork_api::secret::Secret;
 use outwork_api::settings::{Model, NewModel};
 
 use crate::error::CliError;
@@ -76,7 +77,7 @@ pub(crate) async fn run(command: ModelCommand, session: &mut Session) -> Result<
             let model = NewModel {
                 base_url,
                 name,
-                api_key,
+                api_key: api_key.map(Secret::new),
                 context_window,
             };
             let model = client.set_model(&model).await?;

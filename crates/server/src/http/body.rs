@@ -16,11 +16,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
         if !is_json(&request) {
-            return Err(
-                Refusal::new(Code::InvalidRequest, "The body is not marked as JSON.")
-                    .with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE)
-                    .with_hint("Send the header `Content-Type: application/json`."),
-            );
+            return Err(Refusal::new(
+                Code::UnsupportedMediaType,
+                "The body is not marked as JSON.",
+            )
+            .with_hint("Send the header `Content-Type: application/json`."));
         }
         let bytes = bytes(request, state).await?;
         parse(&bytes).map(Self)

@@ -151,16 +151,12 @@ pub(crate) struct Unacceptable;
 
 impl IntoResponses for Unacceptable {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        let mut responses = problems(&[
+        problems(&[
             Code::TooLarge,
+            Code::UnsupportedMediaType,
             Code::Unprocessable,
             Code::InsufficientStorage,
-        ]);
-        responses.insert(
-            "415".to_owned(),
-            problem("The body is not of the right kind."),
-        );
-        responses
+        ])
     }
 }
 

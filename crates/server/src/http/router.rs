@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::DefaultBodyLimit;
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Router, middleware};
@@ -145,9 +145,8 @@ async fn unknown() -> impl IntoResponse {
 
 async fn wrong_method() -> impl IntoResponse {
     Refusal::new(
-        Code::InvalidRequest,
+        Code::MethodNotAllowed,
         "This address does not take this method.",
     )
-    .with_status(StatusCode::METHOD_NOT_ALLOWED)
     .with_hint("The header `Allow` of this answer names the methods it takes.")
 }

@@ -9,7 +9,7 @@ use outwork_domain::task::{Base, Task, Turn, title};
 use outwork_domain::{ObjectKey, TaskId, TurnId};
 use outwork_store::{Idempotency, Submission, Submitted};
 
-use super::{attempts, base, check, replay};
+use super::{attempts, base, check};
 use crate::endpoints::environments;
 use crate::plane::Plane;
 use crate::refusal::Refusal;
@@ -23,7 +23,9 @@ pub(crate) async fn submit(
     idempotency: Option<Idempotency>,
 ) -> Result<(TaskId, Submitted), Refusal> {
     // A replay must work while the repository is away or the disk is full: nothing is asked and nothing is written.
-    if let Some(task_id) = replay::before(plane, member, idempotency.as_ref()).await? {
+    if let Some(key) = &idempotency
+        && let Some(task_id) = plane.store.idempotent(key, plane.now()).await?
+    {
         return Ok((task_id, Submitted::Replayed { task_id }));
     }
     plane.need_space()?;

@@ -8,7 +8,7 @@ use outwork_domain::task::Turn;
 use outwork_domain::{AttemptId, TaskId, TurnId};
 use outwork_store::{Idempotency, StoreError, Submitted, TaskRecord, TurnRecord};
 
-use super::{attempts, check, replay};
+use super::{attempts, check};
 use crate::endpoints::{environments, tasks};
 use crate::plane::Plane;
 use crate::refusal::Refusal;
@@ -23,7 +23,9 @@ pub(crate) async fn submit(
     idempotency: Option<Idempotency>,
 ) -> Result<Submitted, Refusal> {
     // As for a task; also, the turn that the first request made must not make the second one too early.
-    if let Some(task_id) = replay::before(plane, member, idempotency.as_ref()).await? {
+    if let Some(key) = &idempotency
+        && let Some(task_id) = plane.store.idempotent(key, plane.now()).await?
+    {
         return Ok(Submitted::Replayed { task_id });
     }
     plane.need_space()?;

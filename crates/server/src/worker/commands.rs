@@ -10,7 +10,7 @@ use outwork_domain::{AttemptId, Desired, Epoch, State, WorkerId, WorkspaceId};
 use outwork_store::StoreError;
 use tokio::sync::watch;
 
-use super::{WorkerService, desired, find};
+use super::{WorkerService, desired};
 use crate::plane::Plane;
 use crate::refusal::Refusal;
 
@@ -67,7 +67,7 @@ impl Listener {
     }
 
     async fn look(&mut self) -> Result<(), StoreError> {
-        let record = find(&self.plane, self.workspace, self.worker).await?;
+        let record = self.plane.store.worker(self.workspace, self.worker).await?;
         let held = record.map(|record| record.attempts).unwrap_or_default();
         self.told.retain(|(attempt, _)| held.contains(attempt));
         for id in held {

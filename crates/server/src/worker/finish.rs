@@ -66,10 +66,10 @@ impl WorkerService {
         epoch: Epoch,
         kind: OutputKind,
     ) -> Result<u64, Refusal> {
-        let content = self
+        let size_bytes = self
             .plane
             .objects
-            .get(&objects::key(attempt, epoch, kind))
+            .size(&objects::key(attempt, epoch, kind))
             .await?;
         let missing = || {
             Refusal::new(
@@ -81,7 +81,7 @@ impl WorkerService {
             )
             .with_hint("Upload it first, then finish.")
         };
-        Ok(content.ok_or_else(missing)?.len() as u64)
+        size_bytes.ok_or_else(missing)
     }
 }
 

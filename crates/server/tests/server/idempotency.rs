@@ -1,10 +1,12 @@
 //! The same request twice makes one thing.
 
+use outwork_server::Clock;
+use outwork_store::{Idempotency, StoreError};
 use reqwest::Method;
 use serde_json::json;
 
 use crate::rig::worker::Worker;
-use crate::rig::{Rig, repository};
+use crate::rig::{Rig, repository, until};
 
 #[tokio::test]
 async fn a_submission_sent_again_makes_one_task() {
@@ -53,8 +55,29 @@ async fn a_submission_sent_again_makes_one_task() {
             .await
             .problem(400, "invalid_request");
     }
-    // After its time a key is free again.
+    // After its time a key is free again, and forgotten.
+    let me = rig.get("/api/v1/me").await;
+    let principal = me["principal_id"].as_str().expect("an id");
+    let then = rig.clock.now();
+    let key = Idempotency {
+        principal_id: principal.parse().expect("an id"),
+        route: "POST /tasks".to_owned(),
+        key: "key-2".to_owned(),
+        fingerprint: [0; 32],
+        expires_at: then,
+    };
+    let kept = rig.store.idempotent(&key, then).await;
+    assert!(
+        matches!(kept, Err(StoreError::IdempotencyMismatch)),
+        "{kept:?}"
+    );
     rig.pass(std::time::Duration::from_secs(24 * 3600 + 1));
+    until(
+        async || rig.store.idempotent(&key, then).await,
+        |kept| matches!(kept, Ok(None)),
+    )
+    .await
+    .expect("it answers");
     assert_ne!(
         client.post("/api/v1/tasks", &body).await.expect(201)["id"],
         first["id"]
@@ -126,6 +149,6 @@ async fn a_follow_up_sent_again_makes_one_turn() {
     rig.user()
         .bare(Method::POST, &turns)
         .await
-        .problem(415, "invalid_request");
+        .problem(415, "unsupported_media_type");
     rig.stop().await;
 }

@@ -1,5 +1,6 @@
 //! The model and its key.
 
+use outwork_api::secret::Secret;
 use outwork_server::ModelDefault;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -123,7 +124,7 @@ async fn the_default_holds_until_a_workspace_sets_its_own() {
     let default = ModelDefault {
         base_url: "https://default.example/v1".into(),
         name: "d".into(),
-        api_key: Some(CANARY.into()),
+        api_key: Some(Secret::new(CANARY)),
         context_window: 9,
     };
     assert!(!format!("{default:?}").contains(CANARY));

@@ -3,7 +3,6 @@
 pub mod http;
 pub mod log;
 pub mod repository;
-pub mod second_workspace;
 pub mod sse;
 pub mod worker;
 
@@ -198,8 +197,10 @@ impl Rig {
     /// A person or worker of another workspace.
     pub async fn stranger(&self, kind: PrincipalKind) -> Client {
         let (plain, token) = token(kind, 2, 10 + kind as u128);
-        let workspace = token.workspace_id;
-        second_workspace::make(&self.setting.database, &self.directory, workspace).await;
+        self.store
+            .add_workspace(token.workspace_id, "second", self.clock.now())
+            .await
+            .expect("a second workspace");
         self.store
             .add_token(token, self.clock.now())
             .await

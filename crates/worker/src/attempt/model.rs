@@ -46,8 +46,8 @@ impl Models {
         };
         let key = model
             .api_key
-            .as_deref()
-            .map(ApiKey::new)
+            .as_ref()
+            .map(|key| ApiKey::new(key.reveal()))
             .transpose()
             .map_err(|error| bad(&error))?;
         let upstream = Upstream::new(&model.base_url, key, GatewayConfig::default())

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use outwork_api::event::EventBody;
+use outwork_api::secret::Secret;
 use outwork_api::task::Tokens;
 use outwork_api::worker::ModelAccess;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -17,7 +18,7 @@ pub fn access(base_url: &str) -> ModelAccess {
     ModelAccess {
         base_url: base_url.to_owned(),
         name: "tiny".to_owned(),
-        api_key: Some(KEY.to_owned()),
+        api_key: Some(Secret::new(KEY)),
         context_window: 1000,
     }
 }

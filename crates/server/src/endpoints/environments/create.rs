@@ -20,6 +20,8 @@ use crate::refusal::{Refusal, shell_word};
 use crate::view::environment::{agent, timeout};
 
 /// Makes an environment. Its repository is not asked until a task needs it.
+///
+/// There is no `Idempotency-Key`: sent again, the request is answered with 409, because the label is taken.
 #[utoipa::path(post, path = "/environments", operation_id = "createEnvironment", tag = "environments",
     request_body = NewEnvironment,
     responses((status = 201, description = "Made.", body = Wire,

@@ -18,6 +18,6 @@ pub(crate) async fn delete(
     State(plane): State<Arc<Plane>>,
     Permit(member): Permit<Member>,
 ) -> Result<StatusCode, Refusal> {
-    plane.forget_model(member.workspace_id()).await?;
+    plane.store.delete_model(member.workspace_id()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -21,7 +21,7 @@ pub(crate) async fn get(
     State(plane): State<Arc<Plane>>,
     Permit(member): Permit<Member>,
 ) -> Result<Json<Model>, Refusal> {
-    if let Some(record) = plane.model(member.workspace_id()).await? {
+    if let Some(record) = plane.store.model(member.workspace_id()).await? {
         return Ok(Json(wire(record)));
     }
     let default = plane

@@ -7,6 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, Uri};
 use axum::response::{IntoResponse, Response};
+use outwork_api::secret::Secret;
 use outwork_api::settings::{Model, NewModel};
 use outwork_domain::principal::Member;
 use outwork_store::ModelRecord;
@@ -44,13 +45,13 @@ pub(crate) async fn set(
         context_window,
     } = new;
     let sealed_key = match api_key {
-        Some(key) if key.is_empty() => None,
+        Some(key) if key.reveal().is_empty() => None,
         Some(key) => Some(
             plane
                 .seal
-                .close(&key, workspace, MODEL_KEY, plane.ids.bytes()),
+                .close(key.reveal(), workspace, MODEL_KEY, plane.ids.bytes()),
         ),
-        None => kept_key(plane.model(workspace).await?, &address)?,
+        None => kept_key(plane.store.model(workspace).await?, &address)?,
     };
     let record = ModelRecord {
         base_url: base_url.trim_end_matches('/').to_owned(),
@@ -104,7 +105,8 @@ fn check(new: &NewModel) -> Result<Uri, Refusal> {
             "is empty, too long or holds control characters; give the name that the endpoint knows",
         ));
     }
-    let unsendable = |key: &String| {
+    let unsendable = |key: &Secret| {
+        let key = key.reveal();
         key.len() > MAX_TEXT_BYTES || !key.bytes().all(|byte| byte.is_ascii_graphic())
     };
     if new.api_key.as_ref().is_some_and(unsendable) {
