@@ -216,7 +216,7 @@ pub enum Command {
         /// Who.
         worker: WorkerId,
     },
-    /// The worker that holds it goes to a later step.
+    /// The worker that holds it goes to a later step; a step that it passed before only renews.
     Advance {
         /// Which claim speaks.
         epoch: Epoch,
