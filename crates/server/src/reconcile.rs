@@ -14,14 +14,14 @@ use tokio_util::task::TaskTracker;
 
 use crate::plane::Plane;
 
-pub(crate) use alive::catch_up;
+pub(crate) use alive::{never_back, pass as catch_up};
 
 /// Starts all of them; they end when the server stops.
 pub(crate) fn start(plane: &Arc<Plane>, tasks: &TaskTracker) {
     tasks.spawn(repeat(
         "reap",
         Arc::clone(plane),
-        reap::EVERY,
+        reap::every(plane.limits.lease),
         async |plane| reap::pass(plane).await,
     ));
     tasks.spawn(repeat(
@@ -29,12 +29,6 @@ pub(crate) fn start(plane: &Arc<Plane>, tasks: &TaskTracker) {
         Arc::clone(plane),
         wake::EVERY,
         async |plane| wake::pass(plane),
-    ));
-    tasks.spawn(repeat(
-        "alive",
-        Arc::clone(plane),
-        alive::EVERY,
-        async |plane| alive::pass(plane).await,
     ));
     tasks.spawn(repeat(
         "expire",

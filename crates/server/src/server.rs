@@ -37,6 +37,10 @@ impl Server {
     /// Extends leases by the time that no server ran, then starts what moves on by itself. Ends when `config.shutdown` is cancelled.
     pub async fn start(config: ServerConfig) -> Result<Self, StartError> {
         let changes = config.store.changes();
+        let config = ServerConfig {
+            clock: reconcile::never_back(Arc::clone(&config.clock), &config.store).await?,
+            ..config
+        };
         let plane = Arc::new(Plane::new(config));
         reconcile::catch_up(&plane).await?;
         let tasks = TaskTracker::new();

@@ -4,12 +4,19 @@ use std::time::Duration;
 
 use outwork_store::StoreError;
 
+use super::alive;
 use crate::plane::Plane;
 
-pub(super) const EVERY: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(1);
 const BATCH: u32 = 100;
 
+pub(super) fn every(lease: Duration) -> Duration {
+    alive::every(lease).min(LONGEST)
+}
+
 pub(super) async fn pass(plane: &Plane) -> Result<(), StoreError> {
+    // In one pass with the reaping, so that nothing is reaped for a time when nobody could be heard.
+    alive::pass(plane).await?;
     loop {
         let now = plane.now();
         // Asking first is a read; reaping is a write.

@@ -143,7 +143,7 @@ async fn a_worker_that_does_not_answer_cannot_keep_a_cancelled_task() {
     worker.step(&claim, "running").await.expect(200);
     cancel(&rig, &id).await;
     for _ in 0..5 {
-        rig.pass(Duration::from_secs(6));
+        rig.pass(Duration::from_secs(6)).await;
         // It lives and renews its lease, but does not stop.
         worker.heartbeat(&[&claim]).await;
     }

@@ -71,7 +71,8 @@ async fn a_submission_sent_again_makes_one_task() {
         matches!(kept, Err(StoreError::IdempotencyMismatch)),
         "{kept:?}"
     );
-    rig.pass(std::time::Duration::from_secs(24 * 3600 + 1));
+    rig.pass(std::time::Duration::from_secs(24 * 3600 + 1))
+        .await;
     until(
         async || rig.store.idempotent(&key, then).await,
         |kept| matches!(kept, Ok(None)),

@@ -35,7 +35,7 @@ async fn a_lost_worker_is_replaced_and_every_verb_of_the_old_claim_is_refused() 
         )
         .await
         .expect(200);
-    rig.pass(Duration::from_secs(31));
+    rig.pass(Duration::from_secs(31)).await;
     let path = format!("/api/v1/tasks/{id}");
     until(
         async || rig.get(&path).await,
@@ -46,7 +46,7 @@ async fn a_lost_worker_is_replaced_and_every_verb_of_the_old_claim_is_refused() 
         second.acquire(1, 0).await.is_empty(),
         "it must wait a second first"
     );
-    rig.pass(Duration::from_secs(1));
+    rig.pass(Duration::from_secs(1)).await;
     let new = second.take().await;
     assert_eq!((new.attempt.as_str(), new.epoch), (old.attempt.as_str(), 2));
 
@@ -123,13 +123,13 @@ async fn a_task_whose_workers_vanish_ends_as_lost() {
     for _ in 0..3 {
         until(
             async || {
-                rig.pass(Duration::from_secs(5));
+                rig.pass(Duration::from_secs(5)).await;
                 worker.acquire(1, 0).await.len()
             },
             |taken| *taken == 1,
         )
         .await;
-        rig.pass(Duration::from_secs(31));
+        rig.pass(Duration::from_secs(31)).await;
     }
     let path = format!("/api/v1/tasks/{id}");
     let task = until(
@@ -154,7 +154,7 @@ async fn a_step_that_takes_too_long_is_ended_though_the_worker_lives() {
     worker.step(&claim, "preparing").await.expect(200);
     // 15 minutes and a minute's grace.
     for _ in 0..64 {
-        rig.pass(Duration::from_secs(15));
+        rig.pass(Duration::from_secs(15)).await;
         worker.heartbeat(&[&claim]).await;
     }
     let path = format!("/api/v1/tasks/{id}");
@@ -180,7 +180,7 @@ async fn a_task_that_nobody_takes_says_so() {
     .await;
     let worker = Worker::register_with(&rig, "codex only", &["codex"]).await;
     assert!(worker.acquire(1, 0).await.is_empty());
-    rig.pass(Duration::from_secs(60));
+    rig.pass(Duration::from_secs(60)).await;
     let path = format!("/api/v1/tasks/{id}");
     let task = until(
         async || rig.get(&path).await,
@@ -206,7 +206,7 @@ async fn an_outage_of_the_server_costs_no_worker_its_lease() {
         client: rig.worker_client(),
         id: worker.id,
     };
-    rig.pass(Duration::from_secs(5));
+    rig.pass(Duration::from_secs(5)).await;
     assert_eq!(worker.heartbeat(&[&claim]).await, ["run"]);
     worker
         .append(
@@ -228,6 +228,57 @@ async fn an_outage_of_the_server_costs_no_worker_its_lease() {
         (&task["outcome"], &task["turns"][0]["attempts"][0]["tries"]),
         (&json!("succeeded"), &json!(1))
     );
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_server_that_was_stopped_or_without_its_database_takes_no_lease_away() {
+    let (rig, _) = ready(Setting::default()).await;
+    let worker = Worker::register(&rig, "one").await;
+    let claim = worker.take().await;
+    // Ten times the lease, in which nobody could be heard; then the reaper is the first to run.
+    rig.stand_still(Duration::from_secs(300)).await;
+    rig.stand_still(Duration::from_secs(300)).await;
+    assert_eq!(worker.heartbeat(&[&claim]).await, ["run"]);
+    // The lease is longer by that time only.
+    rig.pass(Duration::from_secs(31)).await;
+    until(
+        async || worker.heartbeat(&[&claim]).await,
+        |answer| answer == &["abandon"],
+    )
+    .await;
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_short_lease_survives_a_short_outage_of_the_server() {
+    let limits = AttemptLimits {
+        lease: Duration::from_secs(3),
+        ..AttemptLimits::default()
+    };
+    let setting = Setting {
+        limits,
+        ..Setting::default()
+    };
+    let (rig, _) = ready(setting).await;
+    let worker = Worker::register(&rig, "one").await;
+    let claim = worker.take().await;
+    let rig = rig.restart(Duration::from_secs(6)).await;
+    let worker = Worker {
+        client: rig.worker_client(),
+        id: worker.id,
+    };
+    rig.pass(Duration::from_secs(1)).await;
+    assert_eq!(worker.heartbeat(&[&claim]).await, ["run"]);
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_clock_that_was_set_back_while_the_server_was_down_hides_no_task() {
+    let (rig, _) = ready(Setting::default()).await;
+    let rig = rig.restart_earlier(Duration::from_secs(3600)).await;
+    let worker = Worker::register(&rig, "one").await;
+    assert_eq!(worker.acquire(1, 0).await.len(), 1);
     rig.stop().await;
 }
 

@@ -32,6 +32,16 @@ const START_MS: i64 = 1_795_186_420_000;
 /// A clock that stands still until it is told to go on.
 pub struct ManualClock(AtomicI64);
 
+impl ManualClock {
+    fn go_on(&self, by_ms: i64) {
+        self.0.fetch_add(by_ms, Ordering::SeqCst);
+    }
+}
+
+fn millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).expect("a short time")
+}
+
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.0.load(Ordering::SeqCst))
@@ -121,6 +131,15 @@ impl Rig {
 
     /// Stops the server and starts it again on the same data, on another port.
     pub async fn restart(self, away: Duration) -> Self {
+        self.restart_after(millis(away)).await
+    }
+
+    /// The same, after somebody has set the clock back.
+    pub async fn restart_earlier(self, back: Duration) -> Self {
+        self.restart_after(-millis(back)).await
+    }
+
+    async fn restart_after(self, away_ms: i64) -> Self {
         let Self {
             clock,
             free_bytes,
@@ -141,10 +160,7 @@ impl Rig {
             .expect("the server stops in order");
         server.stopped().await;
         store.close().await;
-        clock.0.fetch_add(
-            i64::try_from(away.as_millis()).expect("a short time"),
-            Ordering::SeqCst,
-        );
+        clock.go_on(away_ms);
         let (store, url, server, listening, shutdown) =
             up(&setting, &directory, &clock, &free_bytes, Vec::new()).await;
         Self {
@@ -173,13 +189,24 @@ impl Rig {
         self.store.close().await;
     }
 
-    /// Lets time pass, and what is due happen.
-    pub fn pass(&self, time: Duration) {
-        self.clock.0.fetch_add(
-            i64::try_from(time.as_millis()).expect("a short time"),
-            Ordering::SeqCst,
-        );
+    /// Lets time pass in which the server works, and what is due happen.
+    pub async fn pass(&self, time: Duration) {
+        // First, so that the server never finds itself to have been away.
+        let then = self.clock.now() + time;
+        self.store.mark_alive(then).await.expect("the store works");
+        self.clock.go_on(millis(time));
         self.server.reconcile();
+    }
+
+    /// Lets time pass in which the server does nothing, and waits until it has noticed.
+    pub async fn stand_still(&self, time: Duration) {
+        self.clock.go_on(millis(time));
+        self.server.reconcile();
+        until(
+            async || self.store.last_alive().await.expect("the store works"),
+            |alive_at| *alive_at == Some(self.clock.now()),
+        )
+        .await;
     }
 
     pub fn user(&self) -> Client {

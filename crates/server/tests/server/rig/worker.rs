@@ -35,7 +35,8 @@ impl Worker {
             .await
             .expect(200);
         let id = registered["worker"].as_str().expect("an id").to_owned();
-        assert_eq!(registered["heartbeat_interval_ms"], 5000);
+        let a_sixth_ms = rig.setting.limits.lease.as_millis() as u64 / 6;
+        assert_eq!(registered["heartbeat_interval_ms"], a_sixth_ms);
         Self { client, id }
     }
 
