@@ -75,6 +75,7 @@ impl IdempotencyKey {
 pub struct Client {
     http: reqwest::Client,
     base_url: Url,
+    token: Token,
 }
 
 /// One request.
@@ -165,7 +166,17 @@ impl Client {
         let http = builder
             .build()
             .map_err(|error| ClientError::Setup(Box::new(error)))?;
-        Ok(Self { http, base_url })
+        Ok(Self {
+            http,
+            base_url,
+            token,
+        })
+    }
+
+    /// The same with connections of its own. A connection is driven by the runtime that made it, so what must not wait for
+    /// another runtime shares none with it.
+    pub(super) fn apart(&self) -> Result<Self, ClientError> {
+        Self::new(self.base_url.as_str(), self.token.clone())
     }
 
     /// Where the server is, without a slash at the end.

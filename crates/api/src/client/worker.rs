@@ -26,12 +26,16 @@ const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(8);
 #[derive(Clone, Debug)]
 pub struct HttpWorkerApi {
     client: Client,
+    /// For the thread that renews leases however busy the rest is.
+    heartbeats: Client,
 }
 
 impl HttpWorkerApi {
     /// For the server and the token (of kind `worker`) of `client`.
     pub fn new(client: Client) -> Self {
-        Self { client }
+        // What made the first client makes a second one; if not, one does for both.
+        let heartbeats = client.apart().unwrap_or_else(|_| client.clone());
+        Self { client, heartbeats }
     }
 
     fn url(&self, path: &[&str], query: &[(&str, Option<String>)]) -> Url {
@@ -73,7 +77,10 @@ impl WorkerApi for HttpWorkerApi {
     }
 
     fn heartbeat(&self, request: Heartbeat) -> Answer<'_, HeartbeatAnswer> {
-        self.post(&["heartbeat"], &request, HEARTBEAT_TIMEOUT)
+        let call = Call::new(Method::POST, self.url(&["heartbeat"], &[]))
+            .timeout(Some(HEARTBEAT_TIMEOUT))
+            .json(&request);
+        async move { Ok(self.heartbeats.json(call.once()).await?) }.boxed()
     }
 
     fn commands(&self, worker: String) -> Answer<'_, BoxStream<'static, WorkerCommand>> {

@@ -1,6 +1,7 @@
 //! The client against a server that behaves as badly as networks do.
 
 mod scripted;
+mod starved;
 
 use std::time::Duration;
 
