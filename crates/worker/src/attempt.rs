@@ -116,7 +116,11 @@ pub(crate) async fn run(host: Arc<Host>, assignment: Assignment, slot: u32, leas
     let mut stop = lease.stop();
     let kept = match ended {
         Ok(Ended::Finished(finish)) => {
-            outbox.finish(*finish);
+            let last = Arc::clone(&outbox);
+            // Beside the runtime: it waits for the disk.
+            if let Err(error) = tokio::task::spawn_blocking(move || last.finish(*finish)).await {
+                tracing::error!(%claim, %error, "noting the end of an attempt panicked");
+            }
             last_words(claim, delivery, &mut stop).await
         }
         Ok(Ended::Released) => {

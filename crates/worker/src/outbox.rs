@@ -7,7 +7,8 @@
 pub(crate) mod delivery;
 mod log;
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -160,9 +161,12 @@ impl Outbox {
         });
     }
 
-    /// Keeps a result until the server has it.
+    /// Keeps a result until the server has it. On the disk before the entry that names it: a machine that loses its power must
+    /// not hand in a part of it later.
     pub(crate) fn result(&self, kind: OutputKind, content: &[u8]) -> io::Result<()> {
-        std::fs::write(self.result_path(kind), content)?;
+        let mut file = File::create(self.result_path(kind))?;
+        file.write_all(content)?;
+        file.sync_all()?;
         self.put(Entry::Upload { kind });
         Ok(())
     }
@@ -178,11 +182,15 @@ impl Outbox {
         state
             .log
             .append(&Entry::Finish(Finish { last_seq, ..finish }));
-        state.log.sync();
         state.is_finished = true;
+        let file = state.log.file();
         drop(state);
         self.urgent.notify_one();
         self.changed.notify_one();
+        // Not under the lock: the delivery goes on meanwhile.
+        if let Some(Err(error)) = file.map(|file| file.sync_data()) {
+            tracing::warn!(%error, "an outbox could not be synchronised");
+        }
     }
 
     /// Whether the disk refused something; what came after it is in memory only.

@@ -1,5 +1,8 @@
 //! What came of it: the exact diff and the agent's session. Also after a failure or a wish to stop: work is never lost.
 
+use std::io;
+use std::sync::Arc;
+
 use outwork_api::event::EventBody;
 use outwork_api::task::DiffStat;
 use outwork_api::worker::{Finish, Outcome, OutputKind};
@@ -43,7 +46,7 @@ async fn collect(run: &Run, finish: &mut Finish) {
         Err(_) => Err(failure::timed_out(StepName::Diff.sentence(), limit)),
     };
     let detail = match diff {
-        Ok(diff) => hand_in(run, finish, diff),
+        Ok(diff) => hand_in(run, finish, diff).await,
         Err(failure) => Err(failure),
     };
     match detail {
@@ -80,7 +83,7 @@ async fn diff(run: &Run) -> Result<Diff, Failure> {
         .map_err(|error| failure::diff(&error))
 }
 
-fn hand_in(run: &Run, finish: &mut Finish, diff: Diff) -> Result<String, Failure> {
+async fn hand_in(run: &Run, finish: &mut Finish, diff: Diff) -> Result<String, Failure> {
     let Diff {
         patch,
         files,
@@ -101,13 +104,14 @@ fn hand_in(run: &Run, finish: &mut Finish, diff: Diff) -> Result<String, Failure
             warnings.len() - WARNINGS
         ));
     }
-    let kept = run.outbox.result(OutputKind::Diff, &patch);
+    let size_bytes = patch.len() as u64;
+    let kept = keep(run, OutputKind::Diff, patch).await;
     kept.map_err(|error| failure::internal("the diff cannot be kept", &error))?;
     run.outbox.event(
         Source::Worker,
         EventBody::DiffReady {
             summary,
-            size_bytes: patch.len() as u64,
+            size_bytes,
         },
     );
     finish.diff = Some(summary);
@@ -122,6 +126,14 @@ fn hand_in(run: &Run, finish: &mut Finish, diff: Diff) -> Result<String, Failure
     ))
 }
 
+/// Beside the runtime: it waits for the disk.
+async fn keep(run: &Run, kind: OutputKind, content: Vec<u8>) -> io::Result<()> {
+    let outbox = Arc::clone(&run.outbox);
+    tokio::task::spawn_blocking(move || outbox.result(kind, &content))
+        .await
+        .unwrap_or_else(|panic| Err(io::Error::other(panic)))
+}
+
 /// A session that cannot be saved costs the next turn its memory, not this one its result.
 async fn save_session(run: &Run, finish: &mut Finish) {
     let saved = match packed_session(run).await {
@@ -130,9 +142,8 @@ async fn save_session(run: &Run, finish: &mut Finish) {
             FailureCode::ResultTooLarge,
             format!("it has more than {} MiB", SESSION_BYTES >> 20),
         )),
-        Ok(Some(bytes)) => run
-            .outbox
-            .result(OutputKind::Session, &bytes)
+        Ok(Some(bytes)) => keep(run, OutputKind::Session, bytes)
+            .await
             .map_err(|error| failure::internal("it cannot be kept", &error)),
         Err(failure) => Err(failure),
     };

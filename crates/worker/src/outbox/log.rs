@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::Entry;
 
@@ -12,7 +13,7 @@ const READ_BYTES: u64 = 2 << 20;
 
 #[derive(Debug)]
 pub(super) struct Log {
-    file: Option<File>,
+    file: Option<Arc<File>>,
     /// Whole lines in the file.
     file_bytes: u64,
     /// What the disk did not take; its offsets follow those of the file.
@@ -29,7 +30,7 @@ impl Log {
             .open(path);
         let is_broken = file.is_err();
         Self {
-            file: file.ok(),
+            file: file.ok().map(Arc::new),
             file_bytes: 0,
             memory: Vec::new(),
             is_broken,
@@ -40,7 +41,7 @@ impl Log {
         let file = File::options().read(true).append(true).open(path)?;
         let file_bytes = file.metadata()?.len();
         Ok(Self {
-            file: Some(file),
+            file: Some(Arc::new(file)),
             file_bytes,
             memory: Vec::new(),
             is_broken: false,
@@ -59,11 +60,9 @@ impl Log {
         self.memory.extend_from_slice(&line);
     }
 
-    /// So that the end survives a machine that loses its power.
-    pub(super) fn sync(&self) {
-        if let Some(Err(error)) = self.file.as_ref().map(File::sync_data) {
-            tracing::warn!(%error, "an outbox could not be synchronised");
-        }
+    /// For waiting until what was written survives a machine that loses its power.
+    pub(super) fn file(&self) -> Option<Arc<File>> {
+        self.file.clone()
     }
 
     pub(super) fn is_broken(&self) -> bool {
@@ -100,7 +99,7 @@ impl Log {
     }
 
     fn write(&mut self, line: &[u8]) -> io::Result<()> {
-        let Some(file) = &mut self.file else {
+        let Some(mut file) = self.file.as_deref() else {
             return Err(io::ErrorKind::NotFound.into());
         };
         let written = file.write_all(line);

@@ -13,7 +13,7 @@ use super::Identity;
 use crate::lease::Leases;
 use crate::retry::{Verdict, verdict};
 
-/// An answer that takes longer than this is none.
+/// An answer that takes longer than this, or than two intervals, is none: there must be time to ask again within the lease.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// How soon a heartbeat that failed is sent again.
 const AGAIN_AFTER: Duration = Duration::from_millis(500);
@@ -85,7 +85,10 @@ impl Beat {
             else {
                 return;
             };
-            let wait = if self.beat(worker).await {
+            let wait = if self
+                .beat(worker, ANSWER_WITHIN.min(2 * heartbeat_interval))
+                .await
+            {
                 heartbeat_interval
             } else {
                 heartbeat_interval.min(AGAIN_AFTER)
@@ -95,14 +98,14 @@ impl Beat {
     }
 
     /// One heartbeat; whether it was answered as it should be.
-    async fn beat(&self, worker: String) -> bool {
+    async fn beat(&self, worker: String, answer_within: Duration) -> bool {
         // Before, not after: the server may have counted from there.
         let sent_at = Instant::now();
         let request = wire::Heartbeat {
             worker,
             leases: self.leases.claims(),
         };
-        let answer = match tokio::time::timeout(ANSWER_WITHIN, self.api.heartbeat(request)).await {
+        let answer = match tokio::time::timeout(answer_within, self.api.heartbeat(request)).await {
             Ok(answer) => answer,
             Err(_) => {
                 tracing::warn!("a heartbeat was not answered");
