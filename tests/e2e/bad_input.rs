@@ -109,6 +109,129 @@ fn prompts_of_no_and_of_two_million_bytes() {
 }
 
 #[test]
+fn settings_that_cannot_be() {
+    let (outwork, repository) = ready();
+    let url = repository.url();
+    let create = ["env", "create", "other", "--agent-command", "true"];
+    let with_repo = [&create[..], &["--repo", &url]].concat();
+    for (arguments, code, says) in [
+        (&["env", "create", "", "--repo", &url][..], 1, "label"),
+        (&["env", "create", "demo", "--repo", &url], 1, "label"),
+        (&[&create[..], &["--repo", ""]].concat(), 1, "--repo"),
+        (&[&create[..], &["--repo=-u"]].concat(), 1, "--repo"),
+        (
+            &[&create[..], &["--repo", "https://u:p@h/x"]].concat(),
+            1,
+            "--repo",
+        ),
+        (&[&with_repo[..], &["--branch=-x"]].concat(), 1, "--branch"),
+        (
+            &[&with_repo[..], &["--setup", "no-such-file"]].concat(),
+            2,
+            "no-such-file",
+        ),
+        (
+            &[&with_repo[..], &["--timeout", "365d"]].concat(),
+            1,
+            "--timeout",
+        ),
+        (&[&with_repo[..], &["--var", "1A=x"]].concat(), 1, "--var"),
+        (
+            &[
+                "env",
+                "create",
+                "other",
+                "--repo",
+                &url,
+                "--agent-command",
+                "",
+            ],
+            1,
+            "--agent-command",
+        ),
+        (&["env", "edit", "demo"], 2, "nothing"),
+        (&["env", "edit", "nope", "--label", "x"], 1, "nope"),
+        (&["env", "rm", "nope"], 1, "nope"),
+        (&["model", "set", "--name", "m"], 2, "--base-url"),
+        (
+            &["model", "set", "--base-url", "ftp://h", "--name", "m"],
+            1,
+            "--base-url",
+        ),
+        (
+            &[
+                "model",
+                "set",
+                "--base-url",
+                "https://h",
+                "--name",
+                "m",
+                "--key-file",
+                "no-such-file",
+            ],
+            2,
+            "no-such-file",
+        ),
+        (
+            &["exec", "--env", "demo", "--attempts", "9", "x"],
+            1,
+            "--attempts",
+        ),
+        (
+            &["exec", "--env", "demo", "--commit", "zzz", "x"],
+            1,
+            "--commit",
+        ),
+        (&["list", "--url", "ftp://h"], 2, "ftp://h"),
+        (&["list", "--env", "nope"], 1, "nope"),
+        (&["agent", "install", "nope"], 1, "nope"),
+    ] {
+        refused(outwork.run(arguments), code, says);
+    }
+    let environments = outwork.run(&["env", "list", "--json"]).json();
+    assert_eq!(
+        environments["environments"].as_array().map(Vec::len),
+        Some(1)
+    );
+}
+
+#[test]
+fn what_a_task_does_not_have() {
+    let (outwork, _repository) = ready();
+    let task = outwork.exec("demo", "x", &[]);
+    let id = task["id"].as_str().expect("an id");
+    let unknown = "task_01a1f9bfa3c7727b98391efa62c5be4f";
+    for (arguments, says) in [
+        (&["status", unknown][..], unknown),
+        (&["status", "ffff"], "ffff"),
+        (&["diff", id, "--attempt", "3"], "no attempt 3"),
+        (&["diff", id, "--turn", "3"], "no turn 3"),
+        (&["log", id, "--attempt", "3"], "no attempt 3"),
+        (&["log", id, "--turn", "3"], "no turn 3"),
+        (&["follow-up", id, "--attempt", "3", "x"], "--attempt"),
+        (&["cancel", id], "has ended: completed"),
+    ] {
+        refused(outwork.run(arguments), 1, says);
+    }
+}
+
+#[test]
+fn a_configuration_that_cannot_be_used() {
+    let (outwork, _repository) = ready();
+    let config = outwork.dir.path().join("broken");
+    fs::create_dir(&config).expect("made");
+    fs::write(config.join("config.toml"), "default_host = [").expect("written");
+    let with = |config: &Path| {
+        let mut command = outwork.command(&["login", "--token", &outwork.token]);
+        Done::of(command.env("OUTWORK_CONFIG_DIR", config).output())
+    };
+    refused(with(&config), 1, "config.toml");
+    let file = outwork.dir.path().join("a-file");
+    fs::write(&file, "").expect("written");
+    refused(with(&file), 1, "a-file");
+}
+
+#[test]
 fn a_diff_that_does_not_apply() {
     let (outwork, repository) = ready();
     let task = outwork.exec("demo", "x", &[]);

@@ -8,3 +8,4 @@ mod codex;
 mod command;
 mod life;
 mod replay;
+mod terminal;

@@ -80,7 +80,7 @@ pub enum ClientCommand {
     #[command(subcommand, hide = true, alias = "cloud-tasks")]
     Cloud(CloudCommand),
     /// The exit codes of all commands
-    #[command(hide = true, long_about = crate::exit::HELP)]
+    #[command(hide = true, override_help = crate::exit::HELP)]
     ExitCodes,
 }
 
@@ -137,5 +137,13 @@ impl ClientCommand {
             | Self::Completion(_)
             | Self::ExitCodes => false,
         }
+    }
+}
+
+/// Reads a number of attempts or turns: 1 or more.
+pub(crate) fn from_one(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("give a number, 1 or more".to_owned()),
+        Ok(number) => Ok(number),
     }
 }

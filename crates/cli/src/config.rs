@@ -29,7 +29,7 @@ pub fn server_url(
         .map(str::to_owned)
         .or_else(|| variables.text("OUTWORK_URL"));
     if let Some(url) = given.filter(|url| !url.trim().is_empty()) {
-        return Ok(normalised(&url));
+        return checked(&url);
     }
     let stock = || {
         let url = variables.text("CODEX_CLOUD_TASKS_BASE_URL")?;
@@ -84,6 +84,22 @@ pub fn parse_token(text: &str, place: &str) -> Result<Token, CliError> {
     Token::parse(text).map_err(|error| {
         CliError::new(Kind::SignedOut, format!("{place} holds no token")).source(error)
     })
+}
+
+/// A server's address that somebody gave: asked for a token only if it can be one.
+fn checked(url: &str) -> Result<String, CliError> {
+    let url = normalised(url);
+    let host = url
+        .strip_prefix("http://")
+        .or_else(|| url.strip_prefix("https://"));
+    match host {
+        Some(host) if !host.is_empty() => Ok(url),
+        Some(_) | None => {
+            let message = format!("`{url}` is not the address of a server");
+            let hint = "write it with http:// or https://, such as http://127.0.0.1:7420";
+            Err(CliError::usage(message).code("bad_address").hint(hint))
+        }
+    }
 }
 
 /// The form in which servers are compared and kept: no white space, no slash at the end.

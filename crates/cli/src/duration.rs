@@ -43,6 +43,24 @@ pub(crate) fn show(duration: Duration) -> String {
     }
 }
 
+/// `30m`, `1h30m`, `45s`: as it can be typed again.
+pub(crate) fn exactly(seconds: u64) -> String {
+    let parts = [
+        (seconds / 3600, 'h'),
+        (seconds / 60 % 60, 'm'),
+        (seconds % 60, 's'),
+    ];
+    let text: String = parts
+        .iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, unit)| format!("{number}{unit}"))
+        .collect();
+    match text.is_empty() {
+        true => "0s".to_owned(),
+        false => text,
+    }
+}
+
 /// `12s ago`, `5m ago`, `3h ago`, `2d ago`.
 pub(crate) fn ago(duration: Duration) -> String {
     let seconds = duration.as_secs();
@@ -89,6 +107,9 @@ mod tests {
             (3_720_000, "1h02m"),
         ] {
             assert_eq!(show(Duration::from_millis(ms)), expected);
+        }
+        for (seconds, expected) in [(0, "0s"), (300, "5m"), (5430, "1h30m30s")] {
+            assert_eq!(exactly(seconds), expected);
         }
         for (s, expected) in [
             (3, "3s ago"),

@@ -7,6 +7,7 @@ use outwork_api::problem::{Code, Problem};
 use serde_json::{Value, json};
 
 use crate::exit::ExitStatus;
+use crate::phrase;
 
 /// Why a command did not work.
 #[derive(Debug)]
@@ -17,7 +18,7 @@ pub struct CliError {
     pub code: String,
     /// What happened, in one sentence.
     pub message: String,
-    /// The parts of it, one a line: wrong fields, files in conflict.
+    /// The parts of it, one a line: wrong fields (pointer and fault), files in conflict.
     pub details: Vec<String>,
     /// What to do.
     pub hint: Option<String>,
@@ -180,7 +181,9 @@ impl From<ClientError> for CliError {
                     .code("protocol")
                     .hint("check the address, and what stands between you and the server")
             }
-            ClientError::Setup(source) => Self::usage("the server cannot be used").source(source),
+            ClientError::Setup(source) => Self::usage("the server cannot be used")
+                .source(source)
+                .hint("correct --url or OUTWORK_URL"),
         }
     }
 }
@@ -201,15 +204,37 @@ fn refused(problem: Problem) -> CliError {
     } else {
         Kind::Failed
     };
-    let advice = is_token.then(|| "sign in with `outwork login --url URL`".to_owned());
     let details = problem
         .errors
         .iter()
         .map(|field| format!("{}: {}", field.pointer, field.detail));
-    CliError::new(kind, problem.detail.trim_end_matches('.'))
+    let hint = match &problem.hint {
+        Some(hint) => Some(phrase::after_colon(hint)),
+        None if is_token => Some("sign in with `outwork login --url URL`".to_owned()),
+        None => correction(&problem),
+    };
+    CliError::new(kind, phrase::as_typed(&problem.detail))
         .code(&problem.code)
         .details(details)
-        .maybe_hint(problem.hint.clone().or(advice))
+        .maybe_hint(hint)
+}
+
+/// What to type differently.
+fn correction(problem: &Problem) -> Option<String> {
+    let mut typed: Vec<&str> = Vec::new();
+    for field in &problem.errors {
+        let name = phrase::typed(&field.pointer)?;
+        if !typed.contains(&name) {
+            typed.push(name);
+        }
+    }
+    match typed.as_slice() {
+        [] => None,
+        names => Some(format!(
+            "correct {}, and run the command again",
+            names.join(" and ")
+        )),
+    }
 }
 
 impl CliError {

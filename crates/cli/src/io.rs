@@ -38,18 +38,20 @@ pub struct Io {
     pub random: fn() -> u128,
     /// Ends when the user presses Ctrl-C.
     pub interrupt: BoxFuture<'static, ()>,
+    /// Lets the terminal show nothing of what is typed, until the returned value is dropped.
+    pub hide_typing: fn() -> Box<dyn std::any::Any + Send>,
     /// The whole command line, for completions.
     pub root_command: fn() -> clap::Command,
-    /// What `doctor` looks at besides its own.
-    pub checks: Vec<Check>,
+    /// What `doctor` looks at besides its own; awaited by it alone.
+    pub checks: BoxFuture<'static, Vec<Check>>,
 }
 
-/// One thing that `outwork doctor` looks at.
+/// One thing that `outwork doctor` looked at.
 pub struct Check {
     /// What, in a word or two.
     pub name: String,
     /// How it stands.
-    pub result: BoxFuture<'static, CheckResult>,
+    pub result: CheckResult,
 }
 
 /// How a checked thing stands.

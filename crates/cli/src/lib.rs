@@ -11,6 +11,7 @@
 //!   file names hold never reaches a terminal as control characters.
 //! * [`config`]: which server, which token; `session` puts all of that together.
 //! * `task_ref`, `environment_ref`: from what people type to ids.
+//! * [`phrase`]: the server's sentences in our messages.
 //! * `render`: events, tasks and tables as text.
 //! * `command`: one file for each command; `wait`: following attempts until they end.
 //!
@@ -30,6 +31,7 @@ pub mod duration;
 mod environment_ref;
 mod task_ref;
 
+pub mod phrase;
 mod render;
 
 mod command;
@@ -41,4 +43,5 @@ mod run;
 pub use args::{ClientCommand, Color, GlobalArgs};
 pub use exit::ExitStatus;
 pub use io::{Check, CheckResult, CheckStatus, Io};
+pub use render::table::aligned;
 pub use run::run;

@@ -25,6 +25,7 @@ pub async fn run(command: ClientCommand, globals: GlobalArgs, io: Io) -> ExitSta
             error.kind.exit_status()
         }
         None => {
+            session.out.end_echo();
             if let Some(advice) = advice.lock().expect("no panic while held").take() {
                 session.out.note(&plain(&advice));
             }

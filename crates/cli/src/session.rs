@@ -4,6 +4,7 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use futures_util::future::BoxFuture;
 use outwork_api::client::{Client, IdempotencyKey, Jitter};
 use outwork_domain::Timestamp;
 use outwork_git::{Git, Repository};
@@ -25,8 +26,9 @@ pub(crate) struct Session {
     pub current_dir: PathBuf,
     pub url_flag: Option<String>,
     pub now: fn() -> Timestamp,
+    pub hide_typing: fn() -> Box<dyn std::any::Any + Send>,
     pub root_command: fn() -> clap::Command,
-    pub checks: Vec<Check>,
+    pub checks: BoxFuture<'static, Vec<Check>>,
     /// What to tell somebody who interrupts now.
     pub interruption_advice: Arc<Mutex<Option<String>>>,
     random: fn() -> u128,
@@ -34,10 +36,7 @@ pub(crate) struct Session {
 
 impl Session {
     /// From the parts of `io`; the interruption is the caller's to watch.
-    pub fn new(
-        io: Io,
-        globals: &GlobalArgs,
-    ) -> (Self, futures_util::future::BoxFuture<'static, ()>) {
+    pub fn new(io: Io, globals: &GlobalArgs) -> (Self, BoxFuture<'static, ()>) {
         let Io {
             stdin,
             stdout,
@@ -51,6 +50,7 @@ impl Session {
             now,
             random,
             interrupt,
+            hide_typing,
             root_command,
             checks,
         } = io;
@@ -61,6 +61,7 @@ impl Session {
             stdout_style: Style::choose(globals.color, &variables, stdout_is_terminal),
             stderr_style: Style::choose(globals.color, &variables, stderr_is_terminal),
             stdout_is_terminal,
+            stderr_is_terminal,
             width,
             is_quiet: globals.quiet,
         };
@@ -73,6 +74,7 @@ impl Session {
             current_dir,
             url_flag: globals.url.clone(),
             now,
+            hide_typing,
             root_command,
             checks,
             interruption_advice: Arc::default(),
@@ -133,6 +135,27 @@ impl Session {
             .await
             .expect("reading does not panic")
             .map_err(|error| CliError::failed("standard input cannot be read").source(error))
+    }
+
+    /// One line of standard input, typed by a person whom nobody is to look over the shoulder. Once.
+    pub async fn read_secret_line(&mut self, question: &str) -> Result<Vec<u8>, CliError> {
+        let mut stdin = self.stdin.take().expect("standard input is read once");
+        let hidden = (self.hide_typing)();
+        self.out.ask(question);
+        let read = move || {
+            let mut line = Vec::new();
+            let mut byte = [0];
+            while stdin.read(&mut byte)? == 1 && byte[0] != b'\n' {
+                line.push(byte[0]);
+            }
+            Ok::<_, std::io::Error>(line)
+        };
+        let line = tokio::task::spawn_blocking(read)
+            .await
+            .expect("reading does not panic");
+        drop(hidden);
+        self.out.end_echo();
+        line.map_err(|error| CliError::failed("standard input cannot be read").source(error))
     }
 
     /// What to tell somebody who presses Ctrl-C from now on.

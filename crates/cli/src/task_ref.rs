@@ -1,4 +1,4 @@
-//! From what people type to a task: the id, its beginning, or the address of its page.
+//! From what people type to a task: the id, its beginning or its end, or the address of its page.
 
 use outwork_api::client::{Client, TaskQuery};
 use outwork_api::page::{MAX_LIMIT, PageQuery};
@@ -6,9 +6,9 @@ use outwork_domain::TaskId;
 
 use crate::error::CliError;
 
-/// The fewest digits that count as the beginning of an id.
+/// The fewest digits that count as a part of an id.
 const FEWEST_DIGITS: usize = 4;
-/// How many pages of tasks are searched for a beginning.
+/// How many pages of tasks are searched for a part.
 const PAGES: usize = 20;
 
 /// A task as somebody named it.
@@ -16,8 +16,9 @@ const PAGES: usize = 20;
 pub enum TaskRef {
     /// All of the id.
     Id(TaskId),
-    /// The first of its hex digits.
-    Prefix(String),
+    /// The first or the last of its hex digits. Ids made at one time begin alike; tables on a terminal
+    /// show the end.
+    Part(String),
 }
 
 impl std::str::FromStr for TaskRef {
@@ -47,7 +48,7 @@ impl std::str::FromStr for TaskRef {
                 .map_err(|_| refusal(text));
         }
         if is_hex && (FEWEST_DIGITS..32).contains(&hex.len()) && !text.contains("://") {
-            return Ok(Self::Prefix(hex));
+            return Ok(Self::Part(hex));
         }
         Err(refusal(text))
     }
@@ -55,19 +56,20 @@ impl std::str::FromStr for TaskRef {
 
 fn refusal(text: &str) -> String {
     format!(
-        "`{}` names no task; give its id (`outwork list` shows it), the first {FEWEST_DIGITS} or \
-         more of its digits, or its address",
+        "`{}` names no task; give its id (`outwork list` shows it), the first or last \
+         {FEWEST_DIGITS} or more of its digits, or its address",
         text.chars().take(80).collect::<String>()
     )
 }
 
 impl TaskRef {
-    /// The id, looked up among the tasks if only its beginning was given.
+    /// The id, looked up among the tasks if only a part was given.
     pub async fn resolve(&self, client: &Client) -> Result<String, CliError> {
-        let prefix = match self {
+        let part = match self {
             Self::Id(id) => return Ok(id.to_string()),
-            Self::Prefix(prefix) => format!("task_{prefix}"),
+            Self::Part(part) => part,
         };
+        let begins = format!("task_{part}");
         let mut found: Vec<(String, String)> = Vec::new();
         let mut query = TaskQuery {
             environment: None,
@@ -81,7 +83,7 @@ impl TaskRef {
             let matching = page
                 .items
                 .into_iter()
-                .filter(|task| task.id.starts_with(&prefix));
+                .filter(|task| task.id.starts_with(&begins) || task.id.ends_with(part));
             found.extend(matching.map(|task| (task.id, task.title)));
             match page.next_cursor {
                 Some(cursor) => query.page.cursor = Some(cursor),
@@ -89,12 +91,14 @@ impl TaskRef {
             }
         }
         match found.as_slice() {
-            [] => Err(CliError::failed(format!("no task begins with `{prefix}`"))
-                .code("not_found")
-                .hint("`outwork list` shows the recent tasks")),
+            [] => Err(
+                CliError::failed(format!("no task's id begins or ends with `{part}`"))
+                    .code("not_found")
+                    .hint("`outwork list` shows the recent tasks"),
+            ),
             [(id, _)] => Ok(id.clone()),
             several => Err(CliError::failed(format!(
-                "{} tasks begin with `{prefix}`",
+                "the ids of {} tasks begin or end with `{part}`",
                 several.len()
             ))
             .code("ambiguous")
@@ -117,7 +121,7 @@ mod tests {
     fn a_task_is_named_in_many_ways() {
         let hex = "0192c3f0a1b27def8123456789abcdef";
         let id = TaskRef::Id(format!("task_{hex}").parse().expect("an id"));
-        let prefix = |text: &str| Some(TaskRef::Prefix(text.to_owned()));
+        let prefix = |text: &str| Some(TaskRef::Part(text.to_owned()));
         for (text, expected) in [
             (format!("task_{hex}"), Some(id.clone())),
             (hex.to_owned(), Some(id.clone())),

@@ -273,9 +273,10 @@ fn tell(session: &mut Session, task: &Task) -> Result<(), CliError> {
             .out
             .note(&format!("the agent asks; see {}", plain(&summary.url))),
         (_, 0) => {}
-        _ => session.out.note(&format!(
-            "look at it with `outwork diff {id}`, take it with `outwork apply {id}`"
-        )),
+        _ => {
+            session.out.note(&format!("read it:  outwork diff {id}"));
+            session.out.note(&format!("take it:  outwork apply {id}"));
+        }
     }
     Ok(())
 }

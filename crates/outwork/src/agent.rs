@@ -1,10 +1,11 @@
 //! `outwork agent install|list`: the agents that a worker on this machine can run.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use outwork_worker::install::{self, Installed};
 
-use crate::failure::{Failure, FailureExt};
+use crate::failure::{Failure, FailureExt, HintExt};
 use crate::system;
 
 #[derive(clap::Subcommand, Debug)]
@@ -54,8 +55,9 @@ pub(crate) async fn run(command: AgentCommand) -> Result<(), Failure> {
             let environment: Vec<_> = std::env::vars_os().collect();
             let installed = install::install(&dir, &agent, &environment)
                 .await
-                .failure(format!("{agent} was not installed"))?;
-            println!("{}", line(&installed));
+                .failure(format!("{agent} was not installed"))
+                .hint("`outwork agent install codex` needs npm and its registry; nothing of an earlier installation was changed.")?;
+            println!("{}", cells(&installed).join("\t"));
             Ok(())
         }
         AgentCommand::List { json, place } => {
@@ -64,14 +66,26 @@ pub(crate) async fn run(command: AgentCommand) -> Result<(), Failure> {
                 let agents: Vec<_> = agents.iter().map(object).collect();
                 println!("{}", serde_json::json!({ "agents": agents }));
             } else {
-                agents.iter().for_each(|agent| println!("{}", line(agent)));
+                print!("{}", listed(&agents));
             }
             Ok(())
         }
     }
 }
 
-fn line(installed: &Installed) -> String {
+/// A table for people, lines with tabs for programs.
+fn listed(agents: &[Installed]) -> String {
+    let rows = agents.iter().map(cells);
+    if std::io::stdout().is_terminal() {
+        return outwork_cli::aligned(&["AGENT", "VERSION", "PATH"], rows)
+            .lines()
+            .map(|line| format!("{}\n", line.trim_end()))
+            .collect();
+    }
+    rows.map(|row| row.join("\t") + "\n").collect()
+}
+
+fn cells(installed: &Installed) -> Vec<String> {
     let Installed {
         name,
         version,
@@ -81,7 +95,7 @@ fn line(installed: &Installed) -> String {
     let path = path
         .as_ref()
         .map_or_else(|| "-".into(), |path| path.display().to_string());
-    format!("{name}\t{version}\t{path}")
+    vec![(*name).to_owned(), version.to_owned(), path]
 }
 
 fn object(installed: &Installed) -> serde_json::Value {

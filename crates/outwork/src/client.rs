@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::CommandFactory;
+use outwork_cli::phrase::after_colon;
 use outwork_cli::{Check, CheckResult, ClientCommand, GlobalArgs, Io};
+use rustix::termios::{self, LocalModes, OptionalActions, Termios};
 
-use crate::failure::Failure;
 use crate::work::{self, WorkerArgs};
 use crate::{serve, system};
 
@@ -41,7 +42,7 @@ fn surroundings(command: &ClientCommand, globals: &GlobalArgs) -> Io {
         stdin_is_terminal: io::stdin().is_terminal(),
         stdout_is_terminal: io::stdout().is_terminal(),
         stderr_is_terminal: io::stderr().is_terminal(),
-        width: rustix::termios::tcgetwinsize(io::stdout())
+        width: termios::tcgetwinsize(io::stdout())
             .ok()
             .map(|size| size.ws_col),
         variables: variables(globals),
@@ -52,10 +53,11 @@ fn surroundings(command: &ClientCommand, globals: &GlobalArgs) -> Io {
             // Without a handler Ctrl-C ends the process, which is right too.
             let _ = tokio::signal::ctrl_c().await;
         }),
+        hide_typing: || Box::new(HiddenTyping::start()),
         root_command: crate::Cli::command,
         checks: match command {
-            ClientCommand::Doctor(_) => worker_checks(),
-            _ => Vec::new(),
+            ClientCommand::Doctor(_) => Box::pin(worker_checks()),
+            _ => Box::pin(std::future::ready(Vec::new())),
         },
     }
 }
@@ -92,7 +94,7 @@ fn config_dir() -> Option<PathBuf> {
 }
 
 /// What `outwork doctor` looks at for a worker on this machine.
-fn worker_checks() -> Vec<Check> {
+async fn worker_checks() -> Vec<Check> {
     let config = system::default_data_dir().and_then(|data_dir| {
         work::config(WorkerArgs {
             name: system::host_name(),
@@ -101,33 +103,52 @@ fn worker_checks() -> Vec<Check> {
             slots: 1,
         })
     });
-    let result = async move {
-        let checks = outwork_worker::doctor::doctor(&config?).await;
-        let faults: Vec<_> = checks.iter().filter(|check| !check.ok).collect();
-        let details: Vec<String> = checks
-            .iter()
-            .map(|check| format!("{}: {}", check.name, check.detail))
-            .collect();
-        let hint = faults
-            .iter()
-            .filter_map(|check| check.hint.clone())
-            .collect::<Vec<_>>()
-            .join(" ");
-        let details = details.join("; ");
-        Ok::<_, Failure>(match faults.is_empty() {
-            true => CheckResult::ok(details),
-            false => CheckResult::warning(details, hint),
-        })
+    let config = match config {
+        Ok(config) => config,
+        Err(failure) => {
+            let hint = "workers need Linux with git and user namespaces";
+            return vec![Check {
+                name: "worker".to_owned(),
+                result: CheckResult::warning(failure.to_string(), hint),
+            }];
+        }
     };
-    vec![Check {
-        name: "worker".to_owned(),
-        result: Box::pin(async {
-            result.await.unwrap_or_else(|failure| {
-                CheckResult::warning(
-                    failure.to_string(),
-                    "Workers need Linux with git and user namespaces.",
-                )
-            })
-        }),
-    }]
+    let found = outwork_worker::doctor::doctor(&config).await;
+    // A worker elsewhere may do the work: what is missing here is no failure.
+    let told = found.into_iter().map(|check| Check {
+        name: format!("worker {}", check.name),
+        result: match (check.ok, check.hint) {
+            (true, hint) => CheckResult {
+                hint: hint.as_deref().map(after_colon),
+                ..CheckResult::ok(check.detail)
+            },
+            (false, Some(hint)) => CheckResult::warning(check.detail, after_colon(&hint)),
+            (false, None) => CheckResult::warning(check.detail, "see the worker's log"),
+        },
+    });
+    told.collect()
+}
+
+/// Standard input's terminal while it does not show what is typed.
+struct HiddenTyping(Option<Termios>);
+
+impl HiddenTyping {
+    fn start() -> Self {
+        let Ok(before) = termios::tcgetattr(io::stdin()) else {
+            return Self(None);
+        };
+        let mut hidden = before.clone();
+        hidden.local_modes.remove(LocalModes::ECHO);
+        let is_hidden = termios::tcsetattr(io::stdin(), OptionalActions::Flush, &hidden).is_ok();
+        Self(is_hidden.then_some(before))
+    }
+}
+
+impl Drop for HiddenTyping {
+    fn drop(&mut self) {
+        if let Some(before) = &self.0 {
+            // Nothing can be done about a terminal that is gone.
+            let _ = termios::tcsetattr(io::stdin(), OptionalActions::Flush, before);
+        }
+    }
 }

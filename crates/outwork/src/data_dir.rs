@@ -46,6 +46,12 @@ impl DataDir {
         Ok(Self { path, _lock: lock })
     }
 
+    /// Whether it is the directory at `path`.
+    pub(crate) fn is(&self, path: &Result<PathBuf, Failure>) -> bool {
+        let path = path.as_ref().ok().and_then(|path| path.canonicalize().ok());
+        path.as_ref() == Some(&self.path)
+    }
+
     /// A path inside.
     pub(crate) fn join(&self, name: &str) -> PathBuf {
         self.path.join(name)

@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
+use outwork_cli::phrase::after_colon;
+
 /// A message, what to do about it, and the cause.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -35,7 +37,7 @@ impl Failure {
             cause = error.source();
         }
         if let Some(hint) = &self.hint {
-            text += &format!("\nhint: {hint}");
+            text += &format!("\nhint: {}", after_colon(hint));
         }
         text
     }

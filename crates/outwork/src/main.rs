@@ -31,12 +31,7 @@ use crate::logging::LogFormat;
 
 /// A self-hosted cloud for coding agents
 #[derive(Parser, Debug)]
-#[command(
-    name = "outwork",
-    version,
-    propagate_version = true,
-    arg_required_else_help = true
-)]
+#[command(name = "outwork", version, arg_required_else_help = true)]
 pub(crate) struct Cli {
     #[command(flatten)]
     globals: GlobalArgs,

@@ -119,6 +119,8 @@ struct Running {
     url: String,
     token_file: PathBuf,
     worker_token_file: PathBuf,
+    /// Commands on this machine find the server by themselves.
+    is_default_data: bool,
     shutdown: CancellationToken,
     serving: tokio::task::JoinHandle<std::io::Result<()>>,
 }
@@ -130,6 +132,7 @@ impl Running {
             None => system::default_data_dir()?,
         };
         let data = DataDir::open(&dir)?;
+        let is_default_data = data.is(&system::default_data_dir());
         let listener = TcpListener::bind(args.listen)
             .await
             .failure(format!("cannot listen on {}", args.listen))
@@ -177,6 +180,7 @@ impl Running {
             url,
             token_file,
             worker_token_file,
+            is_default_data,
             shutdown,
             serving,
         })
@@ -218,26 +222,32 @@ impl Running {
             return Ok(());
         }
         let worker = match slots {
+            Some(1) => "one worker here, one attempt at once".to_owned(),
             Some(slots) => format!("one worker here, {slots} attempts at once"),
-            None => "no worker yet: start one with the line below".to_owned(),
+            None => "no worker yet".to_owned(),
         };
-        println!("Outwork is ready at {} ({worker}).", self.url);
+        println!(
+            "Outwork is ready at {} ({worker}). Ctrl-C stops it.",
+            self.url
+        );
         if slots.is_none() {
+            println!("Start a worker, here or with a copy of the token elsewhere:");
             println!(
                 "  outwork worker --url {} --token-file {}",
                 self.url,
                 self.worker_token_file.display()
             );
         }
-        println!("From this machine:    outwork env create LABEL --repo URL --agent codex");
-        println!(
-            "From another machine: outwork login --url {} --token-file FILE",
-            self.url
-        );
-        println!(
-            "                      with a copy of {}",
-            self.token_file.display()
-        );
+        println!("Give it work, from another terminal:");
+        if !self.is_default_data {
+            println!(
+                "  outwork login --url {} --token-file {}",
+                self.url,
+                self.token_file.display()
+            );
+        }
+        println!("  outwork env create LABEL --repo URL");
+        println!("  outwork exec --env LABEL --wait \"fix the failing test\"");
         Ok(())
     }
 

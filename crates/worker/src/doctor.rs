@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use outwork_git::Git;
-use outwork_sandbox::{Sandbox, Spec, plan, probe};
+use outwork_sandbox::{Privilege, Sandbox, Spec, plan, probe};
 
 use crate::config::WorkerConfig;
 use crate::failure::chain;
@@ -83,8 +83,13 @@ async fn sandbox(config: &WorkerConfig) -> Check {
             Check::good(
                 NAME,
                 format!(
-                    "Linux {}.{}, {:?}",
-                    kernel.major, kernel.minor, capabilities.privilege
+                    "Linux {}.{}, {}",
+                    kernel.major,
+                    kernel.minor,
+                    match capabilities.privilege {
+                        Privilege::Root { .. } => "as root: each attempt has a user of its own",
+                        Privilege::User { .. } => "as an ordinary user: attempts share its number",
+                    }
                 ),
             )
         }

@@ -1,6 +1,7 @@
 //! `outwork apply`: a task's diff, put into the repository around the current folder.
 
 use clap::Args;
+use outwork_api::client::Client;
 use outwork_git::{ApplyError, Conflict, Repository, ThreeWay};
 
 use crate::error::CliError;
@@ -14,11 +15,11 @@ use crate::terminal::plain::plain;
 /// are. With --3way it is merged as far as possible, and conflict markers are left in the files.
 #[derive(Args, Clone, Debug)]
 pub struct ApplyArgs {
-    /// The task: its id, the first digits of it, or its address
+    /// The task: its id, the first or last digits of it, or its address
     #[arg(value_name = "TASK")]
     pub task: TaskRef,
     /// That of this attempt
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = crate::args::from_one)]
     pub attempt: Option<u32>,
     /// Merge where the diff does not fit, leaving conflict markers
     #[arg(long = "3way", conflicts_with = "check")]
@@ -53,10 +54,16 @@ pub(crate) async fn run(args: ApplyArgs, session: &mut Session) -> Result<(), Cl
     } else {
         ThreeWay::No
     };
-    let applied = repository
-        .apply(&diff, mode)
-        .await
-        .map_err(|error| refusal(error, &id))?;
+    let applied = match repository.apply(&diff, mode).await {
+        Ok(applied) => applied,
+        Err(error) => {
+            let error = refusal(error, &id);
+            return Err(match (three_way, error.code.as_str()) {
+                (true, "conflicts") => error.hint(base_hint(&client, &id).await),
+                _ => error,
+            });
+        }
+    };
     print_paths(session, &applied.files)?;
     if applied.conflicted.is_empty() {
         return Ok(());
@@ -71,6 +78,18 @@ pub(crate) async fn run(args: ApplyArgs, session: &mut Session) -> Result<(), Cl
                 .map(|path| String::from_utf8_lossy(path).into_owned()),
         )
         .hint("resolve the conflict markers in these files, then `git add` them"))
+}
+
+/// What is left to do when the files are changed here, or other ones than those of the task.
+async fn base_hint(client: &Client, id: &str) -> String {
+    const COMMIT: &str = "commit or stash what you changed in these files";
+    match client.task(id).await {
+        Ok(task) => format!(
+            "{COMMIT}; or apply it where the task started from: `git switch --detach {}`",
+            task.commit
+        ),
+        Err(_) => COMMIT.to_owned(),
+    }
 }
 
 async fn preflight(
@@ -119,6 +138,7 @@ fn refusal(error: ApplyError, id: &str) -> CliError {
             CliError::failed(error.to_string())
                 .code("not_written")
                 .source(cause)
+                .hint("correct the permissions, then run the command again")
         }
         ApplyError::Git(source) => CliError::failed(source.to_string())
             .code("git")

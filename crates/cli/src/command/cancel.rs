@@ -1,6 +1,8 @@
 //! `outwork cancel`: stops a task.
 
 use clap::Args;
+use outwork_api::client::{Client, ClientError};
+use outwork_api::problem::Code;
 
 use crate::error::CliError;
 use crate::render::task;
@@ -11,7 +13,7 @@ use crate::terminal::style::Style;
 /// Stop a task
 #[derive(Args, Clone, Debug)]
 pub struct CancelArgs {
-    /// The task: its id, the first digits of it, or its address
+    /// The task: its id, the first or last digits of it, or its address
     #[arg(value_name = "TASK")]
     pub task: TaskRef,
     /// Print the task as JSON
@@ -23,7 +25,10 @@ pub(crate) async fn run(args: CancelArgs, session: &mut Session) -> Result<(), C
     let CancelArgs { task, json } = args;
     let client = session.client()?;
     let id = task.resolve(&client).await?;
-    let task = client.cancel_task(&id).await?;
+    let task = match client.cancel_task(&id).await {
+        Ok(task) => task,
+        Err(error) => return Err(refusal(&client, &id, error).await),
+    };
     if json {
         return session.out.json(&task);
     }
@@ -32,4 +37,22 @@ pub(crate) async fn run(args: CancelArgs, session: &mut Session) -> Result<(), C
         None => "asked to stop".to_owned(),
     };
     session.out.line(&line)
+}
+
+/// The server speaks of attempts; what was asked for is a task.
+async fn refusal(client: &Client, id: &str, error: ClientError) -> CliError {
+    let is_conflict = error.problem().is_some_and(|it| it.is(Code::Conflict));
+    let task = match is_conflict {
+        true => client.task(id).await.ok(),
+        false => None,
+    };
+    match task {
+        Some(task) if task.summary.outcome.is_some() => CliError::failed(format!(
+            "the task has ended: {}",
+            task::status(&task.summary, Style::PLAIN)
+        ))
+        .code("conflict")
+        .hint(format!("see how with `outwork status {id}`")),
+        Some(_) | None => error.into(),
+    }
 }

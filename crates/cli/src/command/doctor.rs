@@ -1,6 +1,7 @@
 //! `outwork doctor`: what is wrong with the setup.
 
 use clap::Args;
+use futures_util::FutureExt;
 use outwork_api::client::Client;
 use serde_json::json;
 
@@ -29,8 +30,9 @@ pub(crate) async fn run(args: DoctorArgs, session: &mut Session) -> Result<ExitS
         ("server".to_owned(), server(session).await),
         ("git".to_owned(), git(session).await),
     ];
-    for Check { name, result } in std::mem::take(&mut session.checks) {
-        results.push((name, result.await));
+    let none = futures_util::future::ready(Vec::new()).boxed();
+    for Check { name, result } in std::mem::replace(&mut session.checks, none).await {
+        results.push((name, result));
     }
     let has_failed = results
         .iter()

@@ -4,12 +4,14 @@ pub(crate) mod create;
 pub(crate) mod edit;
 
 use clap::{Args, Subcommand};
-use serde_json::json;
+use outwork_api::environment::Environment;
+use serde::Serialize;
 
 use crate::environment_ref;
 use crate::error::CliError;
 use crate::render::{table, task};
 use crate::session::Session;
+use crate::terminal::plain::plain;
 
 /// Make and change environments: how the tasks of a repository run
 #[derive(Subcommand, Clone, Debug)]
@@ -53,6 +55,12 @@ pub struct RmArgs {
     pub environment: String,
 }
 
+/// What `env list --json` prints.
+#[derive(Serialize)]
+struct Listed<'a> {
+    environments: &'a [Environment],
+}
+
 pub(crate) async fn run(
     command: EnvironmentCommand,
     session: &mut Session,
@@ -69,7 +77,7 @@ pub(crate) async fn run(
 async fn list(args: ListArgs, session: &mut Session) -> Result<(), CliError> {
     let all = session.client()?.all_environments().await?;
     if args.json {
-        return session.out.json(&json!({"environments": all}));
+        return session.out.json(&Listed { environments: &all });
     }
     if all.is_empty() {
         session
@@ -77,24 +85,25 @@ async fn list(args: ListArgs, session: &mut Session) -> Result<(), CliError> {
             .note("no environments; make one with `outwork env create LABEL --repo URL`");
         return Ok(());
     }
-    let rows: Vec<_> = all
-        .iter()
-        .map(|one| {
-            let branch = one.branch.clone().unwrap_or_default();
-            vec![
+    // The label names it as well, and a line of a terminal is short.
+    let shows_id = !session.out.stdout_is_terminal;
+    let row = |one: &Environment| {
+        let branch = one.branch.clone().unwrap_or_default();
+        let (label, agent) = (one.label.clone(), task::agent(&one.agent));
+        match shows_id {
+            true => vec![
                 one.id.clone(),
-                one.label.clone(),
-                task::agent(&one.agent),
+                label,
+                agent,
                 one.repository_url.clone(),
                 branch,
-            ]
-        })
-        .collect();
-    table::print(
-        &mut session.out,
-        &["ID", "LABEL", "AGENT", "REPOSITORY", "BRANCH"],
-        rows,
-    )
+            ],
+            false => vec![label, agent, branch, one.repository_url.clone()],
+        }
+    };
+    let rows: Vec<_> = all.iter().map(row).collect();
+    let headers = ["LABEL", "AGENT", "BRANCH", "REPOSITORY"];
+    table::print(&mut session.out, &headers, rows)
 }
 
 async fn show(args: ShowArgs, session: &mut Session) -> Result<(), CliError> {
@@ -112,5 +121,9 @@ async fn show(args: ShowArgs, session: &mut Session) -> Result<(), CliError> {
 async fn remove(args: RmArgs, session: &mut Session) -> Result<(), CliError> {
     let client = session.client()?;
     let environment = environment_ref::find(&client, &args.environment).await?;
-    Ok(client.delete_environment(&environment.id).await?)
+    client.delete_environment(&environment.id).await?;
+    session
+        .out
+        .note(&format!("removed {}", plain(&environment.label)));
+    Ok(())
 }

@@ -37,7 +37,7 @@ pub struct ExecArgs {
     #[arg(long)]
     pub with_changes: bool,
     /// How many attempts to run at once
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = crate::args::from_one)]
     pub attempts: Option<u32>,
     /// Wait for the end; the live log goes to standard error
     #[arg(short, long)]

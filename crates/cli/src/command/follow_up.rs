@@ -16,14 +16,14 @@ use crate::wait;
 /// Ask more of a task, in the same session
 #[derive(Args, Clone, Debug)]
 pub struct FollowUpArgs {
-    /// The task: its id, the first digits of it, or its address
+    /// The task: its id, the first or last digits of it, or its address
     #[arg(value_name = "TASK")]
     pub task: TaskRef,
     /// Continue this attempt of the newest turn
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = crate::args::from_one)]
     pub attempt: Option<u32>,
     /// How many attempts to run at once
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = crate::args::from_one)]
     pub attempts: Option<u32>,
     /// Wait for the end; the live log goes to standard error
     #[arg(short, long)]

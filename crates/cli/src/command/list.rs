@@ -3,7 +3,8 @@
 use clap::Args;
 use outwork_api::client::TaskQuery;
 use outwork_api::page::PageQuery;
-use serde_json::json;
+use outwork_api::task::TaskSummary;
+use serde::Serialize;
 
 use crate::environment_ref;
 use crate::error::CliError;
@@ -28,6 +29,13 @@ pub struct ListArgs {
     pub json: bool,
 }
 
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Listed<'a> {
+    tasks: &'a [TaskSummary],
+    cursor: Option<&'a str>,
+}
+
 pub(crate) async fn run(args: ListArgs, session: &mut Session) -> Result<(), CliError> {
     let ListArgs {
         env,
@@ -46,9 +54,10 @@ pub(crate) async fn run(args: ListArgs, session: &mut Session) -> Result<(), Cli
     };
     let page = client.tasks(&TaskQuery { environment, page }).await?;
     if json {
-        return session
-            .out
-            .json(&json!({"tasks": page.items, "cursor": page.next_cursor}));
+        return session.out.json(&Listed {
+            tasks: &page.items,
+            cursor: page.next_cursor.as_deref(),
+        });
     }
     if page.items.is_empty() {
         session.out.note("no tasks");
@@ -62,7 +71,7 @@ pub(crate) async fn run(args: ListArgs, session: &mut Session) -> Result<(), Cli
             false => item.updated_at.to_string(),
         };
         vec![
-            item.id.clone(),
+            table::id(&session.out, &item.id),
             task::status(item, Style::PLAIN),
             item.environment_label.clone(),
             updated,
@@ -73,7 +82,8 @@ pub(crate) async fn run(args: ListArgs, session: &mut Session) -> Result<(), Cli
     let rows: Vec<_> = rows.collect();
     let headers = ["ID", "STATUS", "ENVIRONMENT", "UPDATED", "CHANGES", "TITLE"];
     table::print(&mut session.out, &headers, rows)?;
-    if let Some(cursor) = page.next_cursor {
+    // A script reads `cursor` of --json; to it, the note would be noise at each call.
+    if let Some(cursor) = page.next_cursor.filter(|_| is_terminal) {
         let cursor = crate::terminal::plain::plain(&cursor);
         session
             .out

@@ -13,14 +13,14 @@ use crate::wait::{self, Followee, LogLines, Progress};
 /// Show what happened in a task
 #[derive(Args, Clone, Debug)]
 pub struct LogArgs {
-    /// The task: its id, the first digits of it, or its address
+    /// The task: its id, the first or last digits of it, or its address
     #[arg(value_name = "TASK")]
     pub task: TaskRef,
     /// Only this attempt
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = crate::args::from_one)]
     pub attempt: Option<u32>,
     /// This turn instead of the newest
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = crate::args::from_one)]
     pub turn: Option<u32>,
     /// Go on until the attempts end
     #[arg(short, long)]
@@ -68,7 +68,7 @@ fn chosen(task: &Task, turn: Option<u32>, attempt: Option<u32>) -> Result<Vec<Fo
     };
     let turn = found.ok_or_else(|| {
         let what = format!("the task has no turn {}", turn.unwrap_or(1));
-        missing(what, format!("it has {}", task.turns.len()))
+        missing(what, counted(task.turns.len(), "turn"))
     })?;
     let followees = wait::followees(turn);
     let Some(number) = attempt else {
@@ -79,9 +79,16 @@ fn chosen(task: &Task, turn: Option<u32>, attempt: Option<u32>) -> Result<Vec<Fo
     found.map(|one| vec![one]).ok_or_else(|| {
         missing(
             format!("turn {} has no attempt {number}", turn.number),
-            format!("it has {total}"),
+            counted(total, "attempt"),
         )
     })
+}
+
+fn counted(total: usize, noun: &str) -> String {
+    match total {
+        1 => format!("it has one {noun}"),
+        _ => format!("it has {total} {noun}s"),
+    }
 }
 
 async fn read(

@@ -10,13 +10,17 @@ use crate::error::{CliError, Kind};
 use crate::session::Session;
 use crate::terminal::plain::plain;
 
+const TOKEN_PLACE: &str =
+    "the server keeps its first token in its data directory, in the file admin.token";
+
 /// Sign in to a server
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 The server is the one given by --url or $OUTWORK_URL; its token is printed or written to a file by
-the server. Without --token or --token-file it is read from standard input:
+the server: admin.token in its data directory. Without --token or --token-file it is asked for, or
+read from standard input:
 
-  outwork login --url http://127.0.0.1:7420 < /var/lib/outwork/token
+  outwork login --url http://127.0.0.1:7420 < admin.token
 
 A token on the command line is seen by other users of the machine, and kept by the shell.")]
 pub struct LoginArgs {
@@ -42,10 +46,16 @@ pub(crate) async fn run(args: LoginArgs, session: &mut Session) -> Result<(), Cl
     })?;
     let token = read_token(args, session).await?;
     let client = Client::new(&url, token.clone())?;
-    let me = client.me().await?;
+    let me = client
+        .me()
+        .await
+        .map_err(|error| match CliError::from(error) {
+            error if error.kind == Kind::SignedOut => error.hint(TOKEN_PLACE),
+            error => error,
+        })?;
     if me.kind == "worker" {
         let message = "this token is for a worker; it cannot be used to sign in";
-        return Err(CliError::new(Kind::SignedOut, message).hint("use a user's token"));
+        return Err(CliError::new(Kind::SignedOut, message).hint(TOKEN_PLACE));
     }
     let host = Host {
         user: me.name.clone(),
@@ -70,15 +80,15 @@ async fn read_token(args: LoginArgs, session: &mut Session) -> Result<Token, Cli
         let path = session.current_dir.join(path);
         let shown = path.display().to_string();
         let text = std::fs::read_to_string(&path).map_err(|error| {
-            CliError::usage(format!("the token file {shown} cannot be read")).source(error)
+            CliError::usage(format!("the token file {shown} cannot be read"))
+                .source(error)
+                .hint(TOKEN_PLACE)
         })?;
         return config::parse_token(&text, &shown);
     }
-    if session.stdin_is_terminal {
-        session
-            .out
-            .note("paste the token, then press Enter and Ctrl-D:");
-    }
-    let bytes = session.read_stdin().await?;
+    let bytes = match session.stdin_is_terminal {
+        true => session.read_secret_line("token (not shown): ").await?,
+        false => session.read_stdin().await?,
+    };
     config::parse_token(&String::from_utf8_lossy(&bytes), "standard input")
 }

@@ -3,12 +3,15 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use outwork_api::secret::Secret;
+use outwork_api::Secret;
+use outwork_api::client::Client;
 use outwork_api::settings::{Model, NewModel};
 
 use crate::error::CliError;
 use crate::session::Session;
 use crate::terminal::plain::plain;
+
+const SET_ONE: &str = "set one with `outwork model set --base-url URL --name NAME --key-file FILE`";
 
 /// Set the model that agents use
 #[derive(Subcommand, Clone, Debug)]
@@ -21,19 +24,19 @@ pub enum ModelCommand {
     Rm,
 }
 
-/// Set the model
+/// Set the model; what is left out stays as it is set
 #[derive(Args, Clone, Debug)]
 pub struct ModelSetArgs {
-    /// Where its API is, with the version: https://host/v1
+    /// Where its API is, with the version: https://host/v1 [default: as it is set]
     #[arg(long, value_name = "URL")]
-    pub base_url: String,
-    /// Its name, as the endpoint knows it
+    pub base_url: Option<String>,
+    /// Its name, as the endpoint knows it [default: as it is set]
     #[arg(long)]
-    pub name: String,
+    pub name: Option<String>,
     /// A file that holds the key; `-` for standard input; the key that is set stays when left out
     #[arg(long, value_name = "FILE")]
     pub key_file: Option<PathBuf>,
-    /// How many tokens a conversation may have
+    /// How many tokens a conversation may have [default: as it is set, or 128000]
     #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u64).range(1..))]
     pub context_window: Option<u64>,
     /// Print the model as JSON
@@ -74,22 +77,75 @@ pub(crate) async fn run(command: ModelCommand, session: &mut Session) -> Result<
                 Some(path) => Some(read_key(session, &path).await?),
                 None => None,
             };
-            let model = NewModel {
-                base_url,
-                name,
-                api_key: api_key.map(Secret::new),
-                context_window,
-            };
+            let model = completed(&client, base_url, name, api_key, context_window).await?;
             let model = client.set_model(&model).await?;
+            warn_of_plain_text(session, &model);
             show(session, &model, json)
         }
         ModelCommand::Show(ModelShowArgs { json }) => match client.model().await? {
             Some(model) => show(session, &model, json),
-            None => Err(CliError::failed("no model is set").code("not_found").hint(
-                "set one with `outwork model set --base-url URL --name NAME --key-file FILE`",
-            )),
+            None => Err(CliError::failed("no model is set")
+                .code("not_found")
+                .hint(SET_ONE)),
         },
-        ModelCommand::Rm => Ok(client.delete_model().await?),
+        ModelCommand::Rm => {
+            client.delete_model().await?;
+            session.out.note("no model is set now");
+            Ok(())
+        }
+    }
+}
+
+/// The model with what was given; the rest stays as it is set.
+async fn completed(
+    client: &Client,
+    base_url: Option<String>,
+    name: Option<String>,
+    api_key: Option<String>,
+    context_window: Option<u64>,
+) -> Result<NewModel, CliError> {
+    if base_url.is_none() && name.is_none() && api_key.is_none() && context_window.is_none() {
+        return Err(CliError::usage("nothing to set was given").hint(SET_ONE));
+    }
+    let current = match (&base_url, &name, context_window) {
+        (Some(_), Some(_), Some(_)) => None,
+        _ => client.model().await?,
+    };
+    let (current_url, current_name, current_window) = match current {
+        Some(model) => (
+            Some(model.base_url),
+            Some(model.name),
+            Some(model.context_window),
+        ),
+        None => (None, None, None),
+    };
+    let missing = |flag: &str| {
+        CliError::usage(format!("{flag} is missing, and no model is set")).hint(SET_ONE)
+    };
+    Ok(NewModel {
+        base_url: base_url
+            .or(current_url)
+            .ok_or_else(|| missing("--base-url"))?,
+        name: name.or(current_name).ok_or_else(|| missing("--name"))?,
+        api_key: api_key.map(Secret::new),
+        context_window: context_window.or(current_window),
+    })
+}
+
+/// A model in the next room is well reached by http; whoever meant another one should know.
+fn warn_of_plain_text(session: &mut Session, model: &Model) {
+    let Some(rest) = model.base_url.strip_prefix("http://") else {
+        return;
+    };
+    let host = rest.split('/').next().unwrap_or(rest);
+    let is_here = ["localhost", "127.", "[::1]"]
+        .iter()
+        .any(|start| host.starts_with(start));
+    if !is_here {
+        session.out.note(&format!(
+            "warning: prompts, code and the key go to {} unencrypted; use https where it can be",
+            plain(host)
+        ));
     }
 }
 
@@ -100,12 +156,15 @@ async fn read_key(session: &mut Session, path: &std::path::Path) -> Result<Strin
         let path = session.current_dir.join(path);
         std::fs::read(&path).map_err(|error| {
             let message = format!("the key file {} cannot be read", path.display());
-            CliError::usage(message).source(error)
+            CliError::usage(message).source(error).hint(
+                "write the key into a file and name it, or give it on standard input with `-`",
+            )
         })?
     };
     let key = String::from_utf8_lossy(&bytes).trim().to_owned();
     match key.is_empty() {
-        true => Err(CliError::usage("the key file is empty")),
+        true => Err(CliError::usage("the key file is empty")
+            .hint("a model without a key needs no --key-file")),
         false => Ok(key),
     }
 }

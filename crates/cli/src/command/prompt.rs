@@ -22,7 +22,7 @@ pub(crate) async fn read(
     if prompt.trim().is_empty() {
         return Err(CliError::usage("the prompt is empty")
             .code("empty_prompt")
-            .hint("say what is to be done: `outwork exec --env LABEL \"fix the failing test\"`"));
+            .hint("say what is to be done, such as \"fix the failing test\""));
     }
     if prompt.len() > limits::PROMPT_BYTES {
         let message = format!(

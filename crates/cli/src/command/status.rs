@@ -10,7 +10,7 @@ use crate::task_ref::TaskRef;
 /// Show a task
 #[derive(Args, Clone, Debug)]
 pub struct StatusArgs {
-    /// The task: its id, the first digits of it, or its address
+    /// The task: its id, the first or last digits of it, or its address
     #[arg(value_name = "TASK")]
     pub task: TaskRef,
     /// Print the task as JSON

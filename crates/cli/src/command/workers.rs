@@ -1,7 +1,8 @@
 //! `outwork workers`: who runs the attempts.
 
 use clap::Args;
-use serde_json::json;
+use outwork_api::settings::Worker;
+use serde::Serialize;
 
 use crate::error::CliError;
 use crate::render::{table, task};
@@ -15,15 +16,22 @@ pub struct WorkersArgs {
     pub json: bool,
 }
 
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Listed<'a> {
+    workers: &'a [Worker],
+}
+
 pub(crate) async fn run(args: WorkersArgs, session: &mut Session) -> Result<(), CliError> {
     let workers = session.client()?.workers().await?.items;
     if args.json {
-        return session.out.json(&json!({"workers": workers}));
+        return session.out.json(&Listed { workers: &workers });
     }
     if workers.is_empty() {
         session
             .out
             .note("no workers; start one with `outwork worker`");
+        return Ok(());
     }
     let is_terminal = session.out.stdout_is_terminal;
     let now = (session.now)();
@@ -36,7 +44,7 @@ pub(crate) async fn run(args: WorkersArgs, session: &mut Session) -> Result<(), 
                 false => worker.seen_at.to_string(),
             };
             vec![
-                worker.id.clone(),
+                table::id(&session.out, &worker.id),
                 worker.name.clone(),
                 state.to_owned(),
                 format!("{}/{}", worker.attempts.len(), worker.slots),

@@ -45,7 +45,7 @@ pub struct Credentials {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// No variable says where the folder is.
-    #[error("there is no home folder to keep the configuration in; set OUTWORK_CONFIG_DIR")]
+    #[error("there is no home folder to keep the configuration in")]
     NoFolder,
     /// Reading.
     #[error("{path} cannot be read")]
@@ -57,7 +57,7 @@ pub enum ConfigError {
         source: io::Error,
     },
     /// Understanding.
-    #[error("{path} is not as expected; correct it or remove it")]
+    #[error("{path} is not as expected")]
     Parse {
         /// Which file.
         path: PathBuf,
@@ -81,11 +81,13 @@ impl From<ConfigError> for CliError {
         let message = error.to_string();
         let plain = Self::failed(message).code("configuration");
         match error {
-            ConfigError::NoFolder => plain,
-            ConfigError::Read { source, .. } | ConfigError::Write { source, .. } => {
-                plain.source(source)
-            }
-            ConfigError::Parse { source, .. } => plain.source(source),
+            ConfigError::NoFolder => plain.hint("name a folder with OUTWORK_CONFIG_DIR"),
+            ConfigError::Read { source, .. } | ConfigError::Write { source, .. } => plain
+                .source(source)
+                .hint("correct its permissions, or name another folder with OUTWORK_CONFIG_DIR"),
+            ConfigError::Parse { source, .. } => plain
+                .source(source)
+                .hint("correct it; or remove it and run `outwork login --url URL` again"),
         }
     }
 }

@@ -83,6 +83,13 @@ impl EventLines {
                 worker,
                 failure,
             } => {
+                // The steps say the same, in the worker's own time.
+                if matches!(
+                    state.as_str(),
+                    "preparing" | "setting_up" | "running" | "collecting"
+                ) {
+                    return Vec::new();
+                }
                 let mut lines = vec![self.state(state, worker.as_deref())];
                 lines.extend(
                     failure
@@ -103,9 +110,13 @@ impl EventLines {
                 duration_ms,
                 detail,
             } => {
-                let detail = detail.as_deref().map(|text| format!(", {}", plain(text)));
+                // What the diff holds has been told by the event before.
+                let detail = detail
+                    .as_deref()
+                    .filter(|_| step != "diff")
+                    .map(|text| format!(", {}", plain(text)));
                 vec![format!(
-                    "{}: done in {}{}",
+                    "{}: finished in {}{}",
                     plain(step),
                     ms(*duration_ms),
                     detail.unwrap_or_default()

@@ -5,6 +5,7 @@ use outwork_api::task::{Attempt, DiffStat, Failure, Task, TaskSummary, Tokens};
 use outwork_domain::Timestamp;
 
 use crate::duration;
+use crate::phrase;
 use crate::terminal::plain::plain;
 use crate::terminal::style::{Paint, Style};
 
@@ -148,7 +149,10 @@ pub(crate) fn failure_lines(failure: &Failure) -> Vec<String> {
     let first = lines.next().unwrap_or("");
     let mut shown = vec![format!("{}: {}", plain(code), plain(first))];
     shown.extend(lines.map(|line| format!("  {}", plain(line))));
-    shown.extend(hint.iter().map(|hint| format!("hint: {}", plain(hint))));
+    shown.extend(
+        hint.iter()
+            .map(|hint| format!("hint: {}", plain(&phrase::after_colon(hint)))),
+    );
     shown
 }
 
@@ -190,7 +194,7 @@ pub(crate) fn environment(environment: &Environment, style: Style) -> Vec<String
             plain(branch.as_deref().unwrap_or("(default)"))
         ),
         format!("{}{}", name("agent"), agent(chosen)),
-        format!("{}{timeout_seconds} s", name("timeout")),
+        format!("{}{}", name("timeout"), duration::exactly(*timeout_seconds)),
         format!("{}{updated_at}", name("updated")),
     ];
     for (key, value) in variables {

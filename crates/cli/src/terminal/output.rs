@@ -15,6 +15,7 @@ pub(crate) struct Output {
     pub stdout_style: Style,
     pub stderr_style: Style,
     pub stdout_is_terminal: bool,
+    pub stderr_is_terminal: bool,
     pub width: Option<u16>,
     pub is_quiet: bool,
 }
@@ -59,7 +60,11 @@ impl Output {
         let style = self.stderr_style;
         let label = style.paint(Paint::Red, "error:");
         self.stderr_line(&format!("{label} {}", plain(&error.message)));
-        for detail in &error.details {
+        for detail in error
+            .details
+            .iter()
+            .filter(|detail| !is_said(error, detail))
+        {
             self.stderr_line(&format!("  {}", plain(detail)));
         }
         if let Some(cause) = error.root_cause() {
@@ -73,9 +78,32 @@ impl Output {
         }
     }
 
+    /// Asks a person something; the answer is typed on the same line.
+    pub fn ask(&mut self, question: &str) {
+        let _ = self.stderr.write_all(question.as_bytes());
+        let _ = self.stderr.flush();
+    }
+
+    /// Ends the line on which the terminal echoed `^C`.
+    pub fn end_echo(&mut self) {
+        if self.stderr_is_terminal {
+            self.stderr_line("");
+        }
+    }
+
     fn stderr_line(&mut self, line: &str) {
         // Nothing can be done, and nobody be told, when standard error is closed.
         let _ = self.stderr.write_all(format!("{line}\n").as_bytes());
         let _ = self.stderr.flush();
     }
+}
+
+/// Whether the message or the hint has the fault of the only wrong field in it already.
+fn is_said(error: &CliError, detail: &str) -> bool {
+    let Some((pointer, fault)) = detail.split_once(": ") else {
+        return false;
+    };
+    let is_only_field = pointer.starts_with('/') && error.details.len() == 1;
+    let says = error.message.to_lowercase();
+    is_only_field && (says.contains(&fault.to_lowercase()) || fault == "is taken")
 }

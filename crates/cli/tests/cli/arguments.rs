@@ -49,7 +49,7 @@ fn command_lines_are_taken_or_refused() {
         ("env edit demo --setup s --no-setup", false),
         ("env rm demo", true),
         ("model set --base-url u --name n --key-file -", true),
-        ("model set --name n", false),
+        ("model set --key-file f", true),
         ("model rm", true),
         ("workers --json", true),
         ("login --url http://h --token t", true),

@@ -29,7 +29,7 @@ async fn every_problem_of_the_server_has_its_exit_status() {
         let ran = Setup::new(&server).run(arguments).await.expect(expected);
         assert_eq!(ran.stdout, "", "{code:?}");
         assert_eq!(
-            ran.stderr, "error: It is so\n  /prompt: too short\nhint: Do this.\n",
+            ran.stderr, "error: it is so\n  /prompt: too short\nhint: do this\n",
             "{code:?}"
         );
     }
@@ -51,7 +51,7 @@ async fn errors_as_json_are_one_line() {
     assert_eq!(
         error,
         serde_json::json!({"error": {"kind": "failed", "exit_code": 1, "code": "repository",
-            "message": "No branch `x`", "details": [], "hint": "Push it.", "cause": null}})
+            "message": "no branch `x`", "details": [], "hint": "push it", "cause": null}})
     );
     assert_eq!(ran.stdout, "");
 }
@@ -108,7 +108,7 @@ async fn who_is_not_signed_in_is_told_how() {
         .await;
     let wrong = wrong.expect(ExitStatus::SignedOut);
     assert!(
-        wrong.stderr.contains("The token is not one of this server"),
+        wrong.stderr.contains("the token is not one of this server"),
         "{}",
         wrong.stderr
     );
@@ -136,16 +136,30 @@ async fn a_key_of_another_service_is_never_sent() {
 
 #[tokio::test]
 async fn a_bad_address_is_wrong_usage() {
-    let setup = Setup::without_server().var("OUTWORK_TOKEN", "ow_good");
-    let ran = setup
-        .run(&["--url", "localhost:80", "list"])
-        .await
-        .expect(ExitStatus::Usage);
-    assert!(
-        ran.stderr.contains("begins neither with http://"),
-        "{}",
-        ran.stderr
-    );
+    for url in [
+        "localhost:80",
+        "ftp://host",
+        "nonsense",
+        "http://",
+        "https://h?a=b",
+    ] {
+        // Also before anybody signed in: a token would not help.
+        for variables in [&[("OUTWORK_TOKEN", "ow_good")][..], &[]] {
+            let setup = Setup::without_server().var("HOME", "/nonexistent");
+            let setup = variables
+                .iter()
+                .fold(setup, |setup, (name, value)| setup.var(name, value));
+            if variables.is_empty() && url.contains('?') {
+                continue;
+            }
+            let ran = setup
+                .run(&["--url", url, "list"])
+                .await
+                .expect(ExitStatus::Usage);
+            assert!(ran.stderr.contains("hint: "), "{url}: {}", ran.stderr);
+            assert!(!ran.stderr.contains("signed in"), "{url}: {}", ran.stderr);
+        }
+    }
 }
 
 #[tokio::test]
@@ -185,5 +199,50 @@ async fn how_a_task_came_out_does_not_depend_on_who_reads() {
             .run(&["exec", "--env", "demo", "--wait", "fix"])
             .await
             .expect(ExitStatus::Failed);
+    }
+}
+
+#[tokio::test]
+async fn wrong_fields_are_named_as_they_are_typed_and_said_once() {
+    for (problem, expected) in [
+        (
+            Problem::new(
+                Code::Unprocessable,
+                "`timeout_seconds` must be at most 24 hours.",
+            )
+            .with_field("/timeout_seconds", "must be at most 24 hours"),
+            "error: --timeout must be at most 24 hours\n\
+             hint: correct --timeout, and run the command again\n",
+        ),
+        (
+            Problem::new(Code::Unprocessable, "Branch \"-x\" is not valid.")
+                .with_field("/branch", "branch \"-x\" is not valid"),
+            "error: branch \"-x\" is not valid\nhint: correct --branch, and run the command again\n",
+        ),
+        (
+            Problem::new(Code::Unprocessable, "`attempts` is 9.")
+                .with_field("/attempts", "is 9")
+                .with_field("/commit", "is odd"),
+            "error: --attempts is 9\n  /attempts: is 9\n  /commit: is odd\n\
+             hint: correct --attempts and --commit, and run the command again\n",
+        ),
+        (
+            Problem::new(Code::Conflict, "Another environment has this label.")
+                .with_field("/label", "is taken")
+                .with_hint("See the other with `outwork env show x`."),
+            "error: another environment has this label\n\
+             hint: see the other with `outwork env show x`\n",
+        ),
+    ] {
+        let server = Server::start(World {
+            refusal: Some(problem),
+            ..World::default()
+        })
+        .await;
+        let ran = Setup::new(&server)
+            .run(&["exec", "--env", "demo", "fix"])
+            .await
+            .expect(ExitStatus::Failed);
+        assert_eq!(ran.stderr, expected);
     }
 }

@@ -226,12 +226,7 @@ async fn waiting_shows_the_log_and_ends_as_the_task_did() {
             (&json!(TASK), &json!(status), &json!(outcome))
         );
         assert!(ran.stderr.starts_with(TASK), "{}", ran.stderr);
-        assert!(
-            ran.stderr
-                .contains("  0.0s  running on wkr_1\n  1.0s  hello\n"),
-            "{}",
-            ran.stderr
-        );
+        assert!(ran.stderr.contains("\n  1.0s  hello\n"), "{}", ran.stderr);
         assert!(
             ran.stderr.ends_with(&format!("{state}\n")),
             "{}",

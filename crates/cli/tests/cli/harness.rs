@@ -57,6 +57,7 @@ pub struct Setup {
     pub stdout_closes_after: Option<usize>,
     pub interrupt: BoxFuture<'static, ()>,
     pub checks: Vec<outwork_cli::Check>,
+    pub width: u16,
     /// What has been written to standard error so far.
     pub stderr: Shared,
 }
@@ -84,6 +85,7 @@ impl Setup {
             stdout_closes_after: None,
             interrupt: std::future::pending().boxed(),
             checks: Vec::new(),
+            width: 160,
             stderr: Shared::default(),
         }
     }
@@ -130,14 +132,15 @@ impl Setup {
             stdin_is_terminal: self.stdin_is_terminal,
             stdout_is_terminal: self.stdout_is_terminal,
             stderr_is_terminal: false,
-            width: self.stdout_is_terminal.then_some(160),
+            width: self.stdout_is_terminal.then_some(self.width),
             variables: self.variables,
             current_dir: self.dir,
             now: || Timestamp::from_millis(1_795_186_500_000),
             random: || 0x0123_4567_89ab_cdef_0123_4567_89ab_cdef,
             interrupt: self.interrupt,
+            hide_typing: || Box::new(()),
             root_command: Program::command,
-            checks: self.checks,
+            checks: std::future::ready(self.checks).boxed(),
         };
         let status = outwork_cli::run(command, globals, io).await;
         Ran {

@@ -44,7 +44,7 @@ async fn a_list_is_a_table_on_a_terminal_and_tabs_in_a_pipe() {
         "task_0192c3f0a1b27def8123456789abcdef\tcompleted\tdemo\t2026-11-20T14:54:00.000Z\t1 file, +2 -0\tfix it\n\
          task_0192c3f0a1b27def8123456789abcd00\trunning\tdemo\t2026-11-20T14:54:00.000Z\t1 file, +2 -0\tx\\u{7} y z\n"
     );
-    assert_eq!(ran.stderr, "there are more; go on with --cursor 2\n");
+    assert_eq!(ran.stderr, "");
     let ran = Setup::new(&server)
         .terminal()
         .var("NO_COLOR", "1")
@@ -58,6 +58,17 @@ async fn a_list_is_a_table_on_a_terminal_and_tabs_in_a_pipe() {
         .await
         .expect(ExitStatus::Ok);
     assert!(ran.stdout.starts_with("\u{1b}[1mID"), "{:?}", ran.stdout);
+    assert_eq!(ran.stderr, "there are more; go on with --cursor 2\n");
+    for width in [30, 47, 80] {
+        let setup = Setup {
+            width,
+            ..Setup::new(&server).terminal().var("NO_COLOR", "1")
+        };
+        let ran = setup.run(&["list"]).await.expect(ExitStatus::Ok);
+        assert_eq!(ran.stdout.lines().count(), 3, "{width}: {}", ran.stdout);
+        let widest = ran.stdout.lines().map(|line| line.chars().count()).max();
+        assert!(widest <= Some(width.into()), "{width}: {}", ran.stdout);
+    }
     let ran = Setup::new(&server)
         .terminal()
         .run(&["--color", "never", "list"])
@@ -137,7 +148,7 @@ async fn a_task_is_shown() {
 }
 
 #[tokio::test]
-async fn a_task_is_found_by_the_beginning_of_its_id_or_its_address() {
+async fn a_task_is_found_by_a_part_of_its_id_or_its_address() {
     let server = Server::start(tasks()).await;
     let prefix = "0192c3f0a1b27def8123456789abcd02";
     for name in [
@@ -155,13 +166,22 @@ async fn a_task_is_found_by_the_beginning_of_its_id_or_its_address() {
         .run(&["status", "--json", "0192c3f0a1b27def8123456789abcde"])
         .await;
     assert_eq!(ran.expect(ExitStatus::Ok).json()["id"], TASK);
+    // What a terminal's table shows.
+    for end in ["89abcd02", "CD02", "task_9abcd02"] {
+        let ran = Setup::new(&server).run(&["status", "--json", end]).await;
+        assert_eq!(
+            ran.expect(ExitStatus::Ok).json()["status"],
+            "pending",
+            "{end}"
+        );
+    }
     let ran = Setup::new(&server)
         .run(&["status", "0192"])
         .await
         .expect(ExitStatus::Failed);
     assert!(
         ran.stderr
-            .starts_with("error: 4 tasks begin with `task_0192`\n  task_0192c3f0"),
+            .starts_with("error: the ids of 4 tasks begin or end with `0192`\n  task_0192c3f0"),
         "{}",
         ran.stderr
     );
@@ -171,7 +191,8 @@ async fn a_task_is_found_by_the_beginning_of_its_id_or_its_address() {
         .await
         .expect(ExitStatus::Failed);
     assert!(
-        ran.stderr.contains("no task begins with `task_ffff`"),
+        ran.stderr
+            .contains("no task's id begins or ends with `ffff`"),
         "{}",
         ran.stderr
     );
@@ -180,14 +201,14 @@ async fn a_task_is_found_by_the_beginning_of_its_id_or_its_address() {
         .await;
     assert_eq!(
         ran.expect(ExitStatus::Failed).stderr,
-        "error: There is no such task\n"
+        "error: there is no such task\n"
     );
 }
 
 #[tokio::test]
 async fn a_log_is_read_in_pages_or_followed() {
     let server = Server::start(tasks()).await;
-    let shown = "  0.0s  running on wkr_1\n  1.0s  hello\n  3.0s  succeeded\n";
+    let shown = "  1.0s  hello\n  3.0s  succeeded\n";
     for arguments in [&["log", TASK][..], &["log", TASK, "--follow"]] {
         let ran = Setup::new(&server)
             .run(arguments)
@@ -221,7 +242,7 @@ async fn a_log_is_read_in_pages_or_followed() {
         .expect(ExitStatus::Failed);
     assert_eq!(
         ran.stderr,
-        "error: turn 1 has no attempt 2\nhint: it has 1\n"
+        "error: turn 1 has no attempt 2\nhint: it has one attempt\n"
     );
     let ran = Setup::new(&server)
         .run(&["log", TASK, "--turn", "3"])
@@ -229,7 +250,7 @@ async fn a_log_is_read_in_pages_or_followed() {
         .expect(ExitStatus::Failed);
     assert_eq!(
         ran.stderr,
-        "error: the task has no turn 3\nhint: it has 1\n"
+        "error: the task has no turn 3\nhint: it has one turn\n"
     );
 }
 

@@ -279,11 +279,12 @@ async fn model(State(world): State<Shared>) -> Response {
     model.map_or_else(|| missing("model"), |model| Json(model).into_response())
 }
 
-async fn set_model(Json(new): Json<Value>) -> Json<Value> {
-    Json(
-        json!({"base_url": new["base_url"], "name": new["name"], "has_api_key": new["api_key"].is_string(),
-        "context_window": 128_000, "updated_at": "2026-11-20T14:00:00.000Z"}),
-    )
+async fn set_model(State(world): State<Shared>, Json(new): Json<Value>) -> Json<Value> {
+    let model = json!({"base_url": new["base_url"], "name": new["name"],
+        "has_api_key": new["api_key"].is_string(), "context_window": 128_000,
+        "updated_at": "2026-11-20T14:00:00.000Z"});
+    world.lock().expect("no panic").model = Some(model.clone());
+    Json(model)
 }
 
 async fn workers() -> Json<Value> {

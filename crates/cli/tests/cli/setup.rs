@@ -1,6 +1,5 @@
 //! `login`, `env`, `model`, `doctor`, `completion`.
 
-use futures_util::FutureExt;
 use outwork_cli::{Check, CheckResult, ExitStatus};
 use serde_json::{Value, json};
 
@@ -276,16 +275,65 @@ async fn the_model_is_set_without_its_key_being_shown() {
         sent.1,
         json!({"base_url": "http://m/v1", "name": "scripted", "api_key": "sk-secret"})
     );
+    assert!(set.stderr.contains("unencrypted"), "{}", set.stderr);
     Setup::new(&server)
         .run(&["model", "rm"])
         .await
         .expect(ExitStatus::Ok);
 }
 
+#[tokio::test]
+async fn what_is_left_out_of_the_model_stays() {
+    let server = server().await;
+    for arguments in [
+        &["model", "set"][..],
+        &["model", "set", "--name", "m"],
+        &["model", "set", "--base-url", "https://m/v1"],
+    ] {
+        let ran = Setup::new(&server)
+            .run(arguments)
+            .await
+            .expect(ExitStatus::Usage);
+        assert!(
+            ran.stderr.contains("hint: set one with `outwork model set"),
+            "{}",
+            ran.stderr
+        );
+    }
+    let first = [
+        "model",
+        "set",
+        "--base-url",
+        "https://m/v1",
+        "--name",
+        "one",
+    ];
+    let ran = Setup::new(&server).run(&first).await.expect(ExitStatus::Ok);
+    assert_eq!(ran.stderr, "");
+    let ran = Setup::new(&server)
+        .stdin("sk-new\n")
+        .run(&[
+            "model",
+            "set",
+            "--key-file",
+            "-",
+            "--context-window",
+            "9000",
+        ])
+        .await;
+    ran.expect(ExitStatus::Ok);
+    let sent = server.requests().pop().expect("a request").1;
+    assert_eq!(
+        sent,
+        json!({"base_url": "https://m/v1", "name": "one", "api_key": "sk-new",
+            "context_window": 9000})
+    );
+}
+
 fn check(result: CheckResult) -> Check {
     Check {
         name: "worker".to_owned(),
-        result: async { result }.boxed(),
+        result,
     }
 }
 
@@ -340,6 +388,58 @@ async fn the_doctor_looks_at_everything() {
             ("git", "failed", false),
             ("worker", "failed", false)
         ]
+    );
+}
+
+#[tokio::test]
+async fn a_repository_is_named_as_git_takes_it() {
+    let server = server().await;
+    let home = tempfile::tempdir().expect("a folder");
+    let inside = home.path().join("src/web");
+    std::fs::create_dir_all(&inside).expect("made");
+    let inside = inside.canonicalize().expect("there").display().to_string();
+    for (typed, expected) in [
+        ("src/web", inside.as_str()),
+        ("./src/web/", &inside),
+        (&inside, &inside),
+        ("host:src/web", "host:src/web"),
+        ("https://h/src/web", "https://h/src/web"),
+        ("no/such/folder", "no/such/folder"),
+    ] {
+        let arguments = [
+            "env",
+            "create",
+            "x",
+            "--agent-command",
+            "true",
+            "--repo",
+            typed,
+        ];
+        let setup = Setup::new(&server).dir(home.path());
+        setup.run(&arguments).await.expect(ExitStatus::Ok);
+        let sent = server.requests().pop().expect("a request").1;
+        assert_eq!(sent["repository_url"], expected, "{typed}");
+    }
+}
+
+#[tokio::test]
+async fn a_typed_token_is_one_line() {
+    let server = server().await;
+    let home = tempfile::tempdir().expect("a folder");
+    let setup = Setup {
+        stdin_is_terminal: true,
+        ..Setup::without_server()
+            .var("OUTWORK_CONFIG_DIR", home.path())
+            .stdin("ow_good\nwhat is typed after it")
+    };
+    let ran = setup
+        .run(&["login", "--url", &server.url])
+        .await
+        .expect(ExitStatus::Ok);
+    assert!(
+        ran.stderr.starts_with("token (not shown): "),
+        "{}",
+        ran.stderr
     );
 }
 

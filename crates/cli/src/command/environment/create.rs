@@ -35,8 +35,9 @@ pub struct CreateArgs {
     /// Where tasks start from; the repository's default branch when left out
     #[arg(long)]
     pub branch: Option<String>,
-    /// Which agent [default: codex, or command when --agent-command is given]
-    #[arg(long)]
+    /// Which agent: codex, or command for any program whose standard input is the prompt [default:
+    /// codex, or command when --agent-command is given]
+    #[arg(long, hide_possible_values = true)]
     pub agent: Option<AgentName>,
     /// The program, run by bash
     #[arg(long, value_name = "COMMAND")]
@@ -107,15 +108,19 @@ pub(super) fn choose_agent(
         )),
         (Some(AgentName::Codex), Some(_)) => Err(CliError::usage(
             "--agent-command goes with --agent command only",
-        )),
+        )
+        .hint("leave one of them out")),
     }
 }
 
-/// A folder given by a relative path is meant from here.
+/// A folder given by a relative path is meant from here, as git takes it.
 pub(super) fn repository(session: &Session, text: String) -> String {
-    let is_relative =
-        text == "." || text.starts_with("./") || text.starts_with("../") || text == "..";
-    let absolute = is_relative
+    // With a colon before any slash it is `host:path`.
+    let is_path = text
+        .split('/')
+        .next()
+        .is_some_and(|start| !start.contains(':'));
+    let absolute = (is_path && !text.is_empty() && !text.starts_with('/'))
         .then(|| session.current_dir.join(&text).canonicalize().ok())
         .flatten();
     absolute.map_or(text, |path| path.display().to_string())
@@ -127,15 +132,18 @@ pub(super) async fn read_script(session: &mut Session, path: &Path) -> Result<St
     } else {
         let path = session.current_dir.join(path);
         std::fs::read(&path).map_err(|error| {
-            CliError::usage(format!("the script {} cannot be read", path.display())).source(error)
+            CliError::usage(format!("the script {} cannot be read", path.display()))
+                .source(error)
+                .hint("name a Bash script on this machine, or `-` for standard input")
         })?
     };
-    String::from_utf8(bytes).map_err(|_| CliError::usage("the script is not UTF-8"))
+    String::from_utf8(bytes)
+        .map_err(|_| CliError::usage("the script is not UTF-8").hint("convert it with `iconv`"))
 }
 
 pub(super) fn parse_variable(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        Some(_) | None => Err("write NAME=VALUE".to_owned()),
+        Some(_) | None => Err("write it as NAME=VALUE".to_owned()),
     }
 }

@@ -27,8 +27,8 @@ pub struct EditArgs {
     /// Where tasks start from; '' for the repository's default branch
     #[arg(long)]
     pub branch: Option<String>,
-    /// Which agent
-    #[arg(long)]
+    /// Which agent: codex, or command
+    #[arg(long, hide_possible_values = true)]
     pub agent: Option<AgentName>,
     /// The program, run by bash
     #[arg(long, value_name = "COMMAND")]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
+use outwork_api::problem::Code;
 use outwork_domain::TaskId;
 use outwork_domain::principal::Member;
 use outwork_store::{AttemptRecord, TaskRecord, TurnRecord};
@@ -57,8 +58,9 @@ fn choose<'a>(record: &'a TaskRecord, query: &Query) -> Result<&'a AttemptRecord
     };
     let turn = turn.ok_or_else(|| {
         let count = record.turns.len();
-        Refusal::not_found("turn", &query.turn.unwrap_or(0).to_string())
-            .with_hint(format!("The task has turns 1 to {count}."))
+        let number = query.turn.unwrap_or(0);
+        Refusal::new(Code::NotFound, format!("The task has no turn {number}."))
+            .with_hint(format!("Its turns are {}.", numbers(count)))
     })?;
     match query.attempt {
         None => shown(turn).ok_or_else(|| no_diff_yet(record, turn)),
@@ -68,9 +70,16 @@ fn choose<'a>(record: &'a TaskRecord, query: &Query) -> Result<&'a AttemptRecord
             .find(|record| record.attempt.number.get() == number)
             .ok_or_else(|| {
                 let count = turn.attempts.len();
-                Refusal::not_found("attempt", &number.to_string())
-                    .with_hint(format!("The turn has attempts 1 to {count}."))
+                Refusal::new(Code::NotFound, format!("The turn has no attempt {number}."))
+                    .with_hint(format!("Its attempts are {}.", numbers(count)))
             }),
+    }
+}
+
+fn numbers(count: usize) -> String {
+    match count {
+        1 => "number 1 alone".to_owned(),
+        _ => format!("1 to {count}"),
     }
 }
 
@@ -79,15 +88,17 @@ fn no_diff_yet(record: &TaskRecord, turn: &TurnRecord) -> Refusal {
         .attempts
         .iter()
         .all(|record| record.attempt.state.is_final());
-    let refusal = Refusal::new(outwork_api::problem::Code::NotFound, NO_DIFF);
+    let refusal = Refusal::new(Code::NotFound, NO_DIFF);
     if ended {
         return refusal.with_hint("None of its attempts came so far; `outwork status` says why.");
     }
     match turn.turn.number.get() {
-        1 => refusal.with_hint("It is not done yet: wait for it with `outwork log --follow`."),
+        1 => refusal.with_hint(format!(
+            "It is not done yet: wait for it with `outwork log {} --follow`.",
+            record.task.id
+        )),
         number => refusal.with_hint(format!(
-            "Turn {number} is not done yet; the diff of turn {} is at /api/v1/tasks/{}/diff?turn={}.",
-            number - 1,
+            "Turn {number} is not done yet; `outwork diff {} --turn {}` prints the diff before it.",
             record.task.id,
             number - 1
         )),

@@ -1,0 +1,90 @@
+//! The server's sentences, as they stand after `error:` and `hint:`.
+
+/// The names of fields in requests, as they are typed.
+const TYPED: [(&str, &str); 17] = [
+    ("agent.command", "--agent-command"),
+    ("agent", "--agent"),
+    ("attempt", "--attempt"),
+    ("attempts", "--attempts"),
+    ("api_key", "the key"),
+    ("base_url", "--base-url"),
+    ("branch", "--branch"),
+    ("commit", "--commit"),
+    ("context_window", "--context-window"),
+    ("environment", "--env"),
+    ("label", "the label"),
+    ("name", "--name"),
+    ("prompt", "the prompt"),
+    ("repository_url", "--repo"),
+    ("setup_script", "--setup"),
+    ("timeout_seconds", "--timeout"),
+    ("variables", "--var"),
+];
+
+/// A sentence, going on after a colon: without its capital and its full stop.
+pub fn after_colon(sentence: &str) -> String {
+    let sentence = sentence.trim_end();
+    if sentence.contains(". ") {
+        return sentence.to_owned();
+    }
+    let sentence = sentence.strip_suffix('.').unwrap_or(sentence);
+    let word = sentence.split([' ', ',', ':']).next().unwrap_or("");
+    let is_name = word == "Outwork" || word.chars().skip(1).any(|c| !c.is_lowercase() && c != '\'');
+    let mut chars = sentence.chars();
+    match chars.next() {
+        Some(first) if !is_name => first.to_lowercase().chain(chars).collect(),
+        Some(_) | None => sentence.to_owned(),
+    }
+}
+
+/// The same, with the request's fields called as they are typed.
+pub(crate) fn as_typed(sentence: &str) -> String {
+    let mut sentence = sentence.to_owned();
+    for (field, typed) in TYPED {
+        sentence = sentence.replace(&format!("`{field}`"), typed);
+    }
+    after_colon(&sentence)
+}
+
+/// The field at `pointer` as it is typed, if it can be.
+pub(crate) fn typed(pointer: &str) -> Option<&'static str> {
+    let path = pointer.trim_start_matches('/').replace('/', ".");
+    let top = path.split('.').next().unwrap_or("");
+    let find = |name: &str| TYPED.iter().find(|(field, _)| *field == name);
+    find(&path).or_else(|| find(top)).map(|(_, typed)| *typed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sentences_go_on_after_a_colon() {
+        for (sentence, expected) in [
+            ("There is no task.", "there is no task"),
+            ("A task is missing.", "a task is missing"),
+            ("Outwork is full.", "Outwork is full"),
+            ("PostgreSQL is away.", "PostgreSQL is away"),
+            ("Free some space. Then try.", "Free some space. Then try."),
+            ("It's so", "it's so"),
+            ("task_1 runs", "task_1 runs"),
+            ("`x` is empty.", "`x` is empty"),
+            ("", ""),
+        ] {
+            assert_eq!(after_colon(sentence), expected);
+        }
+    }
+
+    #[test]
+    fn fields_are_called_as_they_are_typed() {
+        assert_eq!(as_typed("`timeout_seconds` is 0."), "--timeout is 0");
+        assert_eq!(
+            as_typed("`agent.command` is empty."),
+            "--agent-command is empty"
+        );
+        assert_eq!(typed("/variables/A"), Some("--var"));
+        assert_eq!(typed("/agent/command"), Some("--agent-command"));
+        assert_eq!(typed("/branch"), Some("--branch"));
+        assert_eq!(typed("/else"), None);
+    }
+}
