@@ -68,8 +68,8 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = Command::new("kill")
-            .arg(self.child.id().to_string())
+        let _ = Command::new("sh")
+            .args(["-c", "kill $0", &self.child.id().to_string()])
             .status();
         let _ = self.child.wait();
     }

@@ -101,7 +101,10 @@ impl Process {
     /// `kill`, and how it ended.
     pub fn terminate(&mut self) -> std::process::ExitStatus {
         let pid = self.child.id().to_string();
-        Command::new("kill").arg(pid).status().expect("kill runs");
+        Command::new("sh")
+            .args(["-c", "kill $0", &pid])
+            .status()
+            .expect("sh runs");
         until("it ends after SIGTERM", || {
             self.child.try_wait().expect("ours")
         })
