@@ -24,11 +24,14 @@ impl WorkerService {
             agents,
         } = request;
         check(protocol_version, &name, slots, &agents)?;
-        let worker = match worker {
-            Some(old) => self.known(&old).await.ok().map(|record| record.worker.id),
+        let known = match worker.and_then(|old| old.parse().ok()) {
+            // Not found is one thing, a store that cannot be read another: with a new id the worker would lose all that it holds.
+            Some(old) => self.plane.store.worker(self.workspace, old).await?,
             None => None,
         };
-        let id = worker.unwrap_or_else(|| WorkerId::from_uuid(self.plane.ids.uuid()));
+        let id = known
+            .map(|record| record.worker.id)
+            .unwrap_or_else(|| WorkerId::from_uuid(self.plane.ids.uuid()));
         let worker = Worker {
             id,
             workspace_id: self.workspace,
