@@ -196,7 +196,10 @@ async fn follow_up(rig: &Rig, id: &str, attempt: &str) {
         .await
         .problem(404, "not_found")["hint"]
         .clone();
-    assert!(hint.as_str().expect("a hint").contains("?turn=1"), "{hint}");
+    assert!(
+        hint.as_str().expect("a hint").contains("--turn 1"),
+        "{hint}"
+    );
 
     // Another worker goes on with what the first left behind.
     let other = Worker::register(rig, "two").await;
