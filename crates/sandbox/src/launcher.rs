@@ -29,6 +29,9 @@ pub const LAUNCHER_ARGUMENT: &str = "sandbox-init";
 /// Where [`crate::Sandbox::spawn`] leaves the socket to the worker.
 pub(crate) const CONTROL_FD: RawFd = 3;
 
+/// Of 1000: as if each process had half of the machine's memory on top of its own.
+const OOM_SCORE_ADJUSTMENT: &str = "500";
+
 const NO_DESCRIPTORS: [OwnedFd; 0] = [];
 
 /// Be the launcher. Must be called first thing in `main`, in a process started by [`crate::Sandbox::spawn`].
@@ -55,6 +58,7 @@ fn launch(control: &OwnedFd) -> Result<(), SandboxError> {
     // It fails only if it is one already.
     let _ = rustix::process::setsid();
     let plan = receive_plan(control)?;
+    be_killed_first();
     give_standard_streams(&plan.identity)?;
     let mut opened = mounts::Opened::default();
     let changed = opened.open_as_launcher(&plan)?;
@@ -84,6 +88,13 @@ fn launch(control: &OwnedFd) -> Result<(), SandboxError> {
             started.and(watched)
         }
     }
+}
+
+/// When the machine is out of memory the kernel is to end the sandbox, not the worker or what else runs here. What starts
+/// from here on inherits it; a worker without `CAP_SYS_RESOURCE` cannot keep the command from taking it back. If it is
+/// refused, the kernel's own choice stays.
+fn be_killed_first() {
+    let _ = fs::write("/proc/self/oom_score_adj", OOM_SCORE_ADJUSTMENT);
 }
 
 fn receive_plan(control: &OwnedFd) -> Result<Plan, SandboxError> {

@@ -158,12 +158,20 @@ impl Running {
     /// The sandbox was lost in a way that is not an end of the command.
     pub async fn wait(&mut self) -> Result<ExitStatus, SandboxError> {
         while self.exit.is_none() && self.failed.is_none() {
-            match self.next_message().await? {
-                Some((ToWorker::Exited(status), _)) => self.exit = Some(status),
-                Some((ToWorker::Failed(error), _)) => self.failed = Some(error),
-                Some((ToWorker::Created { .. } | ToWorker::Listening | ToWorker::Started, _)) => {}
+            match self.next_message().await {
+                Ok(Some((ToWorker::Exited(status), _))) => self.exit = Some(status),
+                Ok(Some((ToWorker::Failed(error), _))) => self.failed = Some(error),
+                Ok(Some((
+                    ToWorker::Created { .. } | ToWorker::Listening | ToWorker::Started,
+                    _,
+                ))) => {}
                 // Killed from outside: nobody was left to say so.
-                None => self.exit = Some(ExitStatus::Signal(Signal::KILL.as_raw())),
+                Ok(None) => self.exit = Some(ExitStatus::Signal(Signal::KILL.as_raw())),
+                // It may still run: whoever is told of an end, however bad, relies on that nothing is left.
+                Err(error) => {
+                    self.abandon();
+                    self.failed = Some(error);
+                }
             }
         }
         self.finish().await?;

@@ -51,6 +51,18 @@ async fn switches_of_the_host_do_not_open() {
 }
 
 #[tokio::test]
+async fn the_kernel_ends_the_sandbox_before_the_worker() {
+    let inside = stdout(&shell("cat /proc/self/oom_score_adj")).await;
+    let inside: i32 = inside.trim().parse().unwrap();
+    let own = std::fs::read_to_string("/proc/self/oom_score_adj").unwrap();
+    let own: i32 = own.trim().parse().unwrap();
+    assert!(
+        inside >= 500 && inside >= own,
+        "{inside} inside, {own} here"
+    );
+}
+
+#[tokio::test]
 async fn set_uid_programs_gain_nothing() {
     let script = "cp /usr/bin/id /tmp/id && chmod 4755 /tmp/id && /tmp/id -u; grep -E ' (/usr|/tmp|/dev/shm) ' /proc/self/mounts | grep -vc nosuid";
     assert_eq!(run(&shell(script)).await.stdout, "1000\n0\n");
