@@ -4,6 +4,30 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+/// A value in memory takes up to thirty times what it takes in a line: a line of zeros would take gigabytes. The longest
+/// thread that Codex reads out has some ten thousand values.
+const VALUES_MAX: usize = 1_000_000;
+
+/// Whether a line holds more values than any message of Codex.
+pub(super) fn has_too_many_values(line: &[u8]) -> bool {
+    // Each value takes a byte.
+    if line.len() <= VALUES_MAX {
+        return false;
+    }
+    let mut values = 1;
+    let mut bytes = line.iter();
+    let mut in_string = false;
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => in_string = !in_string,
+            b'\\' => drop(bytes.next()),
+            b',' | b'[' | b'{' if !in_string => values += 1,
+            _ => {}
+        }
+    }
+    values > VALUES_MAX
+}
+
 /// One line from Codex: a response, a request or a notification, told apart by which members are present.
 #[derive(Debug, Deserialize)]
 pub(super) struct Incoming {

@@ -206,6 +206,29 @@ fn an_endless_line_ends_the_turn() {
     );
 }
 
+/// In memory each value takes up to thirty times its place in the line.
+#[test]
+fn a_message_of_countless_values_ends_the_turn_unread() {
+    let line = |values: usize| {
+        let text = "[0,{}],\\\"".repeat(values / 3);
+        let filler = "0,".repeat(values);
+        let line = format!("{{\"method\":\"x/y\",\"params\":[{filler}\"{text}\"]}}\n");
+        running().on_stdout(line.as_bytes())
+    };
+    assert_eq!(
+        line(1_100_000),
+        [
+            Effect::TurnFinished(TurnOutcome::Failed {
+                class: FailureClass::ProtocolError,
+                message: "Codex sent a message of more than a million values".to_owned(),
+            }),
+            Effect::Kill,
+        ]
+    );
+    // What a text holds is no value.
+    assert_eq!(line(900_000), []);
+}
+
 /// The output of a quick command comes in one line of more than a megabyte.
 #[test]
 fn large_output_comes_whole_and_in_bounded_events() {

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{Conversation, MESSAGE_MAX_BYTES, Phase, not_understood};
 use crate::codex::wire::{
     DeltaParams, ErrorParams, Incoming, Item, ItemParams, PlanParams, StepStatus, TokenUsageParams,
-    TurnParams, WarningParams,
+    TurnParams, WarningParams, has_too_many_values,
 };
 use crate::codex::{failure, items, requests};
 use crate::event::{AgentEvent, OutputPlace, OutputStream, PlanStep, PlanStepState, TokenCount};
@@ -19,6 +19,9 @@ impl Conversation {
     pub(in crate::codex) fn on_line(&mut self, line: &[u8]) {
         if line.trim_ascii().is_empty() {
             return;
+        }
+        if has_too_many_values(line) {
+            return self.give_up("Codex sent a message of more than a million values".to_owned());
         }
         let Ok(incoming) = serde_json::from_slice::<Incoming>(line) else {
             // Something else wrote to our pipe, for instance a wrapper script.
