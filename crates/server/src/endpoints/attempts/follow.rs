@@ -15,7 +15,8 @@ use tokio::sync::watch;
 use crate::plane::Plane;
 use crate::view;
 
-const BATCH: u32 = 500;
+/// Few enough that a log full of the largest events costs little memory for each follower.
+const BATCH: u32 = 100;
 /// How often it looks without a signal: another server may have written to the same database.
 const POLL: Duration = Duration::from_secs(2);
 
