@@ -286,6 +286,8 @@ async fn write_files(
     commit: &CommitId,
 ) -> Result<(), GitError> {
     let call = in_tree(git, "write the files of the commit", git_dir, tree, commit);
+    // Writing hundreds of files is mostly waiting for the file system: as many processes as there are processors, from 100 files on.
+    let call = call.args(["-c", "checkout.workers=0"]);
     call.args(["read-tree", "--reset", "-u", "--no-recurse-submodules"])
         .arg(commit.as_str())
         .success()

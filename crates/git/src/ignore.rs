@@ -15,7 +15,14 @@ pub(crate) struct Rules {
     /// Length of the folder's path with its slash: rules see paths relative to their folder.
     prefix: usize,
     patterns: Vec<Pattern>,
+    /// Of all files that count here, this and those above.
+    text_bytes: usize,
 }
+
+/// Rules that count for one folder; people write some kilobytes. All of a chain are in memory at once and are compared with every path.
+const TEXT_LIMIT_BYTES: usize = 1 << 20;
+/// Comparisons of bytes for one path, at least ten times what it takes with rules that people write.
+const STEPS_FOR_ONE_PATH: usize = 1_000_000;
 
 #[derive(Debug)]
 struct Pattern {
@@ -29,30 +36,37 @@ struct Pattern {
 }
 
 impl Rules {
-    /// The rules for a folder that has a `.gitignore`. `folder` is relative to the root, without a slash at its end.
-    pub(crate) fn below(parent: &Arc<Rules>, folder: &[u8], content: &[u8]) -> Arc<Rules> {
+    /// The rules for a folder that has a `.gitignore`; none if these are too many. `folder` is relative to the root, without a slash at its
+    /// end.
+    pub(crate) fn below(parent: &Arc<Rules>, folder: &[u8], content: &[u8]) -> Option<Arc<Rules>> {
+        let text_bytes = parent.text_bytes + content.len();
+        if text_bytes > TEXT_LIMIT_BYTES {
+            return None;
+        }
         let prefix = if folder.is_empty() {
             0
         } else {
             folder.len() + 1
         };
-        Arc::new(Self {
+        Some(Arc::new(Self {
             parent: Some(Arc::clone(parent)),
             prefix,
             patterns: parse(content),
-        })
+            text_bytes,
+        }))
     }
 
     /// Whether the rules name this path itself. That of a folder which is ignored covers all in it, which is for the caller to know.
     pub(crate) fn ignore(&self, path: &[u8], is_folder: bool) -> bool {
         let mut rules = Some(self);
+        let mut steps_left = STEPS_FOR_ONE_PATH;
         while let Some(here) = rules {
             let relative = &path[here.prefix.min(path.len())..];
             if let Some(pattern) = here
                 .patterns
                 .iter()
                 .rev()
-                .find(|pattern| pattern.matches(relative, is_folder))
+                .find(|pattern| pattern.matches(relative, is_folder, &mut steps_left))
             {
                 return !pattern.negated;
             }
@@ -63,7 +77,8 @@ impl Rules {
 }
 
 impl Pattern {
-    fn matches(&self, relative: &[u8], is_folder: bool) -> bool {
+    /// Nothing matches when no steps are left.
+    fn matches(&self, relative: &[u8], is_folder: bool, steps_left: &mut usize) -> bool {
         if self.folders_only && !is_folder {
             return false;
         }
@@ -72,22 +87,22 @@ impl Pattern {
                 .rsplit(|&byte| byte == b'/')
                 .next()
                 .unwrap_or(relative);
-            return self.matches_text(name, false);
+            return self.matches_text(name, false, steps_left);
         }
-        self.matches_text(relative, true)
+        self.matches_text(relative, true, steps_left)
     }
 
-    fn matches_text(&self, text: &[u8], pathname: bool) -> bool {
+    fn matches_text(&self, text: &[u8], pathname: bool, steps_left: &mut usize) -> bool {
         if self.literal == self.text.len() {
             return text == self.text;
         }
         let (start, rest) = self.text.split_at(self.literal);
         if !pathname {
-            return wildmatch(&self.text, text, false);
+            return wildmatch(&self.text, text, false, steps_left);
         }
         // Like git: after the literal beginning the rest is a pattern of its own, so `a**/b` has its stars at the beginning.
         text.strip_prefix(start)
-            .is_some_and(|tail| wildmatch(rest, tail, true))
+            .is_some_and(|tail| wildmatch(rest, tail, true, steps_left))
     }
 }
 

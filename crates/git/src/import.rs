@@ -5,6 +5,8 @@ use crate::summary::FileMode;
 use std::io::Write;
 use tokio::sync::mpsc;
 
+const CHUNK_BYTES: usize = 1 << 20;
+
 /// One difference between the base and the working tree.
 #[derive(Debug)]
 pub(crate) enum Change {
@@ -79,6 +81,10 @@ impl Importer {
             }
         }
         for change in changes {
+            // All paths at once, written for git, would take several times the memory of the paths themselves.
+            if text.len() > CHUNK_BYTES {
+                self.send(std::mem::take(&mut text))?;
+            }
             match change {
                 Change::Delete { .. } => {}
                 Change::File { path, mode, mark } => {

@@ -9,6 +9,8 @@ use std::path::Path;
 
 /// git's own limit, and the kernel's.
 pub(crate) const PATH_LIMIT_BYTES: usize = 4095;
+/// Of all names in one folder: they are held in memory to be sorted.
+pub(crate) const NAMES_LIMIT_BYTES: usize = 64 << 20;
 
 const FOLDER: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
@@ -81,12 +83,20 @@ pub(crate) fn open_subfolder(folder: impl AsFd, name: &[u8]) -> io::Result<Owned
 }
 
 /// Names in a folder, sorted, without `.` and `..`; at most `limit`, one more tells that there are more.
+///
+/// # Errors
+/// The folder cannot be read, or its names together are more than anybody needs ([`io::ErrorKind::FileTooLarge`]).
 pub(crate) fn names_in(folder: impl AsFd, limit: usize) -> io::Result<Vec<Vec<u8>>> {
     let mut names = Vec::new();
+    let mut bytes = 0;
     for entry in Dir::read_from(folder)? {
         let entry = entry?;
         let name = entry.file_name().to_bytes();
         if !matches!(name, b"." | b"..") {
+            bytes += name.len();
+            if bytes > NAMES_LIMIT_BYTES {
+                return Err(io::ErrorKind::FileTooLarge.into());
+            }
             names.push(name.to_vec());
             if names.len() > limit {
                 break;

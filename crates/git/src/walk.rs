@@ -1,5 +1,6 @@
 //! Our own walk over the agent's working tree. Git is given bytes, never a path into it.
 
+mod bounds;
 mod gitlinks;
 mod refused;
 mod report;
@@ -10,7 +11,7 @@ use crate::base::{Base, Hints};
 use crate::ignore::Rules;
 use crate::import::{Change, Importer};
 use crate::summary::FileMode;
-use crate::tree_dir::{Content, PATH_LIMIT_BYTES, TreeRoot};
+use crate::tree_dir::{Content, NAMES_LIMIT_BYTES, PATH_LIMIT_BYTES, TreeRoot};
 use crate::tree_dir::{
     file_type, join, make_readable, names_in, open_subfolder, read_in, read_link_in, stat_in,
 };
@@ -19,7 +20,7 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{FileType, Stat};
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 const IGNORE_FILE_BYTES: u64 = 1024 * 1024;
@@ -52,6 +53,8 @@ pub(crate) fn walk(input: &WalkInput<'_>, importer: &mut Importer) -> Result<Wal
         changes: Vec::new(),
         warnings: Vec::new(),
         pending: Vec::new(),
+        pending_bytes: 0,
+        least_patch_bytes: 0,
         entries: 0,
         read_bytes: 0,
     };
@@ -64,6 +67,7 @@ pub(crate) fn walk(input: &WalkInput<'_>, importer: &mut Importer) -> Result<Wal
     let root = input.root.open_folder(b"").map_err(WalkError::Root)?;
     walk.folder(start, root)?;
     while let Some(pending) = walk.pending.pop() {
+        walk.pending_bytes -= pending.path.len();
         match input.root.open_folder(&pending.path) {
             Ok(folder) => walk.folder(pending, folder)?,
             Err(fault) if is_gone(&fault) => {}
@@ -98,6 +102,9 @@ struct Walk<'a> {
     changes: Vec<Change>,
     warnings: Vec<Warning>,
     pending: Vec<Pending>,
+    pending_bytes: usize,
+    /// What the patch of the new files found so far has at least.
+    least_patch_bytes: usize,
     entries: u64,
     read_bytes: u64,
 }
@@ -114,9 +121,18 @@ fn is_gone(fault: &io::Error) -> bool {
 impl Walk<'_> {
     fn folder(&mut self, here: Pending, folder: OwnedFd) -> Result<(), WalkError> {
         let room = self.input.limits.max_entries.saturating_sub(self.entries);
-        let Ok(names) = names_in(&folder, usize::try_from(room).unwrap_or(usize::MAX)) else {
-            self.unreadable_folder(&here.path);
-            return Ok(());
+        let names = match names_in(&folder, usize::try_from(room).unwrap_or(usize::MAX)) {
+            Ok(names) => names,
+            Err(fault) if fault.kind() == io::ErrorKind::FileTooLarge => {
+                return Err(WalkError::TooMuch {
+                    limit_bytes: NAMES_LIMIT_BYTES as u64,
+                    at: here.path,
+                });
+            }
+            Err(_) => {
+                self.unreadable_folder(&here.path);
+                return Ok(());
+            }
         };
         let Pending {
             path,
@@ -126,8 +142,18 @@ impl Walk<'_> {
         if names.iter().any(|name| name == b".gitignore") {
             // A symlink is not followed, as git does not either.
             match read_in(&folder, b".gitignore", IGNORE_FILE_BYTES) {
-                Ok(Content::Bytes(content)) => rules = Rules::below(&rules, &path, &content),
-                Ok(Content::NotAFile | Content::TooLarge { .. }) | Err(_) => {}
+                Ok(Content::Bytes(content)) => match Rules::below(&rules, &path, &content) {
+                    Some(below) => rules = below,
+                    None => self.warn(Warning::IgnoreRules {
+                        path: join(&path, b".gitignore"),
+                    }),
+                },
+                Ok(Content::TooLarge { .. }) => {
+                    self.warn(Warning::IgnoreRules {
+                        path: join(&path, b".gitignore"),
+                    });
+                }
+                Ok(Content::NotAFile) | Err(_) => {}
             }
         }
         for name in names {
@@ -141,23 +167,6 @@ impl Walk<'_> {
                 ignored,
             };
             self.entry(&entry)?;
-        }
-        Ok(())
-    }
-
-    fn check_limits(&self) -> Result<(), WalkError> {
-        if self.entries > self.input.limits.max_entries {
-            return Err(WalkError::TooManyEntries {
-                limit: self.input.limits.max_entries,
-            });
-        }
-        if self.input.given_up.load(Ordering::Relaxed) {
-            return Err(WalkError::GivenUp);
-        }
-        if Instant::now() > self.input.give_up_at {
-            return Err(WalkError::TimedOut {
-                limit_ms: self.input.limits.time.as_millis(),
-            });
         }
         Ok(())
     }
@@ -238,6 +247,7 @@ impl Walk<'_> {
             self.unreadable_folder(&entry.path);
             return Ok(());
         }
+        self.count_pending(&entry.path)?;
         self.pending.push(Pending {
             path: entry.path.clone(),
             rules: Arc::clone(entry.rules),
@@ -255,7 +265,7 @@ impl Walk<'_> {
                 }
             }
             None if self.is_ignored(entry, false) => return Ok(()),
-            None => {}
+            None => self.count_new(&entry.path)?,
         }
         let read = match kind {
             FileType::Symlink => read_link_in(entry.folder, &entry.name).map(Content::Bytes),

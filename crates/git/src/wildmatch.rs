@@ -5,8 +5,13 @@ use std::collections::HashSet;
 /// Patterns with more stars than this match nothing: no person writes them.
 const STARS_ALLOWED: usize = 64;
 
-/// Whether the whole text matches. With `pathname`, `*`, `?` and sets do not match a slash, and `**` between slashes does.
-pub(crate) fn wildmatch(pattern: &[u8], text: &[u8], pathname: bool) -> bool {
+/// Whether the whole text matches; no when `steps_left` are used up. With `pathname`, `*`, `?` and sets do not match a slash, and `**` between slashes does.
+pub(crate) fn wildmatch(
+    pattern: &[u8],
+    text: &[u8],
+    pathname: bool,
+    steps_left: &mut usize,
+) -> bool {
     if pattern.iter().filter(|&&byte| byte == b'*').count() > STARS_ALLOWED {
         return false;
     }
@@ -15,6 +20,7 @@ pub(crate) fn wildmatch(pattern: &[u8], text: &[u8], pathname: bool) -> bool {
         text,
         pathname,
         failed: HashSet::new(),
+        steps_left,
     }
     .matches(0, 0)
 }
@@ -25,6 +31,8 @@ struct Matcher<'a> {
     pathname: bool,
     /// Positions in pattern and text from which there is no match.
     failed: HashSet<(usize, usize)>,
+    /// Memory alone is not enough: thousands of patterns with long literal parts would keep one path busy for minutes.
+    steps_left: &'a mut usize,
 }
 
 impl Matcher<'_> {
@@ -34,6 +42,9 @@ impl Matcher<'_> {
 
     fn matches(&mut self, mut p: usize, mut t: usize) -> bool {
         while let Some(wanted) = self.pattern_at(p) {
+            if !self.step() {
+                return false;
+            }
             if wanted == b'*' {
                 match self.star(p, t) {
                     Star::Decided(answer) => return answer,
@@ -68,6 +79,13 @@ impl Matcher<'_> {
         t == self.text.len()
     }
 
+    /// Whether there is a step left; takes it.
+    fn step(&mut self) -> bool {
+        let left = self.steps_left.checked_sub(1);
+        *self.steps_left = left.unwrap_or(0);
+        left.is_some()
+    }
+
     fn star(&mut self, start: usize, t: usize) -> Star {
         let mut p = start + 1;
         while self.pattern_at(p) == Some(b'*') {
@@ -96,6 +114,9 @@ impl Matcher<'_> {
             };
         }
         for at in t..self.text.len() {
+            if !self.step() {
+                break;
+            }
             if self.attempt(p, at) {
                 return Star::Decided(true);
             }

@@ -139,7 +139,8 @@ fn we_say(files: &[String], ignores: &[(String, String)]) -> Vec<String> {
         let mut folder = String::new();
         for part in file.split('/') {
             if let Some((_, content)) = ignores.iter().find(|(place, _)| *place == folder) {
-                rules = Rules::below(&rules, folder.as_bytes(), content.as_bytes());
+                rules = Rules::below(&rules, folder.as_bytes(), content.as_bytes())
+                    .expect("not too many rules");
             }
             let path = if folder.is_empty() {
                 part.to_owned()
@@ -191,12 +192,30 @@ fn answers_are_those_of_git() {
 
 #[test]
 fn a_hostile_pattern_takes_no_time() {
-    let rules = Rules::below(&Arc::default(), b"", "a*".repeat(60).as_bytes());
+    let ignores = |patterns: &str, path: &str| {
+        let rules = Rules::below(&Arc::default(), b"", patterns.as_bytes());
+        rules
+            .expect("not too many rules")
+            .ignore(path.as_bytes(), false)
+    };
     let started = std::time::Instant::now();
-    assert!(!rules.ignore(&[b"a".repeat(200).as_slice(), b"b/c"].concat(), false));
-    assert!(
-        !Rules::below(&Arc::default(), b"", "**/a".repeat(30).as_bytes())
-            .ignore("a/".repeat(1500).as_bytes(), false)
-    );
-    assert!(started.elapsed().as_secs() < 5, "{:?}", started.elapsed());
+    let aaa = "a".repeat(200);
+    assert!(!ignores(&"a*".repeat(60), &format!("{aaa}b/c")));
+    assert!(!ignores(&"**/a".repeat(30), &"a/".repeat(1500)));
+    // Each line alone is harmless.
+    let lines = format!("{}{aaa}b\n", "*a".repeat(60)).repeat(3000);
+    assert!(!ignores(&lines, &aaa.repeat(20)));
+    assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
+}
+
+#[test]
+fn rules_of_a_chain_of_folders_have_a_limit() {
+    let mut rules: Arc<Rules> = Arc::default();
+    let content = b"name\n".repeat(60_000);
+    for folder in ["", "a", "a/b"] {
+        rules = Rules::below(&rules, folder.as_bytes(), &content).expect("still few enough");
+    }
+    assert!(Rules::below(&rules, b"a/b/c", &content).is_none());
+    // Those beside it are not counted.
+    assert!(Rules::below(&Arc::default(), b"b", &content).is_some());
 }

@@ -61,6 +61,10 @@ pub enum Warning {
     },
     /// The agent's own index could not be read: ignored files that it added by force are missing.
     AgentIndex,
+    /// This `.gitignore` has more rules than are followed: what it names is in the diff.
+    IgnoreRules {
+        path: Vec<u8>,
+    },
 }
 
 impl fmt::Display for Warning {
@@ -104,6 +108,11 @@ impl fmt::Display for Warning {
                 f,
                 "the agent's git index could not be read; ignored files that it added are left out"
             ),
+            Self::IgnoreRules { path } => write!(
+                f,
+                "{} has too many rules; what it names is not left out",
+                path.escape_ascii()
+            ),
         }
     }
 }
@@ -117,7 +126,7 @@ pub enum WalkError {
         "the working tree has more than {limit} files and folders; name what is generated in .gitignore"
     )]
     TooManyEntries { limit: u64 },
-    #[error("the changed files have more than {limit_bytes} bytes together (reached at {}); name what is generated in .gitignore", .at.escape_ascii())]
+    #[error("the changed files, or their names, have more than {limit_bytes} bytes together (reached at {}); name what is generated in .gitignore", .at.escape_ascii())]
     TooMuch { limit_bytes: u64, at: Vec<u8> },
     #[error("reading the working tree took longer than {limit_ms} ms")]
     TimedOut { limit_ms: u128 },

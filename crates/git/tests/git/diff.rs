@@ -1,6 +1,6 @@
 use crate::checkout::upstream;
 use crate::fixture::{World, git_fed, git_in, put};
-use outwork_git::{ChangeKind, DiffLimits, FileMode};
+use outwork_git::{ChangeKind, DiffError, DiffLimits, FileMode, WalkError, Warning};
 use std::fs;
 
 #[tokio::test]
@@ -47,6 +47,55 @@ async fn changes_right_after_the_checkout_are_seen() {
 }
 
 #[tokio::test]
+async fn names_alone_can_be_too_much() {
+    let world = upstream();
+    let checkout = world.checkout("tree", &world.head()).await;
+    let folder = ["n".repeat(250).as_str(); 14].join("/");
+    for n in 0..20 {
+        put(checkout.directory(), &format!("{folder}/{n}"), "");
+    }
+    let limits = |max_patch_bytes| DiffLimits {
+        max_patch_bytes,
+        ..DiffLimits::default()
+    };
+    let diff = checkout.diff(&DiffLimits::default()).await.expect("a diff");
+    // Told by the walk, before git has to hold them.
+    let error = checkout.diff(&limits(20 * 2 * 3500)).await.unwrap_err();
+    assert!(
+        matches!(error, DiffError::Walk(WalkError::TooMuch { .. })),
+        "{error:?}"
+    );
+    // Nothing that would fit is refused there.
+    let error = checkout.diff(&limits(diff.patch.len())).await.unwrap_err();
+    assert!(
+        matches!(error, DiffError::PatchTooLarge { .. }),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn too_many_rules_hide_nothing() {
+    let world = upstream();
+    let checkout = world.checkout("tree", &world.head()).await;
+    put(checkout.directory(), "a/.gitignore", "x\n".repeat(1 << 18));
+    put(
+        checkout.directory(),
+        "a/b/.gitignore",
+        "y\n".repeat(1 << 19),
+    );
+    put(checkout.directory(), "a/x", "");
+    put(checkout.directory(), "a/b/y", "");
+    let diff = checkout.diff(&DiffLimits::default()).await.expect("a diff");
+    let paths: Vec<&[u8]> = diff.files.iter().map(|file| file.path.as_slice()).collect();
+    assert_eq!(
+        paths,
+        [b"a/.gitignore".as_slice(), b"a/b/.gitignore", b"a/b/y"]
+    );
+    let path = b"a/b/.gitignore".to_vec();
+    assert_eq!(diff.warnings, [Warning::IgnoreRules { path }]);
+}
+
+#[tokio::test]
 async fn limits_are_named() {
     let world = upstream();
     let checkout = world.checkout("tree", &world.head()).await;
@@ -89,7 +138,7 @@ async fn limits_are_named() {
             .contains("more than 3 files")
     );
     let limits = DiffLimits {
-        max_patch_bytes: 100,
+        max_patch_bytes: 300,
         ..DiffLimits::default()
     };
     assert!(
@@ -98,7 +147,7 @@ async fn limits_are_named() {
             .await
             .expect_err("too large")
             .to_string()
-            .contains("larger than 100 bytes")
+            .contains("larger than 300 bytes")
     );
     // None of the failures stands in the way of the next diff.
     assert_eq!(
