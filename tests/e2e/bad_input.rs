@@ -278,6 +278,24 @@ fn a_dead_server_and_a_wrong_token() {
 }
 
 #[test]
+fn a_worker_with_a_wrong_token() {
+    let (outwork, _repository) = ready();
+    let dir = scratch();
+    let file = dir.path().join("token");
+    for (token, says) in [
+        (outwork.token.as_str(), "a token for people"),
+        ("ow_w_nonsense", "no token of this server"),
+    ] {
+        fs::write(&file, token).expect("written");
+        let mut command = crate::harness::outwork();
+        command.args(["worker", "--url", &outwork.url, "--data-dir"]);
+        command.arg(dir.path().join("data"));
+        let done = Done::of(command.arg("--token-file").arg(&file).output());
+        refused(done, 4, says);
+    }
+}
+
+#[test]
 fn a_second_server_on_the_same_data_directory() {
     let (outwork, _repository) = ready();
     let data = outwork.dir.path().join("data");

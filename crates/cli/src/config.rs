@@ -82,7 +82,9 @@ pub fn token(url: &str, variables: &Variables, files: &ConfigFiles) -> Result<To
 /// Reads a token from `place`.
 pub fn parse_token(text: &str, place: &str) -> Result<Token, CliError> {
     Token::parse(text).map_err(|error| {
-        CliError::new(Kind::SignedOut, format!("{place} holds no token")).source(error)
+        CliError::new(Kind::SignedOut, format!("{place} holds no token"))
+            .source(error)
+            .hint("copy all of it, on one line, as the server gave it")
     })
 }
 

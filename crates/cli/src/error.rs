@@ -166,8 +166,16 @@ impl From<ClientError> for CliError {
             ClientError::Problem(problem) => refused(*problem),
             ClientError::Unreachable { ref url, .. } => {
                 let message = format!("the server at {url} cannot be reached");
-                let hint = "start it with `outwork up`, or name another with --url or OUTWORK_URL";
+                let is_https = url.starts_with("https://");
                 let cause = deepest(error);
+                let hint = match is_https && cause.contains("InvalidContentType") {
+                    true => {
+                        "what answers there does not speak https; write the address with http://"
+                    }
+                    false => {
+                        "start it with `outwork up`, or name another with --url or OUTWORK_URL"
+                    }
+                };
                 Self::new(Kind::Unreachable, message)
                     .hint(hint)
                     .source(cause)

@@ -29,7 +29,7 @@ pub fn after_colon(sentence: &str) -> String {
     }
     let sentence = sentence.strip_suffix('.').unwrap_or(sentence);
     let word = sentence.split([' ', ',', ':']).next().unwrap_or("");
-    let is_name = word == "Outwork" || word.chars().skip(1).any(|c| !c.is_lowercase() && c != '\'');
+    let is_name = word == "Outwork" || word.chars().skip(1).any(char::is_uppercase);
     let mut chars = sentence.chars();
     match chars.next() {
         Some(first) if !is_name => first.to_lowercase().chain(chars).collect(),
@@ -67,7 +67,7 @@ mod tests {
             ("PostgreSQL is away.", "PostgreSQL is away"),
             ("Free some space. Then try.", "Free some space. Then try."),
             ("It's so", "it's so"),
-            ("task_1 runs", "task_1 runs"),
+            ("Task_1 runs", "task_1 runs"),
             ("`x` is empty.", "`x` is empty"),
             ("", ""),
         ] {

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
+use outwork_cli::ExitStatus;
 use outwork_cli::phrase::after_colon;
 
 /// A message, what to do about it, and the cause.
@@ -10,6 +11,7 @@ use outwork_cli::phrase::after_colon;
 pub(crate) struct Failure {
     message: String,
     hint: Option<String>,
+    exit: ExitStatus,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -18,6 +20,7 @@ impl Failure {
         Self {
             message: message.into(),
             hint: None,
+            exit: ExitStatus::Failed,
             source: None,
         }
     }
@@ -26,6 +29,18 @@ impl Failure {
     pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// The same, for who has no good token.
+    #[must_use]
+    pub(crate) fn signed_out(mut self) -> Self {
+        self.exit = ExitStatus::SignedOut;
+        self
+    }
+
+    /// How the process ends.
+    pub(crate) fn exit_status(&self) -> ExitStatus {
+        self.exit
     }
 
     /// `error: …`, the causes, `hint: …`: as the other commands print it.
@@ -65,6 +80,7 @@ impl<T, E: Into<Box<dyn Error + Send + Sync>>> FailureExt<T> for Result<T, E> {
         self.map_err(|error| Failure {
             message: message.into(),
             hint: None,
+            exit: ExitStatus::Failed,
             source: Some(error.into()),
         })
     }

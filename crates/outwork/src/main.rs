@@ -99,7 +99,7 @@ fn service(run: impl Future<Output = Result<(), Failure>>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("{}", failure.report());
-            ExitCode::FAILURE
+            failure.exit_status().into()
         }
     }
 }

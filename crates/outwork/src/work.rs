@@ -1,10 +1,11 @@
 //! `outwork worker`, and the worker inside `outwork up`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use outwork_api::client::{Client, HttpWorkerApi, Token};
+use outwork_api::problem::Code;
 use outwork_api::worker::WorkerApi;
 use outwork_worker::{GitProgram, Timing, Worker, WorkerConfig, WorkerHandle};
 use tokio_util::sync::CancellationToken;
@@ -76,6 +77,7 @@ pub(crate) async fn worker(args: WorkArgs, url: Option<String>) -> Result<(), Fa
     let client = Client::new(&url, token)
         .failure(format!("{url} is not a server's address"))
         .hint("It looks like http://HOST:7420.")?;
+    let is_there = check_token(&client, &args.token_file).await?;
     let api = HttpWorkerApi::new(client);
     let name = args.name.unwrap_or_else(system::host_name);
     let agents_dir = args.agents_dir.unwrap_or_else(|| data_dir.join("agents"));
@@ -96,6 +98,9 @@ pub(crate) async fn worker(args: WorkArgs, url: Option<String>) -> Result<(), Fa
             "Worker {name} works for {url} ({} attempts at once).",
             args.slots
         );
+        if !is_there {
+            println!("The server cannot be reached yet; the worker goes on trying.");
+        }
     }
     system::stop_signal().await?;
     tracing::info!(
@@ -103,6 +108,29 @@ pub(crate) async fn worker(args: WorkArgs, url: Option<String>) -> Result<(), Fa
         DRAIN_GRACE.as_secs()
     );
     stop(working).await
+}
+
+/// Whether the server is there. A token that it will never take is an error now: a worker goes on
+/// trying for as long as it runs.
+async fn check_token(client: &Client, file: &Path) -> Result<bool, Failure> {
+    const HINT: &str = "Copy worker.token from the server's data directory.";
+    let wrong = |what: &str| {
+        Failure::new(format!("{} holds {what}", file.display()))
+            .with_hint(HINT)
+            .signed_out()
+    };
+    match client.me().await {
+        Ok(me) if me.kind == "worker" => Ok(true),
+        Ok(_) => Err(wrong("a token for people, not one for workers")),
+        Err(error) => match error.problem() {
+            Some(problem) if problem.is(Code::Unauthorized) => {
+                Err(wrong("no token of this server"))
+            }
+            // The worker's own calls tell more.
+            Some(_) => Ok(true),
+            None => Ok(false),
+        },
+    }
 }
 
 /// Starts a worker on that control plane.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use outwork_api::Secret;
-use outwork_api::client::Client;
+use outwork_api::client::{Client, ClientError};
 use outwork_api::settings::{Model, NewModel};
 
 use crate::error::CliError;
@@ -36,6 +36,9 @@ pub struct ModelSetArgs {
     /// A file that holds the key; `-` for standard input; the key that is set stays when left out
     #[arg(long, value_name = "FILE")]
     pub key_file: Option<PathBuf>,
+    /// The model needs no key; forget the one that is set
+    #[arg(long, conflicts_with = "key_file")]
+    pub no_key: bool,
     /// How many tokens a conversation may have [default: as it is set, or 128000]
     #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u64).range(1..))]
     pub context_window: Option<u64>,
@@ -70,15 +73,16 @@ pub(crate) async fn run(command: ModelCommand, session: &mut Session) -> Result<
                 base_url,
                 name,
                 key_file,
+                no_key,
                 context_window,
                 json,
             } = args;
             let api_key = match key_file {
                 Some(path) => Some(read_key(session, &path).await?),
-                None => None,
+                None => no_key.then(String::new),
             };
             let model = completed(&client, base_url, name, api_key, context_window).await?;
-            let model = client.set_model(&model).await?;
+            let model = client.set_model(&model).await.map_err(key_advice)?;
             warn_of_plain_text(session, &model);
             show(session, &model, json)
         }
@@ -93,6 +97,21 @@ pub(crate) async fn run(command: ModelCommand, session: &mut Session) -> Result<
             session.out.note("no model is set now");
             Ok(())
         }
+    }
+}
+
+/// A key that is set is not sent to another server than it was given for.
+fn key_advice(error: ClientError) -> CliError {
+    let is_key = error.problem().is_some_and(|problem| {
+        problem
+            .errors
+            .iter()
+            .any(|field| field.pointer == "/api_key")
+    });
+    let error = CliError::from(error);
+    match is_key {
+        true => error.hint("give it with --key-file, or --no-key for a model without one"),
+        false => error,
     }
 }
 
@@ -164,7 +183,7 @@ async fn read_key(session: &mut Session, path: &std::path::Path) -> Result<Strin
     let key = String::from_utf8_lossy(&bytes).trim().to_owned();
     match key.is_empty() {
         true => Err(CliError::usage("the key file is empty")
-            .hint("a model without a key needs no --key-file")),
+            .hint("for a model without a key, give --no-key")),
         false => Ok(key),
     }
 }

@@ -145,6 +145,7 @@ pub(crate) fn failure_lines(failure: &Failure) -> Vec<String> {
         message,
         hint,
     } = failure;
+    let message = phrase::after_colon(message);
     let mut lines = message.lines();
     let first = lines.next().unwrap_or("");
     let mut shown = vec![format!("{}: {}", plain(code), plain(first))];
