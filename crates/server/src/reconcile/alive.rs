@@ -19,8 +19,9 @@ pub(super) fn every(lease: Duration) -> Duration {
     (lease / 6).min(LONGEST)
 }
 
-/// Comes before anything is reaped, at the start and ever after.
-pub(crate) async fn pass(plane: &Plane) -> Result<(), StoreError> {
+/// Comes before anything is reaped, at the start and ever after. Gives the time up to which workers could be heard: what follows in the same
+/// pass must not look at the clock again, because the database may have stood still meanwhile.
+pub(crate) async fn pass(plane: &Plane) -> Result<Timestamp, StoreError> {
     let every = every(plane.limits.lease);
     let now = plane.now();
     let away = plane
@@ -35,12 +36,10 @@ pub(crate) async fn pass(plane: &Plane) -> Result<(), StoreError> {
             leases,
             "no server could work for a while; leases were extended by that time"
         );
-        Ok(())
     } else if away >= every {
-        plane.store.mark_alive(now).await
-    } else {
-        Ok(())
+        plane.store.mark_alive(now).await?;
     }
+    Ok(now)
 }
 
 /// A clock that does not begin before a server was last alive: what was queued or leased then would wait until the clock is there again.

@@ -16,9 +16,8 @@ pub(super) fn every(lease: Duration) -> Duration {
 
 pub(super) async fn pass(plane: &Plane) -> Result<(), StoreError> {
     // In one pass with the reaping, so that nothing is reaped for a time when nobody could be heard.
-    alive::pass(plane).await?;
+    let now = alive::pass(plane).await?;
     loop {
-        let now = plane.now();
         // Asking first is a read; reaping is a write.
         if plane
             .store

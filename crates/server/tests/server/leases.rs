@@ -239,6 +239,8 @@ async fn a_server_that_was_stopped_or_without_its_database_takes_no_lease_away()
     // Ten times the lease, in which nobody could be heard; then the reaper is the first to run.
     rig.stand_still(Duration::from_secs(300)).await;
     rig.stand_still(Duration::from_secs(300)).await;
+    // The same in the middle of its work.
+    rig.hesitate(Duration::from_secs(300)).await;
     assert_eq!(worker.heartbeat(&[&claim]).await, ["run"]);
     // The lease is longer by that time only.
     rig.pass(Duration::from_secs(31)).await;

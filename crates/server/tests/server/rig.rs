@@ -30,11 +30,15 @@ use http::Client;
 const START_MS: i64 = 1_795_186_420_000;
 
 /// A clock that stands still until it is told to go on.
-pub struct ManualClock(AtomicI64);
+pub struct ManualClock {
+    now_ms: AtomicI64,
+    /// How far it goes on once it was looked at.
+    then_ms: AtomicI64,
+}
 
 impl ManualClock {
     fn go_on(&self, by_ms: i64) {
-        self.0.fetch_add(by_ms, Ordering::SeqCst);
+        self.now_ms.fetch_add(by_ms, Ordering::SeqCst);
     }
 }
 
@@ -44,7 +48,8 @@ fn millis(time: Duration) -> i64 {
 
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
+        let then_ms = self.then_ms.swap(0, Ordering::SeqCst);
+        Timestamp::from_millis(self.now_ms.fetch_add(then_ms, Ordering::SeqCst))
     }
 }
 
@@ -102,7 +107,10 @@ impl Rig {
     pub async fn start_with(setting: Setting) -> Self {
         log::capture();
         let directory = TempDir::new().expect("a temporary directory");
-        let clock = Arc::new(ManualClock(AtomicI64::new(START_MS)));
+        let clock = Arc::new(ManualClock {
+            now_ms: AtomicI64::new(START_MS),
+            then_ms: AtomicI64::new(0),
+        });
         let (user_token, user) = token(PrincipalKind::User, 1, 1);
         let (worker_token, worker) = token(PrincipalKind::Worker, 1, 2);
         let free_bytes = Arc::new(AtomicU64::new(u64::MAX));
@@ -196,6 +204,17 @@ impl Rig {
         self.store.mark_alive(then).await.expect("the store works");
         self.clock.go_on(millis(time));
         self.server.reconcile();
+    }
+
+    /// Lets time pass while the reaper, which is the only one to look at the clock by itself, is at work, and waits until it has noticed.
+    pub async fn hesitate(&self, time: Duration) {
+        let begun = self.clock.now();
+        self.clock.then_ms.store(millis(time), Ordering::SeqCst);
+        until(
+            async || self.store.last_alive().await.expect("the store works"),
+            |alive_at| alive_at.is_some_and(|alive_at| alive_at >= begun + time),
+        )
+        .await;
     }
 
     /// Lets time pass in which the server does nothing, and waits until it has noticed.
