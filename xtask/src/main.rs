@@ -19,7 +19,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("outwork-git", &[]),
     ("outwork-store", &["outwork-domain"]),
     ("outwork-api", &["outwork-domain"]),
-    ("outwork-agents", &["outwork-domain"]),
+    ("outwork-agents", &[]),
     (
         "outwork-server",
         &[
