@@ -39,8 +39,8 @@ impl Store {
         row.map_or(Ok(None), |row| row.opt_time("visible_at"))
     }
 
-    /// Gives all that is held `by` more time, because no server ran that long: lease, deadline
-    /// of the step, and the grace of a cancel. Says how many attempts that are.
+    /// Gives all that has not ended `by` more time, because no server ran that long: leases,
+    /// deadlines, and the grace of a cancel. Says how many attempts that are.
     pub async fn extend_leases(&self, by: Duration, now: Timestamp) -> Result<u64, StoreError> {
         self.write(Extend { by, now }).await
     }
@@ -108,10 +108,11 @@ impl Write for Extend {
     type Output = u64;
 
     async fn apply(&self, tx: &mut Tx<'_>) -> Result<u64, StoreError> {
-        // Every term of a held attempt's `due_at` moves, so it moves as far.
+        // Every term of `due_at` moves, so it moves as far. What waits for a worker or for an
+        // answer could get neither while the server was away.
         const EXTEND: &str = "UPDATE attempts SET lease_until = lease_until + $1, \
              deadline_at = deadline_at + $1, due_at = due_at + $1, \
-             cancel_since = cancel_since + $1 WHERE state = 'held'";
+             cancel_since = cancel_since + $1 WHERE due_at IS NOT NULL";
         let by = i64::try_from(self.by.as_millis()).unwrap_or(i64::MAX);
         let extended = tx.execute(EXTEND, values![by]).await?;
         mark(tx, self.now).await?;
