@@ -17,7 +17,7 @@ pub(crate) const LOCAL_LIMIT: Duration = Duration::from_secs(120);
 /// A call of git that did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum GitError {
-    #[error("git cannot be started from {program}; install git 2.41 or newer, or name its path")]
+    #[error("git cannot be started from {program}; install git 2.39 or newer, or name its path")]
     Start { program: String, source: io::Error },
     #[error("git took longer than {limit_ms} ms to {operation} and was stopped")]
     TimedOut {

@@ -121,8 +121,8 @@ async fn git(config: &WorkerConfig) -> Check {
     };
     match version {
         Ok(version) if is_new_enough(&version) => Check::good(NAME, version),
-        Ok(version) => Check::bad(NAME, version, "Install git 2.41 or newer."),
-        Err(error) => Check::bad(NAME, chain(&error), "Install git 2.41 or newer."),
+        Ok(version) => Check::bad(NAME, version, "Install git 2.39 or newer."),
+        Err(error) => Check::bad(NAME, chain(&error), "Install git 2.39 or newer."),
     }
 }
 
@@ -131,7 +131,7 @@ fn is_new_enough(version: &str) -> bool {
     let mut parts = number
         .split('.')
         .map(|part| part.parse::<u32>().unwrap_or(0));
-    (parts.next().unwrap_or(0), parts.next().unwrap_or(0)) >= (2, 41)
+    (parts.next().unwrap_or(0), parts.next().unwrap_or(0)) >= (2, 39)
 }
 
 fn agents(agents_dir: &Path) -> Check {

@@ -155,6 +155,6 @@ async fn a_missing_program_says_what_to_do() {
     let fault = git.version().await.expect_err("there is no such program");
     assert_eq!(
         fault.to_string(),
-        "git cannot be started from /nonexistent/git; install git 2.41 or newer, or name its path"
+        "git cannot be started from /nonexistent/git; install git 2.39 or newer, or name its path"
     );
 }
