@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::process::ExitCode;
 
 use clap::CommandFactory;
 use outwork_cli::phrase::after_colon;
 use outwork_cli::{Check, CheckResult, ClientCommand, GlobalArgs, Io};
 use rustix::termios::{self, LocalModes, OptionalActions, Termios};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::work::{self, WorkerArgs};
 use crate::{serve, system};
@@ -49,10 +51,7 @@ fn surroundings(command: &ClientCommand, globals: &GlobalArgs) -> Io {
         current_dir: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
         now: system::now,
         random: || u128::from_ne_bytes(system::random()),
-        interrupt: Box::pin(async {
-            // Without a handler Ctrl-C ends the process, which is right too.
-            let _ = tokio::signal::ctrl_c().await;
-        }),
+        interrupt: interrupt(),
         hide_typing: || Box::new(HiddenTyping::start()),
         root_command: crate::Cli::command,
         checks: match command {
@@ -60,6 +59,19 @@ fn surroundings(command: &ClientCommand, globals: &GlobalArgs) -> Io {
             _ => Box::pin(std::future::ready(Vec::new())),
         },
     }
+}
+
+/// Ends at Ctrl-C. Listens from now on, not from the first time somebody waits for it: whoever
+/// presses it at a question would else end the process with the terminal's echo switched off.
+fn interrupt() -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    let listening = signal(SignalKind::interrupt());
+    Box::pin(async {
+        match listening {
+            Ok(mut signals) => drop(signals.recv().await),
+            // Without a handler Ctrl-C ends the process, which is right too.
+            Err(_) => std::future::pending().await,
+        }
+    })
 }
 
 /// The environment; where nothing says which server to use, the one that runs on this machine.
