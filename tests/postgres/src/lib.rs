@@ -60,11 +60,11 @@ impl Cluster {
     pub fn start() -> Self {
         let [initdb, postgres, psql] = ["initdb", "postgres", "psql"].map(program);
         // Below /tmp, because the path of a socket has at most 107 bytes.
-        let dir = tempfile::Builder::new()
+        let temporary = tempfile::Builder::new()
             .prefix("outwork-pg-")
             .tempdir_in("/tmp")
-            .expect("a directory below /tmp can be made")
-            .keep();
+            .expect("a directory below /tmp can be made");
+        let dir = temporary.path().to_path_buf();
         let root = fs::metadata(&dir).expect("it was just made").uid() == 0;
         if root {
             chown(&dir, Some(NOBODY), Some(NOBODY)).expect("root may give its directory away");
@@ -89,6 +89,8 @@ impl Cluster {
             "initdb failed: {}",
             String::from_utf8_lossy(&made.stderr)
         );
+        // From here on the keeper removes it.
+        let _kept = temporary.keep();
         let keeper = unprivileged(Path::new("/bin/sh"))
             .args(["-c", KEEPER, "keeper"])
             .arg(postgres)
