@@ -79,12 +79,7 @@ pub fn task_status<'a>(
             State::Succeeded { .. } => ended = better(ended, TaskOutcome::Succeeded),
             State::Cancelled { .. } => ended = better(ended, TaskOutcome::Cancelled),
             State::Failed { failure, .. } => {
-                let outcome = match failure.code {
-                    FailureCode::TimedOut => TaskOutcome::TimedOut,
-                    FailureCode::Lost => TaskOutcome::Lost,
-                    _ => TaskOutcome::Failed,
-                };
-                ended = better(ended, outcome);
+                ended = better(ended, outcome(failure.code));
             }
         }
     }
@@ -97,6 +92,33 @@ pub fn task_status<'a>(
         (0, 0, _, _) => (TaskStatus::NeedsInput, None),
         (_, 0, _, None) => (TaskStatus::Pending, None),
         (_, _, _, _) => (TaskStatus::Running, None),
+    }
+}
+
+/// How a task comes out whose attempts failed like this.
+const fn outcome(code: FailureCode) -> TaskOutcome {
+    match code {
+        FailureCode::TimedOut => TaskOutcome::TimedOut,
+        FailureCode::Lost => TaskOutcome::Lost,
+        FailureCode::RepositoryUnavailable
+        | FailureCode::CommitNotFound
+        | FailureCode::StartingDiffConflict
+        | FailureCode::SandboxUnavailable
+        | FailureCode::SetupFailed
+        | FailureCode::AgentNotInstalled
+        | FailureCode::ModelNotConfigured
+        | FailureCode::ModelUnauthorized
+        | FailureCode::ModelUnavailable
+        | FailureCode::ModelQuota
+        | FailureCode::ContextTooLong
+        | FailureCode::AgentFailed
+        | FailureCode::AgentCrashed
+        | FailureCode::DiffFailed
+        | FailureCode::ResultTooLarge
+        | FailureCode::DiskFull
+        | FailureCode::NoWorker
+        | FailureCode::NoAnswer
+        | FailureCode::Internal => TaskOutcome::Failed,
     }
 }
 
