@@ -177,13 +177,9 @@ pub struct PlanEntry {
 impl EventBody {
     /// The name of the state that ends the attempt's log, if this is its last entry.
     pub fn final_state(&self) -> Option<&str> {
-        match self {
-            Self::State { state, .. }
-                if matches!(state.as_str(), "succeeded" | "failed" | "cancelled") =>
-            {
-                Some(state)
-            }
-            _ => None,
-        }
+        let Self::State { state, .. } = self else {
+            return None;
+        };
+        matches!(state.as_str(), "succeeded" | "failed" | "cancelled").then_some(state)
     }
 }

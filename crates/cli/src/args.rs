@@ -116,11 +116,11 @@ impl ClientCommand {
     pub(crate) fn is_json(&self) -> bool {
         use command::environment::EnvironmentCommand as Env;
         match self {
-            Self::Exec(args) => args.json,
+            Self::Exec(args) => args.submitted.json,
             Self::List(args) => args.json,
             Self::Status(args) => args.json,
             Self::Log(args) => args.json,
-            Self::FollowUp(args) => args.json,
+            Self::FollowUp(args) => args.submitted.json,
             Self::Cancel(args) => args.json,
             Self::Env(Env::Create(args)) => args.json,
             Self::Env(Env::List(args)) => args.json,

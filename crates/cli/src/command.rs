@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 pub(crate) mod prompt;
+pub(crate) mod submitted;
 
 pub(crate) mod apply;
 pub(crate) mod cancel;

@@ -1,17 +1,15 @@
 //! `outwork exec`: submits a task.
 
-use std::time::Duration;
-
 use clap::Args;
 use outwork_api::task::NewTask;
 
 use super::prompt;
+use super::submitted::SubmittedArgs;
 use crate::environment_ref;
 use crate::error::CliError;
 use crate::exit::ExitStatus;
 use crate::session::Session;
 use crate::terminal::plain::plain;
-use crate::wait;
 
 /// Submit a task
 #[derive(Args, Clone, Debug)]
@@ -39,15 +37,8 @@ pub struct ExecArgs {
     /// How many attempts to run at once
     #[arg(long, value_name = "N", value_parser = crate::args::from_one)]
     pub attempts: Option<u32>,
-    /// Wait for the end; the live log goes to standard error
-    #[arg(short, long)]
-    pub wait: bool,
-    /// How long to wait, such as 10m; the task goes on afterwards
-    #[arg(long, value_name = "DURATION", requires = "wait", value_parser = crate::duration::parse)]
-    pub timeout: Option<Duration>,
-    /// Print the task as JSON; with --wait at its end, as the last line
-    #[arg(long)]
-    pub json: bool,
+    #[command(flatten)]
+    pub submitted: SubmittedArgs,
     /// What is to be done; `-` for standard input; an editor opens when left out on a terminal
     pub prompt: Option<String>,
 }
@@ -59,9 +50,7 @@ pub(crate) async fn run(args: ExecArgs, session: &mut Session) -> Result<ExitSta
         commit,
         with_changes,
         attempts,
-        wait,
-        timeout,
-        json,
+        submitted,
         prompt,
     } = args;
     let client = session.client()?;
@@ -93,11 +82,7 @@ pub(crate) async fn run(args: ExecArgs, session: &mut Session) -> Result<ExitSta
     };
     let key = session.idempotency_key();
     let task = client.submit(&task, &key).await?;
-    super::follow_up::tell_submitted(session, &task, wait, json)?;
-    match wait {
-        true => wait::wait(session, &client, &task, timeout, json).await,
-        false => Ok(ExitStatus::Ok),
-    }
+    submitted.go_on(session, &client, &task).await
 }
 
 /// The uncommitted changes here, and the commit that they are against unless the person named where

@@ -1,17 +1,14 @@
 //! `outwork follow-up`: the next turn of a task.
 
-use std::time::Duration;
-
 use clap::Args;
-use outwork_api::task::{NewTurn, Task};
+use outwork_api::task::NewTurn;
 
 use super::prompt;
-use crate::error::{CliError, Kind};
+use super::submitted::SubmittedArgs;
+use crate::error::CliError;
 use crate::exit::ExitStatus;
 use crate::session::Session;
 use crate::task_ref::TaskRef;
-use crate::terminal::plain::plain;
-use crate::wait;
 
 /// Ask more of a task, in the same session
 #[derive(Args, Clone, Debug)]
@@ -25,15 +22,8 @@ pub struct FollowUpArgs {
     /// How many attempts to run at once
     #[arg(long, value_name = "N", value_parser = crate::args::from_one)]
     pub attempts: Option<u32>,
-    /// Wait for the end; the live log goes to standard error
-    #[arg(short, long)]
-    pub wait: bool,
-    /// How long to wait, such as 10m; the task goes on afterwards
-    #[arg(long, value_name = "DURATION", requires = "wait", value_parser = crate::duration::parse)]
-    pub timeout: Option<Duration>,
-    /// Print the task as JSON; with --wait at its end, as the last line
-    #[arg(long)]
-    pub json: bool,
+    #[command(flatten)]
+    pub submitted: SubmittedArgs,
     /// What is to be done next; `-` for standard input
     pub prompt: Option<String>,
 }
@@ -43,9 +33,7 @@ pub(crate) async fn run(args: FollowUpArgs, session: &mut Session) -> Result<Exi
         task,
         attempt,
         attempts,
-        wait,
-        timeout,
-        json,
+        submitted,
         prompt,
     } = args;
     let client = session.client()?;
@@ -58,32 +46,5 @@ pub(crate) async fn run(args: FollowUpArgs, session: &mut Session) -> Result<Exi
     };
     let key = session.idempotency_key();
     let task = client.follow_up(&id, &turn, &key).await?;
-    tell_submitted(session, &task, wait, json)?;
-    match wait {
-        true => wait::wait(session, &client, &task, timeout, json).await,
-        false => Ok(ExitStatus::Ok),
-    }
-}
-
-/// Id and address of what was submitted. With `--wait --json` the task is printed once, at its end.
-pub(crate) fn tell_submitted(
-    session: &mut Session,
-    task: &Task,
-    waits: bool,
-    is_json: bool,
-) -> Result<(), CliError> {
-    let (id, url) = (plain(&task.summary.id), plain(&task.summary.url));
-    let told = match (is_json, waits) {
-        (true, true) => {
-            session.out.note(&format!("{id}\n{url}"));
-            Ok(())
-        }
-        (true, false) => session.out.json(task),
-        (false, _) => session.out.line(&format!("{id}\n{url}")),
-    };
-    match told {
-        // The task is submitted, whether or not somebody reads that.
-        Err(error) if error.kind == Kind::BrokenPipe => Ok(()),
-        told => told,
-    }
+    submitted.go_on(session, &client, &task).await
 }
