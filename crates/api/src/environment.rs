@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::secret::Secret;
 use crate::time::Time;
 
 /// Which agent runs the tasks.
@@ -18,6 +19,29 @@ pub enum Agent {
         /// Run by `/bin/bash -c`; the prompt is its standard input.
         command: String,
     },
+}
+
+/// A further repository.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Repository {
+    /// The directory below `/workspace`, and the name that `diff` and `apply` take.
+    #[schema(min_length = 1, max_length = 100)]
+    pub name: String,
+    /// Any URL that git clones (https, ssh, file), or an absolute path.
+    pub url: String,
+    /// Where tasks start from; the repository's default branch when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+}
+
+/// A secret without its value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SecretName {
+    /// The variable that the scripts find it in.
+    pub name: String,
+    /// When it was last set.
+    pub updated_at: Time,
 }
 
 /// An environment to be made.
@@ -34,12 +58,39 @@ pub struct NewEnvironment {
     pub branch: Option<String>,
     /// The agent.
     pub agent: Agent,
-    /// Bash, run before the agent.
+    /// Further repositories, each checked out at `/workspace/<name>` beside the first; at most 9.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 9)]
+    pub further_repositories: Vec<Repository>,
+    /// The image that tasks run on, such as `debian:12`; the worker's own system when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_image: Option<String>,
+    /// Pinned runtimes: `node`, `python`, `go`, `rust` or `java` to the beginning of a version,
+    /// such as `22` or `3.11`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub runtimes: BTreeMap<String, String>,
+    /// Bash, run once for a snapshot, with network and secrets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub setup_script: Option<String>,
+    /// Bash, run whenever a snapshot is resumed, on the task's branch, with network and secrets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maintenance_script: Option<String>,
+    /// Bash: the command that tells whether the work is right.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verify_command: Option<String>,
     /// Variables for setup and agent.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub variables: BTreeMap<String, String>,
+    /// Secrets for the setup and maintenance scripts: variable to value. They are never shown
+    /// again.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(value_type = BTreeMap<String, String>)]
+    pub secrets: BTreeMap<String, Secret>,
+    /// How long each of the setup and maintenance scripts may run, in seconds, 1 to 86400; 1200
+    /// when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 86400)]
+    pub setup_timeout_seconds: Option<u64>,
     /// How long the agent may run, in seconds, 1 to 86400; 3600 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 86400)]
@@ -62,12 +113,36 @@ pub struct EnvironmentPatch {
     /// The new agent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<Agent>,
+    /// The new further repositories, all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_items = 9)]
+    pub further_repositories: Option<Vec<Repository>>,
+    /// The new image; `""` for the worker's own system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_image: Option<String>,
+    /// The new runtimes, all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runtimes: Option<BTreeMap<String, String>>,
     /// The new setup script; `""` for none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub setup_script: Option<String>,
+    /// The new maintenance script; `""` for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maintenance_script: Option<String>,
+    /// The new verification command; `""` for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verify_command: Option<String>,
     /// The new variables, all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variables: Option<BTreeMap<String, String>>,
+    /// Secrets to set, and with `null` to remove; the others stay.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(value_type = BTreeMap<String, Option<String>>)]
+    pub secrets: BTreeMap<String, Option<Secret>>,
+    /// The new time limit of the scripts, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 86400)]
+    pub setup_timeout_seconds: Option<u64>,
     /// The new time limit in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 86400)]
@@ -88,12 +163,32 @@ pub struct Environment {
     pub branch: Option<String>,
     /// The agent.
     pub agent: Agent,
-    /// Bash, run before the agent.
+    /// Further repositories, each checked out at `/workspace/<name>` beside the first.
+    #[serde(default)]
+    pub further_repositories: Vec<Repository>,
+    /// The image that tasks run on; absent: the worker's own system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_image: Option<String>,
+    /// Pinned runtimes.
+    #[serde(default)]
+    pub runtimes: BTreeMap<String, String>,
+    /// Bash, run once for a snapshot, with network and secrets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub setup_script: Option<String>,
+    /// Bash, run whenever a snapshot is resumed, on the task's branch, with network and secrets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maintenance_script: Option<String>,
+    /// Bash: the command that tells whether the work is right.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verify_command: Option<String>,
     /// Variables for setup and agent.
     #[serde(default)]
     pub variables: BTreeMap<String, String>,
+    /// The secrets, without their values.
+    #[serde(default)]
+    pub secrets: Vec<SecretName>,
+    /// How long each of the setup and maintenance scripts may run, in seconds.
+    pub setup_timeout_seconds: u64,
     /// How long the agent may run, in seconds.
     pub timeout_seconds: u64,
     /// Rises with each edit; also the `ETag`.

@@ -46,7 +46,7 @@ pub enum EventBody {
     },
     /// A step began.
     StepStarted {
-        /// `checkout`, `setup`, `agent` or `diff`.
+        /// `checkout`, `image`, `setup`, `maintenance`, `agent` or `diff`.
         step: String,
     },
     /// A step ended.
@@ -58,6 +58,43 @@ pub enum EventBody {
         /// What came of it, in a few words.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         detail: Option<String>,
+    },
+    /// Which snapshot the attempt runs on: cold or cached, and why.
+    Snapshot {
+        /// Its key, hexadecimal.
+        key: String,
+        /// `cached`; `waiting` for another attempt that builds it; `building`; `built`; `broken`.
+        state: String,
+        /// Why it is being built, what is broken, or who is waited for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// How long ago it was built, in seconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        age_seconds: Option<u64>,
+        /// What it takes on the disk, in bytes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        size_bytes: Option<u64>,
+    },
+    /// The proxy let a request pass or refused it.
+    NetworkRequest {
+        /// The host asked for.
+        host: String,
+        /// The port.
+        port: u16,
+        /// The HTTP method, where it is seen.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        method: Option<String>,
+        /// The path without the query, where it is seen.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        path: Option<String>,
+        /// `allowed` or `refused`.
+        verdict: String,
+        /// Why it was refused, as a code.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<String>,
+        /// Why it was refused, in words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
     /// Output of the setup script or of a plain command.
     Output {
@@ -153,8 +190,11 @@ pub enum EventBody {
         /// What.
         message: String,
     },
-    /// The diff was computed.
+    /// The diff of a repository was computed.
     DiffReady {
+        /// Which repository; absent for the first.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        repository: Option<String>,
         /// Its size.
         summary: DiffStat,
         /// Its length in bytes.

@@ -5,8 +5,8 @@
 //! to the CLI, and the OpenAPI files are generated from them. Clients must ignore fields and
 //! events they do not know; the server refuses unknown fields in requests.
 //!
-//! Read in this order: [`time`], [`secret`], [`problem`] (errors), [`page`], [`environment`], [`task`],
-//! [`event`], [`settings`]; then [`worker`] (the worker protocol as types and a trait), and
+//! Read in this order: [`time`], [`secret`], [`problem`] (errors), [`page`], [`environment`],
+//! [`cache`], [`credential`], [`task`], [`event`], [`settings`]; then [`worker`] (the worker protocol as types and a trait), and
 //! [`client`] (HTTP and SSE).
 
 pub mod page;
@@ -14,6 +14,8 @@ pub mod problem;
 pub mod secret;
 pub mod time;
 
+pub mod cache;
+pub mod credential;
 pub mod environment;
 pub mod event;
 pub mod settings;

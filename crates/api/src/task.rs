@@ -58,6 +58,30 @@ pub struct DiffStat {
     pub lines_removed: u64,
 }
 
+/// How large the diff of one repository is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RepositoryDiff {
+    /// The repository's name.
+    pub repository: String,
+    /// The size.
+    #[serde(flatten)]
+    pub summary: DiffStat,
+}
+
+/// Where a further repository stood when the task was submitted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TaskRepository {
+    /// The repository's name.
+    pub name: String,
+    /// Where it is, without credentials.
+    pub url: String,
+    /// The branch; absent for a bare commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    /// The commit.
+    pub commit: String,
+}
+
 /// A task as it stands in a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TaskSummary {
@@ -99,6 +123,9 @@ pub struct Task {
     pub branch: Option<String>,
     /// The commit it started from; its diffs are against it.
     pub commit: String,
+    /// Where the environment's further repositories stood.
+    #[serde(default)]
+    pub further_repositories: Vec<TaskRepository>,
     /// Its turns, oldest first.
     pub turns: Vec<Turn>,
 }
@@ -147,9 +174,12 @@ pub struct Attempt {
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
-    /// The size of its diff; absent when there is none.
+    /// The size of its diffs, over all repositories; absent when there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub diff: Option<DiffStat>,
+    /// The size of each repository's diff, the first repository's first.
+    #[serde(default)]
+    pub diffs: Vec<RepositoryDiff>,
     /// What the agent said last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,

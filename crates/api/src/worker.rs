@@ -18,10 +18,11 @@
 //! | commands | `GET /commands?worker=wkr_…` (SSE, one [`WorkerCommand`] an event) |
 //! | advance | `POST /attempts/{attempt}/step` |
 //! | append | `POST /attempts/{attempt}/events` |
-//! | download | `GET /attempts/{attempt}/objects/{kind}?epoch=N` (bytes) |
-//! | upload | `PUT /attempts/{attempt}/objects/{kind}?epoch=N` (bytes) |
+//! | download | `GET /attempts/{attempt}/objects/{kind}?epoch=N[&repository=NAME]` (bytes) |
+//! | upload | `PUT /attempts/{attempt}/objects/{kind}?epoch=N[&repository=NAME]` (bytes) |
 //! | finish | `POST /attempts/{attempt}/finish` |
 //! | release | `POST /attempts/{attempt}/release` |
+//! | snapshots | `PUT /snapshots` |
 //! | deregister | `POST /deregister` |
 
 use std::collections::BTreeMap;
@@ -31,15 +32,16 @@ use futures_util::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::credential::CredentialSecret;
 use crate::environment::Agent;
 use crate::event::EventBody;
 use crate::problem::Problem;
 use crate::secret::Secret;
-use crate::task::{DiffStat, Failure, Tokens};
+use crate::task::{Failure, RepositoryDiff, Tokens};
 use crate::time::Time;
 
 /// The version of the protocol that this crate speaks.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;
 
 /// Bytes of an object on their way.
 pub type Bytes = Vec<u8>;
@@ -73,20 +75,31 @@ pub trait WorkerApi: Send + Sync + 'static {
     fn advance(&self, attempt: String, request: Advance) -> Answer<'_, AppendAnswer>;
     /// Appends to an attempt's log; sending the same again is harmless.
     fn append(&self, attempt: String, request: Append) -> Answer<'_, AppendAnswer>;
-    /// Fetches what an attempt starts from.
-    fn download(&self, attempt: String, epoch: i64, kind: InputKind) -> Answer<'_, Bytes>;
-    /// Hands in a part of the result; before `finish`.
+    /// Fetches what an attempt starts from; `repository` names whose diff, the first one's when
+    /// `None`.
+    fn download(
+        &self,
+        attempt: String,
+        epoch: i64,
+        kind: InputKind,
+        repository: Option<String>,
+    ) -> Answer<'_, Bytes>;
+    /// Hands in a part of the result; before `finish`. `repository` names whose diff, the first
+    /// one's when `None`.
     fn upload(
         &self,
         attempt: String,
         epoch: i64,
         kind: OutputKind,
+        repository: Option<String>,
         content: Bytes,
     ) -> Answer<'_, ()>;
     /// Ends an attempt. Sending it again after an answer got lost is harmless: `attempt_ended`.
     fn finish(&self, attempt: String, request: Finish) -> Answer<'_, ()>;
     /// Gives an attempt back unfinished.
     fn release(&self, attempt: String, request: Release) -> Answer<'_, ()>;
+    /// Says which snapshots the worker keeps: all of them, in place of what it said before.
+    fn snapshots(&self, request: SnapshotInventory) -> Answer<'_, ()>;
     /// Says that the worker stops; its attempts must have been finished or released.
     fn deregister(&self, request: Deregister) -> Answer<'_, ()>;
 }
@@ -157,17 +170,23 @@ pub struct Assignment {
     pub number: u32,
     /// The environment's label, for the log.
     pub environment: String,
-    /// Where the repository is.
-    pub repository_url: String,
-    /// The branch to check out by name; absent for a bare commit.
+    /// The environment's id: whose snapshots these are.
+    pub environment_id: String,
+    /// Counts the resets of the environment's cache; part of the key of its snapshots.
+    pub cache_generation: i64,
+    /// The repositories, at least one. The agent starts in the first.
+    pub repositories: Vec<AssignedRepository>,
+    /// Whether there is an input of kind `session`: the turn continues another.
+    pub has_session: bool,
+    /// The image to run on; the worker's own system when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub branch: Option<String>,
-    /// The commit to start from.
-    pub commit: String,
-    /// Whether there is an input of kind `starting_diff`.
-    pub has_starting_diff: bool,
-    /// Whether there are inputs of kind `carried_diff` and `session`: the turn continues another.
-    pub continues: Option<Continues>,
+    pub base_image: Option<String>,
+    /// For the registry of the image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_credential: Option<CredentialSecret>,
+    /// Pinned runtimes: name to the beginning of a version.
+    #[serde(default)]
+    pub runtimes: BTreeMap<String, String>,
     /// The agent.
     pub agent: Agent,
     /// The model for the worker's gateway; absent when none is set.
@@ -175,23 +194,52 @@ pub struct Assignment {
     pub model: Option<ModelAccess>,
     /// What is to be done.
     pub prompt: String,
-    /// Bash, before the agent.
+    /// Bash, once for a snapshot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub setup_script: Option<String>,
+    /// Bash, whenever a snapshot is resumed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maintenance_script: Option<String>,
     /// Variables for setup and agent.
     #[serde(default)]
     pub variables: BTreeMap<String, String>,
+    /// For the setup and maintenance scripts only.
+    #[serde(default)]
+    pub secrets: Vec<AssignedSecret>,
     /// Time limits.
     pub limits: StepLimits,
 }
 
-/// What an earlier attempt left for this one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Continues {
-    /// Its diff exists.
-    pub has_diff: bool,
-    /// Its agent's session exists.
-    pub has_session: bool,
+/// A repository of an assignment.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct AssignedRepository {
+    /// The directory below `/workspace`; unique in the assignment.
+    pub name: String,
+    /// Where it is.
+    pub url: String,
+    /// The branch to check out by name; absent for a bare commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    /// The commit to start from.
+    pub commit: String,
+    /// Whether there is an input of kind `starting_diff` for it.
+    pub has_starting_diff: bool,
+    /// Whether there is an input of kind `carried_diff` for it: the turn continues another.
+    pub has_carried_diff: bool,
+    /// For the mirror, never handed into the sandbox.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<CredentialSecret>,
+}
+
+/// A secret of an assignment.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct AssignedSecret {
+    /// The variable.
+    pub name: String,
+    /// Its value.
+    pub value: Secret,
+    /// Rises whenever the value is set; part of the key of snapshots in place of the value.
+    pub version: i64,
 }
 
 /// How long the worker lets each step take, in milliseconds.
@@ -199,7 +247,8 @@ pub struct Continues {
 pub struct StepLimits {
     /// Mirror and checkout.
     pub preparing_ms: u64,
-    /// The setup script.
+    /// Finding or building the snapshot, the setup script or the wait for another attempt's, and the
+    /// maintenance script: each of them.
     pub setting_up_ms: u64,
     /// The agent.
     pub running_ms: u64,
@@ -232,6 +281,53 @@ pub struct Heartbeat {
     pub leases: Vec<Claim>,
 }
 
+/// Which snapshots a worker keeps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SnapshotInventory {
+    /// Who.
+    pub worker: String,
+    /// All of them; at most 10,000.
+    #[schema(max_items = 10000)]
+    pub snapshots: Vec<KeptSnapshot>,
+    /// Uses by environment, since the worker's directory was made.
+    pub uses: Vec<SnapshotUses>,
+}
+
+/// A snapshot that a worker keeps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KeptSnapshot {
+    /// Its key, hexadecimal.
+    pub key: String,
+    /// `env_…`.
+    pub environment_id: String,
+    /// Why it was built.
+    pub reason: String,
+    /// When, by the worker's clock.
+    pub built_at: Time,
+    /// When an attempt last started from it.
+    pub last_used_at: Time,
+    /// What it takes on the disk, in bytes.
+    pub size_bytes: u64,
+    /// How many attempts started from it without building it.
+    pub hits: u64,
+    /// How many attempts use it now.
+    pub in_use: u32,
+}
+
+/// Uses of an environment's snapshots on one worker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SnapshotUses {
+    /// `env_…`.
+    pub environment_id: String,
+    /// Attempts that found a snapshot.
+    pub hits: u64,
+    /// Snapshots that had to be built.
+    pub builds: u64,
+}
+
 /// One claim of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -247,6 +343,10 @@ pub struct Claim {
 pub struct HeartbeatAnswer {
     /// One for each claim.
     pub leases: Vec<LeaseAnswer>,
+    /// Keys of snapshots that were reset: the worker removes them as soon as nobody uses them, and
+    /// then sends its inventory.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reset_snapshots: Vec<String>,
 }
 
 /// What is wanted of an attempt.
@@ -377,9 +477,10 @@ pub struct Finish {
     pub epoch: i64,
     /// How it ended.
     pub outcome: Outcome,
-    /// The size of the diff, if one was uploaded. An empty diff counts as one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub diff: Option<DiffStat>,
+    /// The size of each repository's diff that was uploaded, in the order of the assignment. An
+    /// empty diff counts as one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub diffs: Vec<RepositoryDiff>,
     /// Whether a session was uploaded.
     pub has_session: bool,
     /// What the agent said last.

@@ -44,12 +44,108 @@ pub struct EnvironmentSpec {
     pub branch: Option<String>,
     /// The agent.
     pub agent: AgentSpec,
-    /// The setup script (Bash), run before the agent.
+    /// Further repositories, each checked out beside the first.
+    pub further_repositories: Vec<Repository>,
+    /// The image that attempts run on; the worker's own system when `None`.
+    pub base_image: Option<String>,
+    /// Pinned versions of language runtimes.
+    pub runtimes: Vec<Runtime>,
+    /// The setup script (Bash), run once for a snapshot, with network and secrets.
     pub setup_script: Option<String>,
+    /// The maintenance script (Bash), run whenever a snapshot is resumed, on the task's branch,
+    /// with network and secrets.
+    pub maintenance_script: Option<String>,
+    /// The command (Bash) that tells whether the work is right.
+    pub verify_command: Option<String>,
     /// Variables for setup and agent: (name, value).
     pub variables: Vec<(String, String)>,
+    /// How long each of the setup and maintenance scripts may run.
+    pub setup_timeout: Duration,
     /// How long the agent may run.
     pub timeout: Duration,
+}
+
+/// A further repository of an environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repository {
+    /// The directory below `/workspace`, and the name that `diff` and `apply` take.
+    pub name: String,
+    /// Where it is.
+    pub url: String,
+    /// The branch that tasks start from; the repository's default branch when `None`.
+    pub branch: Option<String>,
+}
+
+/// A language whose version an environment can pin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RuntimeName {
+    /// Node.js.
+    Node,
+    /// CPython.
+    Python,
+    /// Go.
+    Go,
+    /// Rust: rustc and cargo.
+    Rust,
+    /// A Java development kit.
+    Java,
+}
+
+impl RuntimeName {
+    /// Every one.
+    pub const ALL: [Self; 5] = [Self::Node, Self::Python, Self::Go, Self::Rust, Self::Java];
+
+    /// The name in the API and on the command line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Node => "node",
+            Self::Python => "python",
+            Self::Go => "go",
+            Self::Rust => "rust",
+            Self::Java => "java",
+        }
+    }
+
+    /// The runtime of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|runtime| runtime.as_str() == name)
+    }
+}
+
+/// A pinned runtime.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Runtime {
+    /// Which.
+    pub name: RuntimeName,
+    /// One to three numbers with dots, `22` or `3.11` or `1.95.0`: what the version begins with.
+    pub version: String,
+}
+
+/// The directory below `/workspace` of a repository that nobody named: the last part of its
+/// address, because agents and build tools show it.
+pub fn repository_name(url: &str) -> String {
+    let last = url
+        .trim_end_matches('/')
+        .rsplit(['/', ':'])
+        .next()
+        .unwrap_or_default();
+    let name: String = last
+        .trim_end_matches(".git")
+        .chars()
+        .map(|c| if is_name_char(c) { c } else { '_' })
+        .take(limits::REPOSITORY_NAME_CHARS)
+        .collect();
+    if name.trim_matches('.').is_empty() {
+        "repository".to_owned()
+    } else {
+        name
+    }
+}
+
+fn is_name_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')
 }
 
 /// An environment as it is stored.
@@ -90,19 +186,113 @@ impl EnvironmentSpec {
         if self.repository_url.trim().is_empty() {
             return invalid("repository_url", "is empty; give a URL that git can clone");
         }
-        let too_long = |script: &Option<String>| {
-            script
-                .as_ref()
-                .is_some_and(|text| text.len() > limits::SCRIPT_BYTES)
-        };
-        if too_long(&self.setup_script) {
+        self.check_repositories()?;
+        self.check_base()?;
+        self.check_scripts()?;
+        let day = Duration::from_secs(24 * 3600);
+        for (field, timeout) in [
+            ("setup_timeout", self.setup_timeout),
+            ("timeout", self.timeout),
+        ] {
+            if timeout.is_zero() || timeout > day {
+                return invalid(field, "must be between 1 second and 24 hours");
+            }
+        }
+        Ok(())
+    }
+
+    /// The names of the repositories, the first one's first: directories below `/workspace`.
+    pub fn repository_names(&self) -> Vec<String> {
+        let further = self.further_repositories.iter();
+        std::iter::once(repository_name(&self.repository_url))
+            .chain(further.map(|repository| repository.name.clone()))
+            .collect()
+    }
+
+    fn check_repositories(&self) -> Result<(), InvalidEnvironment> {
+        const FIELD: &str = "further_repositories";
+        if self.further_repositories.len() > limits::FURTHER_REPOSITORIES {
+            let most = limits::FURTHER_REPOSITORIES;
+            return invalid(FIELD, &format!("has more than {most} entries"));
+        }
+        let mut names = self.repository_names();
+        for name in &names[1..] {
+            let usable = (1..=limits::REPOSITORY_NAME_CHARS).contains(&name.len())
+                && name.chars().all(is_name_char)
+                && !name.trim_matches('.').is_empty()
+                && !name.starts_with('-');
+            if !usable {
+                return invalid(
+                    FIELD,
+                    &format!(
+                        "`{name}` is not a name: use letters, digits, `.`, `_` and `-`, at most {}",
+                        limits::REPOSITORY_NAME_CHARS
+                    ),
+                );
+            }
+        }
+        names.sort();
+        if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            let name = &twice[0];
             return invalid(
-                "setup_script",
-                &format!("is longer than {} bytes", limits::SCRIPT_BYTES),
+                FIELD,
+                &format!("two repositories are called `{name}`; give one another name"),
             );
         }
-        if self.timeout.is_zero() || self.timeout > Duration::from_secs(24 * 3600) {
-            return invalid("timeout", "must be between 1 second and 24 hours");
+        let empty = |repository: &&Repository| repository.url.trim().is_empty();
+        match self.further_repositories.iter().find(empty) {
+            Some(repository) => invalid(FIELD, &format!("`{}` has no URL", repository.name)),
+            None => Ok(()),
+        }
+    }
+
+    fn check_base(&self) -> Result<(), InvalidEnvironment> {
+        if let Some(image) = &self.base_image {
+            let plain = |c: char| c.is_ascii_graphic();
+            if image.is_empty() || image.len() > 1000 || !image.chars().all(plain) {
+                return invalid(
+                    "base_image",
+                    "is not a reference to an image such as `debian:12`",
+                );
+            }
+        }
+        let mut seen = Vec::new();
+        for Runtime { name, version } in &self.runtimes {
+            let text = name.as_str();
+            let numbers: Vec<&str> = version.split('.').collect();
+            let number = |part: &&str| {
+                (1..=6).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit())
+            };
+            if numbers.len() > 3 || !numbers.iter().all(number) {
+                return invalid(
+                    "runtimes",
+                    &format!(
+                        "`{text}={version}`: give one to three numbers, such as {text}=22 or {text}=3.11.2"
+                    ),
+                );
+            }
+            if seen.contains(name) {
+                return invalid("runtimes", &format!("`{text}` is pinned twice"));
+            }
+            seen.push(*name);
+        }
+        Ok(())
+    }
+
+    fn check_scripts(&self) -> Result<(), InvalidEnvironment> {
+        for (field, script) in [
+            ("setup_script", &self.setup_script),
+            ("maintenance_script", &self.maintenance_script),
+            ("verify_command", &self.verify_command),
+        ] {
+            let Some(text) = script else { continue };
+            if text.len() > limits::SCRIPT_BYTES {
+                let most = limits::SCRIPT_BYTES;
+                return invalid(field, &format!("is longer than {most} bytes"));
+            }
+            if text.contains('\0') {
+                return invalid(field, "contains a NUL byte");
+            }
         }
         Ok(())
     }
@@ -144,10 +334,7 @@ impl EnvironmentSpec {
             );
         }
         for (name, value) in &self.variables {
-            let named = !name.is_empty()
-                && !name.starts_with(|c: char| c.is_ascii_digit())
-                && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-            if !named {
+            if !is_variable_name(name) {
                 return invalid(
                     "variables",
                     &format!("`{name}` is not a variable name: use letters, digits and `_`"),
@@ -159,6 +346,49 @@ impl EnvironmentSpec {
         }
         Ok(())
     }
+}
+
+/// Whether a shell takes it as the name of a variable.
+pub fn is_variable_name(name: &str) -> bool {
+    !name.is_empty()
+        && !name.starts_with(|c: char| c.is_ascii_digit())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+/// A secret of an environment, without its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretName {
+    /// The variable that setup and maintenance find it in.
+    pub name: String,
+    /// Rises whenever the value is set; part of the key of snapshots.
+    pub version: i64,
+    /// When it was last set.
+    pub updated_at: Timestamp,
+}
+
+/// Checks the name and value of a secret, and that no variable has the name.
+pub fn check_secret(
+    name: &str,
+    value: &str,
+    variables: &[(String, String)],
+) -> Result<(), InvalidEnvironment> {
+    if !is_variable_name(name) {
+        return invalid(
+            "secrets",
+            &format!("`{name}` is not a variable name: use letters, digits and `_`"),
+        );
+    }
+    if variables.iter().any(|(variable, _)| variable == name) {
+        return invalid("secrets", &format!("`{name}` is a variable already"));
+    }
+    if value.is_empty() || value.len() > limits::SECRET_BYTES || value.contains('\0') {
+        let most = limits::SECRET_BYTES;
+        return invalid(
+            "secrets",
+            &format!("the value of `{name}` must have 1 to {most} bytes and no NUL"),
+        );
+    }
+    Ok(())
 }
 
 fn invalid(field: &'static str, problem: &str) -> Result<(), InvalidEnvironment> {

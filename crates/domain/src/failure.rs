@@ -12,8 +12,14 @@ pub enum FailureCode {
     StartingDiffConflict,
     /// The worker cannot isolate, so it refuses to run.
     SandboxUnavailable,
+    /// The image cannot be had.
+    BaseImageUnavailable,
+    /// The base has no such version of a runtime.
+    RuntimeUnavailable,
     /// The setup script failed.
     SetupFailed,
+    /// The maintenance script failed.
+    MaintenanceFailed,
     /// The agent is not installed on the worker.
     AgentNotInstalled,
     /// No model is configured, or its key is missing.
@@ -50,12 +56,15 @@ pub enum FailureCode {
 
 impl FailureCode {
     /// Every code.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 24] = [
         Self::RepositoryUnavailable,
         Self::CommitNotFound,
         Self::StartingDiffConflict,
         Self::SandboxUnavailable,
+        Self::BaseImageUnavailable,
+        Self::RuntimeUnavailable,
         Self::SetupFailed,
+        Self::MaintenanceFailed,
         Self::AgentNotInstalled,
         Self::ModelNotConfigured,
         Self::ModelUnauthorized,
@@ -81,7 +90,10 @@ impl FailureCode {
             Self::CommitNotFound => "commit_not_found",
             Self::StartingDiffConflict => "starting_diff_conflict",
             Self::SandboxUnavailable => "sandbox_unavailable",
+            Self::BaseImageUnavailable => "base_image_unavailable",
+            Self::RuntimeUnavailable => "runtime_unavailable",
             Self::SetupFailed => "setup_failed",
+            Self::MaintenanceFailed => "maintenance_failed",
             Self::AgentNotInstalled => "agent_not_installed",
             Self::ModelNotConfigured => "model_not_configured",
             Self::ModelUnauthorized => "model_unauthorized",

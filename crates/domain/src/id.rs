@@ -106,6 +106,10 @@ id!(
     AttemptId, "att", "an", "attempt"
 );
 id!(
+    /// A credential for repositories.
+    CredentialId, "cred", "a", "credential"
+);
+id!(
     /// A worker that registered.
     WorkerId, "wkr", "a", "worker"
 );
@@ -118,6 +122,15 @@ impl ObjectKey {
     /// The diff of `attempt`, as its claim `epoch` produced it.
     pub fn diff(attempt: AttemptId, epoch: crate::Epoch) -> Self {
         Self(format!("attempts/{attempt}/{}/diff.patch", epoch.get()))
+    }
+
+    /// The same of the further repository `name`, which
+    /// [`EnvironmentSpec::check`](crate::environment::EnvironmentSpec::check) let pass.
+    pub fn repository_diff(attempt: AttemptId, epoch: crate::Epoch, name: &str) -> Self {
+        let epoch = epoch.get();
+        Self(format!(
+            "attempts/{attempt}/{epoch}/repositories/{name}.patch"
+        ))
     }
 
     /// The agent's session after `attempt`, as its claim `epoch` produced it.

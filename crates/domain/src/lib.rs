@@ -5,12 +5,13 @@
 //! writes what this crate decides, the API shows it, the worker obeys it; none of them decides.
 //!
 //! Read in this order: [`id`] and [`time`] (newtypes), [`principal`] (who acts), [`environment`]
-//! (how a repository's tasks run), [`task`] (what was asked), [`attempt`] (the state machine),
+//! (how a repository's tasks run), [`credential`] (how repositories are reached), [`task`] (what was asked), [`attempt`] (the state machine),
 //! [`failure`] (why an attempt ended badly), [`status`] (what people are shown), [`limits`].
 
 pub mod id;
 pub mod time;
 
+pub mod credential;
 pub mod environment;
 pub mod limits;
 pub mod principal;
@@ -23,7 +24,7 @@ pub mod task;
 pub use attempt::{Attempt, AttemptEvent, Command, Desired, Epoch, Lease, State, Step};
 pub use failure::{Failure, FailureCode};
 pub use id::{
-    AttemptId, EnvironmentId, ObjectKey, PrincipalId, TaskId, TokenId, TurnId, WorkerId,
-    WorkspaceId,
+    AttemptId, CredentialId, EnvironmentId, ObjectKey, PrincipalId, TaskId, TokenId, TurnId,
+    WorkerId, WorkspaceId,
 };
 pub use time::Timestamp;

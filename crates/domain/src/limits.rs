@@ -21,6 +21,16 @@ pub const EVENT_BYTES: usize = 256 * 1024;
 pub const VARIABLES: usize = 200;
 /// The longest script of an environment, in bytes.
 pub const SCRIPT_BYTES: usize = 256 * 1024;
+/// The most secrets of an environment.
+pub const SECRETS: usize = 100;
+/// The longest value of a secret, in bytes.
+pub const SECRET_BYTES: usize = 64 * 1024;
+/// The most repositories beside the first.
+pub const FURTHER_REPOSITORIES: usize = 9;
+/// The longest name of a repository, in characters.
+pub const REPOSITORY_NAME_CHARS: usize = 100;
+/// The most repository credentials of a workspace.
+pub const CREDENTIALS: usize = 200;
 
 /// How long an attempt may stay in each state before a reconciler moves it on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +41,8 @@ pub struct AttemptLimits {
     pub lease: Duration,
     /// From the lease until the checkout stands.
     pub preparing: Duration,
-    /// The setup script.
+    /// Finding or building the snapshot: the setup script or the wait for another attempt's, then the
+    /// maintenance script.
     pub setting_up: Duration,
     /// The agent.
     pub running: Duration,

@@ -104,7 +104,10 @@ const fn outcome(code: FailureCode) -> TaskOutcome {
         | FailureCode::CommitNotFound
         | FailureCode::StartingDiffConflict
         | FailureCode::SandboxUnavailable
+        | FailureCode::BaseImageUnavailable
+        | FailureCode::RuntimeUnavailable
         | FailureCode::SetupFailed
+        | FailureCode::MaintenanceFailed
         | FailureCode::AgentNotInstalled
         | FailureCode::ModelNotConfigured
         | FailureCode::ModelUnauthorized

@@ -35,6 +35,21 @@ pub struct Base {
     pub commit: String,
     /// Uncommitted changes sent along; they belong to the base, not to the result.
     pub starting_diff: Option<ObjectKey>,
+    /// Where the environment's further repositories stood.
+    pub further: Vec<FurtherBase>,
+}
+
+/// Where a further repository stood when the task was submitted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FurtherBase {
+    /// The repository's name in the environment.
+    pub name: String,
+    /// Where it is.
+    pub url: String,
+    /// The branch; `None` for a bare commit.
+    pub branch: Option<String>,
+    /// The commit, as full hexadecimal id.
+    pub commit: String,
 }
 
 /// One prompt and its answer.

@@ -4,12 +4,16 @@ use reqwest::{Method, header};
 
 use super::error::ClientError;
 use super::http::{Call, Client, IdempotencyKey};
+use crate::cache::{Cache, CacheReset, ResetCache};
+use crate::credential::{Credential, NewCredential};
 use crate::environment::{Environment, EnvironmentPatch, NewEnvironment};
 use crate::page::{MAX_LIMIT, Page, PageQuery};
 use crate::problem::Code;
 use crate::settings::{Me, Model, NewModel, Worker};
 
 const ENVIRONMENTS: [&str; 3] = ["api", "v1", "environments"];
+const CACHE: [&str; 3] = ["api", "v1", "cache"];
+const CREDENTIALS: [&str; 3] = ["api", "v1", "credentials"];
 const MODEL: [&str; 3] = ["api", "v1", "model"];
 
 impl Client {
@@ -105,6 +109,41 @@ impl Client {
     /// Unsets the model and forgets its key.
     pub async fn delete_model(&self) -> Result<(), ClientError> {
         let url = self.url(&MODEL, &[]);
+        self.send(Call::new(Method::DELETE, url)).await.map(drop)
+    }
+
+    /// The cached snapshots, of one environment (id or label) or all.
+    pub async fn cache(&self, environment: Option<&str>) -> Result<Cache, ClientError> {
+        let query = [("environment", environment.map(str::to_owned))];
+        let url = self.url(&CACHE, &query);
+        self.json(Call::new(Method::GET, url)).await
+    }
+
+    /// Resets cached snapshots: the next task of each environment builds its own.
+    pub async fn reset_cache(&self, reset: &ResetCache) -> Result<CacheReset, ClientError> {
+        let url = self.url(&[&CACHE[..], &["reset"]].concat(), &[]);
+        self.json(Call::new(Method::POST, url).json(reset)).await
+    }
+
+    /// The credentials for repositories, without their secrets.
+    pub async fn credentials(&self) -> Result<Page<Credential>, ClientError> {
+        let url = self.url(&CREDENTIALS, &[]);
+        self.json(Call::new(Method::GET, url)).await
+    }
+
+    /// Stores a credential; one of the same scope and kind is replaced.
+    pub async fn set_credential(
+        &self,
+        credential: &NewCredential,
+    ) -> Result<Credential, ClientError> {
+        let url = self.url(&CREDENTIALS, &[]);
+        self.json(Call::new(Method::PUT, url).json(credential))
+            .await
+    }
+
+    /// Removes a credential by its id.
+    pub async fn delete_credential(&self, id: &str) -> Result<(), ClientError> {
+        let url = self.url(&[&CREDENTIALS[..], &[id]].concat(), &[]);
         self.send(Call::new(Method::DELETE, url)).await.map(drop)
     }
 

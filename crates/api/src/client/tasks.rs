@@ -79,19 +79,21 @@ impl Client {
         self.json(Call::new(Method::POST, url)).await
     }
 
-    /// The diff shown for a task, or that of the given turn and attempt (numbers from 1). Empty
-    /// when the agent changed nothing.
+    /// The diff shown for a task, or that of the given turn and attempt (numbers from 1); of the
+    /// first repository unless another is named. Empty when the agent changed nothing.
     pub async fn task_diff(
         &self,
         task: &str,
         turn: Option<u32>,
         attempt: Option<u32>,
+        repository: Option<&str>,
     ) -> Result<Vec<u8>, ClientError> {
         let url = self.url(
             &[&TASKS[..], &[task, "diff"]].concat(),
             &[
                 ("turn", turn.map(|number| number.to_string())),
                 ("attempt", attempt.map(|number| number.to_string())),
+                ("repository", repository.map(str::to_owned)),
             ],
         );
         self.bytes(Call::new(Method::GET, url).timeout(None)).await
@@ -109,9 +111,15 @@ impl Client {
         self.json(Call::new(Method::POST, url)).await
     }
 
-    /// The diff of one attempt. Empty when the agent changed nothing.
-    pub async fn attempt_diff(&self, attempt: &str) -> Result<Vec<u8>, ClientError> {
-        let url = self.url(&[&ATTEMPTS[..], &[attempt, "diff"]].concat(), &[]);
+    /// The diff of one attempt, of the first repository unless another is named. Empty when the
+    /// agent changed nothing.
+    pub async fn attempt_diff(
+        &self,
+        attempt: &str,
+        repository: Option<&str>,
+    ) -> Result<Vec<u8>, ClientError> {
+        let query = [("repository", repository.map(str::to_owned))];
+        let url = self.url(&[&ATTEMPTS[..], &[attempt, "diff"]].concat(), &query);
         self.bytes(Call::new(Method::GET, url).timeout(None)).await
     }
 

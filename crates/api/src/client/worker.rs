@@ -15,8 +15,8 @@ use super::sse::Parser;
 use crate::problem::{Code, Problem};
 use crate::worker::{
     Acquire, Acquired, Advance, Answer, Append, AppendAnswer, Bytes, Deregister, Finish, Heartbeat,
-    HeartbeatAnswer, InputKind, OutputKind, Register, Registered, Release, WorkerApi,
-    WorkerCommand, WorkerError,
+    HeartbeatAnswer, InputKind, OutputKind, Register, Registered, Release, SnapshotInventory,
+    WorkerApi, WorkerCommand, WorkerError,
 };
 
 /// Shorter than a lease, so that a heartbeat that hangs can be sent again in time.
@@ -43,9 +43,13 @@ impl HttpWorkerApi {
         self.client.url(&segments, query)
     }
 
-    fn object_url(&self, attempt: &str, kind: &str, epoch: i64) -> Url {
+    fn object_url(&self, attempt: &str, kind: &str, epoch: i64, repository: Option<String>) -> Url {
         let path = ["attempts", attempt, "objects", kind];
-        self.url(&path, &[("epoch", Some(epoch.to_string()))])
+        let query = [
+            ("epoch", Some(epoch.to_string())),
+            ("repository", repository),
+        ];
+        self.url(&path, &query)
     }
 
     fn post<T: DeserializeOwned + Send>(
@@ -103,8 +107,14 @@ impl WorkerApi for HttpWorkerApi {
         self.post(&["attempts", &attempt, "events"], &request, REQUEST_TIMEOUT)
     }
 
-    fn download(&self, attempt: String, epoch: i64, kind: InputKind) -> Answer<'_, Bytes> {
-        let url = self.object_url(&attempt, kind.as_str(), epoch);
+    fn download(
+        &self,
+        attempt: String,
+        epoch: i64,
+        kind: InputKind,
+        repository: Option<String>,
+    ) -> Answer<'_, Bytes> {
+        let url = self.object_url(&attempt, kind.as_str(), epoch, repository);
         let call = Call::new(Method::GET, url).timeout(None);
         async move { Ok(self.client.bytes(call.once()).await?) }.boxed()
     }
@@ -114,9 +124,10 @@ impl WorkerApi for HttpWorkerApi {
         attempt: String,
         epoch: i64,
         kind: OutputKind,
+        repository: Option<String>,
         content: Bytes,
     ) -> Answer<'_, ()> {
-        let url = self.object_url(&attempt, kind.as_str(), epoch);
+        let url = self.object_url(&attempt, kind.as_str(), epoch, repository);
         let call = Call::new(Method::PUT, url).bytes("application/octet-stream", content);
         async move { Ok(self.client.send(call.once()).await.map(drop)?) }.boxed()
     }
@@ -127,6 +138,11 @@ impl WorkerApi for HttpWorkerApi {
 
     fn release(&self, attempt: String, request: Release) -> Answer<'_, ()> {
         self.tell(&["attempts", &attempt, "release"], &request)
+    }
+
+    fn snapshots(&self, request: SnapshotInventory) -> Answer<'_, ()> {
+        let call = Call::new(Method::PUT, self.url(&["snapshots"], &[])).json(&request);
+        async move { Ok(self.client.send(call.once()).await.map(drop)?) }.boxed()
     }
 
     fn deregister(&self, request: Deregister) -> Answer<'_, ()> {

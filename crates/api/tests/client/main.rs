@@ -262,7 +262,7 @@ async fn pages_and_queries() {
         },
     };
     client.tasks(&query).await.expect("a page");
-    let diff = client.task_diff("task_1", None, Some(2)).await;
+    let diff = client.task_diff("task_1", None, Some(2), None).await;
     assert_eq!(diff.expect("a diff"), b"diff --git\n");
     assert_eq!(client.model().await.expect("an answer"), None);
     client.delete_environment("env_1").await.expect("removed");
@@ -328,12 +328,23 @@ async fn the_worker_protocol_goes_over_the_documented_paths() {
         [expected.clone(), expected]
     );
     let bytes = api
-        .download("att_1".to_owned(), 3, InputKind::CarriedDiff)
+        .download(
+            "att_1".to_owned(),
+            3,
+            InputKind::CarriedDiff,
+            Some("docs".to_owned()),
+        )
         .await;
     assert_eq!(bytes.expect("bytes"), b"patch");
-    api.upload("att_1".to_owned(), 3, OutputKind::Diff, b"\0raw".to_vec())
-        .await
-        .expect("taken");
+    api.upload(
+        "att_1".to_owned(),
+        3,
+        OutputKind::Diff,
+        None,
+        b"\0raw".to_vec(),
+    )
+    .await
+    .expect("taken");
     let stale = api.heartbeat(heartbeat()).await.expect_err("stale");
     assert!(
         matches!(stale, WorkerError::Problem(ref p) if p.is(Code::StaleLease)),
@@ -357,7 +368,7 @@ async fn the_worker_protocol_goes_over_the_documented_paths() {
             "POST /api/worker/v1/acquire HTTP/1.1",
             "POST /api/worker/v1/heartbeat HTTP/1.1",
             "GET /api/worker/v1/commands?worker=wkr_1 HTTP/1.1",
-            "GET /api/worker/v1/attempts/att_1/objects/carried_diff?epoch=3 HTTP/1.1",
+            "GET /api/worker/v1/attempts/att_1/objects/carried_diff?epoch=3&repository=docs HTTP/1.1",
             "PUT /api/worker/v1/attempts/att_1/objects/diff?epoch=3 HTTP/1.1",
         ]
     );
