@@ -1,0 +1,1 @@
+//! # outwork-image
