@@ -246,7 +246,7 @@ fn finish(claim: ClaimId, outcome: Outcome) -> Finish {
     Finish {
         epoch: claim.epoch.get(),
         outcome,
-        diff: None,
+        diffs: Vec::new(),
         has_session: false,
         message: None,
         tokens: None,
@@ -266,7 +266,7 @@ impl Run {
             host: Arc::clone(host),
             slot,
             claim: lease.claim,
-            cwd: crate::sandbox_layout::checkout(&assignment.repository_url),
+            cwd: crate::sandbox_layout::checkout(first_name(&assignment)),
             assignment,
             directory: host.state.attempt(lease.claim),
             outbox: Arc::clone(outbox),
@@ -312,6 +312,14 @@ impl Run {
             },
         );
     }
+}
+
+/// The repository that the agent starts in.
+fn first_name(assignment: &Assignment) -> &str {
+    assignment
+        .repositories
+        .first()
+        .map_or("repository", |repository| repository.name.as_str())
 }
 
 /// The steps that an agent has a part in. Collecting comes after, whatever came of them.

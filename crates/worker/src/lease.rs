@@ -234,6 +234,7 @@ mod tests {
                 epoch,
                 desired,
             }],
+            reset_snapshots: Vec::new(),
         }
     }
 

@@ -30,9 +30,19 @@ const EVENT_COST_BYTES: u64 = 100;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Entry {
-    Event { seq: i64, event: NewEvent },
-    Step { step: String },
-    Upload { kind: OutputKind },
+    Event {
+        seq: i64,
+        event: NewEvent,
+    },
+    Step {
+        step: String,
+    },
+    Upload {
+        kind: OutputKind,
+        /// Whose diff.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        repository: Option<String>,
+    },
     Finish(Finish),
 }
 
@@ -88,7 +98,7 @@ impl Outbox {
             for (entry, _) in &batch {
                 match entry {
                     Entry::Event { seq, event: _ } => last_seq = *seq,
-                    Entry::Step { step: _ } | Entry::Upload { kind: _ } => {}
+                    Entry::Step { step: _ } | Entry::Upload { .. } => {}
                     Entry::Finish(_) => is_finished = true,
                 }
             }
@@ -163,11 +173,16 @@ impl Outbox {
 
     /// Keeps a result until the server has it. On the disk before the entry that names it: a machine that loses its power must
     /// not hand in a part of it later.
-    pub(crate) fn result(&self, kind: OutputKind, content: &[u8]) -> io::Result<()> {
-        let mut file = File::create(self.result_path(kind))?;
+    pub(crate) fn result(
+        &self,
+        kind: OutputKind,
+        repository: Option<String>,
+        content: &[u8],
+    ) -> io::Result<()> {
+        let mut file = File::create(self.result_path(kind, repository.as_deref()))?;
         file.write_all(content)?;
         file.sync_all()?;
-        self.put(Entry::Upload { kind });
+        self.put(Entry::Upload { kind, repository });
         Ok(())
     }
 
@@ -210,8 +225,13 @@ impl Outbox {
         self.changed.notify_one();
     }
 
-    fn result_path(&self, kind: OutputKind) -> PathBuf {
-        self.directory.join(kind.as_str())
+    /// The names of repositories are checked by the server and again where an attempt begins: plain ones.
+    fn result_path(&self, kind: OutputKind, repository: Option<&str>) -> PathBuf {
+        let name = match repository {
+            Some(repository) => format!("{}.{repository}", kind.as_str()),
+            None => kind.as_str().to_owned(),
+        };
+        self.directory.join(name)
     }
 
     /// Entries from `offset` on, each with the offset behind it; closes the event that may still grow if nothing else is left.
@@ -310,9 +330,23 @@ fn size_of(body: &EventBody) -> u64 {
             thread_id,
             resumed: _,
         } => thread_id.len(),
+        EventBody::NetworkRequest {
+            host,
+            port: _,
+            method: _,
+            path,
+            verdict: _,
+            code: _,
+            reason,
+        } => {
+            host.len()
+                + path.as_ref().map_or(0, String::len)
+                + reason.as_ref().map_or(0, String::len)
+        }
         EventBody::State { .. }
         | EventBody::CancelRequested {}
         | EventBody::WorkerLost { .. }
+        | EventBody::Snapshot { .. }
         | EventBody::StepStarted { .. }
         | EventBody::StepFinished { .. }
         | EventBody::CommandFinished { .. }

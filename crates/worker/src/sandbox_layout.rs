@@ -34,30 +34,9 @@ pub(crate) fn agent_root(name: &str) -> String {
     format!("/outwork/agents/{name}")
 }
 
-/// Where the checkout is seen: named after the repository, because agents and build tools show the name.
-pub(crate) fn checkout(repository_url: &str) -> String {
-    let last = repository_url
-        .trim_end_matches('/')
-        .rsplit(['/', ':'])
-        .next()
-        .unwrap_or_default();
-    let name: String = last
-        .trim_end_matches(".git")
-        .chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') {
-                c
-            } else {
-                '_'
-            }
-        })
-        .take(100)
-        .collect();
-    let is_usable = !name.trim_matches('.').is_empty();
-    format!(
-        "/workspace/{}",
-        if is_usable { &name } else { "repository" }
-    )
+/// Where the checkout of the repository `name` is seen.
+pub(crate) fn checkout(name: &str) -> String {
+    format!("/workspace/{name}")
 }
 
 /// One command to be run for an attempt.
@@ -159,23 +138,4 @@ pub(crate) fn environment(
     variables.extend(ids.map(|(name, value)| (name.to_owned(), value)));
     variables.extend(extra.iter().cloned());
     variables
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_checkout_is_named_after_its_repository_and_stays_below_the_workspace() {
-        for (url, path) in [
-            ("https://host/team/project.git", "/workspace/project"),
-            ("git@host:project", "/workspace/project"),
-            ("/srv/repos/my repo/", "/workspace/my_repo"),
-            ("file:///srv/..", "/workspace/repository"),
-            ("https://host/.git", "/workspace/repository"),
-            ("", "/workspace/repository"),
-        ] {
-            assert_eq!(checkout(url), path, "{url}");
-        }
-    }
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use outwork_api::event::EventBody;
-use outwork_api::task::DiffStat;
+use outwork_api::task::{DiffStat, RepositoryDiff};
 use outwork_api::worker::{Finish, Outcome, OutputKind};
 use outwork_domain::limits::{DIFF_BYTES, SESSION_BYTES};
 use outwork_domain::{Failure, FailureCode};
@@ -105,16 +105,21 @@ async fn hand_in(run: &Run, finish: &mut Finish, diff: Diff) -> Result<String, F
         ));
     }
     let size_bytes = patch.len() as u64;
-    let kept = keep(run, OutputKind::Diff, patch).await;
+    let repository = super::first_name(&run.assignment).to_owned();
+    let kept = keep(run, OutputKind::Diff, Some(repository.clone()), patch).await;
     kept.map_err(|error| failure::internal("the diff cannot be kept", &error))?;
     run.outbox.event(
         Source::Worker,
         EventBody::DiffReady {
+            repository: None,
             summary,
             size_bytes,
         },
     );
-    finish.diff = Some(summary);
+    finish.diffs = vec![RepositoryDiff {
+        repository,
+        summary,
+    }];
     let DiffStat {
         files_changed,
         lines_added,
@@ -127,9 +132,14 @@ async fn hand_in(run: &Run, finish: &mut Finish, diff: Diff) -> Result<String, F
 }
 
 /// Beside the runtime: it waits for the disk.
-async fn keep(run: &Run, kind: OutputKind, content: Vec<u8>) -> io::Result<()> {
+async fn keep(
+    run: &Run,
+    kind: OutputKind,
+    repository: Option<String>,
+    content: Vec<u8>,
+) -> io::Result<()> {
     let outbox = Arc::clone(&run.outbox);
-    tokio::task::spawn_blocking(move || outbox.result(kind, &content))
+    tokio::task::spawn_blocking(move || outbox.result(kind, repository, &content))
         .await
         .unwrap_or_else(|panic| Err(io::Error::other(panic)))
 }
@@ -142,7 +152,7 @@ async fn save_session(run: &Run, finish: &mut Finish) {
             FailureCode::ResultTooLarge,
             format!("it has more than {} MiB", SESSION_BYTES >> 20),
         )),
-        Ok(Some(bytes)) => keep(run, OutputKind::Session, bytes)
+        Ok(Some(bytes)) => keep(run, OutputKind::Session, None, bytes)
             .await
             .map_err(|error| failure::internal("it cannot be kept", &error)),
         Err(failure) => Err(failure),

@@ -101,17 +101,18 @@ fn absolute(path: &str) -> Result<AbsolutePath, Failure> {
 }
 
 async fn checkout(run: &Run) -> Result<Checkout, Failure> {
+    let Some(repository) = run.assignment.repositories.first() else {
+        return Err(Failure::new(
+            FailureCode::Internal,
+            "The server named no repository.",
+        ));
+    };
     let bad = |code, error: &dyn std::error::Error| Failure::new(code, error.to_string());
-    let url = RepoUrl::parse(&run.assignment.repository_url)
+    let url = RepoUrl::parse(&repository.url)
         .map_err(|error| bad(FailureCode::RepositoryUnavailable, &error))?;
-    let commit = CommitRef::parse(&run.assignment.commit)
+    let commit = CommitRef::parse(&repository.commit)
         .map_err(|error| bad(FailureCode::CommitNotFound, &error))?;
-    let branch = run
-        .assignment
-        .branch
-        .as_deref()
-        .map(RefName::parse)
-        .transpose();
+    let branch = repository.branch.as_deref().map(RefName::parse).transpose();
     let branch = branch.map_err(|error| bad(FailureCode::RepositoryUnavailable, &error))?;
     let mirror = Mirror::new(
         run.host.git.clone(),
@@ -133,17 +134,13 @@ async fn checkout(run: &Run) -> Result<Checkout, Failure> {
     };
     let made = mirror.checkout(&commit, &request).await;
     let mut checkout = made.map_err(|error| failure::checkout("checkout", &error))?;
-    if run.assignment.has_starting_diff {
-        let diff = download(run, InputKind::StartingDiff).await?;
+    if repository.has_starting_diff {
+        let diff = download(run, InputKind::StartingDiff, Some(&repository.name)).await?;
         let applied = checkout.apply_starting_diff(&diff).await;
         applied.map_err(|error| failure::checkout("starting diff", &error))?;
     }
-    if run
-        .assignment
-        .continues
-        .is_some_and(|continues| continues.has_diff)
-    {
-        let diff = download(run, InputKind::CarriedDiff).await?;
+    if repository.has_carried_diff {
+        let diff = download(run, InputKind::CarriedDiff, Some(&repository.name)).await?;
         let applied = checkout.apply_carried_diff(&diff).await;
         applied.map_err(|error| failure::checkout("diff of the previous turn", &error))?;
     }
@@ -156,14 +153,10 @@ async fn restored_session(
     run: &Run,
     agent: &str,
 ) -> Result<Option<(Vec<u8>, StoredSession)>, Failure> {
-    if !run
-        .assignment
-        .continues
-        .is_some_and(|continues| continues.has_session)
-    {
+    if !run.assignment.has_session {
         return Ok(None);
     }
-    let bytes = download(run, InputKind::Session).await?;
+    let bytes = download(run, InputKind::Session, None).await?;
     match session::unpack(agent, &bytes) {
         Ok(stored) => Ok(Some((bytes, stored))),
         Err(error) => {
@@ -173,13 +166,22 @@ async fn restored_session(
     }
 }
 
-async fn download(run: &Run, kind: InputKind) -> Result<Vec<u8>, Failure> {
+async fn download(
+    run: &Run,
+    kind: InputKind,
+    repository: Option<&str>,
+) -> Result<Vec<u8>, Failure> {
     let mut backoff = Backoff::default();
     loop {
         let answer = run
             .host
             .api
-            .download(run.claim.attempt.to_string(), run.claim.epoch.get(), kind)
+            .download(
+                run.claim.attempt.to_string(),
+                run.claim.epoch.get(),
+                kind,
+                repository.map(str::to_owned),
+            )
             .await;
         let error = match answer {
             Ok(bytes) => return Ok(bytes),

@@ -39,7 +39,7 @@ enum Portion {
         events: Vec<NewEvent>,
     },
     Step(String),
-    Upload(OutputKind, Vec<u8>),
+    Upload(OutputKind, Option<String>, Vec<u8>),
     Finish(Finish),
 }
 
@@ -160,11 +160,12 @@ impl Delivery {
                         position.offset = behind
                     }
                     Entry::Step { step } => return Ok(Some((Portion::Step(step), behind))),
-                    Entry::Upload { kind } => {
-                        let content = std::fs::read(self.outbox.result_path(kind)).map_err(|error| {
+                    Entry::Upload { kind, repository } => {
+                        let path = self.outbox.result_path(kind, repository.as_deref());
+                        let content = std::fs::read(path).map_err(|error| {
                             tracing::error!(claim = %self.claim, %error, "reading a result failed");
                         })?;
-                        return Ok(Some((Portion::Upload(kind, content), behind)));
+                        return Ok(Some((Portion::Upload(kind, repository, content), behind)));
                     }
                     Entry::Finish(finish) => return Ok(Some((Portion::Finish(finish), behind))),
                 }
@@ -202,9 +203,9 @@ impl Delivery {
                     )
                     .await?
             }
-            Portion::Upload(kind, content) => {
+            Portion::Upload(kind, repository, content) => {
                 self.api
-                    .upload(attempt, epoch, *kind, content.clone())
+                    .upload(attempt, epoch, *kind, repository.clone(), content.clone())
                     .await?;
                 return Ok(None);
             }

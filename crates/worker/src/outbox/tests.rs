@@ -20,7 +20,7 @@ fn finish() -> Finish {
     Finish {
         epoch: 1,
         outcome: Outcome::Succeeded {},
-        diff: None,
+        diffs: Vec::new(),
         has_session: false,
         message: None,
         tokens: None,
@@ -75,7 +75,10 @@ fn pieces_of_one_stream_are_joined_and_numbered_without_gaps() {
             }
             Entry::Event { seq, event: _ } => format!("{seq} other"),
             Entry::Step { step } => step,
-            Entry::Upload { kind } => kind.as_str().to_owned(),
+            Entry::Upload {
+                kind,
+                repository: _,
+            } => kind.as_str().to_owned(),
             Entry::Finish(finish) => format!("finish after {}", finish.last_seq),
         })
         .collect();
@@ -146,7 +149,7 @@ fn an_outbox_is_reopened_only_with_its_end() {
     let directory = tempfile::tempdir().unwrap();
     let outbox = Outbox::create(directory.path(), 1 << 20, clock());
     outbox.event(Source::Worker, output("a"));
-    outbox.result(OutputKind::Diff, b"patch").unwrap();
+    outbox.result(OutputKind::Diff, None, b"patch").unwrap();
     assert!(Outbox::reopen(directory.path(), clock()).unwrap().is_none());
     outbox.finish(finish());
     let before = all(&outbox);

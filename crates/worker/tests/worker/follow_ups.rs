@@ -1,7 +1,5 @@
 //! A turn that continues another, on another worker.
 
-use outwork_api::worker::Continues;
-
 use crate::scene::{Scene, attempt};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -16,17 +14,11 @@ async fn files_and_session_go_on_elsewhere() {
                    echo turn $OUTWORK_TURN; pwd; echo $HOME";
     let mut assignment = scene.assignment(2, command);
     assignment.turn = 2;
-    assignment.continues = Some(Continues {
-        has_diff: true,
-        has_session: true,
-    });
+    assignment.repositories[0].has_carried_diff = true;
+    assignment.has_session = true;
     scene.api.change(|state| {
-        state
-            .inputs
-            .insert((attempt(2), "carried_diff"), first.uploads["diff"].clone());
-        state
-            .inputs
-            .insert((attempt(2), "session"), first.uploads["session"].clone());
+        state.input(&attempt(2), "carried_diff", first.uploads["diff"].clone());
+        state.input(&attempt(2), "session", first.uploads["session"].clone());
     });
     let elsewhere = scene.start_with(scene.config("another")).await;
     scene.api.offer(assignment);
@@ -52,18 +44,12 @@ async fn a_turn_whose_agent_did_not_start_keeps_session_and_files_for_the_next()
         .run(scene.assignment(1, "echo one > work.txt; echo m > $OUTWORK_SESSION_DIR/memo"))
         .await;
     let mut assignment = scene.assignment(2, "true");
-    assignment.continues = Some(Continues {
-        has_diff: true,
-        has_session: true,
-    });
+    assignment.repositories[0].has_carried_diff = true;
+    assignment.has_session = true;
     assignment.setup_script = Some("exit 1".to_owned());
     scene.api.change(|state| {
-        state
-            .inputs
-            .insert((attempt(2), "carried_diff"), first.uploads["diff"].clone());
-        state
-            .inputs
-            .insert((attempt(2), "session"), first.uploads["session"].clone());
+        state.input(&attempt(2), "carried_diff", first.uploads["diff"].clone());
+        state.input(&attempt(2), "session", first.uploads["session"].clone());
     });
     let second = scene.run(assignment).await;
     assert_eq!(second.outcome(), "setup_failed");
@@ -74,14 +60,11 @@ async fn a_turn_whose_agent_did_not_start_keeps_session_and_files_for_the_next()
 async fn a_session_of_another_agent_is_told_and_left_out() {
     let scene = Scene::new();
     let mut assignment = scene.assignment(1, "ls -A $OUTWORK_SESSION_DIR");
-    assignment.continues = Some(Continues {
-        has_diff: false,
-        has_session: true,
-    });
+    assignment.has_session = true;
     let session = "{\"outwork_session\":1,\"agent\":\"codex\",\"thread_id\":\"t\",\"files\":[]}\n";
     scene
         .api
-        .change(|state| state.inputs.insert((attempt(1), "session"), session.into()));
+        .change(|state| state.input(&attempt(1), "session", session));
     let record = scene.run(assignment).await;
     assert_eq!(
         (record.outcome().as_str(), record.output().as_str()),

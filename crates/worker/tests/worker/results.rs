@@ -1,7 +1,7 @@
 //! What an attempt hands in.
 
 use outwork_api::event::EventBody;
-use outwork_api::task::DiffStat;
+use outwork_api::task::{DiffStat, RepositoryDiff};
 
 use crate::scene::{Scene, attempt, until};
 
@@ -29,12 +29,15 @@ async fn edits_become_the_diff_and_each_step_is_told() {
     assert_eq!(scene.applied(&record, "src/old.txt"), None);
     let finish = record.finish.clone().unwrap();
     assert_eq!(
-        finish.diff,
-        Some(DiffStat {
-            files_changed: 3,
-            lines_added: 2,
-            lines_removed: 1
-        })
+        finish.diffs,
+        [RepositoryDiff {
+            repository: "project".to_owned(),
+            summary: DiffStat {
+                files_changed: 3,
+                lines_added: 2,
+                lines_removed: 1
+            }
+        }]
     );
     assert!(!finish.has_session, "there is nothing in it");
     assert_eq!(finish.tokens, None);
@@ -61,6 +64,7 @@ async fn edits_become_the_diff_and_each_step_is_told() {
             EventBody::StepStarted { step } => Some(format!("+{step}")),
             EventBody::StepFinished { step, .. } => Some(format!("-{step}")),
             EventBody::DiffReady {
+                repository: _,
                 summary,
                 size_bytes,
             } => {
@@ -95,7 +99,7 @@ async fn an_agent_that_changes_nothing_hands_in_an_empty_diff() {
         (record.outcome().as_str(), record.uploads["diff"].len()),
         ("ok", 0)
     );
-    assert_eq!(record.finish.unwrap().diff, Some(DiffStat::default()));
+    assert_eq!(record.finish.unwrap().diffs[0].summary, DiffStat::default());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -191,16 +195,16 @@ async fn what_cannot_be_started_is_explained() {
         scene.api.offer(assignment);
     };
     offer("repository_unavailable", "no git repository", &|a| {
-        a.repository_url = "/nonexistent/project".to_owned()
+        a.repositories[0].url = "/nonexistent/project".to_owned()
     });
     offer("repository_unavailable", "password", &|a| {
-        a.repository_url = "https://user:secret@host/x".to_owned()
+        a.repositories[0].url = "https://user:secret@host/x".to_owned()
     });
     offer("commit_not_found", "has no commit", &|a| {
-        a.commit = "0123456789012345678901234567890123456789".to_owned()
+        a.repositories[0].commit = "0123456789012345678901234567890123456789".to_owned()
     });
     offer("starting_diff_conflict", "README.md", &|a| {
-        a.has_starting_diff = true
+        a.repositories[0].has_starting_diff = true
     });
     offer("model_not_configured", "model", &|a| {
         a.agent = outwork_api::environment::Agent::Codex {}
@@ -210,11 +214,9 @@ async fn what_cannot_be_started_is_explained() {
         a.model = Some(crate::models::access("http://127.0.0.1:1/v1"));
     });
     let diff = "diff --git a/README.md b/README.md\n--- a/README.md\n+++ b/README.md\n@@ -1 +1 @@\n-other\n+new\n";
-    scene.api.change(|state| {
-        state
-            .inputs
-            .insert((attempt(4), "starting_diff"), diff.into())
-    });
+    scene
+        .api
+        .change(|state| state.input(&attempt(4), "starting_diff", diff));
     for (attempt, code, part) in &offered {
         let record = scene.finished(attempt).await;
         let failure = record.failure();
@@ -230,13 +232,11 @@ async fn what_cannot_be_started_is_explained() {
 async fn a_starting_diff_is_part_of_the_base() {
     let scene = Scene::new();
     let mut assignment = scene.assignment(1, "cat README.md; echo agent >> README.md");
-    assignment.has_starting_diff = true;
+    assignment.repositories[0].has_starting_diff = true;
     let diff = "diff --git a/README.md b/README.md\n--- a/README.md\n+++ b/README.md\n@@ -1 +1 @@\n-hello\n+mine\n";
-    scene.api.change(|state| {
-        state
-            .inputs
-            .insert((attempt(1), "starting_diff"), diff.into())
-    });
+    scene
+        .api
+        .change(|state| state.input(&attempt(1), "starting_diff", diff));
     let record = scene.run(assignment).await;
     assert_eq!(
         (record.outcome().as_str(), record.output().as_str()),

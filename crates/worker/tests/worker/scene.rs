@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use outwork_api::environment::Agent;
 use outwork_api::event::EventBody;
-use outwork_api::worker::{Assignment, StepLimits};
+use outwork_api::worker::{AssignedRepository, Assignment, StepLimits};
 use outwork_sandbox::PidNamespace;
 use outwork_worker::{Worker, WorkerConfig, WorkerHandle};
 use tempfile::TempDir;
@@ -81,18 +81,30 @@ impl Scene {
             turn: 1,
             number: 1,
             environment: "test".to_owned(),
-            repository_url: self.repository().display().to_string(),
-            branch: Some("main".to_owned()),
-            commit: self.commit.clone(),
-            has_starting_diff: false,
-            continues: None,
+            environment_id: "env_00000000000000000000000000000001".to_owned(),
+            cache_generation: 0,
+            repositories: vec![AssignedRepository {
+                name: fake_api::FIRST.to_owned(),
+                url: self.repository().display().to_string(),
+                branch: Some("main".to_owned()),
+                commit: self.commit.clone(),
+                has_starting_diff: false,
+                has_carried_diff: false,
+                credential: None,
+            }],
+            has_session: false,
+            base_image: None,
+            image_credential: None,
+            runtimes: BTreeMap::new(),
             agent: Agent::Command {
                 command: command.to_owned(),
             },
             model: None,
             prompt: "do it".to_owned(),
             setup_script: None,
+            maintenance_script: None,
             variables: BTreeMap::new(),
+            secrets: Vec::new(),
             limits: StepLimits {
                 preparing_ms: 30_000,
                 setting_up_ms: 30_000,
