@@ -17,8 +17,8 @@ pub struct Capabilities {
     pub user_namespaces: UserNamespaces,
     /// Whether the ids of files can be mapped at a mount (some file systems still cannot; the launcher then changes owners).
     pub idmapped_mounts: bool,
-    /// Whether a private writable layer over a read-only tree can be mounted.
-    pub overlay: bool,
+    /// Whether layers can be mounted as one tree, see [`crate::Overlay`].
+    pub overlay: OverlaySupport,
     pub cgroup: Cgroup,
     /// Ids that exist in the worker's own user namespace.
     pub id_ranges: Vec<IdRange>,
@@ -56,6 +56,17 @@ pub enum UserNamespaces {
     WithoutProc {
         errno: i32,
     },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OverlaySupport {
+    /// One was mounted as a sandbox does it.
+    Available,
+    /// A root worker needs layers with mapped ids, which this kernel cannot put together.
+    WithoutIdMaps,
+    /// Mounting one in a user namespace failed with this error number.
+    Refused { errno: i32 },
 }
 
 /// Which control groups are mounted at `/sys/fs/cgroup`.
@@ -146,13 +157,9 @@ pub fn probe() -> Capabilities {
                     major: 5,
                     minor: 12,
                 },
-        overlay: has_overlay()
-            && (is_root
-                || kernel
-                    >= KernelVersion {
-                        major: 5,
-                        minor: 11,
-                    }),
+        overlay: OverlaySupport::Refused {
+            errno: libc::ENOSYS,
+        },
         cgroup: cgroup(),
         id_ranges: id_ranges(&fs::read_to_string("/proc/self/uid_map").unwrap_or_default()),
         system: SYSTEM_DIRECTORIES
@@ -192,11 +199,6 @@ fn privilege() -> Privilege {
     } else {
         Privilege::User { uid, gid }
     }
-}
-
-fn has_overlay() -> bool {
-    fs::read_to_string("/proc/filesystems")
-        .is_ok_and(|list| list.split_whitespace().any(|name| name == "overlay"))
 }
 
 fn cgroup() -> Cgroup {

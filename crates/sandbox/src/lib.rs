@@ -33,16 +33,24 @@ mod spec;
 mod syscalls;
 
 pub use capabilities::{
-    Capabilities, Cgroup, EtcEntry, IdRange, KernelVersion, Privilege, SystemEntry, UserNamespaces,
-    probe,
+    Capabilities, Cgroup, EtcEntry, IdRange, KernelVersion, OverlaySupport, Privilege, SystemEntry,
+    UserNamespaces, probe,
 };
 pub use error::{OsError, SandboxError, Step};
 pub use launcher::{LAUNCHER_ARGUMENT, launcher_main};
 pub use leftover::PidNamespace;
-pub use ownership::{OwnershipError, change_owner};
+pub use ownership::{OwnershipError, change_owner, stored_owner};
 pub use plan::{
     Access, Extent, Identity, Opener, Owner, Ownership, Plan, PlanError, PlannedMount, RootStep,
     SetGroups, plan,
 };
 pub use running::{ExitStatus, Killer, Running, Sandbox};
-pub use spec::{Forward, Limits, Mount, Network, Spec, Stdin, SystemRoot, User};
+pub use spec::{
+    Forward, LayerIds, Limits, Lower, Mount, Network, Overlay, Privileges, Spec, Stdin, SystemRoot,
+    User,
+};
+
+/// Names of the extended attributes that overlays keep in their upper directories begin with this, for a root worker as for
+/// an ordinary user: every overlay is mounted by the sandbox's own first process. `user.overlay.opaque` = `y` on a
+/// directory hides what is below it; a file is hidden by a character device 0:0, which anybody may make.
+pub const OVERLAY_XATTR_PREFIX: &str = "user.overlay.";

@@ -6,6 +6,25 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Gid, Mode, OFlags, Stat, Uid};
 
+use crate::capabilities::{Capabilities, Privilege};
+
+/// User and group on disk of what is id `uid`, `gid` inside, in a tree that is kept and mounted as a stored layer
+/// ([`crate::LayerIds::Stored`]). For a root worker that is `store_uid_base` ([`crate::Spec::store_uid_base`]) and the id;
+/// an ordinary user has only its own.
+///
+/// Both ids must be below 65536.
+pub fn stored_owner(
+    capabilities: &Capabilities,
+    store_uid_base: u32,
+    uid: u32,
+    gid: u32,
+) -> (u32, u32) {
+    match capabilities.privilege {
+        Privilege::Root { uid: _, gid: _ } => (store_uid_base + uid, store_uid_base + gid),
+        Privilege::User { uid, gid } => (uid, gid),
+    }
+}
+
 /// An owner that could not be changed.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot change the owner below {}", path.display())]

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::capabilities::{Capabilities, IdRange, KernelVersion, Privilege};
-use crate::spec::{Forward, Limits, Network, Spec, Stdin};
+use crate::spec::{Forward, Limits, Mount, Network, Spec, Stdin, SystemRoot};
 
 /// Ids given to one sandbox of a root worker.
 const IDS_PER_SANDBOX: u32 = 65_536;
@@ -206,6 +206,11 @@ pub enum PlanError {
          `systempaths=unconfined`)"
     )]
     Proc { errno: i32 },
+    #[error(
+        "overlays cannot be mounted here (errno {errno}): load the module `overlay` (`modprobe overlay`); in a container allow \
+         mounts in its seccomp and AppArmor profiles"
+    )]
+    Overlay { errno: i32 },
     #[error("the worker's own directory {0:?} would be the whole root of the host")]
     SourceIsRoot(PathBuf),
 }
@@ -219,6 +224,12 @@ pub enum PlanError {
 pub fn plan(spec: &Spec, capabilities: &Capabilities) -> Result<Plan, PlanError> {
     check::machine(capabilities)?;
     check::spec(spec)?;
+    let overlay = |mount: &Mount| matches!(mount, Mount::Overlay { .. });
+    if matches!(spec.system, SystemRoot::Overlay(_)) || spec.mounts.iter().any(overlay) {
+        return Err(PlanError::Overlay {
+            errno: libc::ENOSYS,
+        });
+    }
     let identity = identity(spec, capabilities)?;
     let (opener, ownership) = match capabilities.privilege {
         Privilege::User { .. } => (Opener::Init, Ownership::Same),

@@ -77,6 +77,7 @@ impl Sandbox {
             tasks: JoinSet::new(),
             changed: Vec::new(),
             identity: plan.identity.clone(),
+            handles: Vec::new(),
         };
         if let Err(error) = running.await_start(&plan).await {
             running.abandon();
@@ -148,6 +149,7 @@ pub struct Running {
     /// Sources that belong to the sandbox's ids until it has ended.
     changed: Vec<PathBuf>,
     identity: Identity,
+    handles: Vec<OwnedFd>,
 }
 
 impl Running {
@@ -210,6 +212,14 @@ impl Running {
             .as_ref()
             .map(|(killer, _)| killer.clone())
             .expect("a sandbox that runs has a first process")
+    }
+
+    /// The directories of [`crate::Spec::handles`], in order, opened before the command began; the first call gets them all.
+    /// Each is good for looking names up in it (`O_PATH`), also through `/proc/self/fd`, by the worker's rights, while the
+    /// sandbox runs and after its end. It shows the one tree that the directory is in: after the end not what was mounted
+    /// below. As long as one is open its overlay stays mounted: drop it before what is below is removed or used again.
+    pub fn take_handles(&mut self) -> Vec<OwnedFd> {
+        std::mem::take(&mut self.handles)
     }
 
     /// For asking which processes are inside.

@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+/// systemd keeps this range free for the same purpose ("foreign" ids): trees on disk that are only ever seen through a map.
+const STORE_UID_BASE: u32 = 0x7ffe_0000;
+
 /// Everything a command may see and use. What is not named here does not exist inside.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -16,10 +19,20 @@ pub struct Spec {
     /// First of 65536 ids on the host that nothing else uses. A worker that is root gives these to the sandbox, so that
     /// no id inside is an id of the host; an ordinary user cannot, and the field is ignored. At least 65536.
     pub uid_base: u32,
-    /// What is shown of the host's own system.
+    /// First of 65536 ids on the host that nothing else uses, not even a sandbox: the owners of what is stored, see
+    /// [`LayerIds::Stored`] and [`crate::stored_owner`]. One range for a whole worker, so that what one sandbox made can be
+    /// a layer of another, whatever the [`Spec::uid_base`] of each. Ignored where `uid_base` is. At least 65536.
+    pub store_uid_base: u32,
+    /// What the command may do beyond what its user may.
+    pub privileges: Privileges,
+    /// Others that `/etc/passwd` and `/etc/group` are to name.
+    pub further_users: Vec<User>,
+    /// What the root is made of.
     pub system: SystemRoot,
     /// What is mounted on top, in this order.
     pub mounts: Vec<Mount>,
+    /// Directories, absolute, inside, of which the caller wants a handle, see [`crate::Running::take_handles`].
+    pub handles: Vec<PathBuf>,
     pub network: Network,
     pub limits: Limits,
     /// The whole environment: nothing is inherited.
@@ -42,6 +55,9 @@ impl Spec {
             hostname: "sandbox".to_owned(),
             user: User::default(),
             uid_base: 200_000,
+            store_uid_base: STORE_UID_BASE,
+            privileges: Privileges::None,
+            further_users: Vec::new(),
             system: SystemRoot::HostReadOnly,
             mounts: vec![
                 Mount::Proc,
@@ -52,6 +68,7 @@ impl Spec {
                     mode: 0o1777,
                 },
             ],
+            handles: Vec::new(),
             network: Network::None,
             limits: Limits::default(),
             environment: BTreeMap::from([(
@@ -90,8 +107,20 @@ impl Default for User {
     }
 }
 
-/// What is shown of the host's own system.
+/// What a command may do beyond what its user may. Nothing outside of the sandbox in either case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Privileges {
+    /// No capability, also for uid 0.
+    None,
+    /// Like root with files and processes, but only with those whose ids are the sandbox's own: give files to any id, read
+    /// and write all, become any id, signal all. What package managers need. Only for uid 0; no mounts, no namespaces, no
+    /// devices, no network.
+    OwnFiles,
+}
+
+/// What the root is made of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SystemRoot {
     /// `/usr`, `/bin`, `/sbin`, `/lib*` and `/opt`, read-only; of `/etc` only what programs need to run (libraries,
@@ -100,6 +129,46 @@ pub enum SystemRoot {
     HostReadOnly,
     /// Nothing: the mounts bring a system.
     Empty,
+    /// A system in layers, for example an unpacked image, that can be written: `/etc/hosts`, `hostname` and `resolv.conf`
+    /// are written anew, and users are added to its own.
+    Overlay(Overlay),
+}
+
+/// Trees one above the other, shown as one. Whatever is written goes to `upper`; nothing below changes.
+///
+/// `upper` and `work` are directories of the same file system in the same directory, with names of letters, digits, `.`,
+/// `_` and `-`. Both belong to [`crate::stored_owner`] of id 0 inside; `upper` is empty or what an earlier overlay left
+/// there, `work` is the overlay's own. An upper and a work directory are for one sandbox at a time. What is written may
+/// still be in memory when the sandbox has ended: call `syncfs` before relying on it across a loss of power.
+///
+/// Names of directories in a layer must not be changed while it is in use, nor must there be mounts in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Overlay {
+    /// Uppermost first, at least one, at most 500; each costs time at every look for a file that is not there.
+    pub lowers: Vec<Lower>,
+    pub upper: PathBuf,
+    pub work: PathBuf,
+}
+
+/// A layer that is only read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lower {
+    /// A directory of the host.
+    pub path: PathBuf,
+    pub ids: LayerIds,
+}
+
+/// Whose the files of a layer are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LayerIds {
+    /// On disk they have [`crate::stored_owner`]'s ids; inside they have those of the sandbox.
+    Stored,
+    /// They are the host's own and stay so: inside they are nobody's, and even root can do with them only what everybody
+    /// can. A directory of which there is also a stored one above is that one's.
+    Host,
 }
 
 /// One thing in the file system. Targets are absolute, inside; missing directories above a target are made.
@@ -112,6 +181,8 @@ pub enum Mount {
     /// the host. The worker must keep it below a directory that only the worker can enter: the command may set the
     /// set-uid bit on a file of its own, which is then a file of the worker.
     Bind { source: PathBuf, target: PathBuf },
+    /// A tree in layers that can be written.
+    Overlay { overlay: Overlay, target: PathBuf },
     /// Memory that the command can write; it counts as memory of the sandbox.
     Tmpfs {
         target: PathBuf,
@@ -138,6 +209,7 @@ impl Mount {
         match self {
             Self::ReadOnlyBind { target, source: _ }
             | Self::Bind { target, source: _ }
+            | Self::Overlay { target, overlay: _ }
             | Self::Tmpfs {
                 target,
                 size_bytes: _,

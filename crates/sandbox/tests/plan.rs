@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use outwork_sandbox::{
-    Capabilities, Cgroup, EtcEntry, Forward, IdRange, KernelVersion, Mount, Network, Plan,
-    PlanError, Privilege, Spec, SystemEntry, UserNamespaces, plan,
+    Capabilities, Cgroup, EtcEntry, Forward, IdRange, KernelVersion, Mount, Network,
+    OverlaySupport, Plan, PlanError, Privilege, Spec, SystemEntry, UserNamespaces, plan,
 };
 
 fn machine(privilege: Privilege) -> Capabilities {
@@ -14,7 +14,7 @@ fn machine(privilege: Privilege) -> Capabilities {
         privilege,
         user_namespaces: UserNamespaces::Available,
         idmapped_mounts: matches!(privilege, Privilege::Root { .. }),
-        overlay: true,
+        overlay: OverlaySupport::Available,
         cgroup: Cgroup::V2,
         id_ranges: vec![IdRange {
             first: 0,

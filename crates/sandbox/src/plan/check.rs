@@ -104,7 +104,8 @@ fn mounts(mount: &Mount) -> Result<(), PlanError> {
             what: "a symbolic link",
             path: points_to.clone(),
         }),
-        Mount::Symlink { .. }
+        Mount::Overlay { .. }
+        | Mount::Symlink { .. }
         | Mount::Tmpfs { .. }
         | Mount::Proc
         | Mount::Dev

@@ -32,8 +32,8 @@ pub(super) fn steps(
     ownership: Ownership,
 ) -> Vec<RootStep> {
     let mut steps = Vec::new();
-    match spec.system {
-        SystemRoot::Empty => {}
+    match &spec.system {
+        SystemRoot::Empty | SystemRoot::Overlay(_) => {}
         SystemRoot::HostReadOnly => host_system(&mut steps, spec, capabilities),
     }
     // Below these targets the command can write, so what is made there is the command's.
@@ -46,7 +46,9 @@ pub(super) fn steps(
         };
         add_mount(&mut steps, mount, owner, ownership);
         match mount {
-            Mount::Bind { .. } | Mount::Tmpfs { .. } => writable.push(target),
+            Mount::Bind { .. } | Mount::Overlay { .. } | Mount::Tmpfs { .. } => {
+                writable.push(target)
+            }
             Mount::ReadOnlyBind { .. } | Mount::Proc | Mount::Dev => {
                 writable.retain(|below| !below.starts_with(target));
             }
@@ -65,6 +67,7 @@ fn add_mount(steps: &mut Vec<RootStep>, mount: &Mount, owner: Owner, ownership: 
     steps.push(match mount {
         Mount::Proc => return proc(steps),
         Mount::Dev => return dev(steps),
+        Mount::Overlay { .. } => return, // Refused until it can be carried out.
         Mount::ReadOnlyBind { source, target } => {
             attach(host(source, Access::ReadOnly), target, owner)
         }
