@@ -9,6 +9,7 @@ use crate::git_dir::{AgentGitDir, empty_tree, write_trusted};
 use crate::mirror::{Mirror, MirrorError};
 use crate::names::{CommitId, RefName, TreeId};
 use crate::patch::{Conflict, conflicts_in, list};
+use crate::place::Place;
 use crate::process::{Call, Git, GitError, Input};
 use folders::{clear, give, prepare};
 use std::io;
@@ -42,6 +43,14 @@ pub struct Owner {
 pub struct ReadOnlyBind {
     pub host: PathBuf,
     pub inside: PathBuf,
+}
+
+/// Tracked files that a script had changed and that were put back.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Restored {
+    /// The first of them, at most 20, escaped where they are not plain ASCII.
+    pub paths: Vec<String>,
+    pub total: usize,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -137,6 +146,20 @@ impl Checkout {
         };
         checkout.reload_base().map_err(folder)?;
         Ok(checkout)
+    }
+
+    /// Makes the checkout ready to be kept as a part of a snapshot, after a setup script ran in it and all its processes are gone. `place` is
+    /// where it lies now, which may be full of traps. Puts every tracked file back to what the commit has, writes the agent's `.git` anew
+    /// (nothing of it is kept), and leaves in the trusted git directory all that [`SnapshotCheckout`](crate::SnapshotCheckout) needs. What the
+    /// script left beside tracked files stays, whoever owns it. Only for a checkout to which no diff was applied.
+    ///
+    /// # Errors
+    /// The tree cannot be read or written; it must not be kept then.
+    pub async fn seal(self, place: &Place) -> Result<Restored, CheckoutError> {
+        Err(CheckoutError::Folder {
+            path: place.root.display().to_string(),
+            source: io::ErrorKind::Unsupported.into(),
+        })
     }
 
     pub fn directory(&self) -> &Path {

@@ -31,6 +31,12 @@ mod checkout;
 mod git_dir;
 #[cfg(unix)]
 mod index;
+#[cfg(unix)]
+mod layered;
+#[cfg(unix)]
+mod place;
+#[cfg(unix)]
+mod snapshot;
 
 #[cfg(unix)]
 mod ignore;
@@ -53,18 +59,24 @@ mod patch;
 mod repository;
 
 #[cfg(unix)]
-pub use checkout::{Checkout, CheckoutError, CheckoutRequest, Owner, ReadOnlyBind};
+pub use checkout::{Checkout, CheckoutError, CheckoutRequest, Owner, ReadOnlyBind, Restored};
 #[cfg(unix)]
 pub use diff::{Diff, DiffError};
+#[cfg(unix)]
+pub use layered::{LayeredCheckout, LayeredRequest};
 #[cfg(unix)]
 pub use mirror::{Mirror, MirrorError};
 pub use names::{CommitId, CommitRef, InvalidName, ObjectId, RefName, TreeId};
 pub use patch::Conflict;
+#[cfg(unix)]
+pub use place::Place;
 pub use process::{Git, GitError};
 pub use remote::{Credentials, RefSpec, ResolveError, Resolved};
 pub use repository::{
     Applied, ApplyError, ApplyPlan, Remote, Repository, RepositoryError, ThreeWay,
 };
+#[cfg(unix)]
+pub use snapshot::SnapshotCheckout;
 pub use summary::{ChangeKind, FileChange, FileMode};
 pub use url::{InvalidUrl, RepoUrl};
 #[cfg(unix)]
