@@ -6,14 +6,16 @@
 //! - [`gateway`]: the model. The agent speaks plain HTTP to it and holds no key;
 //!   the gateway adds the key, lets only the model API's paths through, streams
 //!   both ways, and counts tokens as they pass.
+//! - [`proxy`]: the public Internet, for setup and maintenance scripts. What they
+//!   speak passes unread after its first message; where it goes is checked.
 //!
-//! The proxy for everything else (policy, names, interception) belongs beside it.
-//!
-//! The crate knows nothing of tasks and attempts: whoever starts a gateway gives
-//! it a socket path and reads its events. It installs no TLS provider: before
-//! [`gateway::Upstream::new`] the process needs
+//! The crate knows nothing of tasks and attempts: whoever starts a gateway or a
+//! proxy gives it a socket path and reads its events. It installs no TLS provider:
+//! before [`gateway::Upstream::new`] the process needs
 //! `rustls::crypto::ring::default_provider().install_default()`. Proxy variables
-//! (`HTTPS_PROXY` and the like) have no effect; trusted certificates are the
-//! system's, or those that `SSL_CERT_FILE` and `SSL_CERT_DIR` name.
+//! (`HTTPS_PROXY` and the like) have no effect: what the proxy shall use is an
+//! argument. The gateway trusts the system's certificates, or those that
+//! `SSL_CERT_FILE` and `SSL_CERT_DIR` name.
 
 pub mod gateway;
+pub mod proxy;

@@ -1,0 +1,96 @@
+//! Real clients, set up by nothing but the environment that the crate gives.
+
+use std::process::Output;
+
+use outwork_egress::proxy::{Verdict, proxy_environment};
+use tokio::process::Command;
+
+use crate::harness::{Harness, local, recorder, start, tls_server, within};
+
+async fn curl(harness: &Harness, ca: Option<&str>, arguments: &[&str]) -> Output {
+    let port = harness.port().await;
+    let run = Command::new("curl")
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap())
+        .envs(proxy_environment(port, ca))
+        .args(["--silent", "--show-error", "--disable"])
+        .args(arguments)
+        .output();
+    within(run).await.expect("curl starts")
+}
+
+fn said(output: &Output) -> String {
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    format!("{}{}", text(&output.stdout), text(&output.stderr))
+}
+
+#[tokio::test]
+async fn curl_over_tls() {
+    let server = tls_server().await;
+    let mut harness = start(local(server.port));
+    let bundle = harness.directory().join("ca.pem");
+    std::fs::write(&bundle, &server.pem).unwrap();
+    let bundle = bundle.to_str().unwrap();
+    let url = format!("https://mirror.example:{}/from-curl", server.port);
+    let output = curl(&harness, Some(bundle), &[&url]).await;
+    assert_eq!(said(&output), "/from-curl");
+    let decision = harness.decision().await;
+    assert_eq!(decision.host, "mirror.example");
+    assert!(matches!(decision.verdict, Verdict::Allowed { .. }));
+    // Without the bundle curl itself refuses the certificate: what is in the tunnel is the server's own.
+    let output = curl(&harness, None, &[&url]).await;
+    assert_eq!(output.status.code(), Some(60), "{}", said(&output));
+    harness.decision().await;
+    // A tunnel to one, TLS for another.
+    let output = curl(
+        &harness,
+        Some(bundle),
+        &[
+            "--connect-to",
+            &format!("other.example:{0}:mirror.example:{0}", server.port),
+            &format!("https://other.example:{}/", server.port),
+        ],
+    )
+    .await;
+    assert_eq!(output.status.code(), Some(35), "{}", said(&output));
+    assert_eq!(harness.refusal().await.2.as_str(), "sni-mismatch");
+}
+
+#[tokio::test]
+async fn curl_in_plain_http() {
+    let mut server = recorder("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
+    let harness = start(local(server.port()));
+    let url = format!("http://mirror.example:{}/", server.port());
+    assert_eq!(said(&curl(&harness, None, &[&url]).await), "ok");
+    assert!(server.next().await.starts_with("GET / HTTP/1.1\r\n"));
+    let output = curl(&harness, None, &["--include", "http://192.168.0.1/"]).await;
+    let said = said(&output);
+    // The address may have another port than those of the test.
+    assert!(said.contains("x-proxy-error: port-not-allowed"), "{said}");
+}
+
+#[test]
+fn the_environment() {
+    let variables = proxy_environment(47101, Some("/etc/ssl/bundle.pem"));
+    let lines: Vec<_> = variables
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    let mut names: Vec<_> = variables.iter().map(|(name, _)| name).collect();
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), variables.len(), "each once");
+    for expected in [
+        "HTTP_PROXY=http://127.0.0.1:47101",
+        "https_proxy=http://127.0.0.1:47101",
+        "NO_PROXY=127.0.0.1,localhost,::1",
+        "NODE_USE_ENV_PROXY=1",
+        "SSL_CERT_FILE=/etc/ssl/bundle.pem",
+        "CARGO_HTTP_CAINFO=/etc/ssl/bundle.pem",
+    ] {
+        assert!(lines.iter().any(|line| line == expected), "{expected}");
+    }
+    let plain = proxy_environment(47101, None);
+    assert_eq!(plain[..], variables[..plain.len()]);
+    assert!(!plain.iter().any(|(name, _)| name.contains("CERT")));
+}
