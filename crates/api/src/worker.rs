@@ -302,6 +302,8 @@ pub struct KeptSnapshot {
     pub key: String,
     /// `env_…`.
     pub environment_id: String,
+    /// That of the assignment that it was built for.
+    pub cache_generation: i64,
     /// Why it was built.
     pub reason: String,
     /// When, by the worker's clock.
