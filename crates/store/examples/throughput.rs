@@ -140,8 +140,14 @@ impl Bench {
             repository_url: "/srv/repository".into(),
             branch: None,
             agent: AgentSpec::Codex,
+            further_repositories: Vec::new(),
+            base_image: None,
+            runtimes: Vec::new(),
             setup_script: None,
+            maintenance_script: None,
+            verify_command: None,
             variables: Vec::new(),
+            setup_timeout: Duration::from_secs(60),
             timeout: Duration::from_secs(60),
         };
         let made = Environment {
@@ -153,7 +159,7 @@ impl Bench {
             updated_at: NOW,
             spec,
         };
-        store.insert_environment(&made).await?;
+        store.insert_environment(&made, Vec::new()).await?;
         Ok(Self {
             store,
             workspace,
@@ -182,6 +188,7 @@ impl Bench {
                 branch: None,
                 commit: "0".repeat(40),
                 starting_diff: None,
+                further: Vec::new(),
             },
             created_at: NOW,
             updated_at: NOW,
@@ -213,6 +220,7 @@ impl Bench {
             task,
             turn,
             attempts: vec![attempt],
+            repository: "repository".into(),
         };
         self.store
             .submit(submission, None)
@@ -238,6 +246,7 @@ impl Bench {
         let result = AttemptResult {
             epoch: held.epoch,
             diff: None,
+            further_diffs: Vec::new(),
             session: None,
             message: None,
             tokens: None,

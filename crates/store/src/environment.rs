@@ -1,50 +1,51 @@
-//! Environments. Deleting hides them: tasks keep theirs.
+//! Environments and the names of their secrets. Deleting hides them: tasks keep theirs.
 
-use std::time::Duration;
-
-use outwork_domain::environment::{AgentSpec, Environment, EnvironmentSpec};
+use outwork_domain::environment::Environment;
 use outwork_domain::{EnvironmentId, Timestamp, WorkspaceId};
 
+use crate::environment_row::{INSERT, UPDATE, columns, fold, read, select_environments};
 use crate::error::{StoreError, is_duplicate};
-use crate::record::Paged;
-use crate::sql::{Conn, Row, Value, count, for_update, id, values};
+use crate::record::{EnvironmentRecord, Paged, SecretChange};
+use crate::secret;
+use crate::sql::{Conn, Row, Value, for_update, id, values};
 use crate::store::{Store, Tx, Write};
 
-macro_rules! select {
-    ($where:literal) => {
-        concat!(
-            "SELECT id, workspace_id, created_by, revision, created_at, updated_at, label, \
-             repository_url, branch, agent, agent_command, setup_script, variables, timeout_ms \
-             FROM environments WHERE ",
-            $where
-        )
-    };
-}
-
 impl Store {
-    /// Adds an environment. Errors: [`StoreError::LabelTaken`].
-    pub async fn insert_environment(&self, environment: &Environment) -> Result<(), StoreError> {
-        self.write(Insert(environment.clone())).await
+    /// Adds an environment with its secrets; its `updated_at` is taken as the present time.
+    /// Answers what is stored now. Errors: [`StoreError::LabelTaken`].
+    pub async fn insert_environment(
+        &self,
+        environment: &Environment,
+        secrets: Vec<SecretChange>,
+    ) -> Result<EnvironmentRecord, StoreError> {
+        self.write(Insert {
+            environment: environment.clone(),
+            secrets,
+        })
+        .await
     }
 
-    /// Replaces what an environment says; its revision becomes one more than the stored one, and
-    /// `id`, `workspace_id`, `created_by` and `created_at` stay. Answers what is stored now.
-    /// Errors: [`StoreError::RevisionMismatch`] if the stored revision is not
-    /// `expected_revision`, [`StoreError::LabelTaken`], [`StoreError::NotFound`].
+    /// Replaces what an environment says and changes its secrets; its revision becomes one more
+    /// than the stored one, and `id`, `workspace_id`, `created_by` and `created_at` stay;
+    /// `updated_at` is taken as the present time. Answers what is stored now. Errors:
+    /// [`StoreError::RevisionMismatch`] if the stored revision is not `expected_revision`,
+    /// [`StoreError::LabelTaken`], [`StoreError::NotFound`].
     pub async fn update_environment(
         &self,
         environment: &Environment,
+        secrets: Vec<SecretChange>,
         expected_revision: Option<i64>,
-    ) -> Result<Environment, StoreError> {
+    ) -> Result<EnvironmentRecord, StoreError> {
         self.write(Update {
             environment: environment.clone(),
+            secrets,
             expected_revision,
         })
         .await
     }
 
-    /// Deletes an environment. Errors: [`StoreError::InUse`] while a task in it is not over,
-    /// [`StoreError::NotFound`].
+    /// Deletes an environment; its secrets are gone. Errors: [`StoreError::InUse`] while a task in
+    /// it is not over, [`StoreError::NotFound`].
     pub async fn delete_environment(
         &self,
         workspace: WorkspaceId,
@@ -59,11 +60,14 @@ impl Store {
         &self,
         workspace: WorkspaceId,
         environment: EnvironmentId,
-    ) -> Result<Option<Environment>, StoreError> {
-        const SELECT: &str = select!("id = $1 AND workspace_id = $2 AND deleted_at IS NULL");
+    ) -> Result<Option<EnvironmentRecord>, StoreError> {
+        const SELECT: &str =
+            select_environments!("id = $1 AND workspace_id = $2 AND deleted_at IS NULL");
+        let mut snapshot = self.read().await?;
+        let mut conn = snapshot.conn();
         let values = values![id(environment), id(workspace)];
-        let row = self.read().await?.row(SELECT, values).await?;
-        row.map(|row| read(&row)).transpose()
+        let rows = conn.rows(SELECT, values).await?;
+        Ok(records(&mut conn, &rows).await?.pop())
     }
 
     /// The environment of that label, compared without case, unless it was deleted.
@@ -71,12 +75,14 @@ impl Store {
         &self,
         workspace: WorkspaceId,
         label: &str,
-    ) -> Result<Option<Environment>, StoreError> {
+    ) -> Result<Option<EnvironmentRecord>, StoreError> {
         const SELECT: &str =
-            select!("workspace_id = $1 AND label_folded = $2 AND deleted_at IS NULL");
+            select_environments!("workspace_id = $1 AND label_folded = $2 AND deleted_at IS NULL");
+        let mut snapshot = self.read().await?;
+        let mut conn = snapshot.conn();
         let values = values![id(workspace), fold(label)];
-        let row = self.read().await?.row(SELECT, values).await?;
-        row.map(|row| read(&row)).transpose()
+        let rows = conn.rows(SELECT, values).await?;
+        Ok(records(&mut conn, &rows).await?.pop())
     }
 
     /// The environments by label, at most `limit` at once. Errors: [`StoreError::BadCursor`].
@@ -85,8 +91,8 @@ impl Store {
         workspace: WorkspaceId,
         limit: u32,
         cursor: Option<&str>,
-    ) -> Result<Paged<Environment>, StoreError> {
-        const SELECT: &str = select!(
+    ) -> Result<Paged<EnvironmentRecord>, StoreError> {
+        const SELECT: &str = select_environments!(
             "workspace_id = $1 AND label_folded > $2 AND deleted_at IS NULL \
              ORDER BY label_folded LIMIT $3"
         );
@@ -98,17 +104,35 @@ impl Store {
         };
         let values = values![id(workspace), after, i64::from(limit) + 1];
         let rows = conn.rows(SELECT, values).await?;
-        let mut items = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-        let more = items.len() > limit as usize;
-        items.truncate(limit as usize);
+        let more = rows.len() > limit as usize;
+        let rows = &rows[..rows.len().min(limit as usize)];
+        let items = records(&mut conn, rows).await?;
         Ok(Paged {
             next_cursor: items
                 .last()
                 .filter(|_| more)
-                .map(|environment| environment.id.to_string()),
+                .map(|record| record.environment.id.to_string()),
             items,
         })
     }
+}
+
+/// The environments in `rows` with the names of their secrets, which are one statement more.
+async fn records(conn: &mut Conn<'_>, rows: &[Row]) -> Result<Vec<EnvironmentRecord>, StoreError> {
+    let mut records = Vec::with_capacity(rows.len());
+    for row in rows {
+        records.push(EnvironmentRecord {
+            environment: read(row)?,
+            secrets: Vec::new(),
+            cache_generation: row.int("cache_generation")?,
+        });
+    }
+    let ids = records.iter().map(|record| record.environment.id);
+    let mut names = secret::names(conn, ids).await?;
+    for record in &mut records {
+        record.secrets = names.remove(&record.environment.id).unwrap_or_default();
+    }
+    Ok(records)
 }
 
 /// A cursor is the id of the last environment seen; deleted ones are still there to look at.
@@ -130,46 +154,45 @@ async fn label_of(
 pub(crate) async fn load(
     conn: &mut Conn<'_>,
     environment: EnvironmentId,
-) -> Result<Environment, StoreError> {
-    const SELECT: &str = select!("id = $1");
-    let row = conn.row(SELECT, values![id(environment)]).await?;
-    read(&row.ok_or_else(|| StoreError::corrupt("environment_id"))?)
+) -> Result<EnvironmentRecord, StoreError> {
+    const SELECT: &str = select_environments!("id = $1");
+    let rows = conn.rows(SELECT, values![id(environment)]).await?;
+    let record = records(conn, &rows).await?.pop();
+    record.ok_or_else(|| StoreError::corrupt("environment_id"))
 }
 
-struct Insert(Environment);
+struct Insert {
+    environment: Environment,
+    secrets: Vec<SecretChange>,
+}
 
 impl Write for Insert {
-    type Output = ();
+    type Output = EnvironmentRecord;
 
-    async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
-        const INSERT: &str = "INSERT INTO environments (id, workspace_id, revision, updated_at, \
-             label, label_folded, repository_url, branch, agent, agent_command, setup_script, \
-             variables, timeout_ms, created_by, created_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) \
-             ON CONFLICT (workspace_id, label_folded) WHERE deleted_at IS NULL DO NOTHING";
-        let environment = &self.0;
-        let mut values = columns(environment, environment.revision);
-        values.extend(values![id(environment.created_by), environment.created_at]);
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<EnvironmentRecord, StoreError> {
+        let wanted = &self.environment;
+        let mut values = columns(wanted, wanted.revision);
+        values.extend(values![id(wanted.created_by), wanted.created_at]);
         match tx.execute(INSERT, values).await? {
-            1 => Ok(()),
-            _ => Err(StoreError::LabelTaken),
+            1 => {}
+            _ => return Err(StoreError::LabelTaken),
         }
+        let (workspace, now) = (wanted.workspace_id, wanted.updated_at);
+        secret::change(tx, workspace, wanted.id, &self.secrets, now).await?;
+        load(tx.conn(), wanted.id).await
     }
 }
 
 struct Update {
     environment: Environment,
+    secrets: Vec<SecretChange>,
     expected_revision: Option<i64>,
 }
 
 impl Write for Update {
-    type Output = Environment;
+    type Output = EnvironmentRecord;
 
-    async fn apply(&self, tx: &mut Tx<'_>) -> Result<Environment, StoreError> {
-        const UPDATE: &str = "UPDATE environments SET revision = $3, updated_at = $4, \
-             label = $5, label_folded = $6, repository_url = $7, branch = $8, agent = $9, \
-             agent_command = $10, setup_script = $11, variables = $12, timeout_ms = $13 \
-             WHERE id = $1 AND workspace_id = $2 AND revision = $14";
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<EnvironmentRecord, StoreError> {
         let wanted = &self.environment;
         let stored = locked(tx, wanted.workspace_id, wanted.id).await?;
         if self
@@ -178,20 +201,17 @@ impl Write for Update {
         {
             return Err(StoreError::RevisionMismatch);
         }
-        let revision = stored.revision + 1;
-        let mut values = columns(wanted, revision);
+        let mut values = columns(wanted, stored.revision + 1);
         values.push(Value::from(stored.revision));
         match tx.execute(UPDATE, values).await {
-            Ok(1) => Ok(Environment {
-                revision,
-                created_by: stored.created_by,
-                created_at: stored.created_at,
-                ..wanted.clone()
-            }),
-            Ok(_) => Err(StoreError::RevisionMismatch),
-            Err(error) if is_duplicate(&error) => Err(StoreError::LabelTaken),
-            Err(error) => Err(error),
+            Ok(1) => {}
+            Ok(_) => return Err(StoreError::RevisionMismatch),
+            Err(error) if is_duplicate(&error) => return Err(StoreError::LabelTaken),
+            Err(error) => return Err(error),
         }
+        let (workspace, now) = (wanted.workspace_id, wanted.updated_at);
+        secret::change(tx, workspace, wanted.id, &self.secrets, now).await?;
+        load(tx.conn(), wanted.id).await
     }
 }
 
@@ -208,6 +228,7 @@ impl Write for Delete {
         const UNFINISHED: &str = "SELECT t.id FROM attempts a CROSS JOIN tasks t \
              WHERE a.due_at IS NOT NULL AND t.id = a.task_id AND t.environment_id = $1 LIMIT 1";
         const DELETE: &str = "UPDATE environments SET deleted_at = $2 WHERE id = $1";
+        const SECRETS: &str = "DELETE FROM environment_secrets WHERE environment_id = $1";
         locked(tx, self.workspace, self.id).await?;
         if let Some(row) = tx.row(UNFINISHED, values![id(self.id)]).await? {
             return Err(StoreError::InUse {
@@ -215,6 +236,7 @@ impl Write for Delete {
             });
         }
         tx.execute(DELETE, values![id(self.id), self.now]).await?;
+        tx.execute(SECRETS, values![id(self.id)]).await?;
         Ok(())
     }
 }
@@ -225,81 +247,9 @@ async fn locked(
     workspace: WorkspaceId,
     environment: EnvironmentId,
 ) -> Result<Environment, StoreError> {
-    let sql = for_update!(select!(
+    let sql = for_update!(select_environments!(
         "id = $1 AND workspace_id = $2 AND deleted_at IS NULL"
     ));
     let row = tx.row(sql, values![id(environment), id(workspace)]).await?;
     read(&row.ok_or(StoreError::NotFound)?)
-}
-
-/// Id, workspace, and the columns that change, in the order of both statements above.
-fn columns(environment: &Environment, revision: i64) -> Vec<Value> {
-    let Environment {
-        id: environment_id,
-        workspace_id,
-        created_by: _,
-        revision: _,
-        created_at: _,
-        updated_at,
-        spec,
-    } = environment;
-    let EnvironmentSpec {
-        label,
-        repository_url,
-        branch,
-        agent,
-        setup_script,
-        variables,
-        timeout,
-    } = spec;
-    let agent_command = match agent {
-        AgentSpec::Codex => None,
-        AgentSpec::Command(command) => Some(command.as_str()),
-    };
-    values![
-        id(environment_id),
-        id(workspace_id),
-        revision,
-        *updated_at,
-        label,
-        fold(label),
-        repository_url,
-        branch.as_deref(),
-        agent.name(),
-        agent_command,
-        setup_script.as_deref(),
-        serde_json::to_string(variables).expect("texts are JSON"),
-        count(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX))
-    ]
-}
-
-/// Labels are the same when this is the same.
-fn fold(label: &str) -> String {
-    label.to_lowercase()
-}
-
-fn read(row: &Row) -> Result<Environment, StoreError> {
-    let agent = match (row.text("agent")?.as_str(), row.opt_text("agent_command")?) {
-        ("codex", None) => AgentSpec::Codex,
-        ("command", Some(command)) => AgentSpec::Command(command),
-        (_, _) => return Err(StoreError::corrupt("agent")),
-    };
-    Ok(Environment {
-        id: row.parsed("id")?,
-        workspace_id: row.parsed("workspace_id")?,
-        created_by: row.parsed("created_by")?,
-        revision: row.int("revision")?,
-        created_at: row.time("created_at")?,
-        updated_at: row.time("updated_at")?,
-        spec: EnvironmentSpec {
-            label: row.text("label")?,
-            repository_url: row.text("repository_url")?,
-            branch: row.opt_text("branch")?,
-            agent,
-            setup_script: row.opt_text("setup_script")?,
-            variables: serde_json::from_str(&row.text("variables")?)
-                .map_err(|_| StoreError::corrupt("variables"))?,
-            timeout: Duration::from_millis(row.number("timeout_ms")?),
-        },
-    })
 }

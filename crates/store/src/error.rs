@@ -71,6 +71,12 @@ pub enum StoreError {
     /// There is no such thing in this workspace.
     #[error("there is no such thing in this workspace")]
     NotFound,
+    /// There are as many of them as there may be.
+    #[error("there are {most} already, and there can be no more; remove one first")]
+    TooMany {
+        /// How many there may be.
+        most: usize,
+    },
     /// Events are missing before the ones sent.
     #[error("events are missing: the next one must be number {expected}")]
     Gap {

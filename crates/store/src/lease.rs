@@ -5,11 +5,11 @@ use outwork_domain::{AttemptId, Command, Desired, Epoch, Step, Timestamp, Worker
 
 use crate::attempt_row::{AttemptRow, attempt_columns};
 use crate::error::StoreError;
-use crate::record::{AttemptResult, Claimed, ModelRecord};
+use crate::record::{AttemptResult, Claimed, CredentialRecord, ModelRecord};
 use crate::result_row::write_result;
 use crate::sql::{Sql, for_update, id, values};
 use crate::store::{Store, Tx, Write};
-use crate::{environment, model, task, task_row, transition};
+use crate::{credential, environment, model, secret, task, task_row, transition};
 
 impl Store {
     /// Gives `worker` at most `max` visible attempts of environments whose agent is in `agents`,
@@ -133,7 +133,10 @@ impl Write for Claim {
         if rows.is_empty() {
             return Ok(Vec::new());
         }
-        let model = model::load(tx.conn(), self.workspace).await?;
+        let shared = Shared {
+            model: model::load(tx.conn(), self.workspace).await?,
+            credentials: credential::load(tx.conn(), self.workspace).await?,
+        };
         let claim = Command::Claim {
             worker: self.worker,
         };
@@ -142,7 +145,7 @@ impl Write for Claim {
             let row = AttemptRow::read(&row)?;
             let next = transition::apply(&row, claim.clone(), self.now)?;
             let row = transition::write(tx, next, self.now).await?;
-            claimed.push(gather(tx, row, model.clone()).await?);
+            claimed.push(gather(tx, row, &shared).await?);
         }
         Ok(claimed)
     }
@@ -171,27 +174,33 @@ const VISIBLE: Sql = Sql {
     ),
 };
 
-/// All that a worker needs to run the attempt.
-async fn gather(
-    tx: &mut Tx<'_>,
-    row: AttemptRow,
+/// What all attempts of a claim have in common.
+struct Shared {
     model: Option<ModelRecord>,
-) -> Result<Claimed, StoreError> {
+    credentials: Vec<CredentialRecord>,
+}
+
+/// All that a worker needs to run the attempt.
+async fn gather(tx: &mut Tx<'_>, row: AttemptRow, shared: &Shared) -> Result<Claimed, StoreError> {
     let attempt = row.attempt;
     let conn = tx.conn();
-    let task = task_row::load_task(conn, attempt.task_id).await?;
+    let (task, repository) = task_row::load_task(conn, attempt.task_id).await?;
     let turn = task_row::load_turn(conn, attempt.turn_id).await?;
     let environment = environment::load(conn, task.environment_id).await?;
     let continues = match turn.continues {
         Some(before) => task::load_attempt(conn, attempt.workspace_id, before).await?,
         None => None,
     };
+    let Shared { model, credentials } = shared;
     Ok(Claimed {
+        secrets: secret::sealed(conn, task.environment_id).await?,
         attempt,
         task,
         turn,
+        repository,
         environment,
-        model,
+        credentials: credentials.clone(),
+        model: model.clone(),
         continues,
     })
 }

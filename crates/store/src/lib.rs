@@ -28,8 +28,12 @@ mod sqlite;
 
 mod identity;
 
+mod credential;
 mod environment;
+mod environment_row;
 mod model;
+mod seal_check;
+mod secret;
 
 mod task;
 mod task_row;
@@ -47,15 +51,21 @@ mod event;
 mod lease;
 mod reap;
 
+mod cache;
 mod worker;
 
 mod objects;
 
+pub use cache::{
+    CacheRecord, CacheReset, CacheUse, CachedSnapshot, Inventory, KeptSnapshot, SnapshotUses,
+};
 pub use error::{OpenError, StoreError};
 pub use objects::Objects;
 pub use record::{
-    AttemptRecord, AttemptResult, Authenticated, Bootstrap, Change, Claimed, DiffStat, EventRow,
-    Idempotency, ModelRecord, NewEventRow, NewToken, Paged, StoredDiff, Submission, Submitted,
-    TaskFilter, TaskRecord, Tokens, TurnRecord, WorkerRecord,
+    AttemptRecord, AttemptResult, Authenticated, Bootstrap, Change, Claimed, CredentialRecord,
+    DiffStat, EnvironmentRecord, EventRow, FurtherDiff, Idempotency, ModelRecord, NewEventRow,
+    NewToken, Paged, SealedSecret, SecretChange, StoredDiff, Submission, Submitted, TaskFilter,
+    TaskRecord, Tokens, TurnRecord, WorkerRecord,
 };
+pub use seal_check::SealCheck;
 pub use store::Store;

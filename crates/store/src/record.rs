@@ -1,6 +1,7 @@
 //! What goes into the store and comes out of it.
 
-use outwork_domain::environment::Environment;
+use outwork_domain::credential::Credential;
+use outwork_domain::environment::{Environment, SecretName};
 use outwork_domain::principal::{Principal, PrincipalKind, Worker};
 use outwork_domain::task::{Task, Turn};
 use outwork_domain::{
@@ -59,6 +60,54 @@ pub struct Authenticated {
     pub workspace_name: String,
 }
 
+/// An environment and what is kept beside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EnvironmentRecord {
+    /// The environment.
+    pub environment: Environment,
+    /// Its secrets by name, without their values.
+    pub secrets: Vec<SecretName>,
+    /// How often its snapshots were reset.
+    pub cache_generation: i64,
+}
+
+/// A change of one secret of an environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretChange {
+    /// A new value.
+    Set {
+        /// Which secret.
+        name: String,
+        /// The value, sealed by the caller; the store cannot read it.
+        sealed: Vec<u8>,
+    },
+    /// None any more; no error if there was none.
+    Remove {
+        /// Which secret.
+        name: String,
+    },
+}
+
+/// A secret of an environment with its sealed value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedSecret {
+    /// The variable.
+    pub name: String,
+    /// Which value it is: another one has another version.
+    pub version: i64,
+    /// The value, as the caller sealed it.
+    pub sealed: Vec<u8>,
+}
+
+/// A credential with its sealed secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CredentialRecord {
+    /// The credential.
+    pub credential: Credential,
+    /// Its secret, as the caller sealed it.
+    pub sealed: Vec<u8>,
+}
+
 /// Which model a workspace uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelRecord {
@@ -83,6 +132,8 @@ pub struct Submission {
     pub turn: Turn,
     /// The attempts of that turn, queued, at least one.
     pub attempts: Vec<Attempt>,
+    /// What the environment's first repository is called, for the whole life of the task.
+    pub repository: String,
 }
 
 /// The caller's name for a request, so that sending it twice does it once.
@@ -135,6 +186,8 @@ pub struct TaskRecord {
     pub task: Task,
     /// The label of its environment, deleted or not.
     pub environment_label: String,
+    /// What its first repository is called.
+    pub repository: String,
     /// Its turns in order; in a list only the newest.
     pub turns: Vec<TurnRecord>,
 }
@@ -157,6 +210,8 @@ pub struct AttemptRecord {
     pub worker: Option<WorkerId>,
     /// What the last worker that finished it handed in.
     pub result: Option<AttemptResult>,
+    /// What the task's first repository is called.
+    pub repository: String,
 }
 
 /// What a worker handed in when it finished.
@@ -164,14 +219,25 @@ pub struct AttemptRecord {
 pub struct AttemptResult {
     /// The claim that did.
     pub epoch: Epoch,
-    /// The diff.
+    /// The diff of the first repository.
     pub diff: Option<StoredDiff>,
+    /// The diffs of further repositories, in the task's order.
+    pub further_diffs: Vec<FurtherDiff>,
     /// The agent's session.
     pub session: Option<ObjectKey>,
     /// The agent's last message.
     pub message: Option<String>,
     /// What the model counted.
     pub tokens: Option<Tokens>,
+}
+
+/// The diff of a further repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FurtherDiff {
+    /// The repository's name.
+    pub repository: String,
+    /// The diff.
+    pub diff: StoredDiff,
 }
 
 /// A diff among the objects.
@@ -220,8 +286,14 @@ pub struct Claimed {
     pub task: Task,
     /// Its turn.
     pub turn: Turn,
+    /// What the task's first repository is called.
+    pub repository: String,
     /// The environment as it is now.
-    pub environment: Environment,
+    pub environment: EnvironmentRecord,
+    /// The values of its secrets, sealed, by name.
+    pub secrets: Vec<SealedSecret>,
+    /// The credentials of the workspace.
+    pub credentials: Vec<CredentialRecord>,
     /// The model of the workspace.
     pub model: Option<ModelRecord>,
     /// The attempt whose work and session the turn continues.

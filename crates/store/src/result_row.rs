@@ -1,65 +1,113 @@
-//! A row of `results`: what the last worker that finished an attempt handed in.
+//! Rows of `results` and `result_diffs`: what the last worker that finished an attempt handed in.
 
-use outwork_domain::{Attempt, Epoch, ObjectKey};
+use std::collections::HashMap;
+
+use outwork_domain::{Attempt, AttemptId, Epoch, ObjectKey};
 
 use crate::attempt_row::AttemptRow;
 use crate::error::StoreError;
-use crate::record::{AttemptRecord, AttemptResult, DiffStat, StoredDiff, Tokens};
-use crate::sql::{Row, Value, count, id, values};
+use crate::record::{AttemptRecord, AttemptResult, DiffStat, FurtherDiff, StoredDiff, Tokens};
+use crate::sql::{Conn, Row, Sql, Value, count, id, in_json, json_array, values};
 use crate::store::Tx;
+use crate::task_row::first_repository;
 
-/// `SELECT` of what [`read_record`] wants, up to where `WHERE` follows.
+/// `SELECT` of what [`read_records`] wants, up to where `WHERE` follows.
 macro_rules! select_attempt_records {
     () => {
         concat!(
             "SELECT ",
             $crate::attempt_row::attempt_columns!(),
             ", r.epoch AS r_epoch, r.diff_key, r.files_changed, r.lines_added, r.lines_removed, \
-             r.diff_size_bytes, r.session_key, r.message, r.tokens \
-             FROM attempts a LEFT JOIN results r ON r.attempt_id = a.id "
+             r.diff_size_bytes, r.session_key, r.message, r.tokens, t.repository_name, \
+             e.repository_url FROM attempts a JOIN tasks t ON t.id = a.task_id \
+             JOIN environments e ON e.id = t.environment_id \
+             LEFT JOIN results r ON r.attempt_id = a.id "
         )
     };
 }
 pub(crate) use select_attempt_records;
 
-/// An attempt and its result, from [`select_attempt_records`].
-pub(crate) fn read_record(row: &Row) -> Result<AttemptRecord, StoreError> {
-    let AttemptRow {
-        attempt, worker, ..
-    } = AttemptRow::read(row)?;
-    let result = match row.opt_int("r_epoch")? {
-        Some(epoch) => Some(read_result(row, Epoch::new(epoch))?),
-        None => None,
-    };
-    Ok(AttemptRecord {
-        attempt,
-        worker,
-        result,
-    })
+/// Attempts and their results, from [`select_attempt_records`]: one statement more, however many
+/// they are.
+pub(crate) async fn read_records(
+    conn: &mut Conn<'_>,
+    rows: &[Row],
+) -> Result<Vec<AttemptRecord>, StoreError> {
+    let mut records = Vec::with_capacity(rows.len());
+    for row in rows {
+        let AttemptRow {
+            attempt, worker, ..
+        } = AttemptRow::read(row)?;
+        let result = match row.opt_int("r_epoch")? {
+            Some(epoch) => Some(read_result(row, Epoch::new(epoch))?),
+            None => None,
+        };
+        records.push(AttemptRecord {
+            attempt,
+            worker,
+            result,
+            repository: first_repository(row)?,
+        });
+    }
+    let ids = records.iter().map(|record| record.attempt.id);
+    let mut further = further_diffs(conn, ids).await?;
+    for record in &mut records {
+        if let Some(result) = &mut record.result {
+            result.further_diffs = further.remove(&record.attempt.id).unwrap_or_default();
+        }
+    }
+    Ok(records)
 }
 
 fn read_result(row: &Row, epoch: Epoch) -> Result<AttemptResult, StoreError> {
     let diff = match row.opt_text("diff_key")? {
-        Some(key) => Some(StoredDiff {
-            key: ObjectKey::from_stored(key),
-            stat: DiffStat {
-                files_changed: row.number("files_changed")?,
-                lines_added: row.number("lines_added")?,
-                lines_removed: row.number("lines_removed")?,
-            },
-            size_bytes: row.number("diff_size_bytes")?,
-        }),
+        Some(key) => Some(read_diff(row, key)?),
         None => None,
     };
     Ok(AttemptResult {
         epoch,
         diff,
+        further_diffs: Vec::new(),
         session: row.opt_text("session_key")?.map(ObjectKey::from_stored),
         message: row.opt_text("message")?,
         tokens: row
             .opt_text("tokens")?
             .map(|text| tokens_from_json(&text))
             .transpose()?,
+    })
+}
+
+async fn further_diffs(
+    conn: &mut Conn<'_>,
+    attempts: impl Iterator<Item = AttemptId>,
+) -> Result<HashMap<AttemptId, Vec<FurtherDiff>>, StoreError> {
+    const SELECT: Sql = in_json!(
+        "SELECT attempt_id, repository, diff_key, files_changed, lines_added, lines_removed, \
+         diff_size_bytes FROM result_diffs WHERE attempt_id",
+        "$1",
+        "ORDER BY attempt_id, number"
+    );
+    let mut of_attempt: HashMap<_, Vec<_>> = HashMap::new();
+    for row in conn.rows(SELECT, values![json_array(attempts)]).await? {
+        let diff = FurtherDiff {
+            repository: row.text("repository")?,
+            diff: read_diff(&row, row.text("diff_key")?)?,
+        };
+        let attempt = row.parsed("attempt_id")?;
+        of_attempt.entry(attempt).or_default().push(diff);
+    }
+    Ok(of_attempt)
+}
+
+fn read_diff(row: &Row, key: String) -> Result<StoredDiff, StoreError> {
+    Ok(StoredDiff {
+        key: ObjectKey::from_stored(key),
+        stat: DiffStat {
+            files_changed: row.number("files_changed")?,
+            lines_added: row.number("lines_added")?,
+            lines_removed: row.number("lines_removed")?,
+        },
+        size_bytes: row.number("diff_size_bytes")?,
     })
 }
 
@@ -81,22 +129,14 @@ pub(crate) async fn write_result(
     let AttemptResult {
         epoch: _,
         diff,
+        further_diffs,
         session,
         message,
         tokens,
     } = result;
     let absent = || Value::Int(None);
     let [files, added, removed, size] = match diff {
-        Some(StoredDiff {
-            key: _,
-            stat,
-            size_bytes,
-        }) => [
-            count(stat.files_changed),
-            count(stat.lines_added),
-            count(stat.lines_removed),
-            count(*size_bytes),
-        ],
+        Some(diff) => sizes(diff),
         None => [absent(), absent(), absent(), absent()],
     };
     let values = values![
@@ -112,7 +152,44 @@ pub(crate) async fn write_result(
         tokens.as_ref().map(tokens_to_json)
     ];
     tx.execute(UPSERT, values).await?;
+    write_further(tx, attempt.id, further_diffs).await
+}
+
+async fn write_further(
+    tx: &mut Tx<'_>,
+    attempt: AttemptId,
+    diffs: &[FurtherDiff],
+) -> Result<(), StoreError> {
+    const FORGET: &str = "DELETE FROM result_diffs WHERE attempt_id = $1";
+    const INSERT: &str = "INSERT INTO result_diffs (attempt_id, number, repository, diff_key, \
+         files_changed, lines_added, lines_removed, diff_size_bytes) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    tx.execute(FORGET, values![id(attempt)]).await?;
+    for (number, FurtherDiff { repository, diff }) in (1..).zip(diffs) {
+        let mut values = values![id(attempt), count(number), repository, diff.key.as_str()];
+        values.extend(sizes(diff));
+        tx.execute(INSERT, values).await?;
+    }
     Ok(())
+}
+
+fn sizes(diff: &StoredDiff) -> [Value; 4] {
+    let StoredDiff {
+        key: _,
+        stat:
+            DiffStat {
+                files_changed,
+                lines_added,
+                lines_removed,
+            },
+        size_bytes,
+    } = diff;
+    [
+        count(*files_changed),
+        count(*lines_added),
+        count(*lines_removed),
+        count(*size_bytes),
+    ]
 }
 
 fn tokens_to_json(tokens: &Tokens) -> String {

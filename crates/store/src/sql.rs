@@ -115,6 +115,12 @@ pub(crate) fn opt_id(id: Option<impl Display>) -> Value {
     Value::Text(id.map(|id| id.to_string()))
 }
 
+/// Texts as the JSON array that [`in_json`] takes.
+pub(crate) fn json_array(texts: impl Iterator<Item = impl ToString>) -> String {
+    let texts: Vec<_> = texts.map(|text| text.to_string()).collect();
+    serde_json::to_string(&texts).expect("texts are JSON")
+}
+
 /// A count that the database keeps as a signed number.
 pub(crate) fn count(count: u64) -> Value {
     Value::Int(Some(i64::try_from(count).unwrap_or(i64::MAX)))

@@ -62,6 +62,7 @@ impl Write for Submit {
             task,
             turn,
             attempts,
+            repository,
         } = &self.submission;
         if let Some(before) = replay(tx, &self.idempotency, task.id, task.created_at).await? {
             return Ok(before);
@@ -70,7 +71,7 @@ impl Write for Submit {
         if turn.task_id != task.id {
             return Err(StoreError::corrupt("turn of another task"));
         }
-        insert_task(tx, task).await?;
+        insert_task(tx, task, repository).await?;
         insert_turn(tx, turn).await?;
         insert_attempts(tx, attempts, task.workspace_id, task.id, turn.id).await?;
         Ok(Submitted::New)

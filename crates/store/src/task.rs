@@ -6,10 +6,12 @@ use outwork_domain::{AttemptId, TaskId, TurnId, WorkspaceId};
 
 use crate::error::StoreError;
 use crate::record::{AttemptRecord, Paged, TaskFilter, TaskRecord, TurnRecord};
-use crate::result_row::{read_record, select_attempt_records};
-use crate::sql::{Conn, Row, Sql, id, in_json, values};
+use crate::result_row::{read_records, select_attempt_records};
+use crate::sql::{Conn, Row, Sql, id, in_json, json_array, values};
 use crate::store::Store;
-use crate::task_row::{read_task, read_turn, select_tasks, select_turns};
+use crate::task_row::{
+    add_further, first_repository, read_task, read_turn, select_tasks, select_turns,
+};
 
 impl Store {
     /// The task with all its turns and attempts.
@@ -98,10 +100,10 @@ pub(crate) async fn load_attempt(
         select_attempt_records!(),
         "WHERE a.id = $1 AND a.workspace_id = $2"
     );
-    let row = conn
-        .row(SELECT, values![id(attempt), id(workspace)])
+    let rows = conn
+        .rows(SELECT, values![id(attempt), id(workspace)])
         .await?;
-    row.map(|row| read_record(&row)).transpose()
+    Ok(read_records(conn, &rows).await?.pop())
 }
 
 #[derive(Clone, Copy)]
@@ -110,7 +112,7 @@ enum Turns {
     Newest,
 }
 
-/// The tasks in `rows` with their turns and attempts: two statements, however many they are.
+/// The tasks in `rows` with their turns and attempts: a few statements, however many they are.
 async fn records(
     conn: &mut Conn<'_>,
     rows: &[Row],
@@ -131,9 +133,12 @@ async fn records(
         tasks.push(TaskRecord {
             task: read_task(row)?,
             environment_label: row.text("label")?,
+            repository: first_repository(row)?,
             turns: Vec::new(),
         });
     }
+    let mut bare: Vec<_> = tasks.iter_mut().map(|record| &mut record.task).collect();
+    add_further(conn, &mut bare).await?;
     let sql = match which {
         Turns::All => ALL,
         Turns::Newest => NEWEST,
@@ -169,19 +174,14 @@ async fn attempts(
     );
     let ids = json_array(turns);
     let mut of_turn: HashMap<_, Vec<_>> = HashMap::new();
-    for row in conn.rows(SELECT, values![ids]).await? {
-        let record = read_record(&row)?;
+    let rows = conn.rows(SELECT, values![ids]).await?;
+    for record in read_records(conn, &rows).await? {
         of_turn
             .entry(record.attempt.turn_id)
             .or_default()
             .push(record);
     }
     Ok(of_turn)
-}
-
-fn json_array(ids: impl Iterator<Item = impl ToString>) -> String {
-    let ids: Vec<_> = ids.map(|id| id.to_string()).collect();
-    serde_json::to_string(&ids).expect("texts are JSON")
 }
 
 /// A cursor is the time and id of the last task seen, so that it holds when that one is gone.

@@ -1,17 +1,22 @@
-//! Rows of `tasks` and `turns`.
+//! Rows of `tasks`, `task_repositories` and `turns`.
 
-use outwork_domain::task::{Base, Task, Turn};
+use std::collections::HashMap;
+
+use outwork_domain::environment::repository_name;
+use outwork_domain::task::{Base, FurtherBase, Task, Turn};
 use outwork_domain::{ObjectKey, TaskId, TurnId};
 
 use crate::error::StoreError;
-use crate::sql::{Conn, Row, id, opt_id, values};
+use crate::sql::{Conn, Row, Sql, count, id, in_json, json_array, opt_id, values};
 use crate::store::Tx;
 
-/// `SELECT` of what [`read_task`] wants with the environment's label, up to where `WHERE` follows.
+/// `SELECT` of what [`read_task`] and [`first_repository`] want with the environment's label, up to
+/// where `WHERE` follows.
 macro_rules! select_tasks {
     () => {
         "SELECT t.id, t.workspace_id, t.created_by, t.environment_id, t.title, t.base_branch, \
-         t.base_commit, t.starting_diff, t.created_at, t.updated_at, e.label \
+         t.base_commit, t.starting_diff, t.created_at, t.updated_at, t.repository_name, e.repository_url, \
+         e.label \
          FROM tasks t JOIN environments e ON e.id = t.environment_id "
     };
 }
@@ -26,6 +31,16 @@ macro_rules! select_turns {
 }
 pub(crate) use select_turns;
 
+/// What the task's first repository is called, from `repository_name` and the environment's
+/// `repository_url`. The column came with migration 2: for older tasks it is the name as of now.
+pub(crate) fn first_repository(row: &Row) -> Result<String, StoreError> {
+    Ok(match row.opt_text("repository_name")? {
+        Some(name) => name,
+        None => repository_name(&row.text("repository_url")?),
+    })
+}
+
+/// Without its further repositories, which [`add_further`] adds.
 pub(crate) fn read_task(row: &Row) -> Result<Task, StoreError> {
     Ok(Task {
         id: row.parsed("id")?,
@@ -37,10 +52,39 @@ pub(crate) fn read_task(row: &Row) -> Result<Task, StoreError> {
             branch: row.opt_text("base_branch")?,
             commit: row.text("base_commit")?,
             starting_diff: row.opt_text("starting_diff")?.map(ObjectKey::from_stored),
+            further: Vec::new(),
         },
         created_at: row.time("created_at")?,
         updated_at: row.time("updated_at")?,
     })
+}
+
+/// Adds the further repositories of `tasks`: one statement, however many they are.
+pub(crate) async fn add_further(
+    conn: &mut Conn<'_>,
+    tasks: &mut [&mut Task],
+) -> Result<(), StoreError> {
+    const SELECT: Sql = in_json!(
+        "SELECT task_id, name, url, branch, base_commit FROM task_repositories WHERE task_id",
+        "$1",
+        "ORDER BY task_id, number"
+    );
+    let ids = json_array(tasks.iter().map(|task| task.id));
+    let mut of_task: HashMap<TaskId, Vec<FurtherBase>> = HashMap::new();
+    for row in conn.rows(SELECT, values![ids]).await? {
+        let base = FurtherBase {
+            name: row.text("name")?,
+            url: row.text("url")?,
+            branch: row.opt_text("branch")?,
+            commit: row.text("base_commit")?,
+        };
+        let task = row.parsed("task_id")?;
+        of_task.entry(task).or_default().push(base);
+    }
+    for task in tasks {
+        task.base.further = of_task.remove(&task.id).unwrap_or_default();
+    }
+    Ok(())
 }
 
 pub(crate) fn read_turn(row: &Row) -> Result<Turn, StoreError> {
@@ -58,11 +102,17 @@ pub(crate) fn read_turn(row: &Row) -> Result<Turn, StoreError> {
     })
 }
 
-/// A task that another row names, so it must exist.
-pub(crate) async fn load_task(conn: &mut Conn<'_>, task: TaskId) -> Result<Task, StoreError> {
+/// A task that another row names, so it must exist; and what its first repository is called.
+pub(crate) async fn load_task(
+    conn: &mut Conn<'_>,
+    task: TaskId,
+) -> Result<(Task, String), StoreError> {
     const SELECT: &str = concat!(select_tasks!(), "WHERE t.id = $1");
     let row = conn.row(SELECT, values![id(task)]).await?;
-    read_task(&row.ok_or_else(|| StoreError::corrupt("task_id"))?)
+    let row = row.ok_or_else(|| StoreError::corrupt("task_id"))?;
+    let mut task = read_task(&row)?;
+    add_further(conn, &mut [&mut task]).await?;
+    Ok((task, first_repository(&row)?))
 }
 
 /// A turn that another row names, so it must exist.
@@ -72,21 +122,27 @@ pub(crate) async fn load_turn(conn: &mut Conn<'_>, turn: TurnId) -> Result<Turn,
     read_turn(&row.ok_or_else(|| StoreError::corrupt("turn_id"))?)
 }
 
-pub(crate) async fn insert_task(tx: &mut Tx<'_>, task: &Task) -> Result<(), StoreError> {
+pub(crate) async fn insert_task(
+    tx: &mut Tx<'_>,
+    task: &Task,
+    repository: &str,
+) -> Result<(), StoreError> {
     const INSERT: &str = "INSERT INTO tasks (id, workspace_id, created_by, environment_id, title, \
-         base_branch, base_commit, starting_diff, created_at, updated_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+         base_branch, base_commit, starting_diff, created_at, updated_at, repository_name) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
     let Task {
         id: task_id,
         workspace_id,
         created_by,
         environment_id,
         title,
-        base: Base {
-            branch,
-            commit,
-            starting_diff,
-        },
+        base:
+            Base {
+                branch,
+                commit,
+                starting_diff,
+                further,
+            },
         created_at,
         updated_at,
     } = task;
@@ -100,7 +156,37 @@ pub(crate) async fn insert_task(tx: &mut Tx<'_>, task: &Task) -> Result<(), Stor
         commit,
         starting_diff.as_ref().map(ObjectKey::as_str),
         *created_at,
-        *updated_at
+        *updated_at,
+        repository
+    ];
+    tx.execute(INSERT, values).await?;
+    for (number, base) in (1..).zip(further) {
+        insert_further(tx, *task_id, number, base).await?;
+    }
+    Ok(())
+}
+
+async fn insert_further(
+    tx: &mut Tx<'_>,
+    task: TaskId,
+    number: u64,
+    base: &FurtherBase,
+) -> Result<(), StoreError> {
+    const INSERT: &str = "INSERT INTO task_repositories (task_id, number, name, url, branch, \
+         base_commit) VALUES ($1, $2, $3, $4, $5, $6)";
+    let FurtherBase {
+        name,
+        url,
+        branch,
+        commit,
+    } = base;
+    let values = values![
+        id(task),
+        count(number),
+        name,
+        url,
+        branch.as_deref(),
+        commit
     ];
     tx.execute(INSERT, values).await?;
     Ok(())

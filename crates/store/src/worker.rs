@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use outwork_domain::principal::Worker;
 use outwork_domain::{AttemptId, Timestamp, WorkerId, WorkspaceId};
 
+use crate::cache;
 use crate::error::StoreError;
 use crate::record::WorkerRecord;
-use crate::sql::{Row, id, values};
+use crate::sql::{Row, Sql, for_update, id, values};
 use crate::store::{Store, Tx, Write};
 
 impl Store {
@@ -78,7 +79,7 @@ impl Store {
         }))
     }
 
-    /// Forgets a worker; its leases run out. Errors: [`StoreError::NotFound`].
+    /// Forgets a worker and the snapshots that it keeps; its leases run out. Errors: [`StoreError::NotFound`].
     pub async fn remove_worker(
         &self,
         workspace: WorkspaceId,
@@ -162,8 +163,13 @@ impl Write for Remove {
     type Output = ();
 
     async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        const LOCK: Sql = for_update!("SELECT id FROM workers WHERE id = $1 AND workspace_id = $2");
         const REMOVE: &str = "DELETE FROM workers WHERE id = $1 AND workspace_id = $2";
         let values = values![id(self.id), id(self.workspace)];
+        tx.row(LOCK, values.clone())
+            .await?
+            .ok_or(StoreError::NotFound)?;
+        cache::forget(tx, self.id).await?;
         one(tx.execute(REMOVE, values).await?)
     }
 }

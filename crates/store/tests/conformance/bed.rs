@@ -16,8 +16,8 @@ use outwork_domain::{
     TokenId, TurnId, WorkerId, WorkspaceId,
 };
 use outwork_store::{
-    AttemptResult, Bootstrap, Claimed, DiffStat, Idempotency, NewEventRow, NewToken, Store,
-    StoredDiff, Submission, TaskRecord, Tokens,
+    AttemptResult, Bootstrap, Claimed, DiffStat, EnvironmentRecord, Idempotency, NewEventRow,
+    NewToken, Store, StoredDiff, Submission, TaskRecord, Tokens,
 };
 use uuid::Uuid;
 
@@ -100,7 +100,7 @@ impl Bed {
         let (workspace, principal) = bootstrap(&store, &ids).await;
         let environment = environment(workspace, principal, next(&ids), "main");
         store
-            .insert_environment(&environment)
+            .insert_environment(&environment, Vec::new())
             .await
             .expect("the label is free");
         Self {
@@ -153,6 +153,7 @@ impl Bed {
                 branch: Some("main".into()),
                 commit: "0123abcd".into(),
                 starting_diff: None,
+                further: Vec::new(),
             },
             created_at: now,
             updated_at: now,
@@ -162,6 +163,7 @@ impl Bed {
             attempts: self.attempts(&turn, attempts, now),
             task,
             turn,
+            repository: "repository".into(),
         }
     }
 
@@ -283,7 +285,7 @@ impl Bed {
             .expect("the workspace exists");
         let environment = environment(workspace_id, principal, self.uuid(), "main");
         self.store
-            .insert_environment(&environment)
+            .insert_environment(&environment, Vec::new())
             .await
             .expect("the label is free there");
         Self {
@@ -292,6 +294,15 @@ impl Bed {
             environment,
             ..self.clone()
         }
+    }
+}
+
+/// The environment as it is stored without secrets, its cache never reset.
+pub(crate) fn stored(environment: &Environment) -> EnvironmentRecord {
+    EnvironmentRecord {
+        environment: environment.clone(),
+        secrets: Vec::new(),
+        cache_generation: 0,
     }
 }
 
@@ -321,6 +332,7 @@ pub(crate) fn result(claimed: &Attempt) -> AttemptResult {
             },
             size_bytes: 99,
         }),
+        further_diffs: Vec::new(),
         session: Some(ObjectKey::session(claimed.id, claimed.epoch)),
         message: Some("done".into()),
         tokens: Some(Tokens {
@@ -385,6 +397,12 @@ fn environment(
             repository_url: "/srv/repository".into(),
             branch: None,
             agent: AgentSpec::Command("cat > out".into()),
+            further_repositories: Vec::new(),
+            base_image: None,
+            runtimes: Vec::new(),
+            maintenance_script: None,
+            verify_command: None,
+            setup_timeout: Duration::from_secs(1200),
             setup_script: Some("echo 'set up'".into()),
             variables: vec![("A".into(), "1".into()), ("B".into(), "zwei \"2\"".into())],
             timeout: Duration::from_secs(60),

@@ -5,7 +5,7 @@ use outwork_domain::attempt::Outcome;
 use outwork_domain::environment::{AgentSpec, Environment};
 use outwork_store::{ModelRecord, StoreError};
 
-use crate::bed::{Bed, at, result};
+use crate::bed::{Bed, at, result, stored};
 
 async fn what_is_written_is_read(bed: Bed) {
     let mut environment = bed.new_environment("Zweite Umgebung ÄÖ");
@@ -14,12 +14,12 @@ async fn what_is_written_is_read(bed: Bed) {
     environment.spec.setup_script = None;
     environment.spec.variables.clear();
     bed.store
-        .insert_environment(&environment)
+        .insert_environment(&environment, Vec::new())
         .await
         .expect("new");
-    for stored in [&bed.environment, &environment] {
-        let read = bed.store.environment(bed.workspace, stored.id).await;
-        assert_eq!(read.expect("works").as_ref(), Some(stored));
+    for written in [&bed.environment, &environment] {
+        let read = bed.store.environment(bed.workspace, written.id).await;
+        assert_eq!(read.expect("works"), Some(stored(written)));
     }
     let missing = EnvironmentId::from_uuid(bed.uuid());
     let read = bed.store.environment(bed.workspace, missing).await;
@@ -28,28 +28,34 @@ async fn what_is_written_is_read(bed: Bed) {
 
 async fn labels_are_compared_without_case(bed: Bed) {
     let first = bed.new_environment("Größe");
-    bed.store.insert_environment(&first).await.expect("new");
+    bed.store
+        .insert_environment(&first, Vec::new())
+        .await
+        .expect("new");
     let same = bed.new_environment("GRÖßE");
-    let refused = bed.store.insert_environment(&same).await;
+    let refused = bed.store.insert_environment(&same, Vec::new()).await;
     assert!(
         matches!(refused, Err(StoreError::LabelTaken)),
         "{refused:?}"
     );
     for label in ["größe", "GRÖßE", "Größe"] {
         let found = bed.store.environment_by_label(bed.workspace, label).await;
-        assert_eq!(found.expect("works").as_ref(), Some(&first), "{label}");
+        assert_eq!(found.expect("works"), Some(stored(&first)), "{label}");
     }
     let found = bed.store.environment_by_label(bed.workspace, "grö").await;
     assert_eq!(found.expect("works"), None);
     let renamed = with_label(&bed.environment, "gRöße");
-    let refused = bed.store.update_environment(&renamed, None).await;
+    let refused = bed
+        .store
+        .update_environment(&renamed, Vec::new(), None)
+        .await;
     assert!(
         matches!(refused, Err(StoreError::LabelTaken)),
         "{refused:?}"
     );
     let recased = with_label(&first, "GRÖSSE".to_lowercase().replace("ss", "ß").as_str());
     bed.store
-        .update_environment(&recased, None)
+        .update_environment(&recased, Vec::new(), None)
         .await
         .expect("its own label");
 }
@@ -64,9 +70,9 @@ async fn an_edit_raises_the_revision(bed: Bed) {
     let mut wanted = with_label(&bed.environment, "renamed");
     wanted.updated_at = at(9);
     wanted.created_at = at(8);
-    let stored = bed
+    let edited = bed
         .store
-        .update_environment(&wanted, Some(1))
+        .update_environment(&wanted, Vec::new(), Some(1))
         .await
         .expect("works");
     let expected = Environment {
@@ -74,22 +80,29 @@ async fn an_edit_raises_the_revision(bed: Bed) {
         created_at: bed.environment.created_at,
         ..wanted.clone()
     };
-    assert_eq!(stored, expected);
+    let expected = stored(&expected);
+    assert_eq!(edited, expected);
     let read = bed.store.environment(bed.workspace, wanted.id).await;
     assert_eq!(read.expect("works"), Some(expected));
-    let stale = bed.store.update_environment(&wanted, Some(1)).await;
+    let stale = bed
+        .store
+        .update_environment(&wanted, Vec::new(), Some(1))
+        .await;
     assert!(
         matches!(stale, Err(StoreError::RevisionMismatch)),
         "{stale:?}"
     );
     let any = bed
         .store
-        .update_environment(&wanted, None)
+        .update_environment(&wanted, Vec::new(), None)
         .await
         .expect("works");
-    assert_eq!(any.revision, 3);
+    assert_eq!(any.environment.revision, 3);
     let missing = bed.new_environment("missing");
-    let refused = bed.store.update_environment(&missing, None).await;
+    let refused = bed
+        .store
+        .update_environment(&missing, Vec::new(), None)
+        .await;
     assert!(matches!(refused, Err(StoreError::NotFound)), "{refused:?}");
 }
 
@@ -99,7 +112,10 @@ async fn edits_at_once_do_not_overwrite_each_other(bed: Bed) {
         let bed = bed.clone();
         edits.spawn(async move {
             let wanted = with_label(&bed.environment, &format!("edit {number}"));
-            bed.store.update_environment(&wanted, Some(1)).await.is_ok()
+            bed.store
+                .update_environment(&wanted, Vec::new(), Some(1))
+                .await
+                .is_ok()
         });
     }
     let won = edits
@@ -139,7 +155,10 @@ async fn a_deleted_environment_is_gone_and_its_label_free(bed: Bed) {
     assert_eq!(read.expect("works"), None);
     let found = bed.store.environment_by_label(bed.workspace, "main").await;
     assert_eq!(found.expect("works"), None);
-    let refused = bed.store.update_environment(&bed.environment, None).await;
+    let refused = bed
+        .store
+        .update_environment(&bed.environment, Vec::new(), None)
+        .await;
     assert!(matches!(refused, Err(StoreError::NotFound)), "{refused:?}");
     let refused = bed.store.submit(bed.submission(1, at(4)), None).await;
     assert!(
@@ -157,7 +176,7 @@ async fn a_deleted_environment_is_gone_and_its_label_free(bed: Bed) {
     );
     assert_eq!(bed.record(task.id).await.environment_label, "main");
     bed.store
-        .insert_environment(&bed.new_environment("Main"))
+        .insert_environment(&bed.new_environment("Main"), Vec::new())
         .await
         .expect("free again");
 }
@@ -185,7 +204,7 @@ async fn a_task_that_ended_does_not_hold_its_environment(bed: Bed) {
 async fn a_list_is_sorted_and_paged(bed: Bed) {
     for label in ["b", "C", "a", "ä", "Z"] {
         bed.store
-            .insert_environment(&bed.new_environment(label))
+            .insert_environment(&bed.new_environment(label), Vec::new())
             .await
             .expect("new");
     }
@@ -201,7 +220,7 @@ async fn a_list_is_sorted_and_paged(bed: Bed) {
         labels.extend(
             page.items
                 .into_iter()
-                .map(|environment| environment.spec.label),
+                .map(|record| record.environment.spec.label),
         );
         match page.next_cursor {
             Some(next) => cursor = Some(next),

@@ -5,7 +5,7 @@ use outwork_domain::principal::Worker;
 use outwork_domain::{State, Step};
 use outwork_store::{ModelRecord, StoreError, TaskFilter};
 
-use crate::bed::{Bed, at, events, result};
+use crate::bed::{Bed, at, events, result, stored};
 
 fn unseen<T: std::fmt::Debug>(answer: Result<T, StoreError>) {
     assert!(matches!(answer, Err(StoreError::NotFound)), "{answer:?}");
@@ -50,9 +50,9 @@ async fn nothing_of_another_workspace_is_read(bed: Bed) {
         None
     );
     let found = store.environment_by_label(ws, "main").await.expect("works");
-    assert_eq!(found, Some(other.environment.clone()));
+    assert_eq!(found, Some(stored(&other.environment)));
     let listed = store.environments(ws, 9, None).await.expect("works");
-    assert_eq!(listed.items, std::slice::from_ref(&other.environment));
+    assert_eq!(listed.items, [stored(&other.environment)]);
     assert_eq!(store.model(ws).await.expect("works"), None);
     store.delete_model(ws).await.expect("its own");
     let kept = store.model(bed.workspace).await.expect("works");
@@ -102,7 +102,7 @@ async fn nothing_of_another_workspace_is_written(bed: Bed) {
     unseen(store.add_turn(ws, turn, attempts, None).await);
     let mut stolen = bed.environment.clone();
     stolen.workspace_id = ws;
-    unseen(store.update_environment(&stolen, None).await);
+    unseen(store.update_environment(&stolen, Vec::new(), None).await);
     unseen(store.delete_environment(ws, stolen.id, at(1)).await);
     let mut submission = other.submission(1, at(1));
     submission.task.environment_id = bed.environment.id;

@@ -62,6 +62,7 @@ async fn a_failure_is_kept_whole(bed: Bed) {
         let held = bed.held(at(0)).await.attempt;
         let bare = outwork_store::AttemptResult {
             epoch: held.epoch,
+            further_diffs: Vec::new(),
             diff: None,
             session: None,
             message: None,

@@ -81,7 +81,7 @@ async fn a_list_has_the_newest_turn_and_can_be_of_one_environment(bed: Bed) {
         ..bed.clone()
     };
     bed.store
-        .insert_environment(&other.environment)
+        .insert_environment(&other.environment, Vec::new())
         .await
         .expect("new");
     let elsewhere = other.submit(1, at(0)).await.task.id;
