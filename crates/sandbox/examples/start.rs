@@ -1,12 +1,18 @@
-//! How long a sandbox takes, from asking to the command's end: `cargo run --example start [COUNT]`.
+//! How long a sandbox takes, from asking to the command's end, with the host's system read-only and with layers that can be
+//! written: `cargo run --example start [COUNT]`.
 //!
 //! Needs the launcher beside it: `cargo build --bin outwork-sandbox-init`.
 #![allow(clippy::print_stdout)] // It is what the program is for.
 
+use std::os::unix::fs::chown;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use outwork_sandbox::{Sandbox, Spec, plan, probe};
+use outwork_sandbox::{
+    Capabilities, LayerIds, Lower, Mount, Overlay, Sandbox, Spec, SystemRoot, plan, probe,
+    stored_owner,
+};
 
 fn main() -> anyhow::Result<()> {
     let count: usize = std::env::args()
@@ -24,28 +30,103 @@ fn main() -> anyhow::Result<()> {
     let before_probe = Instant::now();
     let capabilities = probe();
     println!(
-        "probe: {:.2} ms, {:?}",
+        "probe: {:.2} ms, {:?}, overlays {:?}",
         milliseconds(before_probe.elapsed()),
-        capabilities.privilege
+        capabilities.privilege,
+        capabilities.overlay
     );
-    let plan = plan(&Spec::new(["/bin/true"]), &capabilities)?;
-    let (mut starts, mut ends) = (Vec::new(), Vec::new());
+    let directory = tempfile::tempdir()?;
+    let (mut read_only, mut layered) = (Times::default(), Times::default());
     for round in 0..count + 5 {
-        let (started, ended) = runtime.block_on(async {
-            let begin = Instant::now();
-            let mut running = Sandbox::spawn(plan.clone(), &launcher).await?;
-            let started = begin.elapsed();
-            running.wait().await?;
-            anyhow::Ok((started, begin.elapsed()))
-        })?;
-        if round >= 5 {
-            starts.push(started);
-            ends.push(ended);
+        let attempt = directory.path().join(round.to_string());
+        let specs = [Spec::new(["/bin/true"]), layers(&attempt, &capabilities)?];
+        for (spec, times) in specs.iter().zip([&mut read_only, &mut layered]) {
+            let plan = plan(spec, &capabilities)?;
+            let time = runtime.block_on(async {
+                let begin = Instant::now();
+                let mut running = Sandbox::spawn(plan, &launcher).await?;
+                let started = begin.elapsed();
+                running.wait().await?;
+                anyhow::Ok((started, begin.elapsed()))
+            })?;
+            if round >= 5 {
+                times.starts.push(time.0);
+                times.ends.push(time.1);
+            }
         }
     }
-    report("spawn to exec", starts);
-    report("spawn to end", ends);
+    read_only.report("the host's system, read-only");
+    layered.report("three overlays: /, /usr/local, /opt");
     Ok(())
+}
+
+/// What a worker without images does: its own system below directories of its own, of which three can be written.
+fn layers(attempt: &Path, capabilities: &Capabilities) -> anyhow::Result<Spec> {
+    let mut spec = Spec::new(["/bin/true"]);
+    let (uid, gid) = stored_owner(capabilities, spec.store_uid_base, 0, 0);
+    let make = |name: &str| -> anyhow::Result<PathBuf> {
+        let path = attempt.join(name);
+        std::fs::create_dir_all(&path)?;
+        chown(&path, Some(uid), Some(gid))?;
+        Ok(path)
+    };
+    let overlay = |name: &str, lower: Lower| -> anyhow::Result<Overlay> {
+        Ok(Overlay {
+            lowers: vec![lower],
+            upper: make(&format!("{name}.upper"))?,
+            work: make(&format!("{name}.work"))?,
+        })
+    };
+    let host = |path: &str| Lower {
+        path: path.into(),
+        ids: LayerIds::Host,
+    };
+    let (usr_local, opt) = (
+        overlay("usr-local", host("/usr/local"))?,
+        overlay("opt", host("/opt"))?,
+    );
+    let skeleton = make("skeleton")?;
+    for name in ["etc", "usr", "opt", "proc", "dev", "tmp", "var"] {
+        make(&format!("skeleton/{name}"))?;
+    }
+    let stored = Lower {
+        path: skeleton,
+        ids: LayerIds::Stored,
+    };
+    let root = overlay("root", stored)?;
+    let mut mounts = Vec::new();
+    for name in ["bin", "lib", "lib64", "sbin", "usr"] {
+        let path = Path::new("/").join(name);
+        if let Ok(points_to) = std::fs::read_link(&path) {
+            let target = path;
+            mounts.push(Mount::Symlink { points_to, target });
+        } else if path.is_dir() {
+            let source = path.clone();
+            let target = path;
+            mounts.push(Mount::ReadOnlyBind { source, target });
+        }
+    }
+    for (overlay, target) in [(usr_local, "/usr/local"), (opt, "/opt")] {
+        let target = PathBuf::from(target);
+        mounts.push(Mount::Overlay { overlay, target });
+    }
+    spec.system = SystemRoot::Overlay(root);
+    spec.mounts.splice(0..0, mounts);
+    Ok(spec)
+}
+
+#[derive(Default)]
+struct Times {
+    starts: Vec<Duration>,
+    ends: Vec<Duration>,
+}
+
+impl Times {
+    fn report(self, what: &str) {
+        println!("{what}:");
+        report("  spawn to exec", self.starts);
+        report("  spawn to end", self.ends);
+    }
 }
 
 fn report(name: &str, mut times: Vec<Duration>) {

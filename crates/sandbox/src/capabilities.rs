@@ -1,13 +1,13 @@
 //! What this machine can do, observed once when a worker starts.
 
+mod trial;
+
 use std::fs;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use rustix::thread::CapabilitySet;
 use serde::{Deserialize, Serialize};
-
-use crate::syscalls;
 
 /// Facts about the machine and the worker's process that [`crate::plan`] decides by.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -142,24 +142,24 @@ const ETC_SHOWN: [&str; 34] = [
     "xml",
 ];
 
-/// Observe this machine. Takes some milliseconds: it makes a user namespace and a few files are read.
+/// Observe this machine. Takes some milliseconds: it makes namespaces, mounts
+/// memory in them, and reads a few files.
 pub fn probe() -> Capabilities {
     let kernel = kernel_version();
     let privilege = privilege();
+    let (user_namespaces, overlay) = trial::namespaces(kernel, privilege);
     let is_root = matches!(privilege, Privilege::Root { .. });
     Capabilities {
         kernel,
         privilege,
-        user_namespaces: syscalls::try_namespaces(),
+        user_namespaces,
         idmapped_mounts: is_root
             && kernel
                 >= KernelVersion {
                     major: 5,
                     minor: 12,
                 },
-        overlay: OverlaySupport::Refused {
-            errno: libc::ENOSYS,
-        },
+        overlay,
         cgroup: cgroup(),
         id_ranges: id_ranges(&fs::read_to_string("/proc/self/uid_map").unwrap_or_default()),
         system: SYSTEM_DIRECTORIES

@@ -32,6 +32,8 @@ pub(crate) enum ToWorker {
     },
     /// Descriptors: one listening socket for each forward, in order.
     Listening,
+    /// Descriptors: one directory for each handle, in order.
+    Handles,
     /// The command runs.
     Started,
     /// The command ended; everything else in the sandbox ends now.

@@ -79,8 +79,10 @@ pub enum Step {
     SetUpNetwork,
     Listen,
     PrepareMount,
+    MountOverlay,
     ChangeRoot,
     BuildRoot,
+    OpenHandle,
     DropPrivileges,
     SetLimits,
     FilterSyscalls,
@@ -105,8 +107,10 @@ impl fmt::Display for Step {
             Self::SetUpNetwork => "cannot set up loopback",
             Self::Listen => "cannot listen inside",
             Self::PrepareMount => "cannot prepare a mount",
+            Self::MountOverlay => "cannot put layers together above",
             Self::ChangeRoot => "cannot change the root",
             Self::BuildRoot => "cannot build the root",
+            Self::OpenHandle => "cannot open for the worker",
             Self::DropPrivileges => "cannot drop privileges",
             Self::SetLimits => "cannot set a limit",
             Self::FilterSyscalls => "cannot install the system call filter",
@@ -137,6 +141,21 @@ fn hint(step: Step, errno: i32) -> Option<&'static str> {
             "a fresh /proc is refused where parts of the outer one are hidden: in a container run with \
              `--security-opt unmask=ALL` (docker: `systempaths=unconfined`)",
         ),
+        (Step::MapOwner, libc::EINVAL | libc::EOPNOTSUPP) => Some(
+            "its file system cannot map ids: keep the worker's data on ext4, xfs or btrfs, or run the worker as an ordinary user",
+        ),
+        (Step::MapOwner, libc::EPERM) => Some(
+            "the worker may not map ids on this file system: in a container run the worker as an ordinary user",
+        ),
+        (Step::MountOverlay, libc::EINVAL) => Some(
+            "the file system of the upper directory must keep extended attributes and be no overlay itself: in a container put \
+             the worker's data on a volume; and no layer may have mounts in it",
+        ),
+        (Step::MountOverlay, libc::EROFS | libc::EACCES | libc::EOVERFLOW) => {
+            Some("the upper and work directories must belong to root inside, as kept on disk")
+        }
+        (Step::MountOverlay, libc::ENODEV) => Some("load the module: `modprobe overlay`"),
+        (Step::BuildRoot | Step::OpenHandle, libc::ELOOP) => Some("a symbolic link is in the way"),
         (Step::Execute | Step::ChangeDirectory, libc::ENOENT) => {
             Some("it does not exist inside the sandbox")
         }

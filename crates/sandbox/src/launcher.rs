@@ -2,9 +2,14 @@
 //! namespaces around its only child, and waits for it.
 
 mod agent;
+mod idmap;
 mod init;
 mod mounts;
+mod overlay;
+mod place;
+mod privileges;
 mod tree;
+mod users;
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -31,6 +36,9 @@ pub(crate) const CONTROL_FD: RawFd = 3;
 
 /// Of 1000: as if each process had half of the machine's memory on top of its own.
 const OOM_SCORE_ADJUSTMENT: &str = "500";
+
+/// Any directory that surely exists and is no link; it is covered in the sandbox's own mount namespace only.
+const STAGE: &str = "/proc";
 
 const NO_DESCRIPTORS: [OwnedFd; 0] = [];
 
@@ -157,7 +165,12 @@ fn start(
     go: OwnedFd,
     changed: Vec<PathBuf>,
 ) -> Result<(), SandboxError> {
-    map_ids(child, identity)?;
+    map_ids(
+        child,
+        identity.set_groups,
+        &identity.uid_map,
+        &identity.gid_map,
+    )?;
     let init_pid = child.as_raw_nonzero().get();
     let namespace = PidNamespace::of(init_pid).ok_or_else(|| {
         SandboxError::new(Step::Observe, "the first process is gone before it began")
@@ -182,19 +195,24 @@ fn start(
 }
 
 /// Write the id maps of a process in a new user namespace.
-pub(crate) fn map_ids(child: Pid, identity: &Identity) -> Result<(), SandboxError> {
+fn map_ids(
+    child: Pid,
+    set_groups: SetGroups,
+    uid_map: &[Extent],
+    gid_map: &[Extent],
+) -> Result<(), SandboxError> {
     let write = |name: &str, contents: String| {
         let path = format!("/proc/{}/{name}", child.as_raw_nonzero());
         fs::write(&path, &contents).map_err(|e| {
             SandboxError::caused_by(Step::MapIds, format!("{name} {:?}", contents.trim_end()), e)
         })
     };
-    if identity.set_groups == SetGroups::Keep {
+    if set_groups == SetGroups::Keep {
         // The kernel lets an ordinary user map its group only if groups cannot be given up inside.
         write("setgroups", "deny".to_owned())?;
     }
-    write("uid_map", map_lines(&identity.uid_map))?;
-    write("gid_map", map_lines(&identity.gid_map))
+    write("uid_map", map_lines(uid_map))?;
+    write("gid_map", map_lines(gid_map))
 }
 
 fn map_lines(map: &[Extent]) -> String {

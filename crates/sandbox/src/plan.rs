@@ -1,6 +1,8 @@
 //! How to isolate: a pure function of what is wanted and what the machine can do.
 
 mod check;
+mod error;
+mod overlay;
 mod root;
 
 use std::collections::BTreeMap;
@@ -8,8 +10,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::capabilities::{Capabilities, IdRange, KernelVersion, Privilege};
-use crate::spec::{Forward, Limits, Mount, Network, Spec, Stdin, SystemRoot};
+use crate::capabilities::{Capabilities, KernelVersion, Privilege};
+use crate::spec::{Forward, Limits, Network, Privileges, Spec, Stdin, User};
+
+pub use error::PlanError;
 
 /// Ids given to one sandbox of a root worker.
 const IDS_PER_SANDBOX: u32 = 65_536;
@@ -27,8 +31,13 @@ pub struct Plan {
     pub opener: Opener,
     pub hostname: String,
     pub forwards: Vec<Forward>,
+    /// What is at `/` before the steps.
+    pub base: RootBase,
     /// How the root is built, in order.
     pub root: Vec<RootStep>,
+    /// Directories that are opened for the caller.
+    pub handles: Vec<PathBuf>,
+    pub privileges: Privileges,
     pub limits: Limits,
     pub environment: BTreeMap<String, String>,
     pub working_directory: PathBuf,
@@ -85,6 +94,43 @@ pub enum Opener {
     Init,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RootBase {
+    /// An empty file system in memory.
+    Memory,
+    Overlay(PlannedOverlay),
+}
+
+/// Layers that the [`Opener`] opens and the first process mounts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedOverlay {
+    /// Uppermost first.
+    pub lowers: Vec<PlannedLayer>,
+    /// Holds `upper` and `work`.
+    pub directory: PathBuf,
+    pub upper: String,
+    pub work: String,
+    /// Of `directory`.
+    pub ids: LayerMap,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedLayer {
+    pub path: PathBuf,
+    pub ids: LayerMap,
+}
+
+/// How ids on disk become ids of the host that the sandbox knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LayerMap {
+    /// They are the same.
+    Same,
+    /// `inside` the layer, `outside` for the host.
+    Mapped(Extent),
+}
+
 /// One step of building the root. Targets are absolute, inside.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -109,12 +155,15 @@ pub enum RootStep {
         target: PathBuf,
         owner: Owner,
     },
+    /// Nothing to do where it is there already, as it should be.
     File {
         target: PathBuf,
         contents: String,
         mode: u32,
         owner: Owner,
     },
+    /// Name these in `/etc/passwd` and `/etc/group`, beside whoever is named there.
+    Users { users: Vec<User> },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,6 +180,7 @@ pub enum PlannedMount {
     },
     Proc,
     Devpts,
+    Overlay(PlannedOverlay),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -161,58 +211,8 @@ pub enum Ownership {
 pub enum Owner {
     Init,
     Command,
-}
-
-/// A wish that cannot be carried out here, or makes no sense.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PlanError {
-    #[error("the command is empty: name a program")]
-    EmptyCommand,
-    #[error("{what} holds a NUL byte")]
-    NulByte { what: &'static str },
-    #[error("{0:?} is not a name of an environment variable")]
-    EnvironmentName(String),
-    #[error("{path:?} must be an absolute path without `..` ({what})")]
-    Path { what: &'static str, path: PathBuf },
-    #[error("nothing can be mounted on the root itself")]
-    TargetIsRoot,
-    #[error("the host name {0:?} must have 1 to 64 letters, digits, dots or dashes")]
-    Hostname(String),
-    #[error(
-        "the user name {0:?} must have 1 to 32 small letters, digits, `_` or `-`, and not begin with a digit or `-`"
-    )]
-    UserName(String),
-    #[error("the ids {uid}:{gid} inside must be below 65536")]
-    InsideIds { uid: u32, gid: u32 },
-    #[error("uid_base {0} must be between 65536 and 4294836224: the ids below belong to the host")]
-    UidBase(u32),
-    #[error("the ids {first}..{} do not exist here: choose a uid_base inside the container's own range, or run the worker as an ordinary user", first + count)]
-    IdsMissing { first: u32, count: u32 },
-    #[error("port {0} is zero or named twice among the forwards")]
-    ForwardPort(u16),
-    #[error(
-        "a limit of memory needs control groups, which this version cannot use: leave memory_bytes out"
-    )]
-    MemoryLimit,
-    #[error("Linux {major}.{minor} is too old: 5.12 is needed", major = .0.major, minor = .0.minor)]
-    Kernel(KernelVersion),
-    #[error(
-        "user namespaces are refused here (errno {errno}): allow them with `sysctl kernel.unprivileged_userns_clone=1` or \
-         `sysctl kernel.apparmor_restrict_unprivileged_userns=0`; in a container allow unshare in its seccomp profile"
-    )]
-    UserNamespaces { errno: i32 },
-    #[error(
-        "a fresh /proc is refused here (errno {errno}): in a container run with `--security-opt unmask=ALL` (docker: \
-         `systempaths=unconfined`)"
-    )]
-    Proc { errno: i32 },
-    #[error(
-        "overlays cannot be mounted here (errno {errno}): load the module `overlay` (`modprobe overlay`); in a container allow \
-         mounts in its seccomp and AppArmor profiles"
-    )]
-    Overlay { errno: i32 },
-    #[error("the worker's own directory {0:?} would be the whole root of the host")]
-    SourceIsRoot(PathBuf),
+    /// Whoever owns the directory in which it is made.
+    Beside,
 }
 
 /// Decide how to carry out `spec` on a machine with `capabilities`.
@@ -224,12 +224,7 @@ pub enum PlanError {
 pub fn plan(spec: &Spec, capabilities: &Capabilities) -> Result<Plan, PlanError> {
     check::machine(capabilities)?;
     check::spec(spec)?;
-    let overlay = |mount: &Mount| matches!(mount, Mount::Overlay { .. });
-    if matches!(spec.system, SystemRoot::Overlay(_)) || spec.mounts.iter().any(overlay) {
-        return Err(PlanError::Overlay {
-            errno: libc::ENOSYS,
-        });
-    }
+    overlay::check(spec, capabilities)?;
     let identity = identity(spec, capabilities)?;
     let (opener, ownership) = match capabilities.privilege {
         Privilege::User { .. } => (Opener::Init, Ownership::Same),
@@ -263,7 +258,10 @@ pub fn plan(spec: &Spec, capabilities: &Capabilities) -> Result<Plan, PlanError>
         opener,
         hostname: spec.hostname.clone(),
         forwards,
+        base: root::base(spec, capabilities),
         root: root::steps(spec, capabilities, ownership),
+        handles: spec.handles.clone(),
+        privileges: spec.privileges,
         limits: spec.limits.clone(),
         environment: spec.environment.clone(),
         working_directory: spec.working_directory.clone(),
@@ -278,19 +276,7 @@ fn identity(spec: &Spec, capabilities: &Capabilities) -> Result<Identity, PlanEr
     match capabilities.privilege {
         Privilege::Root { .. } => {
             let first = spec.uid_base;
-            let exists = |range: &IdRange| {
-                let skipped = first.checked_sub(range.first);
-                let room = range.count.checked_sub(IDS_PER_SANDBOX);
-                skipped
-                    .zip(room)
-                    .is_some_and(|(skipped, room)| skipped <= room)
-            };
-            if !capabilities.id_ranges.iter().any(exists) {
-                return Err(PlanError::IdsMissing {
-                    first,
-                    count: IDS_PER_SANDBOX,
-                });
-            }
+            check::ids_exist(first, capabilities)?;
             let map = vec![Extent {
                 inside: 0,
                 outside: first,

@@ -164,7 +164,10 @@ impl Running {
                 Ok(Some((ToWorker::Exited(status), _))) => self.exit = Some(status),
                 Ok(Some((ToWorker::Failed(error), _))) => self.failed = Some(error),
                 Ok(Some((
-                    ToWorker::Created { .. } | ToWorker::Listening | ToWorker::Started,
+                    ToWorker::Created { .. }
+                    | ToWorker::Listening
+                    | ToWorker::Handles
+                    | ToWorker::Started,
                     _,
                 ))) => {}
                 // Killed from outside: nobody was left to say so.
@@ -261,6 +264,7 @@ impl Running {
                     self.init = Some((Killer { pidfd }, readable));
                 }
                 Some((ToWorker::Listening, descriptors)) => listeners.extend(descriptors),
+                Some((ToWorker::Handles, descriptors)) => self.handles.extend(descriptors),
                 Some((ToWorker::Started, _)) => break,
                 Some((ToWorker::Failed(error), _)) => return Err(error),
                 Some((ToWorker::Exited(_), _)) | None => {

@@ -167,6 +167,9 @@ pub(crate) fn filter() -> Vec<sock_filter> {
             answer(ALLOW),
         ],
     );
+    #[cfg(target_arch = "x86_64")]
+    on(&mut code, libc::SYS_mknod, &device(1));
+    on(&mut code, libc::SYS_mknodat, &device(2));
     let mut terminal = vec![load(argument(1))];
     for request in TERMINAL_REQUESTS {
         terminal.extend([
@@ -177,6 +180,17 @@ pub(crate) fn filter() -> Vec<sock_filter> {
     terminal.push(answer(ALLOW));
     on(&mut code, libc::SYS_ioctl, &terminal);
     on(&mut code, libc::SYS_socket, &socket());
+    code.push(answer(ALLOW));
+    code
+}
+
+/// Pipes and sockets can be made, also as files; devices cannot. The kernel refuses them as well, but for the one that
+/// stands for a deleted file in a layer (character, 0:0).
+fn device(mode: u32) -> Vec<sock_filter> {
+    let mut code = vec![load(argument(mode)), and(libc::S_IFMT)];
+    for kind in [libc::S_IFCHR, libc::S_IFBLK] {
+        code.extend([jump(libc::BPF_JEQ, kind, 0, 1), answer(refuse(libc::EPERM))]);
+    }
     code.push(answer(ALLOW));
     code
 }

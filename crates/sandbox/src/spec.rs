@@ -96,6 +96,24 @@ pub struct User {
     pub home: PathBuf,
 }
 
+impl User {
+    /// With its end.
+    pub(crate) fn passwd_line(&self) -> String {
+        let Self {
+            uid,
+            gid,
+            name,
+            home,
+        } = self;
+        format!("{name}:x:{uid}:{gid}:{name}:{}:/bin/sh\n", home.display())
+    }
+
+    /// With its end.
+    pub(crate) fn group_line(&self) -> String {
+        format!("{}:x:{}:\n", self.name, self.gid)
+    }
+}
+
 impl Default for User {
     fn default() -> Self {
         Self {

@@ -8,8 +8,6 @@ use std::ptr;
 use rustix::process::Pid;
 use tokio::io::unix::AsyncFd;
 
-use crate::capabilities::UserNamespaces;
-
 /// All namespaces of a sandbox.
 pub(crate) const SANDBOX_NAMESPACES: u64 = (libc::CLONE_NEWUSER
     | libc::CLONE_NEWNS
@@ -19,6 +17,12 @@ pub(crate) const SANDBOX_NAMESPACES: u64 = (libc::CLONE_NEWUSER
     | libc::CLONE_NEWUTS
     | libc::CLONE_NEWCGROUP) as u64;
 pub(crate) const USER_NAMESPACE: u64 = libc::CLONE_NEWUSER as u64;
+
+/// What a layer's attributes say is not to be believed further than needed: names and contents elsewhere (`redirect_dir`,
+/// `metacopy`) are never followed, and there is no index. Inode numbers stay those of the layers. `userxattr` is what an
+/// owner of a user namespace may use. With `volatile` the disk is not waited for when files are written or the sandbox ends.
+pub(crate) const OVERLAY_OPTIONS: &str =
+    "userxattr,redirect_dir=nofollow,metacopy=off,index=off,xino=off,volatile";
 
 /// Which side of a fork this is.
 pub(crate) enum Forked {
@@ -68,47 +72,6 @@ pub(crate) unsafe fn fork_into(namespaces: u64) -> io::Result<Forked> {
 pub(crate) fn exit_now(code: i32) -> ! {
     // SAFETY: ends the process; nothing runs after it.
     unsafe { libc::_exit(code) }
-}
-
-/// Can a sandbox's namespaces be made, and a `/proc` in them? Safe to call in a process with many threads.
-pub(crate) fn try_namespaces() -> UserNamespaces {
-    // SAFETY: the child only makes raw system calls through rustix, which allocates nothing here, and exits.
-    match unsafe { fork_into(SANDBOX_NAMESPACES) } {
-        Err(error) => UserNamespaces::Refused {
-            errno: error.raw_os_error().unwrap_or(libc::EPERM),
-        },
-        Ok(Forked::Child) => {
-            let code = new_proc().err().map_or(0, |error| error.raw_os_error());
-            exit_now(code);
-        }
-        Ok(Forked::Parent { child, pidfd: _ }) => {
-            let status =
-                rustix::process::waitpid(Some(child), rustix::process::WaitOptions::empty());
-            match status
-                .ok()
-                .flatten()
-                .and_then(|(_, status)| status.exit_status())
-            {
-                Some(0) => UserNamespaces::Available,
-                code => UserNamespaces::WithoutProc {
-                    errno: code.unwrap_or(libc::EPERM),
-                },
-            }
-        }
-    }
-}
-
-fn new_proc() -> rustix::io::Result<OwnedFd> {
-    use rustix::mount::{
-        FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen,
-    };
-    let context = fsopen(c"proc", FsOpenFlags::FSOPEN_CLOEXEC)?;
-    fsconfig_create(&context)?;
-    fsmount(
-        &context,
-        FsMountFlags::FSMOUNT_CLOEXEC,
-        MountAttrFlags::empty(),
-    )
 }
 
 /// What `mount_setattr` is to change.

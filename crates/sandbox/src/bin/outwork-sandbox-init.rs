@@ -1,8 +1,10 @@
 //! The launcher on its own, for this crate's tests and example; the product's one binary does the same in a hidden
 //! subcommand. `outwork-sandbox-init run SPEC.json` is a small worker: it runs one sandbox, with itself as the launcher,
-//! and prints what it sees as lines of JSON, so that a test can be another user, or kill a worker.
+//! and prints what it sees as lines of JSON, so that a test can be another user, or kill a worker. What the handles show is
+//! read after the end.
 
-use std::path::Path;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -39,12 +41,40 @@ async fn run(spec: &Spec) -> anyhow::Result<()> {
             out.read_to_string(&mut stdout),
             err.read_to_string(&mut stderr)
         );
-        print(&serde_json::json!({ "ended": status?, "stdout": stdout, "stderr": stderr })).await
+        let handles = running.take_handles();
+        let shown: Vec<Vec<String>> = handles.iter().map(show).collect::<Result<_, _>>()?;
+        print(&serde_json::json!({ "ended": status?, "stdout": stdout, "stderr": stderr, "handles": shown })).await
     };
     match result.await {
         Ok(()) => Ok(()),
         Err(error) => print(&serde_json::json!({ "failed": format!("{error:#}") })).await,
     }
+}
+
+/// Every path below a directory, with what is in it.
+fn show(handle: &OwnedFd) -> anyhow::Result<Vec<String>> {
+    let top = PathBuf::from(format!("/proc/self/fd/{}", handle.as_raw_fd()));
+    let mut shown = Vec::new();
+    let mut left = vec![top.clone()];
+    while let Some(directory) = left.pop() {
+        for entry in std::fs::read_dir(&directory)? {
+            let path = entry?.path();
+            let name = path.strip_prefix(&top)?.display().to_string();
+            let kind = path.symlink_metadata()?.file_type();
+            shown.push(if kind.is_dir() {
+                left.push(path);
+                format!("{name}/")
+            } else if kind.is_file() {
+                format!("{name}: {}", std::fs::read_to_string(&path)?)
+            } else if kind.is_symlink() {
+                format!("{name} -> {}", path.read_link()?.display())
+            } else {
+                format!("{name}: {kind:?}")
+            });
+        }
+    }
+    shown.sort();
+    Ok(shown)
 }
 
 async fn print(line: &serde_json::Value) -> anyhow::Result<()> {

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 use rustix::pipe::PipeFlags;
 use rustix::process::{DumpableBehavior, Pid, Resource, Rlimit};
-use rustix::thread::{CapabilitySet, Gid, Uid};
+use rustix::thread::{Gid, Uid};
 
-use super::init::drop_capabilities;
+use super::privileges;
 use crate::error::{SandboxError, Step};
 use crate::plan::Plan;
 use crate::seccomp;
@@ -72,6 +72,7 @@ fn prepare(plan: &Plan) -> Result<(Vec<CString>, Vec<CString>), SandboxError> {
     rustix::process::setsid().map_err(|e| fault("a new session", e))?;
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     limit(&plan.limits)?;
+    privileges::pass_on(plan.privileges)?;
     let (uid, gid) = (
         Uid::from_raw(plan.identity.uid),
         Gid::from_raw(plan.identity.gid),
@@ -79,7 +80,7 @@ fn prepare(plan: &Plan) -> Result<(Vec<CString>, Vec<CString>), SandboxError> {
     rustix::thread::set_thread_res_gid(gid, gid, gid)
         .map_err(|e| fault("changing the group", e))?;
     rustix::thread::set_thread_res_uid(uid, uid, uid).map_err(|e| fault("changing the user", e))?;
-    drop_capabilities(CapabilitySet::empty())?;
+    privileges::keep_for_command(plan.privileges)?;
     // Programs may look at themselves and their children, as usual.
     rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable)
         .map_err(|e| fault("showing", e))?;

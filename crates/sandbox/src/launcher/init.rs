@@ -6,10 +6,10 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{DumpableBehavior, Pid, Signal, WaitOptions};
-use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets, Gid, Uid};
+use rustix::thread::{Gid, Uid};
 
 use super::mounts::Opened;
-use super::{NO_DESCRIPTORS, agent, tree};
+use super::{NO_DESCRIPTORS, agent, privileges, tree};
 use crate::control::{self, FromWorker, MAX_DESCRIPTORS, ToWorker};
 use crate::error::{SandboxError, Step};
 use crate::plan::{Identity, Plan, SetGroups};
@@ -59,21 +59,18 @@ fn set_up(
     // The modes of the plan are meant as they are; the command gets the usual mask.
     rustix::process::umask(Mode::empty());
     opened.open_as_init(plan)?;
+    let root = opened.mount_overlays(plan)?;
     let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
         .map_err(|e| SandboxError::caused_by(Step::OpenSource, "/dev/null", e))?;
-    tree::enter_empty_root(&plan.identity)?;
+    tree::enter(&root)?;
+    drop(root);
     tree::build(plan, &mut opened)?;
-    empty_bounding_set()?;
+    hand_over_directories(plan, control)?;
+    privileges::empty_bounding_set(plan.privileges)?;
     let signals = syscalls::child_signal()
         .map_err(|e| SandboxError::caused_by(Step::BecomeInit, "signals", e))?;
     let starting = agent::start(plan)?;
-    // Where it is another user than the command, it still has to be able to pass signals on; nothing else.
-    let passes_signals = plan.identity.init_uid != plan.identity.uid;
-    drop_capabilities(if passes_signals {
-        CapabilitySet::KILL
-    } else {
-        CapabilitySet::empty()
-    })?;
+    privileges::keep_for_init(plan)?;
     syscalls::detach_standard_streams(null.as_fd())
         .map_err(|e| SandboxError::caused_by(Step::BecomeInit, "the standard streams", e))?;
     let command = starting.wait_until_executed()?;
@@ -125,39 +122,14 @@ fn listen(plan: &Plan, control: &OwnedFd) -> Result<(), SandboxError> {
     Ok(())
 }
 
-/// No program, set-uid or run as root, can get a capability back.
-fn empty_bounding_set() -> Result<(), SandboxError> {
-    let fault =
-        |what: &str, e: rustix::io::Errno| SandboxError::caused_by(Step::DropPrivileges, what, e);
-    for number in 0..64 {
-        match rustix::thread::remove_capability_from_bounding_set(CapabilitySet::from_bits_retain(
-            1 << number,
-        )) {
-            Ok(()) => {}
-            Err(rustix::io::Errno::INVAL) => break, // The kernel has no more.
-            Err(e) => return Err(fault("the bounding set", e)),
-        }
+/// The worker's own, to look into the root by: also after the end, when nobody inside can change it any more.
+fn hand_over_directories(plan: &Plan, control: &OwnedFd) -> Result<(), SandboxError> {
+    let handles = tree::open_handles(plan)?;
+    for part in handles.chunks(MAX_DESCRIPTORS) {
+        control::send(control, &ToWorker::Handles, part)
+            .map_err(|e| SandboxError::caused_by(Step::OpenHandle, "handing over", e))?;
     }
-    rustix::thread::clear_ambient_capability_set().map_err(|e| fault("the ambient set", e))?;
-    let root_is_nobody = CapabilitiesSecureBits::NO_ROOT
-        | CapabilitiesSecureBits::NO_ROOT_LOCKED
-        | CapabilitiesSecureBits::NO_CAP_AMBIENT_RAISE
-        | CapabilitiesSecureBits::NO_CAP_AMBIENT_RAISE_LOCKED;
-    rustix::thread::set_capabilities_secure_bits(root_is_nobody)
-        .map_err(|e| fault("the secure bits", e))
-}
-
-/// Give up all capabilities but `kept`, for ever: no program executed later has any.
-pub(super) fn drop_capabilities(kept: CapabilitySet) -> Result<(), SandboxError> {
-    let fault =
-        |what: &str, e: rustix::io::Errno| SandboxError::caused_by(Step::DropPrivileges, what, e);
-    let sets = CapabilitySets {
-        effective: kept,
-        permitted: kept,
-        inheritable: CapabilitySet::empty(),
-    };
-    rustix::thread::set_capabilities(None, sets).map_err(|e| fault("capabilities", e))?;
-    rustix::thread::set_no_new_privs(true).map_err(|e| fault("no_new_privs", e))
+    Ok(())
 }
 
 /// Reap, pass signals on, until the command ends or somebody above is gone.

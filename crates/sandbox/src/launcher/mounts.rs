@@ -2,7 +2,6 @@
 //! path of the host is walked from inside and no path inside can lead out.
 
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -11,21 +10,25 @@ use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, OpenTreeFlags, fsconfig_create, fsconfig_set_string,
     fsmount, fsopen, open_tree,
 };
-use rustix::pipe::PipeFlags;
-use rustix::process::{Pid, Signal, WaitOptions};
 
-use super::map_ids;
+use super::idmap::IdMaps;
+use super::overlay::Layers;
 use crate::error::{SandboxError, Step};
 use crate::ownership::change_owner;
 use crate::plan::{
-    Access, Extent, Identity, Opener, Owner, Ownership, Plan, PlannedMount, RootStep, SetGroups,
+    Access, Extent, Identity, Opener, Owner, Ownership, Plan, PlannedMount, RootBase, RootStep,
 };
-use crate::syscalls::{self, Forked, MountAttributes, USER_NAMESPACE};
+use crate::syscalls::{self, MountAttributes};
 
-/// Mounts by the index of their step in the plan.
+/// The root holds directories, links and small files.
+const ROOT_SIZE_BYTES: u64 = 64 << 20;
+
+/// Mounts by the index of their step in the plan, and the one that the root begins with.
 #[derive(Default)]
 pub(super) struct Opened {
     mounts: BTreeMap<usize, OwnedFd>,
+    base: Option<Layers>,
+    layers: BTreeMap<usize, Layers>,
 }
 
 impl Opened {
@@ -52,7 +55,7 @@ impl Opened {
                 continue;
             };
             let mount = match mount {
-                PlannedMount::Host { .. } => continue,
+                PlannedMount::Host { .. } | PlannedMount::Overlay(_) => continue,
                 PlannedMount::Proc => make(c"proc", &[]),
                 PlannedMount::Devpts => make(c"devpts", &[("ptmxmode", "0666"), ("mode", "0620")]),
                 PlannedMount::Tmpfs {
@@ -69,6 +72,29 @@ impl Opened {
         Ok(())
     }
 
+    /// Put the layers together, and what is at `/` before the steps. Leaves things mounted at [`STAGE`], and the working
+    /// directory in `/proc`: to be left behind.
+    pub(super) fn mount_overlays(&mut self, plan: &Plan) -> Result<OwnedFd, SandboxError> {
+        let Self {
+            mounts,
+            base,
+            layers,
+        } = self;
+        if base.is_some() || !layers.is_empty() {
+            rustix::process::chdir("/proc/self/fd").map_err(|e| {
+                SandboxError::caused_by(Step::MountOverlay, "entering /proc/self/fd", e)
+            })?;
+        }
+        for (index, layers) in std::mem::take(layers) {
+            mounts.insert(index, layers.mount()?);
+        }
+        match base.take() {
+            Some(base) => base.mount(),
+            None => tmpfs(ROOT_SIZE_BYTES, 0o755, Owner::Init, &plan.identity)
+                .map_err(|e| SandboxError::caused_by(Step::ChangeRoot, "making a root", e)),
+        }
+    }
+
     /// The mount for a step; each can be had once.
     pub(super) fn take(&mut self, index: usize) -> Option<OwnedFd> {
         self.mounts.remove(&index)
@@ -76,7 +102,11 @@ impl Opened {
 
     fn open_sources(&mut self, plan: &Plan) -> Result<Vec<PathBuf>, SandboxError> {
         let mut changed = Vec::new();
-        let mut map = None;
+        let mut maps = IdMaps::default();
+        match &plan.base {
+            RootBase::Memory => {}
+            RootBase::Overlay(overlay) => self.base = Some(Layers::open(overlay, &mut maps)?),
+        }
         for (index, step) in plan.root.iter().enumerate() {
             let (source, access) = match step {
                 RootStep::Attach {
@@ -84,17 +114,26 @@ impl Opened {
                     target: _,
                     owner: _,
                 } => (source.as_path(), *access),
+                RootStep::Attach {
+                    mount: PlannedMount::Overlay(overlay),
+                    target: _,
+                    owner: _,
+                } => {
+                    self.layers.insert(index, Layers::open(overlay, &mut maps)?);
+                    continue;
+                }
                 RootStep::Mask { target: _ } => (Path::new("/dev/null"), Access::Device),
                 RootStep::Attach { .. }
                 | RootStep::Directory { .. }
                 | RootStep::ReadOnly { .. }
                 | RootStep::Symlink { .. }
-                | RootStep::File { .. } => continue,
+                | RootStep::File { .. }
+                | RootStep::Users { .. } => continue,
             };
             let mount = clone_tree(source)?;
             restrict(&mount, source, access)?;
             if let Access::Writable(ownership) = access
-                && map_owner(&mount, source, ownership, &plan.identity, &mut map)?
+                && map_owner(&mount, source, ownership, &plan.identity, &mut maps)?
                     == Mapped::ByChange
             {
                 changed.push(source.to_owned());
@@ -143,7 +182,7 @@ fn map_owner(
     source: &Path,
     ownership: Ownership,
     identity: &Identity,
-    map: &mut Option<OwnedFd>,
+    maps: &mut IdMaps,
 ) -> Result<Mapped, SandboxError> {
     let worker = match ownership {
         Ownership::Same => return Ok(Mapped::ByMount),
@@ -155,14 +194,20 @@ fn map_owner(
             worker_uid,
             worker_gid,
         } => {
-            let namespace = match map {
-                Some(namespace) => namespace,
-                None => map.insert(owner_map(worker_uid, worker_gid, identity)?),
+            let one = |inside, outside| Extent {
+                inside,
+                outside,
+                count: 1,
             };
+            // Ids on disk are the worker's, ids seen are the command's.
+            let namespace = maps.get(
+                one(worker_uid, identity.host_uid),
+                one(worker_gid, identity.host_gid),
+            )?;
             let attributes = MountAttributes {
                 set: 0,
                 private: false,
-                idmap: Some(namespace.as_fd()),
+                idmap: Some(namespace),
                 recursive: true,
             };
             match syscalls::set_mount_attributes(mount.as_fd(), attributes) {
@@ -187,53 +232,6 @@ fn map_owner(
     Ok(Mapped::ByChange)
 }
 
-/// A user namespace that is only a map: ids on disk are the worker's, ids seen are the command's. Made with a child that
-/// waits to be mapped and ends.
-fn owner_map(
-    worker_uid: u32,
-    worker_gid: u32,
-    identity: &Identity,
-) -> Result<OwnedFd, SandboxError> {
-    let fault =
-        |e: std::io::Error| SandboxError::caused_by(Step::MapOwner, "an id map for mounts", e);
-    let (wait, hold) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(|e| fault(e.into()))?;
-    // SAFETY: this process has one thread.
-    match unsafe { syscalls::fork_into(USER_NAMESPACE) }.map_err(fault)? {
-        Forked::Child => {
-            drop(hold);
-            let _ = std::fs::File::from(wait).read(&mut [0]);
-            syscalls::exit_now(0)
-        }
-        Forked::Parent { child, pidfd } => {
-            let one = |inside, outside| {
-                vec![Extent {
-                    inside,
-                    outside,
-                    count: 1,
-                }]
-            };
-            let only_map = Identity {
-                uid_map: one(worker_uid, identity.host_uid),
-                gid_map: one(worker_gid, identity.host_gid),
-                set_groups: SetGroups::Clear,
-                ..identity.clone()
-            };
-            let namespace =
-                map_ids(child, &only_map).and_then(|()| user_namespace(child).map_err(fault));
-            let _ = rustix::process::pidfd_send_signal(&pidfd, Signal::KILL);
-            rustix::io::retry_on_intr(|| {
-                rustix::process::waitpid(Some(child), WaitOptions::empty())
-            })
-            .map_err(|e| fault(e.into()))?;
-            namespace
-        }
-    }
-}
-
-fn user_namespace(pid: Pid) -> std::io::Result<OwnedFd> {
-    Ok(std::fs::File::open(format!("/proc/{}/ns/user", pid.as_raw_nonzero()))?.into())
-}
-
 /// A new file system, detached.
 fn make(kind: &std::ffi::CStr, options: &[(&str, &str)]) -> rustix::io::Result<OwnedFd> {
     let context = fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
@@ -246,14 +244,15 @@ fn make(kind: &std::ffi::CStr, options: &[(&str, &str)]) -> rustix::io::Result<O
 }
 
 /// Unlike the others it may hold programs: agents and builds run what they unpack in `/tmp`.
-pub(super) fn tmpfs(
+fn tmpfs(
     size_bytes: u64,
     mode: u32,
     owner: Owner,
     identity: &Identity,
 ) -> rustix::io::Result<OwnedFd> {
     let (uid, gid) = match owner {
-        Owner::Init => (identity.init_uid, identity.init_gid),
+        // Beside nothing: a new file system.
+        Owner::Init | Owner::Beside => (identity.init_uid, identity.init_gid),
         Owner::Command => (identity.uid, identity.gid),
     };
     let context = fsopen(c"tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;

@@ -1,25 +1,22 @@
-//! Building the root: an empty memory file system becomes `/`, then each step of the plan in order.
+//! Building the root: what it begins with becomes `/`, then each step of the plan in order.
 
-use std::fs;
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, FileType};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
 use rustix::mount::{
     MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount_change, move_mount,
     open_tree, unmount,
 };
 
-use super::mounts::{Opened, tmpfs};
+use super::mounts::Opened;
+use super::place::{self, Root};
+use super::{STAGE, users};
 use crate::error::{SandboxError, Step};
-use crate::plan::{Identity, Owner, Plan, RootStep};
+use crate::plan::{Plan, RootStep};
 use crate::syscalls::{self, MountAttributes};
-
-/// Any directory that surely exists and is no link; it is covered in the sandbox's own mount namespace only.
-const STAGE: &str = "/proc";
-/// The root holds directories, links and small files.
-const ROOT_SIZE_BYTES: u64 = 64 << 20;
 
 /// Nothing that is mounted from here on shows on the host, or comes from it.
 pub(super) fn separate() -> Result<(), SandboxError> {
@@ -30,12 +27,9 @@ pub(super) fn separate() -> Result<(), SandboxError> {
     .map_err(|e| SandboxError::caused_by(Step::ChangeRoot, "separating mounts", e))
 }
 
-/// Leave the host's file system for an empty one. Nothing of the host can be reached by path afterwards.
-pub(super) fn enter_empty_root(identity: &Identity) -> Result<(), SandboxError> {
-    let fault =
-        |what: &str, e: rustix::io::Errno| SandboxError::caused_by(Step::ChangeRoot, what, e);
-    let root = tmpfs(ROOT_SIZE_BYTES, 0o755, Owner::Init, identity)
-        .map_err(|e| fault("making a root", e))?;
+/// Leave the host's file system for `root`. Nothing of the host can be reached by path afterwards.
+pub(super) fn enter(root: &OwnedFd) -> Result<(), SandboxError> {
+    let fault = |what: &str, e: Errno| SandboxError::caused_by(Step::ChangeRoot, what, e);
     move_mount(
         root.as_fd(),
         "",
@@ -53,58 +47,11 @@ pub(super) fn enter_empty_root(identity: &Identity) -> Result<(), SandboxError> 
 
 /// Carry out every step.
 pub(super) fn build(plan: &Plan, opened: &mut Opened) -> Result<(), SandboxError> {
+    let root = Root {
+        identity: &plan.identity,
+    };
     for (index, step) in plan.root.iter().enumerate() {
-        let (target, result) = match step {
-            RootStep::Directory {
-                target,
-                mode,
-                owner,
-            } => (
-                target,
-                as_owner(*owner, &plan.identity, || directory(target, *mode)),
-            ),
-            RootStep::Attach {
-                mount: _,
-                target,
-                owner,
-            } => {
-                let mount = opened
-                    .take(index)
-                    .expect("every mount of the plan was opened");
-                let result = as_owner(*owner, &plan.identity, || mount_point(&mount, target))
-                    .and_then(|()| attach(&mount, target));
-                (target, result)
-            }
-            RootStep::Mask { target } => {
-                let null = opened
-                    .take(index)
-                    .expect("every mask of the plan was opened");
-                let result = if target.exists() {
-                    attach(&null, target)
-                } else {
-                    Ok(())
-                };
-                (target, result)
-            }
-            RootStep::ReadOnly { target } => (target, read_only(target)),
-            RootStep::Symlink {
-                points_to,
-                target,
-                owner,
-            } => {
-                let make = || parent(target).and_then(|()| symlink(points_to, target));
-                (target, as_owner(*owner, &plan.identity, make))
-            }
-            RootStep::File {
-                target,
-                contents,
-                mode,
-                owner,
-            } => (
-                target,
-                as_owner(*owner, &plan.identity, || file(target, contents, *mode)),
-            ),
-        };
+        let (target, result) = carry_out(step, &root, opened.take(index));
         result.map_err(|e| {
             SandboxError::caused_by(Step::BuildRoot, target.display().to_string(), e)
         })?;
@@ -112,89 +59,67 @@ pub(super) fn build(plan: &Plan, opened: &mut Opened) -> Result<(), SandboxError
     Ok(())
 }
 
-/// Make files as `owner`. What lies in a mapped mount can be made by no other id.
-fn as_owner<T>(
-    owner: Owner,
-    identity: &Identity,
-    make: impl FnOnce() -> std::io::Result<T>,
-) -> std::io::Result<T> {
-    match owner {
-        Owner::Init => make(),
-        Owner::Command => {
-            syscalls::set_filesystem_ids(identity.uid, identity.gid);
-            let made = make();
-            syscalls::set_filesystem_ids(identity.init_uid, identity.init_gid);
-            made
+/// Also gives the path, for the message.
+fn carry_out<'a>(
+    step: &'a RootStep,
+    root: &Root<'_>,
+    mount: Option<OwnedFd>,
+) -> (&'a Path, io::Result<()>) {
+    let mount = || mount.as_ref().expect("every mount of the plan was opened");
+    match step {
+        RootStep::Directory {
+            target,
+            mode,
+            owner,
+        } => (target, root.directory(target, *mode, *owner).map(drop)),
+        RootStep::Attach {
+            mount: _,
+            target,
+            owner,
+        } => {
+            let place = root.mount_point(mount(), target, *owner);
+            (target, place.and_then(|place| attach(mount(), &place)))
         }
+        RootStep::Mask { target } => {
+            let attached = match place::open(target, OFlags::PATH | OFlags::NOFOLLOW) {
+                Err(Errno::NOENT) => Ok(()),
+                Ok(place) => attach(mount(), &place),
+                Err(error) => Err(error.into()),
+            };
+            (target, attached)
+        }
+        RootStep::ReadOnly { target } => (target, read_only(target)),
+        RootStep::Symlink {
+            points_to,
+            target,
+            owner,
+        } => (target, root.symlink(points_to, target, *owner)),
+        RootStep::File {
+            target,
+            contents,
+            mode,
+            owner,
+        } => (
+            target,
+            root.file(target, contents.as_bytes(), *mode, *owner),
+        ),
+        RootStep::Users { users } => (Path::new("/etc/passwd"), users::write(root, users)),
     }
 }
 
-fn directory(target: &Path, mode: u32) -> std::io::Result<()> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(mode)
-        .create(target)
+/// The mount, on top of what is at `place`.
+fn attach(mount: &OwnedFd, place: &OwnedFd) -> io::Result<()> {
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+    Ok(move_mount(mount, "", place, "", flags)?)
 }
 
-fn parent(target: &Path) -> std::io::Result<()> {
-    target
-        .parent()
-        .map_or(Ok(()), |parent| directory(parent, 0o755))
-}
-
-fn file(target: &Path, contents: &str, mode: u32) -> std::io::Result<()> {
-    parent(target)?;
-    // Replaced, not followed: in a writable directory a link may already be there.
-    match fs::remove_file(target) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e),
-        Ok(()) | Err(_) => {}
-    }
-    let mut options = fs::OpenOptions::new();
-    let mut file = options
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(target)?;
-    std::io::Write::write_all(&mut file, contents.as_bytes())?;
-    file.set_permissions(fs::Permissions::from_mode(mode))
-}
-
-/// A directory for a directory, an empty file for anything else.
-fn mount_point(mount: &OwnedFd, target: &Path) -> std::io::Result<()> {
-    let stat = rustix::fs::statat(mount, "", AtFlags::EMPTY_PATH)?;
-    if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
-        return directory(target, 0o755);
-    }
-    parent(target)?;
-    match fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o644)
-        .open(target)
-    {
-        Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => Err(e),
-        Ok(_) | Err(_) => Ok(()),
-    }
-}
-
-/// The last part of the target is not followed if it is a link; parts before it lead nowhere but inside.
-fn attach(mount: &OwnedFd, target: &Path) -> std::io::Result<()> {
-    Ok(move_mount(
-        mount.as_fd(),
-        "",
-        CWD,
-        target,
-        MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH,
-    )?)
-}
-
-fn read_only(target: &Path) -> std::io::Result<()> {
+fn read_only(target: &Path) -> io::Result<()> {
     let attributes = MountAttributes {
         set: libc::MOUNT_ATTR_RDONLY,
         ..MountAttributes::default()
     };
-    let here = match open_tree(CWD, target, OpenTreeFlags::OPEN_TREE_CLOEXEC) {
-        Err(rustix::io::Errno::NOENT) => return Ok(()),
+    let here = match place::open(target, OFlags::PATH) {
+        Err(Errno::NOENT) => return Ok(()),
         other => other?,
     };
     match syscalls::set_mount_attributes(here.as_fd(), attributes) {
@@ -202,8 +127,9 @@ fn read_only(target: &Path) -> std::io::Result<()> {
         Err(e) if e.raw_os_error() == Some(libc::EINVAL) => {
             let flags = OpenTreeFlags::OPEN_TREE_CLONE
                 | OpenTreeFlags::OPEN_TREE_CLOEXEC
-                | OpenTreeFlags::AT_RECURSIVE;
-            let clone = open_tree(CWD, target, flags)?;
+                | OpenTreeFlags::AT_RECURSIVE
+                | OpenTreeFlags::AT_EMPTY_PATH;
+            let clone = open_tree(&here, "", flags)?;
             syscalls::set_mount_attributes(
                 clone.as_fd(),
                 MountAttributes {
@@ -211,8 +137,18 @@ fn read_only(target: &Path) -> std::io::Result<()> {
                     ..attributes
                 },
             )?;
-            attach(&clone, target)
+            attach(&clone, &here)
         }
         other => other,
     }
+}
+
+/// Open the directories that the worker wants to look into. No link on the way: a handle is what it is called, or nothing.
+pub(super) fn open_handles(plan: &Plan) -> Result<Vec<OwnedFd>, SandboxError> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let open = |path: &Path| {
+        rustix::fs::openat2(CWD, path, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS)
+            .map_err(|e| SandboxError::caused_by(Step::OpenHandle, path.display().to_string(), e))
+    };
+    plan.handles.iter().map(|path| open(path)).collect()
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::path::{Component, Path};
 
 use super::{IDS_PER_SANDBOX, OLDEST_KERNEL, PlanError};
-use crate::capabilities::{Capabilities, UserNamespaces};
-use crate::spec::{Mount, Network, Spec};
+use crate::capabilities::{Capabilities, IdRange, UserNamespaces};
+use crate::spec::{Mount, Network, Privileges, Spec, User};
 
 /// The highest base whose 65536 ids leave the last ones, which mean "nobody", alone.
 const HIGHEST_UID_BASE: u32 = u32::MAX - 2 * IDS_PER_SANDBOX + 1;
@@ -44,7 +44,12 @@ pub(super) fn spec(spec: &Spec) -> Result<(), PlanError> {
     if spec.hostname.is_empty() || spec.hostname.len() > 64 || !spec.hostname.chars().all(named) {
         return Err(PlanError::Hostname(spec.hostname.clone()));
     }
-    user(spec)?;
+    user(&spec.user)?;
+    spec.further_users.iter().try_for_each(user)?;
+    ids(spec)?;
+    for handle in &spec.handles {
+        path("a handle", handle)?;
+    }
     path("the working directory", &spec.working_directory)?;
     for mount in &spec.mounts {
         mounts(mount)?;
@@ -55,8 +60,14 @@ pub(super) fn spec(spec: &Spec) -> Result<(), PlanError> {
     forwards(&spec.network)
 }
 
-fn user(spec: &Spec) -> Result<(), PlanError> {
-    let name = &spec.user.name;
+fn user(
+    User {
+        uid,
+        gid,
+        name,
+        home,
+    }: &User,
+) -> Result<(), PlanError> {
     let first = name
         .chars()
         .next()
@@ -67,21 +78,54 @@ fn user(spec: &Spec) -> Result<(), PlanError> {
     if !first || !rest || name.len() > 32 {
         return Err(PlanError::UserName(name.clone()));
     }
-    path("the home directory", &spec.user.home)?;
-    if spec.user.home.to_string_lossy().contains([':', '\n']) {
+    path("the home directory", home)?;
+    if home.to_string_lossy().contains([':', '\n']) {
         return Err(PlanError::Path {
             what: "the home directory",
-            path: spec.user.home.clone(),
+            path: home.clone(),
         });
     }
-    let (uid, gid) = (spec.user.uid, spec.user.gid);
-    if uid >= IDS_PER_SANDBOX || gid >= IDS_PER_SANDBOX {
-        return Err(PlanError::InsideIds { uid, gid });
-    }
-    if !(IDS_PER_SANDBOX..=HIGHEST_UID_BASE).contains(&spec.uid_base) {
-        return Err(PlanError::UidBase(spec.uid_base));
+    if *uid >= IDS_PER_SANDBOX || *gid >= IDS_PER_SANDBOX {
+        return Err(PlanError::InsideIds {
+            uid: *uid,
+            gid: *gid,
+        });
     }
     Ok(())
+}
+
+fn ids(spec: &Spec) -> Result<(), PlanError> {
+    if !is_base(spec.uid_base) {
+        return Err(PlanError::UidBase(spec.uid_base));
+    }
+    match spec.privileges {
+        Privileges::OwnFiles if spec.user.uid != 0 => Err(PlanError::Privileges(spec.user.uid)),
+        Privileges::OwnFiles | Privileges::None => Ok(()),
+    }
+}
+
+/// A range from here on is neither the host's nor reaches the last ids.
+pub(super) fn is_base(first: u32) -> bool {
+    (IDS_PER_SANDBOX..=HIGHEST_UID_BASE).contains(&first)
+}
+
+/// In a container there are not all ids.
+pub(super) fn ids_exist(first: u32, capabilities: &Capabilities) -> Result<(), PlanError> {
+    let exists = |range: &IdRange| {
+        let skipped = first.checked_sub(range.first);
+        let room = range.count.checked_sub(IDS_PER_SANDBOX);
+        skipped
+            .zip(room)
+            .is_some_and(|(skipped, room)| skipped <= room)
+    };
+    if capabilities.id_ranges.iter().any(exists) {
+        Ok(())
+    } else {
+        Err(PlanError::IdsMissing {
+            first,
+            count: IDS_PER_SANDBOX,
+        })
+    }
 }
 
 fn mounts(mount: &Mount) -> Result<(), PlanError> {
@@ -127,7 +171,7 @@ fn forwards(network: &Network) -> Result<(), PlanError> {
     Ok(())
 }
 
-fn path(what: &'static str, path: &Path) -> Result<(), PlanError> {
+pub(super) fn path(what: &'static str, path: &Path) -> Result<(), PlanError> {
     let ok = path.is_absolute()
         && path
             .components()

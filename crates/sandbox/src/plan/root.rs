@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Access, Owner, Ownership, PlannedMount, RootStep};
+use super::{Access, Owner, Ownership, PlannedMount, RootBase, RootStep, overlay};
 use crate::capabilities::{Capabilities, EtcEntry, SystemEntry};
 use crate::spec::{Mount, Spec, SystemRoot, User};
 
@@ -26,53 +26,89 @@ const PROC_MASKED: [&str; 12] = [
 ];
 const SHM_SIZE_BYTES: u64 = 1 << 30;
 
+/// What the steps are made from.
+struct Wish<'a> {
+    spec: &'a Spec,
+    capabilities: &'a Capabilities,
+    ownership: Ownership,
+}
+
+pub(super) fn base(spec: &Spec, capabilities: &Capabilities) -> RootBase {
+    match &spec.system {
+        SystemRoot::HostReadOnly | SystemRoot::Empty => RootBase::Memory,
+        SystemRoot::Overlay(root) => RootBase::Overlay(overlay::planned(root, spec, capabilities)),
+    }
+}
+
 pub(super) fn steps(
     spec: &Spec,
     capabilities: &Capabilities,
     ownership: Ownership,
 ) -> Vec<RootStep> {
+    let wish = Wish {
+        spec,
+        capabilities,
+        ownership,
+    };
     let mut steps = Vec::new();
-    match &spec.system {
-        SystemRoot::Empty | SystemRoot::Overlay(_) => {}
-        SystemRoot::HostReadOnly => host_system(&mut steps, spec, capabilities),
-    }
-    // Below these targets the command can write, so what is made there is the command's.
-    let mut writable: Vec<&Path> = Vec::new();
+    let root_owner = match &spec.system {
+        SystemRoot::Empty => Owner::Init,
+        SystemRoot::HostReadOnly => {
+            host_system(&mut steps, spec, capabilities);
+            Owner::Init
+        }
+        SystemRoot::Overlay(_) => {
+            layered_system(&mut steps, spec);
+            Owner::Beside
+        }
+    };
+    // Whose is what is made below these targets; the last one that a path is below counts.
+    let mut places = vec![(Path::new("/"), root_owner)];
     for mount in &spec.mounts {
         let target = mount.target();
-        let owner = match writable.iter().any(|above| target.starts_with(above)) {
-            true => Owner::Command,
-            false => Owner::Init,
-        };
-        add_mount(&mut steps, mount, owner, ownership);
+        let mut above = places.iter().rev();
+        let owner = above
+            .find(|(place, _)| target.starts_with(place))
+            .map_or(root_owner, |(_, owner)| *owner);
+        add_mount(&mut steps, mount, owner, &wish);
         match mount {
-            Mount::Bind { .. } | Mount::Overlay { .. } | Mount::Tmpfs { .. } => {
-                writable.push(target)
-            }
+            Mount::Bind { .. } | Mount::Tmpfs { .. } => places.push((target, Owner::Command)),
+            Mount::Overlay { .. } => places.push((target, Owner::Beside)),
             Mount::ReadOnlyBind { .. } | Mount::Proc | Mount::Dev => {
-                writable.retain(|below| !below.starts_with(target));
+                places.push((target, Owner::Init));
             }
             Mount::Symlink { .. } | Mount::File { .. } => {}
         }
     }
-    // An ordinary user owns its own root: without this the command could write beside the mounts.
-    steps.push(RootStep::ReadOnly {
-        target: PathBuf::from("/"),
-    });
+    match &spec.system {
+        // An ordinary user owns its own root: without this the command could write beside the mounts.
+        SystemRoot::HostReadOnly | SystemRoot::Empty => steps.push(RootStep::ReadOnly {
+            target: PathBuf::from("/"),
+        }),
+        SystemRoot::Overlay(_) => {}
+    }
     steps
 }
 
 /// `owner` gets the directories above the target, and what is made there.
-fn add_mount(steps: &mut Vec<RootStep>, mount: &Mount, owner: Owner, ownership: Ownership) {
+fn add_mount(steps: &mut Vec<RootStep>, mount: &Mount, owner: Owner, wish: &Wish<'_>) {
     steps.push(match mount {
         Mount::Proc => return proc(steps),
         Mount::Dev => return dev(steps),
-        Mount::Overlay { .. } => return, // Refused until it can be carried out.
         Mount::ReadOnlyBind { source, target } => {
             attach(host(source, Access::ReadOnly), target, owner)
         }
-        Mount::Bind { source, target } => {
-            attach(host(source, Access::Writable(ownership)), target, owner)
+        Mount::Bind { source, target } => attach(
+            host(source, Access::Writable(wish.ownership)),
+            target,
+            owner,
+        ),
+        Mount::Overlay {
+            overlay: layers,
+            target,
+        } => {
+            let planned = overlay::planned(layers, wish.spec, wish.capabilities);
+            attach(PlannedMount::Overlay(planned), target, owner)
         }
         Mount::Tmpfs {
             target,
@@ -103,7 +139,6 @@ fn add_mount(steps: &mut Vec<RootStep>, mount: &Mount, owner: Owner, ownership: 
         },
     });
 }
-
 fn host(source: &Path, access: Access) -> PlannedMount {
     PlannedMount::Host {
         source: source.to_owned(),
@@ -158,39 +193,10 @@ fn host_system(steps: &mut Vec<RootStep>, spec: &Spec, capabilities: &Capabiliti
     for EtcEntry { path } in &capabilities.etc {
         steps.push(attach(host(path, Access::ReadOnly), path, Owner::Init));
     }
-    let User {
-        uid,
-        gid,
-        name,
-        home,
-    } = &spec.user;
-    let hostname = &spec.hostname;
-    let home = home.display();
-    // A root worker's own ids have no name inside, so that files of the host show as nobody's.
-    let root_user = if *uid == 0 {
-        ""
-    } else {
-        "root:x:0:0:root:/root:/bin/sh\n"
-    };
-    let root_group = if *gid == 0 { "" } else { "root:x:0:\n" };
+    let (passwd, group) = user_files(spec);
+    steps.extend([file("/etc/passwd", passwd), file("/etc/group", group)]);
+    name_files(steps, spec);
     steps.extend([
-        file(
-            "/etc/passwd",
-            format!(
-                "{root_user}{name}:x:{uid}:{gid}:{name}:{home}:/bin/sh\n\
-                 nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"
-            ),
-        ),
-        file(
-            "/etc/group",
-            format!("{root_group}{name}:x:{gid}:\nnogroup:x:65534:\n"),
-        ),
-        file("/etc/hostname", format!("{hostname}\n")),
-        file(
-            "/etc/hosts",
-            format!("127.0.0.1 localhost {hostname}\n::1 localhost\n"),
-        ),
-        file("/etc/resolv.conf", String::new()),
         file(
             "/etc/nsswitch.conf",
             "passwd: files\ngroup: files\nhosts: files dns\nservices: files\n".to_owned(),
@@ -201,6 +207,50 @@ fn host_system(steps: &mut Vec<RootStep>, spec: &Spec, capabilities: &Capabiliti
         symlink("/run", "/var/run"),
         symlink("/tmp", "/var/tmp"),
     ]);
+}
+
+/// A root worker's own ids have no name inside, so that files of the host show as nobody's.
+fn user_files(spec: &Spec) -> (String, String) {
+    let users: Vec<&User> = [&spec.user]
+        .into_iter()
+        .chain(&spec.further_users)
+        .collect();
+    let (mut passwd, mut group) = (String::new(), String::new());
+    if users.iter().all(|user| user.uid != 0) {
+        passwd.push_str("root:x:0:0:root:/root:/bin/sh\n");
+    }
+    if users.iter().all(|user| user.gid != 0) {
+        group.push_str("root:x:0:\n");
+    }
+    for user in users {
+        passwd.push_str(&user.passwd_line());
+        group.push_str(&user.group_line());
+    }
+    passwd.push_str("nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n");
+    group.push_str("nogroup:x:65534:\n");
+    (passwd, group)
+}
+
+fn name_files(steps: &mut Vec<RootStep>, spec: &Spec) {
+    let hostname = &spec.hostname;
+    steps.extend([
+        file("/etc/hostname", format!("{hostname}\n")),
+        file(
+            "/etc/hosts",
+            format!("127.0.0.1 localhost {hostname}\n::1 localhost\n"),
+        ),
+        file("/etc/resolv.conf", String::new()),
+    ]);
+}
+
+/// What of a system of its own is written anew: into the upper layer, not mounted over, so that package managers can
+/// replace these files as they are used to. The next sandbox above that layer finds them as they should be.
+fn layered_system(steps: &mut Vec<RootStep>, spec: &Spec) {
+    name_files(steps, spec);
+    let users = [&spec.user].into_iter().chain(&spec.further_users);
+    steps.push(RootStep::Users {
+        users: users.cloned().collect(),
+    });
 }
 
 fn proc(steps: &mut Vec<RootStep>) {

@@ -2,10 +2,12 @@
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use outwork_sandbox::{ExitStatus, Running, Sandbox, SandboxError, Spec, plan, probe};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, BufReader};
+use tokio::process::{Child, Command};
 
 /// Longest wait for anything. Generous: the machine may be busy.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -113,4 +115,44 @@ pub fn launcher_for_everybody(dir: &Path) -> PathBuf {
     set_mode(dir, 0o755);
     set_mode(&copy, 0o755);
     copy
+}
+
+/// Not used by anything: the last ids but one are conventionally nobody's.
+pub const ORDINARY: u32 = 65_533;
+
+/// Start the little worker of the launcher's program with a spec.
+pub fn start_worker(program: &Path, dir: &Path, spec: &Spec, as_ordinary_user: bool) -> Child {
+    let file = dir.join("spec.json");
+    std::fs::write(&file, serde_json::to_vec(spec).unwrap()).unwrap();
+    set_mode(&file, 0o644);
+    let mut command = if as_ordinary_user && is_root() {
+        let mut command = Command::new("setpriv");
+        command
+            .args([
+                &format!("--reuid={ORDINARY}"),
+                &format!("--regid={ORDINARY}"),
+                "--clear-groups",
+            ])
+            .arg(program);
+        command
+    } else {
+        Command::new(program)
+    };
+    command
+        .arg("run")
+        .arg(&file)
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap()
+}
+
+pub type Lines = tokio::io::Lines<BufReader<tokio::process::ChildStdout>>;
+
+pub async fn line(lines: &mut Lines) -> serde_json::Value {
+    let line = within("a line of the worker", lines.next_line())
+        .await
+        .unwrap()
+        .expect("the worker says more");
+    serde_json::from_str(&line).unwrap()
 }

@@ -2,14 +2,19 @@
 //! No packet can leave: whatever is sent is sent inside an empty network namespace, after a look that it is one.
 #![allow(clippy::unwrap_used)] // Tests, also where a function helps several of them.
 
+mod handles;
 mod harness;
+mod image;
 
 mod ending;
 mod errors;
 mod forwards;
 mod network;
 mod output;
+mod overlay;
+mod own_files;
 mod privileges;
+mod store;
 mod view;
 mod worker;
 mod workspace;

@@ -1,56 +1,14 @@
 //! A worker as a process of its own: another user, or one that is killed.
 
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
-use std::process::Stdio;
 
-use outwork_sandbox::{Mount, PidNamespace, Spec};
+use outwork_sandbox::{Mount, PidNamespace};
 use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
 
 use crate::harness::{
-    directory, eventually, is_root, launcher_for_everybody, python, set_mode, shell, within,
+    ORDINARY, directory, eventually, is_root, launcher_for_everybody, line, python, shell,
+    start_worker,
 };
-
-/// Not used by anything: the last ids but one are conventionally nobody's.
-const ORDINARY: u32 = 65_533;
-
-/// Start the little worker of the launcher's program with a spec.
-fn start(program: &Path, dir: &Path, spec: &Spec, as_ordinary_user: bool) -> Child {
-    let file = dir.join("spec.json");
-    std::fs::write(&file, serde_json::to_vec(spec).unwrap()).unwrap();
-    set_mode(&file, 0o644);
-    let mut command = if as_ordinary_user && is_root() {
-        let mut command = Command::new("setpriv");
-        command
-            .args([
-                &format!("--reuid={ORDINARY}"),
-                &format!("--regid={ORDINARY}"),
-                "--clear-groups",
-            ])
-            .arg(program);
-        command
-    } else {
-        Command::new(program)
-    };
-    command
-        .arg("run")
-        .arg(&file)
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap()
-}
-
-type Lines = tokio::io::Lines<BufReader<tokio::process::ChildStdout>>;
-
-async fn line(lines: &mut Lines) -> serde_json::Value {
-    let line = within("a line of the worker", lines.next_line())
-        .await
-        .unwrap()
-        .expect("the worker says more");
-    serde_json::from_str(&line).unwrap()
-}
 
 #[tokio::test]
 async fn an_ordinary_user_can_be_the_worker() {
@@ -72,7 +30,7 @@ async fn an_ordinary_user_can_be_the_worker() {
     });
     spec.working_directory = "/workspace".into();
 
-    let mut worker = start(&program, dir.path(), &spec, true);
+    let mut worker = start_worker(&program, dir.path(), &spec, true);
     let mut lines = BufReader::new(worker.stdout.take().unwrap()).lines();
     let started = line(&mut lines).await;
     assert!(started["started"].is_u64(), "{started}");
@@ -104,7 +62,7 @@ for n in range(3):
         os._exit(0)
 time.sleep(1000)",
         );
-        let mut worker = start(&program, dir.path(), &spec, as_ordinary_user);
+        let mut worker = start_worker(&program, dir.path(), &spec, as_ordinary_user);
         let mut lines = BufReader::new(worker.stdout.take().unwrap()).lines();
         let started = line(&mut lines).await;
         let namespace = PidNamespace(started["started"].as_u64().unwrap());
