@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
 mod codex_start;
+mod environment;
 mod exec;
 mod footprint;
 mod server;
@@ -42,5 +43,6 @@ fn main() -> Result<()> {
     println!("{}\n", stats::machine()?);
     footprint::run(&bench)?;
     exec::run(&bench)?;
+    environment::run(&bench)?;
     codex_start::run(&bench)
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use anyhow::{Context, Result, ensure};
@@ -21,12 +21,21 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn up(bench: &Bench, variables: &[(&str, &str)]) -> Result<Self> {
+        Self::up_with(bench, variables, &[])
+    }
+
+    pub(crate) fn up_with(
+        bench: &Bench,
+        variables: &[(&str, &str)],
+        arguments: &[&str],
+    ) -> Result<Self> {
         let dir = tempfile::tempdir_in(&bench.scratch)?;
         let mut child = Command::new(&bench.outwork)
             .args(["up", "--listen", "127.0.0.1:0", "--json", "--data-dir"])
             .arg(dir.path().join("data"))
             .arg("--agents-dir")
             .arg(&bench.agents_dir)
+            .args(arguments)
             .env("OUTWORK_CONFIG_DIR", dir.path().join("config"))
             .envs(variables.iter().copied())
             .stdout(Stdio::piped())
@@ -51,18 +60,34 @@ impl Server {
         self.child.id()
     }
 
+    /// What the worker keeps.
+    pub(crate) fn worker_dir(&self) -> PathBuf {
+        self.dir.path().join("data/worker")
+    }
+
     /// Runs a command of the client; it must succeed.
     pub(crate) fn run(&self, bench: &Bench, arguments: &[&str]) -> Result<Output> {
-        let output = Command::new(&bench.outwork)
+        let output = self.client(bench, arguments).output()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "outwork {arguments:?}: {said}");
+        Ok(output)
+    }
+
+    /// Starts a command of the client.
+    pub(crate) fn spawn(&self, bench: &Bench, arguments: &[&str], stdout: Stdio) -> Result<Child> {
+        let mut command = self.client(bench, arguments);
+        Ok(command.stdout(stdout).stderr(Stdio::null()).spawn()?)
+    }
+
+    fn client(&self, bench: &Bench, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&bench.outwork);
+        command
             .args(arguments)
             .env("OUTWORK_URL", &self.url)
             .env("OUTWORK_TOKEN", &self.token)
             .env("OUTWORK_CONFIG_DIR", self.dir.path().join("config"))
-            .stdin(Stdio::null())
-            .output()?;
-        let said = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "outwork {arguments:?}: {said}");
-        Ok(output)
+            .stdin(Stdio::null());
+        command
     }
 }
 
