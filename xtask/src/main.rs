@@ -17,6 +17,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("outwork-sandbox", &[]),
     ("outwork-egress", &[]),
     ("outwork-git", &[]),
+    ("outwork-snapshot", &[]),
     ("outwork-image", &[]),
     ("outwork-store", &["outwork-domain"]),
     ("outwork-api", &["outwork-domain"]),
@@ -38,6 +39,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "outwork-agents",
             "outwork-git",
             "outwork-sandbox",
+            "outwork-snapshot",
             "outwork-egress",
         ],
     ),
@@ -56,6 +58,7 @@ const SOLE_USERS: &[(&str, &[&str])] = &[
         &[
             "outwork-sandbox",
             "outwork-git",
+            "outwork-snapshot",
             "outwork-image",
             "outwork-worker",
             "outwork",

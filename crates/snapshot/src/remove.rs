@@ -1,0 +1,148 @@
+//! Removing a tree that an agent or a setup script wrote.
+//!
+//! `std::fs::remove_dir_all` follows no links either, but it holds one descriptor for each level and fails at directories
+//! without permissions. An agent can nest as deep as it likes, and what cannot be removed fills the disk for ever. So each
+//! directory is moved up beside the first before it is emptied: depth never grows, and one descriptor is enough.
+
+use std::ffi::CString;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags};
+use rustix::io::Errno;
+
+/// Removes `path` with all that is below it. It is no error if it does not exist.
+pub fn remove_tree(path: &Path) -> io::Result<()> {
+    match std::fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+        Ok(metadata) if !metadata.is_dir() => return std::fs::remove_file(path),
+        Ok(_) => {}
+    }
+    let top = open(CWD, path)?;
+    let mut next_name = 0_u64;
+    // Names of moved directories, waiting in `top`.
+    let mut waiting = Vec::new();
+    empty(&top, &top, &mut next_name, &mut waiting)?;
+    while let Some(name) = waiting.pop() {
+        let directory = open(&top, name.as_c_str())?;
+        empty(&top, &directory, &mut next_name, &mut waiting)?;
+        drop(directory);
+        rustix::fs::unlinkat(&top, name.as_c_str(), AtFlags::REMOVEDIR)?;
+    }
+    std::fs::remove_dir(path)
+}
+
+fn open(
+    at: impl rustix::fd::AsFd,
+    path: impl rustix::path::Arg + Copy,
+) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    match rustix::fs::openat(&at, path, flags, Mode::empty()) {
+        // An ordinary user may have taken its own permissions away. Only a directory of ours has no link here.
+        Err(Errno::ACCESS) => {
+            rustix::fs::chmodat(&at, path, Mode::RWXU, AtFlags::empty())?;
+            rustix::fs::openat(&at, path, flags, Mode::empty())
+        }
+        other => other,
+    }
+}
+
+/// Unlinks the files in `directory` and moves its directories to `top` under new names.
+fn empty(
+    top: &OwnedFd,
+    directory: &OwnedFd,
+    next_name: &mut u64,
+    waiting: &mut Vec<CString>,
+) -> rustix::io::Result<()> {
+    rustix::fs::fchmod(directory, Mode::RWXU)?;
+    // Names are gathered first: what a directory lists while it is changed is not defined.
+    let mut names = Vec::new();
+    for entry in Dir::read_from(directory)? {
+        let entry = entry?;
+        if entry.file_name() != c"." && entry.file_name() != c".." {
+            names.push((entry.file_name().to_owned(), entry.file_type()));
+        }
+    }
+    for (name, kind) in names {
+        let is_directory = match kind {
+            FileType::Directory => true,
+            FileType::Unknown => {
+                let stat =
+                    rustix::fs::statat(directory, name.as_c_str(), AtFlags::SYMLINK_NOFOLLOW)?;
+                FileType::from_raw_mode(stat.st_mode) == FileType::Directory
+            }
+            _ => false,
+        };
+        if !is_directory {
+            rustix::fs::unlinkat(directory, name.as_c_str(), AtFlags::empty())?;
+            continue;
+        }
+        match rustix::fs::unlinkat(directory, name.as_c_str(), AtFlags::REMOVEDIR) {
+            Ok(()) => continue,
+            Err(Errno::NOTEMPTY | Errno::EXIST | Errno::ACCESS) => {}
+            Err(error) => return Err(error),
+        }
+        let fresh = move_up(top, directory, &name, next_name)?;
+        waiting.push(fresh);
+    }
+    Ok(())
+}
+
+fn move_up(
+    top: &OwnedFd,
+    directory: &OwnedFd,
+    name: &CString,
+    next_name: &mut u64,
+) -> rustix::io::Result<CString> {
+    loop {
+        let fresh =
+            CString::new(format!(".outwork-removed-{next_name}")).expect("a number has no NUL");
+        *next_name += 1;
+        let flags = rustix::fs::RenameFlags::NOREPLACE;
+        match rustix::fs::renameat_with(directory, name.as_c_str(), top, fresh.as_c_str(), flags) {
+            Ok(()) => return Ok(fresh),
+            // The agent has a file of that name.
+            Err(Errno::EXIST) => {}
+            // Moving a directory changes its `..`, for which it must be writable.
+            Err(Errno::ACCESS) => {
+                rustix::fs::chmodat(directory, name.as_c_str(), Mode::RWXU, AtFlags::empty())?
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    #[test]
+    fn a_tree_deeper_than_descriptors_and_paths_go_is_removed_and_links_are_not_followed() {
+        let outside = tempfile::tempdir().unwrap();
+        std::fs::write(outside.path().join("kept"), "x").unwrap();
+        let home = tempfile::tempdir().unwrap();
+        let tree = home.path().join("tree");
+        std::fs::create_dir(&tree).unwrap();
+        symlink(outside.path(), tree.join("link")).unwrap();
+        std::fs::write(tree.join(".outwork-removed-0"), "an agent's own").unwrap();
+        let closed = tree.join("closed");
+        std::fs::create_dir_all(closed.join("inner")).unwrap();
+        std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o000)).unwrap();
+        let mut at = open(CWD, &tree).unwrap();
+        for _ in 0..5000 {
+            rustix::fs::mkdirat(&at, c"deeper", Mode::RWXU).unwrap();
+            at = open(&at, c"deeper").unwrap();
+        }
+        drop(at);
+
+        remove_tree(&tree).unwrap();
+
+        assert!(!tree.exists());
+        assert!(outside.path().join("kept").exists());
+        remove_tree(&tree).unwrap();
+    }
+}
