@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use outwork_sandbox::{
-    Capabilities, Cgroup, EtcEntry, Forward, IdRange, KernelVersion, Mount, Network,
-    OverlaySupport, Plan, PlanError, Privilege, Spec, SystemEntry, UserNamespaces, plan,
+    Capabilities, Cgroup, EtcEntry, Forward, IdRange, KernelVersion, LayerIds, Lower, Mount,
+    Network, Overlay, OverlaySupport, Plan, PlanError, Privilege, Privileges, Spec, SystemEntry,
+    SystemRoot, User, UserNamespaces, plan, stored_owner,
 };
 
 fn machine(privilege: Privilege) -> Capabilities {
@@ -89,6 +90,132 @@ fn an_ordinary_user_maps_itself() {
         .filter(|step| format!("{step:?}").contains("/workspace"))
         .collect();
     insta::assert_json_snapshot!((identity, opener, binds));
+}
+
+/// The root and one more; setup, by root inside.
+fn layered() -> Spec {
+    let mut spec = Spec::new(["/outwork/setup.sh"]);
+    let at = |path: &str, ids| Lower {
+        path: format!("/var/lib/outwork/{path}").into(),
+        ids,
+    };
+    let overlay = |name: &str, lowers| Overlay {
+        lowers,
+        upper: format!("/var/lib/outwork/task/{name}.upper").into(),
+        work: format!("/var/lib/outwork/task/{name}.work").into(),
+    };
+    let root = vec![
+        at("snapshot/root", LayerIds::Stored),
+        at("skeleton", LayerIds::Stored),
+    ];
+    let host = Lower {
+        path: "/usr/local".into(),
+        ids: LayerIds::Host,
+    };
+    spec.system = SystemRoot::Overlay(overlay("root", root));
+    spec.mounts = vec![
+        Mount::Tmpfs {
+            target: "/tmp".into(),
+            size_bytes: 1 << 20,
+            mode: 0o1777,
+        },
+        Mount::ReadOnlyBind {
+            source: "/usr".into(),
+            target: "/usr".into(),
+        },
+        Mount::Overlay {
+            overlay: overlay("usr-local", vec![host]),
+            target: "/usr/local".into(),
+        },
+        Mount::File {
+            target: "/outwork/setup.sh".into(),
+            contents: "#!/bin/sh\n".into(),
+            mode: 0o755,
+        },
+    ];
+    spec.user = User {
+        uid: 0,
+        gid: 0,
+        name: "root".to_owned(),
+        home: "/root".into(),
+    };
+    spec.further_users = vec![User::default()];
+    spec.privileges = Privileges::OwnFiles;
+    spec.handles = vec!["/workspace".into()];
+    spec
+}
+
+#[test]
+fn a_root_worker_maps_the_ids_of_stored_layers_and_no_others() {
+    let plan = plan(&layered(), &machine(Privilege::Root { uid: 0, gid: 0 })).unwrap();
+    insta::assert_json_snapshot!(plan);
+}
+
+#[test]
+fn an_ordinary_user_has_layers_as_they_are() {
+    let capabilities = machine(Privilege::User { uid: 501, gid: 20 });
+    let Plan {
+        identity,
+        opener,
+        base,
+        root,
+        ..
+    } = plan(&layered(), &capabilities).unwrap();
+    let overlays: Vec<_> = root
+        .iter()
+        .filter(|step| format!("{step:?}").contains("Overlay"))
+        .collect();
+    insta::assert_json_snapshot!((identity, opener, base, overlays));
+}
+
+#[test]
+fn layers_that_cannot_be_put_together_are_refused_with_what_to_do() {
+    let root = machine(Privilege::Root { uid: 0, gid: 0 });
+    let refusal = |change: &dyn Fn(&mut Spec, &mut Overlay, &mut Capabilities)| {
+        let (mut spec, mut capabilities) = (layered(), root.clone());
+        let SystemRoot::Overlay(mut overlay) = spec.system.clone() else {
+            unreachable!("it is one")
+        };
+        change(&mut spec, &mut overlay, &mut capabilities);
+        spec.system = SystemRoot::Overlay(overlay);
+        plan(&spec, &capabilities).unwrap_err().to_string()
+    };
+    insta::assert_snapshot!(
+        [
+            refusal(&|_, overlay, _| overlay.lowers.clear()),
+            refusal(&|_, overlay, _| overlay.lowers = vec![overlay.lowers[0].clone(); 501]),
+            refusal(&|_, overlay, _| overlay.work = "/elsewhere/work".into()),
+            refusal(&|_, overlay, _| overlay.work = overlay.upper.clone()),
+            refusal(&|_, overlay, _| overlay.upper = "/var/lib/outwork/task/a,b".into()),
+            refusal(&|_, overlay, _| overlay.lowers[0].path = "relative".into()),
+            refusal(&|spec, _, _| spec.store_uid_base = 1000),
+            refusal(&|spec, _, _| spec.store_uid_base = spec.uid_base + 65_535),
+            refusal(&|spec, _, capabilities| capabilities.id_ranges[0].count = spec.store_uid_base),
+            refusal(&|spec, _, _| spec.user.uid = 1000),
+            refusal(&|spec, _, _| spec.handles = vec!["../etc".into()]),
+            refusal(&|_, _, capabilities| capabilities.overlay = OverlaySupport::WithoutIdMaps),
+            refusal(
+                &|_, _, capabilities| capabilities.overlay = OverlaySupport::Refused { errno: 1 }
+            ),
+        ]
+        .join("\n")
+    );
+    let mut ordinary = machine(Privilege::User { uid: 501, gid: 20 });
+    ordinary.overlay = OverlaySupport::WithoutIdMaps;
+    let mut spec = layered();
+    spec.store_uid_base = 0;
+    assert!(plan(&spec, &ordinary).is_ok(), "it needs neither");
+}
+
+#[test]
+fn on_disk_an_id_is_counted_from_the_base_of_the_store() {
+    let root = machine(Privilege::Root { uid: 0, gid: 0 });
+    let ordinary = machine(Privilege::User { uid: 501, gid: 20 });
+    assert_eq!(
+        stored_owner(&root, 1 << 20, 1000, 33),
+        ((1 << 20) + 1000, (1 << 20) + 33)
+    );
+    assert_eq!(stored_owner(&ordinary, 1 << 20, 1000, 33), (501, 20));
 }
 
 #[test]

@@ -37,7 +37,7 @@ pub enum PlanError {
         "the ids of the store, 65536 from {store} on, must not be a sandbox's own, 65536 from {sandbox} on"
     )]
     StoreIsSandbox { store: u32, sandbox: u32 },
-    #[error("the ids {first}..{} do not exist here: choose a uid_base inside the container's own range, or run the worker as an ordinary user", first + count)]
+    #[error("the ids {first}..{} do not exist here: choose uid_base and store_uid_base inside the container's own range, or run the worker as an ordinary user", first + count)]
     IdsMissing { first: u32, count: u32 },
     #[error("port {0} is zero or named twice among the forwards")]
     ForwardPort(u16),

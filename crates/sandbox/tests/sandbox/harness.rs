@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use outwork_sandbox::{ExitStatus, Running, Sandbox, SandboxError, Spec, plan, probe};
+use outwork_sandbox::{
+    ExitStatus, Privileges, Running, Sandbox, SandboxError, Spec, User, plan, probe,
+};
 use tokio::io::{AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
 
@@ -28,6 +30,19 @@ pub fn shell(script: &str) -> Spec {
 /// A spec that runs a script of Python.
 pub fn python(script: &str) -> Spec {
     Spec::new(["/usr/bin/python3", "-c", script])
+}
+
+/// Root inside, with privileges over its own files.
+pub fn privileged(mut spec: Spec) -> Spec {
+    spec.further_users = vec![spec.user];
+    spec.user = User {
+        uid: 0,
+        gid: 0,
+        name: "root".to_owned(),
+        home: "/root".into(),
+    };
+    spec.privileges = Privileges::OwnFiles;
+    spec
 }
 
 #[derive(Debug)]

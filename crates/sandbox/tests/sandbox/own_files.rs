@@ -2,28 +2,16 @@
 
 use std::os::unix::fs::{MetadataExt, chown};
 
-use outwork_sandbox::{LayerIds, Lower, Mount, Privileges, Spec, User};
+use outwork_sandbox::{LayerIds, Lower, Mount, Spec};
 use tokio::io::AsyncReadExt;
 
 use crate::harness::{
-    directory, finish, is_root, python, run, set_mode, shell, spawn, stdout, within,
+    directory, finish, is_root, privileged, python, run, set_mode, shell, spawn, stdout, within,
 };
 use crate::store::{As, SLOTS, Store, workers};
 
 /// CHOWN, DAC_OVERRIDE, FOWNER, FSETID, KILL, SETGID, SETUID.
 const KEPT: &str = "00000000000000fb";
-
-fn privileged(mut spec: Spec) -> Spec {
-    spec.further_users = vec![spec.user];
-    spec.user = User {
-        uid: 0,
-        gid: 0,
-        name: "root".to_owned(),
-        home: "/root".into(),
-    };
-    spec.privileges = Privileges::OwnFiles;
-    spec
-}
 
 fn at_usr_local(spec: &mut Spec, store: &Store, name: &str, lowers: Vec<Lower>) {
     let overlay = store.overlay(&format!("{name}-usr-local"), lowers);
@@ -254,9 +242,7 @@ async fn a_signal_reaches_processes_of_other_users() {
     let mut running = spawn(&spec).await.unwrap();
     let mut line = [0; 6];
     let stdout = running.stdout.as_mut().unwrap();
-    tokio::io::AsyncReadExt::read_exact(stdout, &mut line)
-        .await
-        .unwrap();
+    stdout.read_exact(&mut line).await.unwrap();
     running.signal(15).unwrap();
     let output = within("the end", finish(&mut running)).await;
     assert_eq!(output.stdout, "7\n", "{output:?}");

@@ -2,7 +2,7 @@
 
 use outwork_sandbox::ExitStatus;
 
-use crate::harness::{is_root, python, run, shell, stdout};
+use crate::harness::{is_root, privileged, python, run, shell, stdout};
 
 #[tokio::test]
 async fn there_are_no_capabilities_and_none_can_be_had() {
@@ -38,6 +38,7 @@ async fn the_first_process_cannot_be_read_traced_or_killed() {
         (echo 5 > /proc/1/oom_score_adj) 2>/dev/null && echo adjusted
         grep -c . /proc/1/status > /dev/null && echo alive";
     assert_eq!(stdout(&shell(script)).await, "alive\n");
+    assert_eq!(stdout(&privileged(shell(script))).await, "alive\n");
 }
 
 #[tokio::test]
@@ -48,6 +49,7 @@ async fn switches_of_the_host_do_not_open() {
             [ -L $f ] || [ $(stat -c %t:%T $f 2>/dev/null || echo none) = 1:3 ] || (: >> $f) 2>/dev/null && [ $(stat -c %t:%T $f) != 1:3 ] && echo $f
         done; [ $(head -c 16 /proc/kallsyms | wc -c) = 0 ] && [ $(wc -c < /proc/keys) = 0 ] && echo masked";
     assert_eq!(stdout(&shell(script)).await, "masked\n");
+    assert_eq!(stdout(&privileged(shell(script))).await, "masked\n");
 }
 
 #[tokio::test]
@@ -89,11 +91,13 @@ import fcntl, os, pty, termios
 master, slave = pty.openpty()
 for request in (termios.TIOCSTI, termios.TIOCSTI | 1 << 32):
     ctypes.set_errno(0); print(name(libc.ioctl(slave, ctypes.c_ulong(request), b'x')), end=' ')";
-    assert_eq!(
-        stdout(&python(script)).await,
-        "EPERM EPERM EPERM EPERM EPERM EPERM\n{'EPERM'} {'ENOSYS'}\n\
-         EAFNOSUPPORT EPERM EPERM OK OK OK OK\nEPERM EPERM "
-    );
+    for spec in [python(script), privileged(python(script))] {
+        assert_eq!(
+            stdout(&spec).await,
+            "EPERM EPERM EPERM EPERM EPERM EPERM\n{'EPERM'} {'ENOSYS'}\n\
+             EAFNOSUPPORT EPERM EPERM OK OK OK OK\nEPERM EPERM "
+        );
+    }
 }
 
 #[cfg(target_arch = "x86_64")]

@@ -5,14 +5,13 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, lchown, symlink};
 use std::path::{Path, PathBuf};
 
 use outwork_sandbox::{
-    ExitStatus, LayerIds, Lower, Mount, Overlay, Privileges, Spec, SystemRoot, User, probe,
-    stored_owner,
+    ExitStatus, LayerIds, Lower, Mount, Overlay, Spec, SystemRoot, probe, stored_owner,
 };
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::harness::{
-    ORDINARY, directory, is_root, launcher_for_everybody, line, set_mode, shell, start_worker,
-    within,
+    ORDINARY, directory, is_root, launcher_for_everybody, line, privileged, set_mode, shell,
+    start_worker, within,
 };
 
 /// Two ranges of ids, as two attempts at a time have them.
@@ -159,16 +158,7 @@ impl Store {
 
     /// The same with root as its user, who may do what it likes with the sandbox's own files.
     pub fn setup(&self, name: &str, lowers: Vec<Lower>, script: &str) -> Spec {
-        let mut spec = self.spec(name, lowers, script);
-        spec.further_users = vec![spec.user];
-        spec.user = User {
-            uid: 0,
-            gid: 0,
-            name: "root".to_owned(),
-            home: "/root".into(),
-        };
-        spec.privileges = Privileges::OwnFiles;
-        spec
+        privileged(self.spec(name, lowers, script))
     }
 
     /// What a worker says, line by line: that the sandbox started, and how it ended.
