@@ -36,6 +36,7 @@ fn main() -> anyhow::Result<()> {
         capabilities.overlay
     );
     let directory = tempfile::tempdir()?;
+    spread(directory.path());
     let (mut read_only, mut layered) = (Times::default(), Times::default());
     for round in 0..count + 5 {
         let attempt = directory.path().join(round.to_string());
@@ -58,6 +59,20 @@ fn main() -> anyhow::Result<()> {
     read_only.report("the host's system, read-only");
     layered.report("three overlays: /, /usr/local, /opt");
     Ok(())
+}
+
+/// Ask ext4 to put each directory in here into another part of the disk. Where many files were deleted it looks long for a
+/// number for a new one (0.6 ms instead of 0.01), and mounting an overlay makes seven.
+fn spread(directory: &Path) {
+    let spread = || {
+        let flags = rustix::fs::OFlags::RDONLY;
+        let file = rustix::fs::open(directory, flags, rustix::fs::Mode::empty())?;
+        let flags = rustix::fs::ioctl_getflags(&file)?;
+        rustix::fs::ioctl_setflags(&file, flags | rustix::fs::IFlags::TOPDIR)
+    };
+    if let Err::<(), rustix::io::Errno>(error) = spread() {
+        println!("cannot spread directories: {error}");
+    }
 }
 
 /// What a worker without images does: its own system below directories of its own, of which three can be written.

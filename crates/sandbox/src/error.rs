@@ -107,7 +107,7 @@ impl fmt::Display for Step {
             Self::SetUpNetwork => "cannot set up loopback",
             Self::Listen => "cannot listen inside",
             Self::PrepareMount => "cannot prepare a mount",
-            Self::MountOverlay => "cannot put layers together above",
+            Self::MountOverlay => "cannot mount an overlay",
             Self::ChangeRoot => "cannot change the root",
             Self::BuildRoot => "cannot build the root",
             Self::OpenHandle => "cannot open for the worker",

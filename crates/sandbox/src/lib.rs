@@ -15,6 +15,11 @@
 //! waits; its child builds the root file system, drops every privilege, starts the command and stays as pid 1. Each of
 //! the three ends when the one before it ends, and when pid 1 ends the kernel ends everything in the sandbox.
 //!
+//! The root can be the host's system, read-only, or an [`Overlay`]: layers that are only read, shared by any number of
+//! sandboxes, below a directory that takes what this one writes. That directory can be a layer of the next. Root inside may
+//! be given [`Privileges`] over files of its own, so that it can install things. What a sandbox leaves is looked at through
+//! [`Running::take_handles`].
+//!
 //! This crate knows nothing of tasks. It is the only one that may hold `unsafe`; what it protects against, and what it
 //! does not yet, is in `docs/sandbox.md`.
 #![allow(unsafe_code)] // Namespaces, clone3, mount_setattr and seccomp have no safe wrappers; all such calls are in `syscalls`.

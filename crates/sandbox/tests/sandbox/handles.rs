@@ -23,7 +23,7 @@ async fn the_merged_tree_stays_readable_after_the_end() {
             echo t > /tmp/t; (setsid sleep 1000 &) ";
         let lowers = vec![store.stored("layer"), store.skeleton()];
         let mut spec = store.spec("attempt", lowers, script);
-        spec.handles = vec!["/workspace".into(), "/opt".into(), "/tmp".into()];
+        spec.handles = ["/workspace", "/opt", "/tmp", "/"].map(Into::into).into();
         let overlay = store.overlay("attempt-opt", vec![store.stored("opt")]);
         store.write("opt/tool", 0, 0o644, "tool\n");
         let target = "/opt".into();
@@ -31,6 +31,12 @@ async fn the_merged_tree_stays_readable_after_the_end() {
 
         let ended = store.run(&spec).await;
 
+        let (of_the_root, others) = ended.handles.split_last().unwrap();
+        let below: Vec<&str> = of_the_root
+            .iter()
+            .filter_map(|line| line.strip_prefix("workspace/"))
+            .filter(|line| !line.is_empty())
+            .collect();
         let workspace = [
             "below: only below\n",
             "changed: 1\n2\n",
@@ -40,10 +46,16 @@ async fn the_merged_tree_stays_readable_after_the_end() {
             "tree/new/file: n\n",
         ];
         assert_eq!(
-            ended.handles,
+            others,
             [workspace.to_vec(), vec!["tool: tool\n"], vec!["t: t\n"]],
             "{:?}",
             store.worker
+        );
+        assert_eq!(below, workspace);
+        // What was mounted on top went with the sandbox.
+        assert!(
+            of_the_root.contains(&"tmp/".to_owned())
+                && !of_the_root.contains(&"tmp/t: t\n".to_owned())
         );
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use outwork_sandbox::{ExitStatus, Mount, Spec, SystemRoot};
+use outwork_sandbox::{ExitStatus, Mount, Spec, SystemRoot, User};
 
 use crate::harness::{directory, python, run, set_mode, shell, stdout};
 
@@ -111,13 +111,18 @@ async fn the_system_is_there_and_read_only() {
 
 #[tokio::test]
 async fn users_and_names_are_written_anew() {
-    let seen = stdout(&shell(
-        "cut -d: -f1,3,6 /etc/passwd; cat /etc/hosts; wc -c < /etc/resolv.conf; readlink /etc/mtab",
-    ))
-    .await;
+    let mut spec = shell(
+        "cut -d: -f1,3,6 /etc/passwd; cut -d: -f1,3 /etc/group; cat /etc/hosts; wc -c < /etc/resolv.conf; readlink /etc/mtab",
+    );
+    spec.further_users = vec![User {
+        uid: 7,
+        gid: 8,
+        name: "other".to_owned(),
+        home: "/".into(),
+    }];
     assert_eq!(
-        seen,
-        "root:0:/root\nagent:1000:/home/agent\nnobody:65534:/nonexistent\n127.0.0.1 localhost sandbox\n::1 localhost\n0\n\
+        stdout(&spec).await,
+        "root:0:/root\nagent:1000:/home/agent\nother:7:/\nnobody:65534:/nonexistent\nroot:0\nagent:1000\nother:8\nnogroup:65534\n127.0.0.1 localhost sandbox\n::1 localhost\n0\n\
          /proc/self/mounts\n"
     );
 }
