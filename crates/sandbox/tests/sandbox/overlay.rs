@@ -125,6 +125,40 @@ async fn what_was_deleted_or_made_anew_stays_so_one_layer_further() {
     }
 }
 
+/// Older kernels refuse the names of an overlay's own attributes, newer ones keep them under another name.
+#[tokio::test]
+async fn attributes_that_a_command_sets_change_nothing_one_layer_further() {
+    for store in workers() {
+        let lowers = checkout(&store);
+        let script = "
+import os
+os.chdir('/workspace')
+open('tree/new', 'w').write('new')
+open('changed', 'a').write('after')
+for path in ('tree', 'changed', '.'):
+    for name, value in (('opaque', b'y'), ('whiteout', b'y'), ('redirect', b'/etc'), ('metacopy', b''), ('origin', b'x')):
+        for prefix in ('user.overlay.', 'trusted.overlay.'):
+            try: os.setxattr(path, prefix + name, value)
+            except OSError: pass";
+        let mut first = store.spec("first", lowers.clone(), "");
+        first.command = ["/usr/bin/python3", "-c", script].map(String::from).into();
+        store.stdout(&first).await;
+        let upper = Lower {
+            path: store.path("first/upper"),
+            ids: LayerIds::Stored,
+        };
+        let script = "cd /workspace; find . | sort; cat changed tree/new; ls -d /etc/passwd";
+        let mut second = store.spec("second", [vec![upper], lowers].concat(), script);
+        second.uid_base = SLOTS[1];
+        assert_eq!(
+            store.stdout(&second).await,
+            ".\n./changed\n./deleted\n./kept\n./tree\n./tree/inner\n./tree/inner/file\n./tree/new\nbefore\nafternew/etc/passwd\n",
+            "{:?}",
+            store.worker
+        );
+    }
+}
+
 #[tokio::test]
 async fn the_same_upper_directory_can_be_used_again() {
     for store in workers() {
