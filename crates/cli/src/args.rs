@@ -55,7 +55,6 @@ pub enum ClientCommand {
     Log(command::log::LogArgs),
     /// Print a task's diff
     Diff(command::diff::DiffArgs),
-    /// Apply a task's diff to the repository you stand in
     #[command(visible_alias = "a")]
     Apply(command::apply::ApplyArgs),
     /// Ask more of a task, in the same session
@@ -65,6 +64,9 @@ pub enum ClientCommand {
     /// Make and change environments: how the tasks of a repository run
     #[command(subcommand)]
     Env(command::environment::EnvironmentCommand),
+    /// Keep credentials for private repositories
+    #[command(subcommand)]
+    Credential(command::credential::CredentialCommand),
     /// Set the model that agents use
     #[command(subcommand)]
     Model(command::model::ModelCommand),
@@ -95,7 +97,6 @@ pub enum CloudCommand {
     Status(command::status::StatusArgs),
     /// Print a task's diff
     Diff(command::diff::DiffArgs),
-    /// Apply a task's diff to the repository you stand in
     Apply(command::apply::ApplyArgs),
 }
 
@@ -114,7 +115,6 @@ impl From<CloudCommand> for ClientCommand {
 impl ClientCommand {
     /// Whether results, and so errors, are JSON.
     pub(crate) fn is_json(&self) -> bool {
-        use command::environment::EnvironmentCommand as Env;
         match self {
             Self::Exec(args) => args.submitted.json,
             Self::List(args) => args.json,
@@ -122,11 +122,8 @@ impl ClientCommand {
             Self::Log(args) => args.json,
             Self::FollowUp(args) => args.submitted.json,
             Self::Cancel(args) => args.json,
-            Self::Env(Env::Create(args)) => args.json,
-            Self::Env(Env::List(args)) => args.json,
-            Self::Env(Env::Show(args)) => args.json,
-            Self::Env(Env::Edit(args)) => args.json,
-            Self::Env(Env::Rm(_)) => false,
+            Self::Env(command) => command.is_json(),
+            Self::Credential(command) => command.is_json(),
             Self::Model(command) => command.is_json(),
             Self::Workers(args) => args.json,
             Self::Doctor(args) => args.json,

@@ -12,6 +12,7 @@ pub(crate) mod list;
 pub(crate) mod log;
 pub(crate) mod status;
 
+pub(crate) mod credential;
 pub(crate) mod environment;
 pub(crate) mod login;
 pub(crate) mod model;

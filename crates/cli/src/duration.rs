@@ -63,12 +63,21 @@ pub(crate) fn exactly(seconds: u64) -> String {
 
 /// `12s ago`, `5m ago`, `3h ago`, `2d ago`.
 pub(crate) fn ago(duration: Duration) -> String {
+    format!("{} ago", roughly(duration))
+}
+
+/// `12s old`, `5m old`, `3h old`, `2d old`.
+pub(crate) fn old(duration: Duration) -> String {
+    format!("{} old", roughly(duration))
+}
+
+fn roughly(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match seconds {
-        0..60 => format!("{seconds}s ago"),
-        60..3600 => format!("{}m ago", seconds / 60),
-        3600..86400 => format!("{}h ago", seconds / 3600),
-        _ => format!("{}d ago", seconds / 86400),
+        0..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m", seconds / 60),
+        3600..86400 => format!("{}h", seconds / 3600),
+        _ => format!("{}d", seconds / 86400),
     }
 }
 

@@ -6,6 +6,7 @@ use std::io::{Read, Write};
 use std::path::PathBuf;
 
 use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
 use outwork_domain::Timestamp;
 use serde::Serialize;
 
@@ -36,8 +37,9 @@ pub struct Io {
     pub now: fn() -> Timestamp,
     /// 128 random bits, other ones each time.
     pub random: fn() -> u128,
-    /// Ends when the user presses Ctrl-C.
-    pub interrupt: BoxFuture<'static, ()>,
+    /// An item whenever the user presses Ctrl-C. The first ends the command, which may have to take
+    /// something back; the second ends that.
+    pub interrupts: BoxStream<'static, ()>,
     /// Lets the terminal show nothing of what is typed, until the returned value is dropped.
     pub hide_typing: fn() -> Box<dyn std::any::Any + Send>,
     /// The whole command line, for completions.

@@ -10,7 +10,8 @@
 //! * [`io`], [`terminal`]: streams, colours, and text made safe to show: what agents, titles and
 //!   file names hold never reaches a terminal as control characters.
 //! * [`config`]: which server, which token; `session` puts all of that together.
-//! * `task_ref`, `environment_ref`: from what people type to ids.
+//! * `task_ref`, `environment_ref`, `repository_ref`: from what people type, or from where they stand,
+//!   to ids and names.
 //! * [`phrase`]: the server's sentences in our messages.
 //! * `render`: events, tasks and tables as text.
 //! * `command`: one file for each command; `wait`: following attempts until they end.
@@ -25,10 +26,14 @@ pub mod io;
 mod terminal;
 
 pub mod config;
+mod editor;
 mod session;
 
 pub mod duration;
 mod environment_ref;
+mod place;
+mod repository_ref;
+mod size;
 mod task_ref;
 
 pub mod phrase;

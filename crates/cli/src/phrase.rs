@@ -1,24 +1,34 @@
 //! The server's sentences, as they stand after `error:` and `hint:`.
 
 /// The names of fields in requests, as they are typed.
-const TYPED: [(&str, &str); 17] = [
+const TYPED: [(&str, &str); 27] = [
     ("agent.command", "--agent-command"),
     ("agent", "--agent"),
     ("attempt", "--attempt"),
     ("attempts", "--attempts"),
     ("api_key", "the key"),
+    ("base_image", "--image"),
     ("base_url", "--base-url"),
     ("branch", "--branch"),
     ("commit", "--commit"),
     ("context_window", "--context-window"),
     ("environment", "--env"),
+    ("further_repositories", "--also"),
     ("label", "the label"),
+    ("maintenance_script", "--maintenance"),
     ("name", "--name"),
     ("prompt", "the prompt"),
+    ("repository", "--repo"),
     ("repository_url", "--repo"),
+    ("runtimes", "--runtime"),
+    ("scope", "the scope"),
+    ("secrets", "--secret"),
     ("setup_script", "--setup"),
+    ("setup_timeout", "--setup-timeout"),
+    ("setup_timeout_seconds", "--setup-timeout"),
     ("timeout_seconds", "--timeout"),
     ("variables", "--var"),
+    ("verify_command", "--verify"),
 ];
 
 /// A sentence, going on after a colon: without its capital and its full stop.

@@ -1,22 +1,23 @@
 //! From a parsed command to an exit status.
 
+use futures_util::stream::{BoxStream, StreamExt};
+
 use crate::args::{ClientCommand, GlobalArgs};
 use crate::command;
 use crate::error::CliError;
 use crate::exit::{self, ExitStatus};
 use crate::io::Io;
-use crate::session::Session;
+use crate::session::{OnInterrupt, Session};
 use crate::terminal::plain::plain;
 
 /// Runs a command to its end, or until it is interrupted. Errors have been printed by then.
 pub async fn run(command: ClientCommand, globals: GlobalArgs, io: Io) -> ExitStatus {
     let is_json = command.is_json();
-    let (mut session, interrupt) = Session::new(io, &globals);
-    let advice = std::sync::Arc::clone(&session.interruption_advice);
+    let (mut session, mut interrupts) = Session::new(io, &globals);
     let result = tokio::select! {
         biased;
         result = dispatch(command, &mut session) => Some(result),
-        () = interrupt => None,
+        () = interruption(&mut interrupts) => None,
     };
     match result {
         Some(Ok(status)) => status,
@@ -26,11 +27,32 @@ pub async fn run(command: ClientCommand, globals: GlobalArgs, io: Io) -> ExitSta
         }
         None => {
             session.out.end_echo();
-            if let Some(advice) = advice.lock().expect("no panic while held").take() {
-                session.out.note(&plain(&advice));
-            }
+            clean_up(&mut session, &mut interrupts, is_json).await;
             ExitStatus::Interrupted
         }
+    }
+}
+
+/// What an interrupted command leaves to be done and said.
+async fn clean_up(session: &mut Session, interrupts: &mut BoxStream<'static, ()>, is_json: bool) {
+    let OnInterrupt { advice, undo } = std::mem::take(&mut session.on_interrupt);
+    if let Some(advice) = advice {
+        session.out.note(&plain(&advice));
+    }
+    let Some(undo) = undo else { return };
+    let undone = tokio::select! {
+        biased;
+        undone = undo => undone,
+        () = interruption(interrupts) => return,
+    };
+    if let Err(error) = undone {
+        session.out.error(&error, is_json);
+    }
+}
+
+async fn interruption(interrupts: &mut BoxStream<'static, ()>) {
+    if interrupts.next().await.is_none() {
+        std::future::pending().await
     }
 }
 
@@ -46,6 +68,7 @@ async fn dispatch(command: ClientCommand, session: &mut Session) -> Result<ExitS
         ClientCommand::FollowUp(args) => command::follow_up::run(args, session).await,
         ClientCommand::Cancel(args) => command::cancel::run(args, session).await.map(done),
         ClientCommand::Env(args) => command::environment::run(args, session).await.map(done),
+        ClientCommand::Credential(args) => command::credential::run(args, session).await.map(done),
         ClientCommand::Model(args) => command::model::run(args, session).await.map(done),
         ClientCommand::Workers(args) => command::workers::run(args, session).await.map(done),
         ClientCommand::Login(args) => command::login::run(args, session).await.map(done),

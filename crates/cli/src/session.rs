@@ -2,9 +2,9 @@
 
 use std::io::Read;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
 
 use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
 use outwork_api::client::{Client, IdempotencyKey, Jitter};
 use outwork_domain::Timestamp;
 use outwork_git::{Git, Repository};
@@ -29,14 +29,26 @@ pub(crate) struct Session {
     pub hide_typing: fn() -> Box<dyn std::any::Any + Send>,
     pub root_command: fn() -> clap::Command,
     pub checks: BoxFuture<'static, Vec<Check>>,
-    /// What to tell somebody who interrupts now.
-    pub interruption_advice: Arc<Mutex<Option<String>>>,
+    /// What happens when somebody presses Ctrl-C now.
+    pub on_interrupt: OnInterrupt,
     random: fn() -> u128,
 }
 
+/// What happens when the command is interrupted.
+#[derive(Default)]
+pub(crate) struct OnInterrupt {
+    /// What to tell.
+    pub advice: Option<String>,
+    /// What has to be taken back.
+    pub undo: Option<Undo>,
+}
+
+/// Takes back what a command made that did not come to its end.
+pub(crate) type Undo = BoxFuture<'static, Result<(), CliError>>;
+
 impl Session {
-    /// From the parts of `io`; the interruption is the caller's to watch.
-    pub fn new(io: Io, globals: &GlobalArgs) -> (Self, BoxFuture<'static, ()>) {
+    /// From the parts of `io`; the interruptions are the caller's to watch.
+    pub fn new(io: Io, globals: &GlobalArgs) -> (Self, BoxStream<'static, ()>) {
         let Io {
             stdin,
             stdout,
@@ -49,7 +61,7 @@ impl Session {
             current_dir,
             now,
             random,
-            interrupt,
+            interrupts,
             hide_typing,
             root_command,
             checks,
@@ -77,10 +89,10 @@ impl Session {
             hide_typing,
             root_command,
             checks,
-            interruption_advice: Arc::default(),
+            on_interrupt: OnInterrupt::default(),
             random,
         };
-        (session, interrupt)
+        (session, interrupts)
     }
 
     /// A client for the configured server.
@@ -124,9 +136,12 @@ impl Session {
             })
     }
 
-    /// All of standard input. Once.
+    /// All of standard input. Once: a second reader is told.
     pub async fn read_stdin(&mut self) -> Result<Vec<u8>, CliError> {
-        let mut stdin = self.stdin.take().expect("standard input is read once");
+        let mut stdin = self.stdin.take().ok_or_else(|| {
+            CliError::usage("standard input can be read once only")
+                .hint("give one thing there, and the others in files")
+        })?;
         let read = move || {
             let mut bytes = Vec::new();
             stdin.read_to_end(&mut bytes).map(|_| bytes)
@@ -134,35 +149,76 @@ impl Session {
         tokio::task::spawn_blocking(read)
             .await
             .expect("reading does not panic")
-            .map_err(|error| CliError::failed("standard input cannot be read").source(error))
+            .map_err(unreadable)
     }
 
-    /// One line of standard input, typed by a person whom nobody is to look over the shoulder. Once.
-    pub async fn read_secret_line(&mut self, question: &str) -> Result<Vec<u8>, CliError> {
-        let mut stdin = self.stdin.take().expect("standard input is read once");
+    /// Asks a person; `None` when nothing comes any more.
+    pub async fn ask(&mut self, question: &str) -> Result<Option<String>, CliError> {
+        self.out.ask(question);
+        self.read_line().await
+    }
+
+    /// Asks a person yes or no; `otherwise` is what an empty answer means. The end of the input is a no.
+    pub async fn confirm(&mut self, question: &str, otherwise: bool) -> Result<bool, CliError> {
+        loop {
+            let Some(answer) = self.ask(question).await? else {
+                return Ok(false);
+            };
+            match answer.trim().to_lowercase().as_str() {
+                "" => return Ok(otherwise),
+                "y" | "yes" => return Ok(true),
+                "n" | "no" => return Ok(false),
+                _ => {}
+            }
+        }
+    }
+
+    /// Asks a person whom nobody is to look over the shoulder; empty when nothing comes any more.
+    pub async fn ask_secret(&mut self, question: &str) -> Result<String, CliError> {
         let hidden = (self.hide_typing)();
         self.out.ask(question);
+        let line = self.read_line().await;
+        drop(hidden);
+        self.out.end_echo();
+        line.map(Option::unwrap_or_default)
+    }
+
+    /// One line of standard input, without its end. What comes after it is still there.
+    async fn read_line(&mut self) -> Result<Option<String>, CliError> {
+        let mut stdin = self.stdin.take().expect("nobody asks after reading all");
         let read = move || {
             let mut line = Vec::new();
             let mut byte = [0];
-            while stdin.read(&mut byte)? == 1 && byte[0] != b'\n' {
-                line.push(byte[0]);
-            }
-            Ok::<_, std::io::Error>(line)
+            let is_end = loop {
+                match stdin.read(&mut byte) {
+                    Ok(1) if byte[0] != b'\n' => line.push(byte[0]),
+                    Ok(read) => break Ok(read == 0),
+                    Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                    Err(error) => break Err(error),
+                }
+            };
+            (stdin, line, is_end)
         };
-        let line = tokio::task::spawn_blocking(read)
+        let (stdin, line, is_end) = tokio::task::spawn_blocking(read)
             .await
             .expect("reading does not panic");
-        drop(hidden);
-        self.out.end_echo();
-        line.map_err(|error| CliError::failed("standard input cannot be read").source(error))
+        self.stdin = Some(stdin);
+        match is_end.map_err(unreadable)? && line.is_empty() {
+            true => Ok(None),
+            false => Ok(Some(
+                String::from_utf8_lossy(&line)
+                    .trim_end_matches('\r')
+                    .to_owned(),
+            )),
+        }
     }
 
     /// What to tell somebody who presses Ctrl-C from now on.
-    pub fn advise_on_interruption(&self, advice: Option<String>) {
-        *self
-            .interruption_advice
-            .lock()
-            .expect("no panic while held") = advice;
+    pub fn advise_on_interruption(&mut self, advice: Option<String>) {
+        self.on_interrupt.advice = advice;
     }
+}
+
+fn unreadable(error: std::io::Error) -> CliError {
+    CliError::failed("standard input cannot be read").source(error)
 }

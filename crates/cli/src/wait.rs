@@ -12,8 +12,9 @@ use tokio::time::Instant;
 
 use crate::error::{CliError, Kind};
 use crate::exit::ExitStatus;
-use crate::render::event::EventLines;
+use crate::render::event::{Detail, EventLines};
 use crate::render::task;
+use crate::repository_ref;
 use crate::session::Session;
 use crate::terminal::plain::plain;
 use crate::terminal::style::Style;
@@ -162,7 +163,7 @@ async fn follow_newest_turn(
     };
     let followees = followees(turn);
     let style = session.out.stderr_style;
-    let mut log = LogLines::new(style, &followees);
+    let mut log = LogLines::new(style, &followees, Detail::Usual);
     follow(
         session,
         client,
@@ -185,14 +186,19 @@ pub(crate) struct LogLines {
 }
 
 impl LogLines {
-    pub fn new(style: Style, followees: &[Followee]) -> Self {
+    pub fn new(style: Style, followees: &[Followee], detail: Detail) -> Self {
         let prefix = |number: u32| match followees.len() {
             1 => String::new(),
             _ => format!("[{number}] "),
         };
         let renderers = followees
             .iter()
-            .map(|one| (one.number, EventLines::new(style, prefix(one.number))))
+            .map(|one| {
+                (
+                    one.number,
+                    EventLines::new(style, prefix(one.number), detail),
+                )
+            })
             .collect();
         Self {
             renderers,
@@ -276,6 +282,10 @@ fn tell(session: &mut Session, task: &Task) -> Result<(), CliError> {
         _ => {
             session.out.note(&format!("read it:  outwork diff {id}"));
             session.out.note(&format!("take it:  outwork apply {id}"));
+            for other in repository_ref::further_changed(task) {
+                let name = plain(&other.repository);
+                session.out.note(&format!("and {name}: with --repo {name}"));
+            }
         }
     }
     Ok(())

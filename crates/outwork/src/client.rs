@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::process::ExitCode;
 
 use clap::CommandFactory;
+use futures_util::stream::{self, BoxStream, StreamExt};
 use outwork_cli::phrase::after_colon;
 use outwork_cli::{Check, CheckResult, ClientCommand, GlobalArgs, Io};
 use rustix::termios::{self, LocalModes, OptionalActions, Termios};
@@ -51,7 +51,7 @@ fn surroundings(command: &ClientCommand, globals: &GlobalArgs) -> Io {
         current_dir: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
         now: system::now,
         random: || u128::from_ne_bytes(system::random()),
-        interrupt: interrupt(),
+        interrupts: interrupts(),
         hide_typing: || Box::new(HiddenTyping::start()),
         root_command: crate::Cli::command,
         checks: match command {
@@ -61,17 +61,18 @@ fn surroundings(command: &ClientCommand, globals: &GlobalArgs) -> Io {
     }
 }
 
-/// Ends at Ctrl-C. Listens from now on, not from the first time somebody waits for it: whoever
-/// presses it at a question would else end the process with the terminal's echo switched off.
-fn interrupt() -> Pin<Box<dyn Future<Output = ()> + Send>> {
-    let listening = signal(SignalKind::interrupt());
-    Box::pin(async {
-        match listening {
-            Ok(mut signals) => drop(signals.recv().await),
-            // Without a handler Ctrl-C ends the process, which is right too.
-            Err(_) => std::future::pending().await,
-        }
-    })
+/// An item at each Ctrl-C. Listens from now on, not from the first time somebody waits for it:
+/// whoever presses it at a question would else end the process with the terminal's echo switched off.
+fn interrupts() -> BoxStream<'static, ()> {
+    match signal(SignalKind::interrupt()) {
+        Ok(signals) => stream::unfold(signals, |mut signals| async move {
+            let pressed = signals.recv().await;
+            pressed.map(|()| ((), signals))
+        })
+        .boxed(),
+        // Without a handler Ctrl-C ends the process, which is right too.
+        Err(_) => stream::pending().boxed(),
+    }
 }
 
 /// The environment; where nothing says which server to use, the one that runs on this machine.

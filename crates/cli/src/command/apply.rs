@@ -1,10 +1,10 @@
 //! `outwork apply`: a task's diff, put into the repository around the current folder.
 
 use clap::Args;
-use outwork_api::client::Client;
 use outwork_git::{ApplyError, Conflict, Repository, ThreeWay};
 
 use crate::error::CliError;
+use crate::repository_ref;
 use crate::session::Session;
 use crate::task_ref::TaskRef;
 use crate::terminal::plain::plain;
@@ -12,12 +12,16 @@ use crate::terminal::plain::plain;
 /// Apply a task's diff to the repository you stand in
 ///
 /// All or nothing: when the diff does not fit, the conflicts are listed and the files stay as they
-/// are. With --3way it is merged as far as possible, and conflict markers are left in the files.
+/// are. Of an environment with several repositories it is the diff of the one that the folder is a clone
+/// of. With --3way it is merged as far as possible, and conflict markers are left in the files.
 #[derive(Args, Clone, Debug)]
 pub struct ApplyArgs {
     /// The task: its id, the first or last digits of it, or its address
     #[arg(value_name = "TASK")]
     pub task: TaskRef,
+    /// That of this repository of the environment; the one that the folder is a clone of when left out
+    #[arg(long, value_name = "NAME")]
+    pub repo: Option<String>,
     /// That of this attempt
     #[arg(long, value_name = "N", value_parser = crate::args::from_one)]
     pub attempt: Option<u32>,
@@ -32,6 +36,7 @@ pub struct ApplyArgs {
 pub(crate) async fn run(args: ApplyArgs, session: &mut Session) -> Result<(), CliError> {
     let ApplyArgs {
         task,
+        repo,
         attempt,
         three_way,
         check,
@@ -39,7 +44,14 @@ pub(crate) async fn run(args: ApplyArgs, session: &mut Session) -> Result<(), Cl
     let client = session.client()?;
     let repository = session.repository().await?;
     let id = task.resolve(&client).await?;
-    let diff = client.task_diff(&id, None, attempt).await?;
+    let task = client.task(&id).await?;
+    let chosen = match repo {
+        Some(name) => repository_ref::named(&task, Some(&name))?,
+        None => repository_ref::here(&client, &repository, &task).await?,
+    };
+    let diff = client
+        .task_diff(&id, None, attempt, chosen.name.as_deref())
+        .await?;
     if diff.is_empty() {
         session
             .out
@@ -59,7 +71,7 @@ pub(crate) async fn run(args: ApplyArgs, session: &mut Session) -> Result<(), Cl
         Err(error) => {
             let error = refusal(error, &id);
             return Err(match (three_way, error.code.as_str()) {
-                (true, "conflicts") => error.hint(base_hint(&client, &id).await),
+                (true, "conflicts") => error.hint(base_hint(&chosen.commit)),
                 _ => error,
             });
         }
@@ -81,15 +93,11 @@ pub(crate) async fn run(args: ApplyArgs, session: &mut Session) -> Result<(), Cl
 }
 
 /// What is left to do when the files are changed here, or other ones than those of the task.
-async fn base_hint(client: &Client, id: &str) -> String {
-    const COMMIT: &str = "commit or stash what you changed in these files";
-    match client.task(id).await {
-        Ok(task) => format!(
-            "{COMMIT}; or apply it where the task started from: `git switch --detach {}`",
-            task.commit
-        ),
-        Err(_) => COMMIT.to_owned(),
-    }
+fn base_hint(commit: &str) -> String {
+    format!(
+        "commit or stash what you changed in these files; \
+         or apply it where the task started from: `git switch --detach {commit}`"
+    )
 }
 
 async fn preflight(

@@ -1,7 +1,12 @@
 //! `outwork env`: how the tasks of a repository run.
 
+pub(crate) mod values;
+
 pub(crate) mod create;
 pub(crate) mod edit;
+
+pub(crate) mod cache;
+pub(crate) mod secret;
 
 use clap::{Args, Subcommand};
 use outwork_api::environment::Environment;
@@ -9,7 +14,7 @@ use serde::Serialize;
 
 use crate::environment_ref;
 use crate::error::CliError;
-use crate::render::{table, task};
+use crate::render::{environment, table};
 use crate::session::Session;
 use crate::terminal::plain::plain;
 
@@ -26,6 +31,27 @@ pub enum EnvironmentCommand {
     Edit(edit::EditArgs),
     /// Remove an environment
     Rm(RmArgs),
+    /// Set, list and remove its secrets
+    #[command(subcommand)]
+    Secret(secret::SecretCommand),
+    /// List and reset the snapshots that tasks start from
+    #[command(subcommand)]
+    Cache(cache::CacheCommand),
+}
+
+impl EnvironmentCommand {
+    pub(crate) fn is_json(&self) -> bool {
+        match self {
+            Self::Create(args) => args.json,
+            Self::List(args) => args.json,
+            Self::Show(args) => args.json,
+            Self::Edit(args) => args.json,
+            Self::Secret(secret::SecretCommand::List(args)) => args.json,
+            Self::Cache(command) => command.is_json(),
+            Self::Rm(_)
+            | Self::Secret(secret::SecretCommand::Set(_) | secret::SecretCommand::Rm(_)) => false,
+        }
+    }
 }
 
 /// List the environments
@@ -71,6 +97,8 @@ pub(crate) async fn run(
         EnvironmentCommand::Show(args) => show(args, session).await,
         EnvironmentCommand::Edit(args) => edit::run(args, session).await,
         EnvironmentCommand::Rm(args) => remove(args, session).await,
+        EnvironmentCommand::Secret(command) => secret::run(command, session).await,
+        EnvironmentCommand::Cache(command) => cache::run(command, session).await,
     }
 }
 
@@ -89,7 +117,7 @@ async fn list(args: ListArgs, session: &mut Session) -> Result<(), CliError> {
     let shows_id = !session.out.stdout_is_terminal;
     let row = |one: &Environment| {
         let branch = one.branch.clone().unwrap_or_default();
-        let (label, agent) = (one.label.clone(), task::agent(&one.agent));
+        let (label, agent) = (one.label.clone(), environment::agent(&one.agent));
         match shows_id {
             true => vec![
                 one.id.clone(),
@@ -112,7 +140,8 @@ async fn show(args: ShowArgs, session: &mut Session) -> Result<(), CliError> {
     if args.json {
         return session.out.json(&environment);
     }
-    for line in task::environment(&environment, session.out.stdout_style) {
+    let now = (session.now)();
+    for line in environment::environment(&environment, session.out.stdout_style, now) {
         session.out.line(&line)?;
     }
     Ok(())

@@ -6,6 +6,7 @@ use outwork_api::task::Task;
 use serde_json::{Value, json};
 
 use crate::error::CliError;
+use crate::render::event::Detail;
 use crate::session::Session;
 use crate::task_ref::TaskRef;
 use crate::wait::{self, Followee, LogLines, Progress};
@@ -25,6 +26,9 @@ pub struct LogArgs {
     /// Go on until the attempts end
     #[arg(short, long)]
     pub follow: bool,
+    /// Show all of it: also the requests to the network that were allowed
+    #[arg(short, long)]
+    pub verbose: bool,
     /// Print each event as one line of JSON
     #[arg(long)]
     pub json: bool,
@@ -36,13 +40,18 @@ pub(crate) async fn run(args: LogArgs, session: &mut Session) -> Result<(), CliE
         attempt,
         turn,
         follow,
+        verbose,
         json,
     } = args;
+    let detail = match verbose {
+        true => Detail::All,
+        false => Detail::Usual,
+    };
     let client = session.client()?;
     let id = task.resolve(&client).await?;
     let task = client.task(&id).await?;
     let followees = chosen(&task, turn, attempt)?;
-    let mut lines = LogLines::new(session.out.stdout_style, &followees);
+    let mut lines = LogLines::new(session.out.stdout_style, &followees, detail);
     let show = |session: &mut Session, number: u32, progress: Progress<'_>| match (json, progress) {
         (true, Progress::Reconnecting) => Ok(()),
         (true, Progress::Event(record)) => session.out.json(&numbered(record, number)),

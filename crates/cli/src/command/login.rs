@@ -86,9 +86,9 @@ async fn read_token(args: LoginArgs, session: &mut Session) -> Result<Token, Cli
         })?;
         return config::parse_token(&text, &shown);
     }
-    let bytes = match session.stdin_is_terminal {
-        true => session.read_secret_line("token (not shown): ").await?,
-        false => session.read_stdin().await?,
+    let text = match session.stdin_is_terminal {
+        true => session.ask_secret("token (not shown): ").await?,
+        false => String::from_utf8_lossy(&session.read_stdin().await?).into_owned(),
     };
-    config::parse_token(&String::from_utf8_lossy(&bytes), "standard input")
+    config::parse_token(&text, "standard input")
 }

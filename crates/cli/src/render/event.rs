@@ -1,5 +1,10 @@
 //! An attempt's log as readable lines.
 
+mod network;
+mod snapshot;
+
+use std::time::Duration;
+
 use outwork_api::event::{Event, EventBody, PlanEntry};
 use outwork_domain::Timestamp;
 
@@ -15,9 +20,20 @@ use crate::terminal::style::{Paint, Style};
 pub(crate) struct EventLines {
     style: Style,
     prefix: String,
+    detail: Detail,
     started_at: Option<Timestamp>,
+    building_since: Option<Timestamp>,
     unfinished: Option<(Source, String)>,
     has_message_pieces: bool,
+}
+
+/// How much is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Detail {
+    /// What somebody wants to know who follows a task.
+    Usual,
+    /// All of it: also the requests that went well.
+    All,
 }
 
 /// Whose text arrives in pieces.
@@ -30,11 +46,13 @@ enum Source {
 
 impl EventLines {
     /// `prefix` stands before each line: the attempt, if there are several.
-    pub fn new(style: Style, prefix: impl Into<String>) -> Self {
+    pub fn new(style: Style, prefix: impl Into<String>, detail: Detail) -> Self {
         Self {
             style,
             prefix: prefix.into(),
+            detail,
             started_at: None,
+            building_since: None,
             unfinished: None,
             has_message_pieces: false,
         }
@@ -47,7 +65,7 @@ impl EventLines {
         let time = self
             .style
             .paint(Paint::Dim, &format!("{:>6}", duration::show(since)));
-        let mut lines = self.body(&event.body);
+        let mut lines = self.body(&event.body, at);
         for line in &mut lines {
             *line = format!("{}{time}  {line}", self.prefix)
                 .trim_end()
@@ -56,7 +74,7 @@ impl EventLines {
         lines
     }
 
-    fn body(&mut self, body: &EventBody) -> Vec<String> {
+    fn body(&mut self, body: &EventBody, at: Timestamp) -> Vec<String> {
         match body {
             EventBody::MessageDelta { text } => {
                 self.has_message_pieces = true;
@@ -65,15 +83,20 @@ impl EventLines {
             EventBody::CommandOutput { id, text } => self.piece(Source::Command(id.clone()), text),
             EventBody::Output { stream, text } => self.piece(Source::Output(stream.clone()), text),
             EventBody::Unknown => Vec::new(),
+            EventBody::NetworkRequest { verdict, .. }
+                if verdict == "allowed" && self.detail == Detail::Usual =>
+            {
+                Vec::new()
+            }
             whole => {
                 let mut lines = self.flush();
-                lines.extend(self.whole(whole));
+                lines.extend(self.whole(whole, at));
                 lines
             }
         }
     }
 
-    fn whole(&mut self, body: &EventBody) -> Vec<String> {
+    fn whole(&mut self, body: &EventBody, at: Timestamp) -> Vec<String> {
         let style = self.style;
         let dim = |text: String| vec![style.paint(Paint::Dim, &text)];
         let warn = |text: String| vec![style.paint(Paint::Yellow, &text)];
@@ -169,15 +192,77 @@ impl EventLines {
             EventBody::Retrying { message } => warn(format!("trying again: {}", plain(message))),
             EventBody::Warning { message } => warn(format!("warning: {}", plain(message))),
             EventBody::DiffReady {
+                repository,
                 summary,
                 size_bytes,
             } => {
-                vec![format!("diff: {} ({size_bytes} bytes)", diff_stat(summary))]
+                let of = repository
+                    .as_ref()
+                    .map(|name| format!(" of {}", plain(name)));
+                vec![format!(
+                    "diff{}: {} ({size_bytes} bytes)",
+                    of.unwrap_or_default(),
+                    diff_stat(summary)
+                )]
+            }
+            EventBody::Snapshot {
+                key: _,
+                state,
+                reason,
+                age_seconds,
+                size_bytes,
+            } => {
+                let line = snapshot::line(&snapshot::Said {
+                    state,
+                    reason: reason.as_deref(),
+                    age_seconds: *age_seconds,
+                    size_bytes: *size_bytes,
+                    build_time: self.build_time(state, at),
+                });
+                match state.as_str() {
+                    "broken" => warn(line),
+                    _ => vec![line],
+                }
+            }
+            EventBody::NetworkRequest {
+                host,
+                port,
+                method,
+                path,
+                verdict,
+                code,
+                reason,
+            } => {
+                let line = network::line(&network::Request {
+                    host,
+                    port: *port,
+                    method: method.as_deref(),
+                    path: path.as_deref(),
+                    verdict,
+                    code: code.as_deref(),
+                    reason: reason.as_deref(),
+                });
+                match verdict.as_str() {
+                    "allowed" => dim(line),
+                    _ => warn(line),
+                }
             }
             EventBody::MessageDelta { .. }
             | EventBody::CommandOutput { .. }
             | EventBody::Output { .. }
             | EventBody::Unknown => Vec::new(),
+        }
+    }
+
+    /// How long a snapshot took, when it is built.
+    fn build_time(&mut self, state: &str, at: Timestamp) -> Option<Duration> {
+        match state {
+            "building" => {
+                self.building_since = Some(at);
+                None
+            }
+            "built" => self.building_since.take().map(|since| at.since(since)),
+            _ => None,
         }
     }
 
@@ -239,7 +324,7 @@ impl EventLines {
 fn ms(duration_ms: u64) -> String {
     match duration_ms {
         0..1000 => format!("{duration_ms}ms"),
-        _ => duration::show(std::time::Duration::from_millis(duration_ms)),
+        _ => duration::show(Duration::from_millis(duration_ms)),
     }
 }
 

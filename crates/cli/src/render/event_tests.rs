@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 
 fn lines(bodies: &[serde_json::Value]) -> String {
-    let mut renderer = EventLines::new(Style::PLAIN, "");
+    let mut renderer = EventLines::new(Style::PLAIN, "", Detail::Usual);
     let mut lines = Vec::new();
     for (number, body) in bodies.iter().enumerate() {
         let mut event = body.clone();
@@ -52,6 +52,8 @@ fn every_kind_has_its_lines() {
         json!({"type": "warning", "message": "no AGENTS.md"}),
         json!({"type": "diff_ready", "summary": {"files_changed": 2, "lines_added": 3, "lines_removed": 1},
             "size_bytes": 812}),
+        json!({"type": "diff_ready", "repository": "docs",
+            "summary": {"files_changed": 1, "lines_added": 1, "lines_removed": 0}, "size_bytes": 99}),
         json!({"type": "cancel_requested"}),
         json!({"type": "worker_lost", "worker": "wkr_1", "tries": 2}),
         json!({"type": "from_the_future", "x": {"y": 1}}),
@@ -59,6 +61,47 @@ fn every_kind_has_its_lines() {
             "message": "the setup script ended with 3", "hint": "see its output above"}}),
     ]);
     insta::assert_snapshot!(shown);
+}
+
+#[test]
+fn a_snapshot_is_cold_or_cached_and_says_why() {
+    let key = "3f".repeat(32);
+    let shown = lines(&[
+        json!({"type": "snapshot", "key": key, "state": "cached", "age_seconds": 7300,
+            "size_bytes": 1_023_456_789}),
+        json!({"type": "snapshot", "key": key, "state": "broken", "reason": "Its checkout is damaged."}),
+        json!({"type": "snapshot", "key": key, "state": "waiting", "reason": "attempt att_1 builds it"}),
+        json!({"type": "snapshot", "key": key, "state": "building", "reason": "the setup script changed"}),
+        json!({"type": "step_started", "step": "image"}),
+        json!({"type": "step_finished", "step": "image", "duration_ms": 2100, "detail": "debian:12"}),
+        json!({"type": "step_started", "step": "setup"}),
+        json!({"type": "network_request", "host": "packages.example.com", "port": 443,
+            "method": "CONNECT", "verdict": "allowed"}),
+        json!({"type": "network_request", "host": "169.254.169.254", "port": 80, "method": "GET",
+            "path": "/latest", "verdict": "refused", "code": "private_address",
+            "reason": "It is an address of this network."}),
+        json!({"type": "network_request", "host": "h", "port": 22, "verdict": "refused"}),
+        json!({"type": "step_finished", "step": "setup", "duration_ms": 41_000, "detail": "exit code 0"}),
+        json!({"type": "snapshot", "key": key, "state": "built", "size_bytes": 1_023_456_789}),
+        json!({"type": "step_started", "step": "maintenance"}),
+        json!({"type": "state", "state": "failed", "failure": {"code": "maintenance_failed",
+            "message": "The maintenance script ended with exit code 3:\nnpm: not found",
+            "hint": "Change it with `outwork env edit web --maintenance FILE`."}}),
+    ]);
+    insta::assert_snapshot!(shown);
+}
+
+#[test]
+fn what_went_well_is_a_detail() {
+    let allowed = json!({"seq": 1, "at": "2026-11-20T14:00:00.000Z", "epoch": 1, "type": "network_request",
+        "host": "packages.example.com", "port": 443, "method": "GET", "path": "/a", "verdict": "allowed"});
+    let event: Event = serde_json::from_value(allowed).expect("an event");
+    let shown = |detail| EventLines::new(Style::PLAIN, "", detail).push(&event);
+    assert_eq!(shown(Detail::Usual), Vec::<String>::new());
+    assert_eq!(
+        shown(Detail::All),
+        ["  0.0s  network: allowed GET packages.example.com:443/a"]
+    );
 }
 
 #[test]
@@ -80,6 +123,11 @@ fn agents_do_not_drive_the_terminal() {
         json!({"type": "step_started", "step": attack}),
         json!({"type": "step_finished", "step": attack, "duration_ms": 1, "detail": attack}),
         json!({"type": "worker_lost", "worker": attack, "tries": 1}),
+        json!({"type": "snapshot", "key": attack, "state": attack, "reason": attack}),
+        json!({"type": "network_request", "host": attack, "port": 1, "method": attack, "path": attack,
+            "verdict": attack, "code": attack, "reason": attack}),
+        json!({"type": "diff_ready", "repository": attack, "size_bytes": 1,
+            "summary": {"files_changed": 1, "lines_added": 1, "lines_removed": 0}}),
         json!({"type": "state", "state": attack, "worker": attack,
             "failure": {"code": attack, "message": attack, "hint": attack}}),
     ]);
@@ -100,6 +148,7 @@ fn lines_of_several_attempts_are_told_apart_and_coloured() {
             false,
         ),
         "[2] ",
+        Detail::Usual,
     );
     let event = serde_json::from_value(
         json!({"seq": 1, "at": "2026-11-20T14:00:00.000Z", "epoch": 1,

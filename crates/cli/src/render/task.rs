@@ -1,6 +1,5 @@
 //! Tasks as text.
 
-use outwork_api::environment::{Agent, Environment};
 use outwork_api::task::{Attempt, DiffStat, Failure, Task, TaskSummary, Tokens};
 use outwork_domain::Timestamp;
 
@@ -76,10 +75,7 @@ pub(crate) fn age(at: outwork_api::Time, now: Timestamp) -> String {
 pub(crate) fn task(task: &Task, style: Style, now: Timestamp) -> Vec<String> {
     let summary = &task.summary;
     let label = |name: &str| style.paint(Paint::Dim, &format!("{name:<14}"));
-    let start = match &task.branch {
-        Some(branch) => format!("{} ({})", plain(branch), short_commit(&task.commit)),
-        None => short_commit(&task.commit),
-    };
+    let start = start_of(task.branch.as_deref(), &task.commit);
     let mut lines = vec![
         style.paint(Paint::Bold, &plain(&summary.title)),
         format!("{}{}", label("status"), status(summary, style)),
@@ -91,9 +87,15 @@ pub(crate) fn task(task: &Task, style: Style, now: Timestamp) -> Vec<String> {
             plain(&summary.environment_label)
         ),
         format!("{}{start}", label("started from")),
+    ];
+    lines.extend(task.further_repositories.iter().map(|one| {
+        let start = start_of(one.branch.as_deref(), &one.commit);
+        format!("{}{} {start}", label(""), plain(&one.name))
+    }));
+    lines.extend([
         format!("{}{}", label("changes"), diff_stat(&summary.summary)),
         format!("{}{}", label("updated"), age(summary.updated_at, now)),
-    ];
+    ]);
     for turn in &task.turns {
         let first_line = turn.prompt.lines().next().unwrap_or("");
         let heading = format!("turn {}", turn.number);
@@ -108,6 +110,13 @@ pub(crate) fn task(task: &Task, style: Style, now: Timestamp) -> Vec<String> {
         }
     }
     lines
+}
+
+fn start_of(branch: Option<&str>, commit: &str) -> String {
+    match branch {
+        Some(branch) => format!("{} ({})", plain(branch), short_commit(commit)),
+        None => short_commit(commit),
+    }
 }
 
 fn attempt_lines(attempt: &Attempt, style: Style) -> Vec<String> {
@@ -125,6 +134,15 @@ fn attempt_lines(attempt: &Attempt, style: Style) -> Vec<String> {
         attempt.number,
         facts.join(", ")
     )];
+    if attempt.diffs.len() > 1 {
+        lines.extend(attempt.diffs.iter().map(|diff| {
+            format!(
+                "    {}: {}",
+                plain(&diff.repository),
+                diff_stat(&diff.summary)
+            )
+        }));
+    }
     if let Some(failure) = &attempt.failure {
         lines.extend(
             failure_lines(failure)
@@ -159,56 +177,4 @@ pub(crate) fn failure_lines(failure: &Failure) -> Vec<String> {
 
 fn short_commit(commit: &str) -> String {
     plain(commit).chars().take(10).collect()
-}
-
-/// The agent in a few words.
-pub(crate) fn agent(agent: &Agent) -> String {
-    match agent {
-        Agent::Codex {} => "codex".to_owned(),
-        Agent::Command { command } => format!("command: {}", plain(command)),
-    }
-}
-
-/// An environment, several lines.
-pub(crate) fn environment(environment: &Environment, style: Style) -> Vec<String> {
-    let Environment {
-        id,
-        label,
-        repository_url,
-        branch,
-        agent: chosen,
-        setup_script,
-        variables,
-        timeout_seconds,
-        revision: _,
-        created_at: _,
-        updated_at,
-    } = environment;
-    let name = |name: &str| style.paint(Paint::Dim, &format!("{name:<14}"));
-    let mut lines = vec![
-        style.paint(Paint::Bold, &plain(label)),
-        format!("{}{}", name("id"), plain(id)),
-        format!("{}{}", name("repository"), plain(repository_url)),
-        format!(
-            "{}{}",
-            name("branch"),
-            plain(branch.as_deref().unwrap_or("(default)"))
-        ),
-        format!("{}{}", name("agent"), agent(chosen)),
-        format!("{}{}", name("timeout"), duration::exactly(*timeout_seconds)),
-        format!("{}{updated_at}", name("updated")),
-    ];
-    for (key, value) in variables {
-        lines.push(format!(
-            "{}{}={}",
-            name("variable"),
-            plain(key),
-            plain(value)
-        ));
-    }
-    if let Some(script) = setup_script.as_deref().filter(|script| !script.is_empty()) {
-        lines.push(name("setup").trim_end().to_owned());
-        lines.extend(script.lines().map(|line| format!("  {}", plain(line))));
-    }
-    lines
 }

@@ -8,8 +8,8 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use clap::{CommandFactory, Parser};
-use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, StreamExt};
 use outwork_cli::{ClientCommand, ExitStatus, GlobalArgs, Io};
 use outwork_domain::Timestamp;
 
@@ -137,7 +137,11 @@ impl Setup {
             current_dir: self.dir,
             now: || Timestamp::from_millis(1_795_186_500_000),
             random: || 0x0123_4567_89ab_cdef_0123_4567_89ab_cdef,
-            interrupt: self.interrupt,
+            interrupts: self
+                .interrupt
+                .into_stream()
+                .chain(futures_util::stream::pending())
+                .boxed(),
             hide_typing: || Box::new(()),
             root_command: Program::command,
             checks: std::future::ready(self.checks).boxed(),

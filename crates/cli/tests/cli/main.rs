@@ -5,7 +5,11 @@ mod server;
 
 mod apply;
 mod arguments;
+mod cache;
+mod credentials;
 mod errors;
 mod exec;
 mod reading;
+mod repositories;
+mod secrets;
 mod setup;

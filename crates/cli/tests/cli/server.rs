@@ -26,7 +26,11 @@ pub struct World {
     /// By attempt.
     pub events: BTreeMap<String, Vec<Value>>,
     pub diff: Vec<u8>,
+    /// Of further repositories, by name.
+    pub further_diffs: BTreeMap<String, Vec<u8>>,
     pub model: Option<Value>,
+    pub cache: Option<Value>,
+    pub credentials: Vec<Value>,
     /// Answers to everything but `/me`.
     pub refusal: Option<Problem>,
     /// Method, path with query, and body of each request.
@@ -61,6 +65,10 @@ impl Server {
             .route("/api/v1/attempts/{id}/events", get(events))
             .route("/api/v1/model", get(model).put(set_model).delete(delete))
             .route("/api/v1/workers", get(workers))
+            .route("/api/v1/cache", get(cache))
+            .route("/api/v1/cache/reset", post(reset_cache))
+            .route("/api/v1/credentials", get(credentials).put(set_credential))
+            .route("/api/v1/credentials/{id}", axum::routing::delete(delete))
             .layer(middleware::from_fn_with_state(Arc::clone(&world), guard))
             .with_state(Arc::clone(&world));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
@@ -168,10 +176,27 @@ async fn environment(State(world): State<Shared>, Path(id): Path<String>) -> Res
 
 async fn create_environment(Json(new): Json<Value>) -> Json<Value> {
     let mut made = environment_json("env_0192c3f0a1b27def8123456789abcde9", "", "");
-    for (name, value) in new.as_object().expect("an object") {
-        made[name] = value.clone();
-    }
+    write(&mut made, &new);
     Json(made)
+}
+
+/// What was sent, as an environment shows it afterwards: of secrets the names.
+fn write(environment: &mut Value, sent: &Value) {
+    for (name, value) in sent.as_object().expect("an object") {
+        match (name.as_str(), value.as_object()) {
+            ("secrets", Some(secrets)) => {
+                let set = secrets.iter().filter(|(_, value)| value.is_string());
+                let set = set.map(|(name, _)| secret_json(name));
+                environment["secrets"] = set.collect();
+            }
+            (_, _) if value == "" => environment[name] = Value::Null,
+            (_, _) => environment[name] = value.clone(),
+        }
+    }
+}
+
+pub fn secret_json(name: &str) -> Value {
+    json!({"name": name, "updated_at": "2026-11-20T14:00:00.000Z"})
 }
 
 async fn edit_environment(
@@ -184,15 +209,11 @@ async fn edit_environment(
     let Some(one) = world.environments.iter_mut().find(|one| one["id"] == *id) else {
         return missing("environment");
     };
-    if headers
-        .get(header::IF_MATCH)
-        .is_none_or(|tag| tag != &format!("\"{}\"", one["revision"]))
-    {
+    let expected = headers.get(header::IF_MATCH);
+    if expected.is_some_and(|tag| tag != &format!("\"{}\"", one["revision"])) {
         return refuse(Problem::new(Code::PreconditionFailed, "Edited meanwhile."));
     }
-    for (name, value) in patch.as_object().expect("an object") {
-        one[name] = value.clone();
-    }
+    write(one, &patch);
     Json(one.clone()).into_response()
 }
 
@@ -227,8 +248,19 @@ async fn task(State(world): State<Shared>, Path(id): Path<String>) -> Response {
     find(&world.lock().expect("no panic").tasks, &id, "task")
 }
 
-async fn diff(State(world): State<Shared>) -> Vec<u8> {
-    world.lock().expect("no panic").diff.clone()
+async fn diff(
+    State(world): State<Shared>,
+    Query(query): Query<BTreeMap<String, String>>,
+) -> Response {
+    let world = world.lock().expect("no panic");
+    let diff = match query.get("repository") {
+        None => Some(&world.diff),
+        Some(name) => world.further_diffs.get(name),
+    };
+    diff.map_or_else(
+        || missing("repository"),
+        |diff| diff.clone().into_response(),
+    )
 }
 
 async fn events(
@@ -287,6 +319,31 @@ async fn set_model(State(world): State<Shared>, Json(new): Json<Value>) -> Json<
     Json(model)
 }
 
+async fn cache(State(world): State<Shared>) -> Json<Value> {
+    let cache = world.lock().expect("no panic").cache.clone();
+    Json(cache.unwrap_or_else(|| json!({"snapshots": [], "environments": []})))
+}
+
+async fn reset_cache(State(world): State<Shared>) -> Json<Value> {
+    let cache = world.lock().expect("no panic").cache.take();
+    let snapshots = cache.and_then(|cache| cache["snapshots"].as_array().cloned());
+    let size = |one: &Value| one["size_bytes"].as_u64().expect("a size");
+    let sizes: Vec<u64> = snapshots.iter().flatten().map(size).collect();
+    Json(json!({"snapshots": sizes.len(), "size_bytes": sizes.iter().sum::<u64>()}))
+}
+
+async fn credentials(State(world): State<Shared>) -> Json<Value> {
+    Json(json!({"items": world.lock().expect("no panic").credentials}))
+}
+
+async fn set_credential(Json(new): Json<Value>) -> Json<Value> {
+    let secret = &new["secret"];
+    Json(
+        json!({"id": "cred_0192c3f0a1b27def8123456789abcdc1", "scope": new["scope"],
+        "kind": secret["kind"], "username": secret["username"], "updated_at": "2026-11-20T14:00:00.000Z"}),
+    )
+}
+
 async fn workers() -> Json<Value> {
     Json(json!({"items": [
         {"id": "wkr_1", "name": "rack\u{1b}[31m", "slots": 4, "agents": ["codex", "command"], "online": true,
@@ -298,7 +355,7 @@ async fn workers() -> Json<Value> {
 
 pub fn environment_json(id: &str, label: &str, repository_url: &str) -> Value {
     json!({"id": id, "label": label, "repository_url": repository_url, "agent": {"name": "codex"},
-        "variables": {"A": "1", "B": "2"}, "timeout_seconds": 3600, "revision": 4,
+        "variables": {"A": "1", "B": "2"}, "setup_timeout_seconds": 1200, "timeout_seconds": 3600, "revision": 4,
         "created_at": "2026-11-20T14:00:00.000Z", "updated_at": "2026-11-20T14:00:00.000Z"})
 }
 

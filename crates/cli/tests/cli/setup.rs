@@ -1,4 +1,4 @@
-//! `login`, `env`, `model`, `doctor`, `completion`.
+//! `login`, `env create|edit|…`, `model`, `doctor`, `completion`.
 
 use outwork_cli::{Check, CheckResult, ExitStatus};
 use serde_json::{Value, json};
@@ -146,10 +146,18 @@ async fn a_broken_file_is_named_and_its_secrets_are_not() {
 async fn environments_are_made_and_changed() {
     let server = server().await;
     let home = tempfile::tempdir().expect("a folder");
-    std::fs::write(home.path().join("setup.sh"), "make\n").expect("written");
+    for (name, text) in [
+        ("setup.sh", "make\n"),
+        ("maintain.sh", "make deps\n"),
+        ("token", "vb\r\n"),
+    ] {
+        std::fs::write(home.path().join(name), text).expect("written");
+    }
     let run = async |arguments: &[&str], expected| {
         Setup::new(&server)
             .dir(home.path())
+            .var("A_TOKEN", "va")
+            .stdin("vc\n")
             .run(arguments)
             .await
             .expect(expected)
@@ -172,6 +180,28 @@ async fn environments_are_made_and_changed() {
         "30m",
         "--branch",
         "main",
+        "--maintenance",
+        "maintain.sh",
+        "--verify",
+        "npm test",
+        "--image",
+        "debian:12",
+        "--runtime",
+        "node=22",
+        "--also",
+        "docs=https://h/d#next",
+        "--also",
+        "git@h:ada/wiki.git",
+        "--secret",
+        "A_TOKEN",
+        "--secret",
+        "B_TOKEN=@token",
+        "--secret",
+        "C_TOKEN=-",
+        "--secret",
+        "D_TOKEN=given",
+        "--setup-timeout",
+        "10m",
         "--json",
     ];
     let made = run(&arguments, ExitStatus::Ok).await;
@@ -179,9 +209,16 @@ async fn environments_are_made_and_changed() {
     assert_eq!(
         server.requests()[0].1,
         json!({"label": "demo", "repository_url": "https://h/r", "branch": "main",
-            "agent": {"name": "command", "command": "cat"}, "setup_script": "make\n",
-            "variables": {"A": "1=2", "B": ""}, "timeout_seconds": 1800})
+            "agent": {"name": "command", "command": "cat"},
+            "further_repositories": [{"name": "docs", "url": "https://h/d", "branch": "next"},
+                {"name": "wiki", "url": "git@h:ada/wiki.git"}],
+            "base_image": "debian:12", "runtimes": {"node": "22"}, "setup_script": "make\n",
+            "maintenance_script": "make deps\n", "verify_command": "npm test",
+            "variables": {"A": "1=2", "B": ""},
+            "secrets": {"A_TOKEN": "va", "B_TOKEN": "vb", "C_TOKEN": "vc", "D_TOKEN": "given"},
+            "setup_timeout_seconds": 600, "timeout_seconds": 1800})
     );
+    assert_eq!(made.json()["secrets"][0]["name"], "A_TOKEN");
     let edited = run(
         &[
             "env",
@@ -192,6 +229,20 @@ async fn environments_are_made_and_changed() {
             "--unset",
             "A",
             "--no-setup",
+            "--maintenance",
+            "maintain.sh",
+            "--verify",
+            "make\ncheck",
+            "--image",
+            "alpine",
+            "--runtime",
+            "python=3.11",
+            "--also",
+            "docs=https://h/d",
+            "--secret",
+            "A_TOKEN",
+            "--setup-timeout",
+            "1h",
         ],
         ExitStatus::Ok,
     )
@@ -200,7 +251,11 @@ async fn environments_are_made_and_changed() {
     let sent = server.requests().pop().expect("a request").1;
     assert_eq!(
         sent,
-        json!({"setup_script": "", "variables": {"B": "2", "C": "3"}})
+        json!({"setup_script": "", "maintenance_script": "make deps\n",
+            "verify_command": "make\ncheck", "base_image": "alpine", "runtimes": {"python": "3.11"},
+            "further_repositories": [{"name": "docs", "url": "https://h/d"}],
+            "variables": {"B": "2", "C": "3"}, "secrets": {"A_TOKEN": "va"},
+            "setup_timeout_seconds": 3600})
     );
     run(&["env", "edit", "demo"], ExitStatus::Usage).await;
     run(
@@ -231,6 +286,35 @@ async fn environments_are_made_and_changed() {
     let listed = run(&["env", "list", "--json"], ExitStatus::Ok).await;
     assert_eq!(listed.json()["environments"][0]["label"], "demo");
     insta::assert_snapshot!(run(&["env", "show", "demo"], ExitStatus::Ok).await.stdout);
+    let undone = [
+        "env",
+        "edit",
+        "demo",
+        "--no-maintenance",
+        "--no-verify",
+        "--no-image",
+        "--no-runtime",
+        "python",
+        "--remove-also",
+        "docs",
+        "--unset-secret",
+        "A_TOKEN",
+    ];
+    run(&undone, ExitStatus::Ok).await;
+    assert_eq!(
+        server.requests().pop().expect("a request").1,
+        json!({"further_repositories": [], "base_image": "", "runtimes": {}, "maintenance_script": "",
+            "verify_command": "", "secrets": {"A_TOKEN": null}})
+    );
+    let absent = run(
+        &["env", "edit", "demo", "--remove-also", "docs"],
+        ExitStatus::Failed,
+    )
+    .await;
+    assert_eq!(
+        absent.stderr,
+        "error: the environment has no further repository `docs`\nhint: it has none\n"
+    );
     run(&["env", "rm", "demo"], ExitStatus::Ok).await;
     assert_eq!(
         server.paths().pop().expect("a request"),

@@ -1,31 +1,31 @@
 //! `outwork env create`.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use outwork_api::environment::{Agent, NewEnvironment};
 
+use super::values::{self, AgentName, AlsoFlag, SecretFlag};
 use crate::error::CliError;
 use crate::session::Session;
 use crate::terminal::plain::plain;
-
-/// The agents.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum AgentName {
-    /// The Codex CLI
-    Codex,
-    /// Any program; the prompt is its standard input
-    Command,
-}
 
 /// Make an environment
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Examples:
-  outwork env create demo --repo https://github.com/ada/engine --setup setup.sh
-  outwork env create notes --repo /srv/notes.git --agent-command 'cat >> notes.md'")]
+  outwork env create demo --repo https://github.com/ada/engine --setup setup.sh --verify 'npm test'
+  outwork env create web --repo ~/src/web --secret NPM_TOKEN --runtime node=22
+  outwork env create app --repo https://h/app --also docs=https://h/docs#main --image debian:12
+  outwork env create notes --repo /srv/notes.git --agent-command 'cat >> notes.md'
+
+A secret's value is best kept off the command line, where other users of the machine see it and
+shells remember it: `--secret NAME` takes it from the variable NAME, `--secret NAME=@FILE` from a
+file, `--secret NAME=-` from standard input.
+
+`outwork env init` finds all of this out by itself, in a clone.")]
 pub struct CreateArgs {
     /// What people will call it
     pub label: String,
@@ -35,6 +35,10 @@ pub struct CreateArgs {
     /// Where tasks start from; the repository's default branch when left out
     #[arg(long)]
     pub branch: Option<String>,
+    /// A further repository, checked out beside the first; may be given several times. Its name is the
+    /// last part of the URL when left out
+    #[arg(long, value_name = "[NAME=]URL[#BRANCH]", value_parser = values::parse_also)]
+    pub also: Vec<AlsoFlag>,
     /// Which agent: codex, or command for any program whose standard input is the prompt [default:
     /// codex, or command when --agent-command is given]
     #[arg(long, hide_possible_values = true)]
@@ -42,12 +46,32 @@ pub struct CreateArgs {
     /// The program, run by bash
     #[arg(long, value_name = "COMMAND")]
     pub agent_command: Option<String>,
-    /// A Bash script to run before the agent; `-` for standard input
+    /// The image that tasks run on, such as debian:12; the worker's own system when left out
+    #[arg(long, value_name = "REFERENCE")]
+    pub image: Option<String>,
+    /// A version to pin: node, python, go, rust or java, such as node=22; may be given several times
+    #[arg(long = "runtime", value_name = "NAME=VERSION", value_parser = values::parse_runtime)]
+    pub runtimes: Vec<(String, String)>,
+    /// A Bash script that installs what is needed, run once for a snapshot; `-` for standard input
     #[arg(long, value_name = "FILE")]
     pub setup: Option<PathBuf>,
-    /// A variable for setup and agent; may be given several times
-    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = parse_variable)]
+    /// A Bash script run whenever a snapshot is used again, on the task's branch; `-` for standard
+    /// input
+    #[arg(long, value_name = "FILE")]
+    pub maintenance: Option<PathBuf>,
+    /// The command that tells whether the work is right, such as 'npm test'
+    #[arg(long, value_name = "COMMAND")]
+    pub verify: Option<String>,
+    /// A variable for scripts and agent; may be given several times
+    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = values::parse_variable)]
     pub variables: Vec<(String, String)>,
+    /// A secret for the setup and maintenance scripts, not for the agent: its value from the variable
+    /// NAME, from NAME=@FILE, or from standard input with NAME=-; may be given several times
+    #[arg(long = "secret", value_name = "NAME[=VALUE]", value_parser = values::parse_secret)]
+    pub secrets: Vec<SecretFlag>,
+    /// How long each of the scripts may run, such as 10m [default: 20m]
+    #[arg(long, value_name = "DURATION", value_parser = crate::duration::parse)]
+    pub setup_timeout: Option<Duration>,
     /// How long the agent may run, such as 30m [default: 1h]
     #[arg(long, value_name = "DURATION", value_parser = crate::duration::parse)]
     pub timeout: Option<Duration>,
@@ -61,26 +85,36 @@ pub(crate) async fn run(args: CreateArgs, session: &mut Session) -> Result<(), C
         label,
         repo,
         branch,
+        also,
         agent,
         agent_command,
+        image,
+        runtimes,
         setup,
+        maintenance,
+        verify,
         variables,
+        secrets,
+        setup_timeout,
         timeout,
         json,
     } = args;
-    let agent = choose_agent(agent, agent_command)?.unwrap_or(Agent::Codex {});
+    let agent = values::choose_agent(agent, agent_command)?.unwrap_or(Agent::Codex {});
     let client = session.client()?;
-    let setup_script = match setup {
-        Some(path) => Some(read_script(session, &path).await?),
-        None => None,
-    };
     let environment = NewEnvironment {
         label,
-        repository_url: repository(session, repo),
+        repository_url: values::repository(session, repo),
         branch,
         agent,
-        setup_script,
+        further_repositories: values::further(session, also),
+        base_image: image,
+        runtimes: BTreeMap::from_iter(runtimes),
+        setup_script: values::script(session, setup).await?,
+        maintenance_script: values::script(session, maintenance).await?,
+        verify_command: verify,
         variables: BTreeMap::from_iter(variables),
+        secrets: values::secrets(session, secrets).await?,
+        setup_timeout_seconds: setup_timeout.map(|timeout| timeout.as_secs()),
         timeout_seconds: timeout.map(|timeout| timeout.as_secs()),
     };
     let key = session.idempotency_key();
@@ -88,62 +122,5 @@ pub(crate) async fn run(args: CreateArgs, session: &mut Session) -> Result<(), C
     match json {
         true => session.out.json(&environment),
         false => session.out.line(&plain(&environment.id)),
-    }
-}
-
-/// The agent that the flags name, if they name one.
-pub(super) fn choose_agent(
-    name: Option<AgentName>,
-    command: Option<String>,
-) -> Result<Option<Agent>, CliError> {
-    match (name, command) {
-        (None | Some(AgentName::Command), Some(command)) => Ok(Some(Agent::Command { command })),
-        (Some(AgentName::Codex), None) => Ok(Some(Agent::Codex {})),
-        (None, None) => Ok(None),
-        (Some(AgentName::Command), None) => Err(CliError::usage(
-            "--agent command needs --agent-command",
-        )
-        .hint(
-            "say what to run: --agent-command 'my-agent --flag'; the prompt is its standard input",
-        )),
-        (Some(AgentName::Codex), Some(_)) => Err(CliError::usage(
-            "--agent-command goes with --agent command only",
-        )
-        .hint("leave one of them out")),
-    }
-}
-
-/// A folder given by a relative path is meant from here, as git takes it.
-pub(super) fn repository(session: &Session, text: String) -> String {
-    // With a colon before any slash it is `host:path`.
-    let is_path = text
-        .split('/')
-        .next()
-        .is_some_and(|start| !start.contains(':'));
-    let absolute = (is_path && !text.is_empty() && !text.starts_with('/'))
-        .then(|| session.current_dir.join(&text).canonicalize().ok())
-        .flatten();
-    absolute.map_or(text, |path| path.display().to_string())
-}
-
-pub(super) async fn read_script(session: &mut Session, path: &Path) -> Result<String, CliError> {
-    let bytes = if path.as_os_str() == "-" {
-        session.read_stdin().await?
-    } else {
-        let path = session.current_dir.join(path);
-        std::fs::read(&path).map_err(|error| {
-            CliError::usage(format!("the script {} cannot be read", path.display()))
-                .source(error)
-                .hint("name a Bash script on this machine, or `-` for standard input")
-        })?
-    };
-    String::from_utf8(bytes)
-        .map_err(|_| CliError::usage("the script is not UTF-8").hint("convert it with `iconv`"))
-}
-
-pub(super) fn parse_variable(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        Some(_) | None => Err("write it as NAME=VALUE".to_owned()),
     }
 }

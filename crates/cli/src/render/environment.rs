@@ -1,0 +1,103 @@
+//! Environments as text.
+
+use outwork_api::environment::{Agent, Environment, Repository};
+use outwork_domain::Timestamp;
+use outwork_domain::environment::repository_name;
+
+use super::task::age;
+use crate::duration;
+use crate::terminal::plain::plain;
+use crate::terminal::style::{Paint, Style};
+
+/// The agent in a few words.
+pub(crate) fn agent(agent: &Agent) -> String {
+    match agent {
+        Agent::Codex {} => "codex".to_owned(),
+        Agent::Command { command } => format!("command: {}", plain(command)),
+    }
+}
+
+/// `docs  https://h/docs (branch main)`.
+pub(crate) fn further(repository: &Repository) -> String {
+    let Repository { name, url, branch } = repository;
+    let at = match branch {
+        Some(branch) => format!(" (branch {})", plain(branch)),
+        None => String::new(),
+    };
+    format!("{}  {}{at}", plain(name), plain(url))
+}
+
+/// An environment, several lines.
+pub(crate) fn environment(environment: &Environment, style: Style, now: Timestamp) -> Vec<String> {
+    let Environment {
+        id,
+        label,
+        repository_url,
+        branch,
+        agent: chosen,
+        further_repositories,
+        base_image,
+        runtimes,
+        setup_script,
+        maintenance_script,
+        verify_command,
+        variables,
+        secrets,
+        setup_timeout_seconds,
+        timeout_seconds,
+        revision: _,
+        created_at: _,
+        updated_at,
+    } = environment;
+    let name = |name: &str| style.paint(Paint::Dim, &format!("{name:<14}"));
+    let text = |label: &str, text: &str| format!("{}{}", name(label), plain(text));
+    let mut lines = vec![
+        style.paint(Paint::Bold, &plain(label)),
+        text("id", id),
+        text("repository", repository_url),
+        text("branch", branch.as_deref().unwrap_or("(default)")),
+    ];
+    if !further_repositories.is_empty() {
+        lines.push(text("called", &repository_name(repository_url)));
+    }
+    for repository in further_repositories {
+        lines.push(format!("{}{}", name("also"), further(repository)));
+    }
+    lines.push(format!("{}{}", name("agent"), agent(chosen)));
+    lines.extend(base_image.iter().map(|image| text("image", image)));
+    for (runtime, version) in runtimes {
+        lines.push(text("runtime", &format!("{runtime}={version}")));
+    }
+    lines.extend(verify_command.iter().flat_map(|command| {
+        let mut parts = command.lines();
+        let first = text("verify", parts.next().unwrap_or(""));
+        let rest = parts.map(|line| format!("{:14}{}", "", plain(line)));
+        std::iter::once(first).chain(rest).collect::<Vec<_>>()
+    }));
+    lines.push(text(
+        "setup timeout",
+        &duration::exactly(*setup_timeout_seconds),
+    ));
+    lines.push(text("timeout", &duration::exactly(*timeout_seconds)));
+    lines.push(text("updated", &updated_at.to_string()));
+    for (key, value) in variables {
+        lines.push(text("variable", &format!("{key}={value}")));
+    }
+    for secret in secrets {
+        let age = age(secret.updated_at, now);
+        lines.push(text("secret", &format!("{} (set {age})", secret.name)));
+    }
+    lines.extend(script("setup", setup_script.as_deref(), style));
+    lines.extend(script("maintenance", maintenance_script.as_deref(), style));
+    lines
+}
+
+/// A script below its name; nothing when there is none.
+pub(crate) fn script(name: &str, script: Option<&str>, style: Style) -> Vec<String> {
+    let Some(script) = script.filter(|script| !script.is_empty()) else {
+        return Vec::new();
+    };
+    let heading = style.paint(Paint::Dim, name);
+    let lines = script.lines().map(|line| format!("  {}", plain(line)));
+    std::iter::once(heading).chain(lines).collect()
+}
