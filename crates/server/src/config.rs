@@ -38,6 +38,16 @@ pub struct ModelDefault {
     pub context_window: u64,
 }
 
+/// What a server does that starts with another key than the one that the store's secrets were sealed with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OtherKey {
+    /// It does not start.
+    #[default]
+    Refuse,
+    /// It deletes what it cannot open: secrets, credentials, keys of models.
+    Forget,
+}
+
 /// Everything that a server is made of. Its key and secrets are never printed.
 #[derive(Clone)]
 pub struct ServerConfig {
@@ -53,11 +63,13 @@ pub struct ServerConfig {
     pub random: Arc<dyn Random>,
     /// Seals what is secret in the store.
     pub secret_key: [u8; 32],
+    /// What happens if that is another key than before.
+    pub other_key: OtherKey,
     /// The git binary, with an environment of its own.
     pub git: Git,
     /// How long asking a repository for a branch may take.
     pub resolve_limit: Duration,
-    /// Time limits of attempts; the environment's own limit replaces `running`.
+    /// Time limits of attempts; the environment's own limits replace `setting_up` and `running`.
     pub limits: AttemptLimits,
     /// The most attempts of a turn.
     pub attempts_per_turn: u32,

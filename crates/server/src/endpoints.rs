@@ -1,6 +1,8 @@
 //! The task API: one file for each operation.
 
 pub(crate) mod attempts;
+pub(crate) mod cache;
+pub(crate) mod credentials;
 pub(crate) mod environments;
 pub(crate) mod me;
 pub(crate) mod model;

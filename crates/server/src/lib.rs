@@ -8,7 +8,7 @@
 //! Read in this order:
 //! * [`config`]: what the composition root hands in, time and randomness included; [`server`]: starting and stopping.
 //! * `plane`: what all parts share; `signals`: who is woken when something was committed.
-//! * [`token`], `seal`: credentials and secrets at rest.
+//! * [`token`], `seal`, `key_check`, `credentials`: credentials and secrets at rest.
 //! * `refusal`: every error as a problem; `http`: what surrounds each request; `view`: domain to wire.
 //! * `endpoints`: the task API, one file each; `submit`: how a task comes to be.
 //! * `worker`: the worker protocol; `reconcile`: what moves on by itself.
@@ -23,6 +23,8 @@ mod ids;
 mod plane;
 mod signals;
 
+mod credentials;
+mod key_check;
 mod seal;
 pub mod token;
 
@@ -38,7 +40,7 @@ mod worker;
 
 mod reconcile;
 
-pub use config::{Clock, FreeSpace, ModelDefault, Random, ServerConfig};
+pub use config::{Clock, FreeSpace, ModelDefault, OtherKey, Random, ServerConfig};
 pub use http::openapi::{task_api_document, worker_api_document};
-pub use server::{Server, serve};
+pub use server::{Server, StartError, serve};
 pub use token::new_token;

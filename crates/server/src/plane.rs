@@ -12,11 +12,8 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{Clock, FreeSpace, ModelDefault, ServerConfig};
 use crate::ids::Ids;
 use crate::refusal::Refusal;
-use crate::seal::Seal;
+use crate::seal::{Place, Seal};
 use crate::signals::Signals;
-
-/// The place that a sealed model key is bound to.
-pub(crate) const MODEL_KEY: &str = "model.api_key";
 
 /// One server.
 pub(crate) struct Plane {
@@ -48,6 +45,7 @@ impl Plane {
             clock,
             random,
             secret_key,
+            other_key: _,
             git,
             resolve_limit,
             limits,
@@ -97,6 +95,11 @@ impl Plane {
         }
     }
 
+    /// Seals a text for the place where it is kept.
+    pub(crate) fn close(&self, plain: &str, place: Place<'_>) -> Vec<u8> {
+        self.seal.close(plain, place, self.ids.bytes())
+    }
+
     /// The model of a workspace, with its key in plain text; the server's default where the workspace set none.
     pub(crate) fn model_access(
         &self,
@@ -114,7 +117,7 @@ impl Plane {
             updated_at: _,
         } = record;
         let open = |sealed: Vec<u8>| {
-            self.seal.open(&sealed, workspace, MODEL_KEY).map_err(|fault| {
+            self.seal.open(&sealed, Place::ModelKey(workspace)).map_err(|fault| {
                 Refusal::new(Code::Internal, "The model's key cannot be read with this server's secret key.")
                     .with_hint("Restore the server's key file, or set the model again with `outwork model set`.")
                     .because(fault)

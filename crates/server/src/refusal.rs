@@ -41,6 +41,12 @@ impl Refusal {
         self
     }
 
+    /// The same, said about one of several repositories.
+    pub(crate) fn about(mut self, repository: &str) -> Self {
+        self.problem.detail = format!("Repository `{repository}`: {}", self.problem.detail);
+        self
+    }
+
     /// The same with what goes to the log and not to the client.
     pub(crate) fn because(mut self, cause: impl Error + Send + Sync + 'static) -> Self {
         self.cause = Some(Arc::new(cause));
@@ -165,6 +171,7 @@ impl From<StoreError> for Refusal {
             StoreError::Refused(refused) => return refused.clone().into(),
             StoreError::LabelTaken
             | StoreError::InUse { .. }
+            | StoreError::TooMany { .. }
             | StoreError::TurnNotEnded
             | StoreError::UnknownEnvironment => Code::Conflict,
             StoreError::RevisionMismatch => Code::PreconditionFailed,
@@ -202,6 +209,14 @@ pub(crate) fn sentence(text: &str) -> String {
         .into_iter()
         .chain(chars)
         .chain(['.'])
+        .collect()
+}
+
+/// A JSON pointer (RFC 6901) to a field inside others.
+pub(crate) fn pointer(parts: &[&str]) -> String {
+    parts
+        .iter()
+        .map(|part| format!("/{}", part.replace('~', "~0").replace('/', "~1")))
         .collect()
 }
 

@@ -2,7 +2,8 @@
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
-use outwork_domain::WorkspaceId;
+use outwork_domain::credential::{CredentialKind, CredentialScope};
+use outwork_domain::{EnvironmentId, WorkspaceId};
 
 const VERSION: u8 = 1;
 const NONCE_BYTES: usize = 24;
@@ -11,6 +12,51 @@ const NONCE_BYTES: usize = 24;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a sealed value cannot be opened with this server's key")]
 pub(crate) struct CannotOpen;
+
+/// Where a sealed value is kept: it opens nowhere else.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Place<'a> {
+    /// The key of a workspace's model.
+    ModelKey(WorkspaceId),
+    /// A secret of an environment.
+    Secret {
+        workspace: WorkspaceId,
+        environment: EnvironmentId,
+        name: &'a str,
+    },
+    /// A credential, by what is unique about it.
+    Credential {
+        workspace: WorkspaceId,
+        kind: CredentialKind,
+        scope: &'a CredentialScope,
+    },
+    /// The text by which a server knows whether its key is the right one.
+    Check,
+}
+
+impl Place<'_> {
+    /// Different for each place: the parts before the last hold no slash.
+    fn text(self) -> String {
+        match self {
+            Self::ModelKey(workspace) => format!("{workspace}/model.api_key"),
+            Self::Secret {
+                workspace,
+                environment,
+                name,
+            } => format!("{workspace}/environment_secrets/{environment}/{name}"),
+            Self::Credential {
+                workspace,
+                kind,
+                scope,
+            } => format!(
+                "{workspace}/credentials/{}/{}",
+                kind.as_str(),
+                scope.as_str()
+            ),
+            Self::Check => "server/sealed_check".to_owned(),
+        }
+    }
+}
 
 /// Seals and opens.
 #[derive(Clone)]
@@ -25,56 +71,41 @@ impl Seal {
         }
     }
 
-    /// Version, nonce and cipher text, for that column of that workspace's row.
-    pub(crate) fn close(
-        &self,
-        plain: &str,
-        workspace: WorkspaceId,
-        column: &str,
-        nonce: [u8; NONCE_BYTES],
-    ) -> Vec<u8> {
-        let aad = place(workspace, column);
+    /// Version, nonce and cipher text, for that place.
+    pub(crate) fn close(&self, plain: &str, place: Place<'_>, nonce: [u8; NONCE_BYTES]) -> Vec<u8> {
+        let place = place.text();
         let payload = Payload {
             msg: plain.as_bytes(),
-            aad: &aad,
+            aad: place.as_bytes(),
         };
         let text = self
             .cipher
             .encrypt(&XNonce::from(nonce), payload)
-            .expect("a key is far below the cipher's limit");
+            .expect("a secret is far below the cipher's limit");
         [&[VERSION][..], &nonce, &text].concat()
     }
 
     /// The plain text of what [`Self::close`] made for the same place.
-    pub(crate) fn open(
-        &self,
-        sealed: &[u8],
-        workspace: WorkspaceId,
-        column: &str,
-    ) -> Result<String, CannotOpen> {
+    pub(crate) fn open(&self, sealed: &[u8], place: Place<'_>) -> Result<String, CannotOpen> {
         let (version, rest) = sealed.split_first().ok_or(CannotOpen)?;
         let (nonce, text) = rest.split_at_checked(NONCE_BYTES).ok_or(CannotOpen)?;
         if *version != VERSION {
             return Err(CannotOpen);
         }
         let nonce: [u8; NONCE_BYTES] = nonce.try_into().map_err(|_| CannotOpen)?;
-        let aad = place(workspace, column);
+        let place = place.text();
         let plain = self
             .cipher
             .decrypt(
                 &XNonce::from(nonce),
                 Payload {
                     msg: text,
-                    aad: &aad,
+                    aad: place.as_bytes(),
                 },
             )
             .map_err(|_| CannotOpen)?;
         String::from_utf8(plain).map_err(|_| CannotOpen)
     }
-}
-
-fn place(workspace: WorkspaceId, column: &str) -> Vec<u8> {
-    format!("{workspace}/{column}").into_bytes()
 }
 
 #[cfg(test)]
@@ -84,25 +115,49 @@ mod tests {
 
     #[test]
     fn a_secret_opens_only_in_its_place() {
-        let (here, there) = (
-            WorkspaceId::from_uuid(Uuid::from_u128(1)),
-            WorkspaceId::from_uuid(Uuid::from_u128(2)),
-        );
-        let seal = Seal::new(&[1; 32]);
-        let sealed = seal.close("sk-canary", here, "model.api_key", [3; 24]);
-        assert!(!sealed.windows(9).any(|part| part == b"sk-canary"));
-        assert_eq!(
-            seal.open(&sealed, here, "model.api_key"),
-            Ok("sk-canary".to_owned())
-        );
-        assert_eq!(seal.open(&sealed, there, "model.api_key"), Err(CannotOpen));
-        assert_eq!(seal.open(&sealed, here, "model.other"), Err(CannotOpen));
-        assert_eq!(
-            Seal::new(&[2; 32]).open(&sealed, here, "model.api_key"),
-            Err(CannotOpen)
-        );
-        for damaged in [&sealed[..10], &sealed[..sealed.len() - 1], &[]] {
-            assert_eq!(seal.open(damaged, here, "model.api_key"), Err(CannotOpen));
+        let id = Uuid::from_u128;
+        let workspaces = [1, 2].map(|number| WorkspaceId::from_uuid(id(number)));
+        let environments = [1, 2].map(|number| EnvironmentId::from_uuid(id(number)));
+        let scopes = ["host", "host/path"].map(|text| CredentialScope::parse(text).unwrap());
+        let mut places = vec![Place::Check];
+        for workspace in workspaces {
+            places.push(Place::ModelKey(workspace));
+            for environment in environments {
+                for name in ["A", "B"] {
+                    places.push(Place::Secret {
+                        workspace,
+                        environment,
+                        name,
+                    });
+                }
+            }
+            for scope in &scopes {
+                for kind in [CredentialKind::Token, CredentialKind::SshKey] {
+                    places.push(Place::Credential {
+                        workspace,
+                        kind,
+                        scope,
+                    });
+                }
+            }
+        }
+        let (seal, other) = (Seal::new(&[1; 32]), Seal::new(&[2; 32]));
+        for (at, place) in places.iter().enumerate() {
+            let sealed = seal.close("sk-canary", *place, [3; 24]);
+            assert!(!sealed.windows(9).any(|part| part == b"sk-canary"));
+            for (elsewhere, other) in places.iter().enumerate() {
+                let opened = seal.open(&sealed, *other);
+                let expected = if at == elsewhere {
+                    Ok("sk-canary".to_owned())
+                } else {
+                    Err(CannotOpen)
+                };
+                assert_eq!(opened, expected, "{place:?} in {other:?}");
+            }
+            assert_eq!(other.open(&sealed, *place), Err(CannotOpen));
+            for damaged in [&sealed[..10], &sealed[..sealed.len() - 1], &[]] {
+                assert_eq!(seal.open(damaged, *place), Err(CannotOpen));
+            }
         }
     }
 }

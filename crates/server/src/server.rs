@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::ServerConfig;
 use crate::http::router::router;
+use crate::key_check;
 use crate::plane::Plane;
 use crate::reconcile;
 use crate::worker::WorkerService;
@@ -24,8 +25,14 @@ const DRAIN: Duration = Duration::from_secs(10);
 
 /// A server could not be started.
 #[derive(Debug, thiserror::Error)]
-#[error("the server's database cannot be read or written")]
-pub struct StartError(#[from] StoreError);
+pub enum StartError {
+    /// The store does not work.
+    #[error("the server's database cannot be read or written")]
+    Store(#[from] StoreError),
+    /// What is sealed in the store cannot be opened.
+    #[error("the secrets in the server's database were sealed with another secret key")]
+    OtherKey,
+}
 
 /// A running control plane.
 pub struct Server {
@@ -34,14 +41,16 @@ pub struct Server {
 }
 
 impl Server {
-    /// Extends leases by the time that no server ran, then starts what moves on by itself. Ends when `config.shutdown` is cancelled.
+    /// Checks the secret key, extends leases by the time that no server ran, then starts what moves on by itself. Ends when `config.shutdown` is cancelled.
     pub async fn start(config: ServerConfig) -> Result<Self, StartError> {
         let changes = config.store.changes();
         let config = ServerConfig {
             clock: reconcile::never_back(Arc::clone(&config.clock), &config.store).await?,
             ..config
         };
+        let other_key = config.other_key;
         let plane = Arc::new(Plane::new(config));
+        key_check::check(&plane, other_key).await?;
         reconcile::catch_up(&plane).await?;
         let tasks = TaskTracker::new();
         let dispatching = Arc::clone(&plane);

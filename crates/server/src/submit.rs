@@ -7,12 +7,20 @@ pub(crate) mod task;
 pub(crate) mod turn;
 
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use outwork_domain::environment::Environment;
 use outwork_domain::limits::AttemptLimits;
 use outwork_domain::{Attempt, AttemptId, Desired, Epoch, TaskId, Timestamp, TurnId, WorkspaceId};
 
 use crate::plane::Plane;
+
+/// How long an attempt may be `setting_up` before the server ends it. The worker gives each script `setup_timeout`, and up to three of these
+/// can come one after the other: the wait for a snapshot that another attempt builds; its own build, if that one came to nothing or the
+/// snapshot is broken; the maintenance script. A build makes a checkout, for which it has the time of `preparing` once more.
+fn setting_up(setup_timeout: Duration, preparing: Duration) -> Duration {
+    3 * setup_timeout + preparing
+}
 
 /// `count` queued attempts of a turn.
 fn attempts(
@@ -25,6 +33,7 @@ fn attempts(
     now: Timestamp,
 ) -> Vec<Attempt> {
     let limits = AttemptLimits {
+        setting_up: setting_up(environment.spec.setup_timeout, plane.limits.preparing),
         running: environment.spec.timeout,
         ..plane.limits
     };

@@ -10,6 +10,7 @@ mod finish;
 mod heartbeat;
 mod objects;
 mod register;
+mod snapshots;
 
 pub(crate) mod routes;
 
@@ -28,6 +29,7 @@ use crate::plane::Plane;
 use crate::refusal::Refusal;
 
 /// The control plane for the workers of one workspace.
+#[derive(Clone)]
 pub(crate) struct WorkerService {
     plane: Arc<Plane>,
     workspace: WorkspaceId,
@@ -121,8 +123,14 @@ impl WorkerApi for WorkerService {
         answer(self.do_append(attempt, request))
     }
 
-    fn download(&self, attempt: String, epoch: i64, kind: InputKind) -> Answer<'_, Bytes> {
-        answer(self.do_download(attempt, Epoch::new(epoch), kind))
+    fn download(
+        &self,
+        attempt: String,
+        epoch: i64,
+        kind: InputKind,
+        repository: Option<String>,
+    ) -> Answer<'_, Bytes> {
+        answer(self.do_download(attempt, Epoch::new(epoch), kind, repository))
     }
 
     fn upload(
@@ -130,9 +138,10 @@ impl WorkerApi for WorkerService {
         attempt: String,
         epoch: i64,
         kind: OutputKind,
+        repository: Option<String>,
         content: Bytes,
     ) -> Answer<'_, ()> {
-        answer(self.do_upload(attempt, Epoch::new(epoch), kind, content))
+        answer(self.do_upload(attempt, Epoch::new(epoch), kind, repository, content))
     }
 
     fn finish(&self, attempt: String, request: wire::Finish) -> Answer<'_, ()> {
@@ -141,6 +150,10 @@ impl WorkerApi for WorkerService {
 
     fn release(&self, attempt: String, request: wire::Release) -> Answer<'_, ()> {
         answer(self.do_release(attempt, request))
+    }
+
+    fn snapshots(&self, request: wire::SnapshotInventory) -> Answer<'_, ()> {
+        answer(self.do_snapshots(request))
     }
 
     fn deregister(&self, request: wire::Deregister) -> Answer<'_, ()> {

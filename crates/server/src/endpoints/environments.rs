@@ -7,13 +7,13 @@ pub(crate) mod list;
 pub(crate) mod update;
 
 mod check;
+mod secrets;
 
 use axum::Json;
 use axum::http::header::ETAG;
 use axum::response::{IntoResponse, Response};
-use outwork_domain::EnvironmentId;
-use outwork_domain::WorkspaceId;
-use outwork_domain::environment::Environment;
+use outwork_domain::{EnvironmentId, WorkspaceId};
+use outwork_store::EnvironmentRecord;
 
 use crate::http::etag::etag;
 use crate::plane::Plane;
@@ -21,9 +21,9 @@ use crate::refusal::Refusal;
 use crate::view;
 
 /// An environment with its tag.
-fn tagged(environment: Environment) -> Response {
-    let tag = etag(environment.revision);
-    ([(ETAG, tag)], Json(view::environment::wire(environment))).into_response()
+fn tagged(record: EnvironmentRecord) -> Response {
+    let tag = etag(record.environment.revision);
+    ([(ETAG, tag)], Json(view::environment::wire(record))).into_response()
 }
 
 pub(crate) fn missing(name: &str) -> Refusal {
@@ -34,7 +34,7 @@ pub(crate) async fn by_id(
     plane: &Plane,
     workspace: WorkspaceId,
     id: EnvironmentId,
-) -> Result<Environment, Refusal> {
+) -> Result<EnvironmentRecord, Refusal> {
     plane
         .store
         .environment(workspace, id)
@@ -47,7 +47,7 @@ pub(crate) async fn by_name(
     plane: &Plane,
     workspace: WorkspaceId,
     name: &str,
-) -> Result<Environment, Refusal> {
+) -> Result<EnvironmentRecord, Refusal> {
     if let Ok(id) = name.parse::<EnvironmentId>() {
         return by_id(plane, workspace, id).await;
     }

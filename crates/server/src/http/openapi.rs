@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use outwork_api::Problem;
+use outwork_api::credential::Credential;
 use outwork_api::environment::Environment;
 use outwork_api::event::Event;
 use outwork_api::problem::{CONTENT_TYPE, Code};
@@ -72,10 +73,11 @@ fn pages_by_reference(components: &mut Components) {
         (name = "environments", description = "How the tasks of a repository run."),
         (name = "tasks", description = "What was asked, and what came of it."),
         (name = "attempts", description = "Single runs, their events and diffs."),
-        (name = "settings", description = "The model, the workers, and who is asking."),
+        (name = "cache", description = "Snapshots of environments that tasks start from."),
+        (name = "settings", description = "The model, credentials, the workers, and who is asking."),
         (name = "health", description = "For machines that watch this one.")
     ),
-    components(schemas(Problem, Event, Environment, TaskSummary, Worker)),
+    components(schemas(Problem, Event, Environment, TaskSummary, Worker, Credential)),
     security(("token" = [])),
     modifiers(&Token)
 )]

@@ -8,25 +8,31 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Router, middleware};
 use outwork_api::problem::Code;
-use outwork_domain::limits::{DIFF_BYTES, PROMPT_BYTES, SESSION_BYTES};
+use outwork_domain::limits::{
+    DIFF_BYTES, PROMPT_BYTES, SCRIPT_BYTES, SECRET_BYTES, SECRETS, SESSION_BYTES,
+};
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{envelope, health, openapi, origin, signpost};
-use crate::endpoints::{attempts, environments, me, model, tasks, workers};
+use crate::endpoints::{attempts, cache, credentials, environments, me, model, tasks, workers};
 use crate::plane::Plane;
 use crate::refusal::Refusal;
 use crate::worker::routes as worker;
 
 const MIB: usize = 1024 * 1024;
-/// For what people write by hand: scripts and variables.
+/// For what people write by hand.
 const SMALL_BODY: usize = 2 * MIB;
 /// A prompt of the largest size with every character escaped, and a little more, so that one that is too long is told so by its own limit.
 const PROMPT_BODY: usize = 8 * PROMPT_BYTES;
 /// A prompt and a starting diff; the usual escapes double a text.
 const TASK_BODY: usize = PROMPT_BODY + 2 * DIFF_BYTES;
+/// An environment with secrets and scripts of the largest size, and the usual escapes.
+const ENVIRONMENT_BODY: usize = 2 * (SECRETS * SECRET_BYTES + 3 * SCRIPT_BYTES) + SMALL_BODY;
+/// 10,000 snapshots of a worker.
+const INVENTORY_BODY: usize = 16 * MIB;
 /// The events of one append.
 const APPEND_BODY: usize = 32 * MIB;
 /// A diff or a session.
@@ -41,15 +47,10 @@ type Routes = OpenApiRouter<Arc<Plane>>;
 /// The task API and the health checks.
 pub(crate) fn task_api() -> Routes {
     let api = OpenApiRouter::new()
-        .routes(routes!(
-            environments::create::create,
-            environments::list::list
-        ))
-        .routes(routes!(
-            environments::get::get,
-            environments::update::update,
-            environments::delete::delete
-        ))
+        .routes(routes!(cache::get::get))
+        .routes(routes!(cache::reset::reset))
+        .routes(routes!(credentials::list::list, credentials::set::set))
+        .routes(routes!(credentials::delete::delete))
         .routes(routes!(tasks::list::list))
         .routes(routes!(tasks::get::get))
         .routes(routes!(tasks::cancel::cancel))
@@ -66,6 +67,19 @@ pub(crate) fn task_api() -> Routes {
         .routes(routes!(workers::list))
         .routes(routes!(me::me))
         .layer(DefaultBodyLimit::max(SMALL_BODY))
+        .merge(limited(
+            OpenApiRouter::new()
+                .routes(routes!(
+                    environments::create::create,
+                    environments::list::list
+                ))
+                .routes(routes!(
+                    environments::get::get,
+                    environments::update::update,
+                    environments::delete::delete
+                )),
+            ENVIRONMENT_BODY,
+        ))
         .merge(limited(
             OpenApiRouter::new().routes(routes!(tasks::submit::submit)),
             TASK_BODY,
@@ -95,6 +109,10 @@ pub(crate) fn worker_api() -> Routes {
         .merge(limited(
             OpenApiRouter::new().routes(routes!(worker::attempt::append)),
             APPEND_BODY,
+        ))
+        .merge(limited(
+            OpenApiRouter::new().routes(routes!(worker::life::snapshots)),
+            INVENTORY_BODY,
         ))
         .merge(limited(
             OpenApiRouter::new()

@@ -1,49 +1,143 @@
-//! The commit that a task starts from: found once, so that all its attempts start from the same.
+//! The commits that a task starts from: found once, so that all its attempts start from the same.
 
+use futures_util::future::join_all;
 use outwork_api::problem::Code;
-use outwork_domain::environment::Environment;
+use outwork_domain::environment::{Environment, EnvironmentSpec, Repository};
+use outwork_domain::task::FurtherBase;
 use outwork_git::{Credentials, RefName, RefSpec, RepoUrl, ResolveError, Resolved};
+use outwork_store::CredentialRecord;
 
+use crate::credentials;
 use crate::plane::Plane;
 use crate::refusal::{Refusal, shell_word};
 
-/// Asks the environment's repository, within the limit of the server.
+/// Where the repositories of an environment stand.
+pub(super) struct Bases {
+    /// What the first is called.
+    pub(super) repository: String,
+    pub(super) first: Resolved,
+    pub(super) further: Vec<FurtherBase>,
+}
+
+/// Asks all repositories of the environment at once, within the limit of the server. `asked` is about the first.
 pub(super) async fn resolve(
     plane: &Plane,
     environment: &Environment,
     asked: Option<RefSpec>,
-) -> Result<Resolved, Refusal> {
-    let spec = &environment.spec;
-    let label = &shell_word(&spec.label);
-    let stored = |detail: String| {
-        Refusal::new(Code::Repository, detail).with_hint(format!(
-            "Correct the environment with `outwork env edit {label}`."
-        ))
+) -> Result<Bases, Refusal> {
+    let EnvironmentSpec {
+        label,
+        repository_url,
+        branch,
+        further_repositories,
+        ..
+    } = &environment.spec;
+    let question = Question {
+        plane,
+        label: shell_word(label),
+        credentials: plane.store.credentials(environment.workspace_id).await?,
     };
-    let url =
-        RepoUrl::parse(&spec.repository_url).map_err(|fault| stored(format!("The {fault}.")))?;
-    let wanted = match (asked, &spec.branch) {
-        (Some(asked), _) => asked,
-        (None, Some(branch)) => RefSpec::Branch(
-            RefName::parse(branch).map_err(|fault| stored(format!("The {fault}.")))?,
-        ),
-        (None, None) => RefSpec::DefaultBranch,
-    };
-    match tokio::time::timeout(
-        plane.resolve_limit,
-        plane.git.resolve(&url, &wanted, Credentials::None),
-    )
-    .await
+    let names = environment.spec.repository_names();
+    let repository = names[0].clone();
+    let further = further_repositories.iter().map(
+        |Repository {
+             name: _,
+             url,
+             branch,
+         }| { question.ask(url, None, branch.as_deref()) },
+    );
+    let (first, found) = tokio::join!(
+        question.ask(repository_url, asked, branch.as_deref()),
+        join_all(further),
+    );
+    if further_repositories.is_empty() {
+        let further = Vec::new();
+        return Ok(Bases {
+            repository,
+            first: first?,
+            further,
+        });
+    }
+    let first = first.map_err(|refusal| refusal.about(&repository))?;
+    let mut further = Vec::with_capacity(found.len());
+    for (
+        found,
+        Repository {
+            name,
+            url,
+            branch: _,
+        },
+    ) in found.into_iter().zip(further_repositories)
     {
-        Ok(Ok(resolved)) => Ok(resolved),
-        Ok(Err(fault)) => Err(refused(fault, label)),
-        Err(_) => Err(refused(
-            ResolveError::TimedOut {
-                url,
-                limit_ms: plane.resolve_limit.as_millis(),
-            },
-            label,
-        )),
+        let Resolved { commit, branch } = found.map_err(|refusal| refusal.about(name))?;
+        further.push(FurtherBase {
+            name: name.clone(),
+            url: url.clone(),
+            branch: branch.map(|branch| branch.as_str().to_owned()),
+            commit: commit.as_str().to_owned(),
+        });
+    }
+    Ok(Bases {
+        repository,
+        first,
+        further,
+    })
+}
+
+/// What is the same for all repositories of an environment.
+struct Question<'a> {
+    plane: &'a Plane,
+    /// The environment's, as it is typed in a shell.
+    label: String,
+    credentials: Vec<CredentialRecord>,
+}
+
+impl Question<'_> {
+    async fn ask(
+        &self,
+        url: &str,
+        asked: Option<RefSpec>,
+        branch: Option<&str>,
+    ) -> Result<Resolved, Refusal> {
+        let (plane, label) = (self.plane, &self.label);
+        let stored = |detail: String| {
+            Refusal::new(Code::Repository, detail).with_hint(format!(
+                "Correct the environment with `outwork env edit {label}`."
+            ))
+        };
+        let url = RepoUrl::parse(url).map_err(|fault| stored(format!("The {fault}.")))?;
+        let wanted = match (asked, branch) {
+            (Some(asked), _) => asked,
+            (None, Some(branch)) => RefSpec::Branch(
+                RefName::parse(branch).map_err(|fault| stored(format!("The {fault}.")))?,
+            ),
+            (None, None) => RefSpec::DefaultBranch,
+        };
+        let secret =
+            credentials::for_url(plane, &self.credentials, url.as_str()).map_err(|unreadable| {
+                let detail = format!("{}.", capital(&unreadable.to_string()));
+                Refusal::new(Code::Internal, detail)
+                    .with_hint(unreadable.hint())
+                    .because(unreadable)
+            })?;
+        let credentials = match &secret {
+            None => Credentials::None,
+            Some(secret) => credentials::for_git(secret).map_err(|fault| {
+                stored(format!("The credential for {url} cannot be used: {fault}."))
+            })?,
+        };
+        let asking = plane.git.resolve(&url, &wanted, credentials);
+        match tokio::time::timeout(plane.resolve_limit, asking).await {
+            Ok(Ok(resolved)) => Ok(resolved),
+            Ok(Err(fault)) => Err(refused(fault, label)),
+            Err(_) => Err(refused(
+                ResolveError::TimedOut {
+                    url,
+                    limit_ms: plane.resolve_limit.as_millis(),
+                },
+                label,
+            )),
+        }
     }
 }
 

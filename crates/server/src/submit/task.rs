@@ -9,12 +9,13 @@ use outwork_domain::task::{Base, Task, Turn, title};
 use outwork_domain::{ObjectKey, TaskId, TurnId};
 use outwork_store::{Idempotency, Submission, Submitted};
 
+use super::base::Bases;
 use super::{attempts, base, check};
 use crate::endpoints::environments;
 use crate::plane::Plane;
 use crate::refusal::Refusal;
 
-/// Checks the task, finds its commit, and writes task, turn and attempts at once. The id is that of the task made now or, when the key was used
+/// Checks the task, finds its commits, and writes task, turn and attempts at once. The id is that of the task made now or, when the key was used
 /// before, then.
 pub(crate) async fn submit(
     plane: &Plane,
@@ -36,9 +37,15 @@ pub(crate) async fn submit(
     faults.starting_diff(new.starting_diff.as_deref());
     faults.none_or_refusal()?;
     let workspace = member.workspace_id();
-    let environment = environments::by_name(plane, workspace, &new.environment).await?;
+    let environment = environments::by_name(plane, workspace, &new.environment)
+        .await?
+        .environment;
     check::has_model(plane, &environment).await?;
-    let resolved = base::resolve(plane, &environment, asked).await?;
+    let Bases {
+        repository,
+        first,
+        further,
+    } = base::resolve(plane, &environment, asked).await?;
 
     let now = plane.now();
     let task_id = TaskId::from_uuid(plane.ids.uuid());
@@ -59,9 +66,10 @@ pub(crate) async fn submit(
         environment_id: environment.id,
         title: title(&turn.prompt),
         base: Base {
-            branch: resolved.branch.map(|branch| branch.as_str().to_owned()),
-            commit: resolved.commit.as_str().to_owned(),
+            branch: first.branch.map(|branch| branch.as_str().to_owned()),
+            commit: first.commit.as_str().to_owned(),
             starting_diff: starting_diff.clone(),
+            further,
         },
         created_at: now,
         updated_at: now,
@@ -74,6 +82,7 @@ pub(crate) async fn submit(
                 task,
                 turn,
                 attempts,
+                repository,
             },
             idempotency,
         )

@@ -36,7 +36,9 @@ pub(crate) async fn submit(
     let workspace = member.workspace_id();
     let record = tasks::by_id(plane, workspace, task_id).await?;
     let continues = continued(&record, new.attempt)?;
-    let environment = environments::by_id(plane, workspace, record.task.environment_id).await?;
+    let environment = environments::by_id(plane, workspace, record.task.environment_id)
+        .await?
+        .environment;
     check::has_model(plane, &environment).await?;
 
     let now = plane.now();

@@ -1,14 +1,62 @@
 //! Attempts.
 
-use outwork_api::task::{Attempt as Wire, DiffStat, Tokens};
+use outwork_api::task::{Attempt as Wire, DiffStat, RepositoryDiff, Tokens};
 use outwork_domain::{Attempt, Desired, State, Timestamp};
-use outwork_store::{AttemptRecord, AttemptResult, StoredDiff};
+use outwork_store::{AttemptRecord, AttemptResult, FurtherDiff, StoredDiff};
+
+/// The diff of that repository.
+pub(crate) fn diff<'a>(record: &'a AttemptRecord, repository: &str) -> Option<&'a StoredDiff> {
+    let result = record.result.as_ref()?;
+    if repository == record.repository {
+        return result.diff.as_ref();
+    }
+    let further = result.further_diffs.iter();
+    let mut found = further.filter(|further| further.repository == repository);
+    found.next().map(|further| &further.diff)
+}
+
+/// The size of its diffs, over all repositories.
+pub(crate) fn stat(record: &AttemptRecord) -> Option<DiffStat> {
+    sum(&diffs(record))
+}
+
+/// The size of each repository's diff, the first repository's first.
+fn diffs(record: &AttemptRecord) -> Vec<RepositoryDiff> {
+    let Some(result) = &record.result else {
+        return Vec::new();
+    };
+    let first = result.diff.iter().map(|diff| (&record.repository, diff));
+    let further = result
+        .further_diffs
+        .iter()
+        .map(|FurtherDiff { repository, diff }| (repository, diff));
+    first
+        .chain(further)
+        .map(|(repository, diff)| RepositoryDiff {
+            repository: repository.clone(),
+            summary: wire_stat(diff.stat),
+        })
+        .collect()
+}
+
+fn sum(diffs: &[RepositoryDiff]) -> Option<DiffStat> {
+    diffs
+        .iter()
+        .map(|diff| diff.summary)
+        .reduce(|one, next| DiffStat {
+            files_changed: one.files_changed.saturating_add(next.files_changed),
+            lines_added: one.lines_added.saturating_add(next.lines_added),
+            lines_removed: one.lines_removed.saturating_add(next.lines_removed),
+        })
+}
 
 pub(crate) fn wire(record: AttemptRecord) -> Wire {
+    let diffs = diffs(&record);
     let AttemptRecord {
         attempt,
         worker,
         result,
+        repository: _,
     } = record;
     let deadline_at = deadline(&attempt);
     let (ended_at, failure) = match &attempt.state {
@@ -16,15 +64,16 @@ pub(crate) fn wire(record: AttemptRecord) -> Wire {
         State::Succeeded { ended_at } | State::Cancelled { ended_at } => (Some(*ended_at), None),
         State::Failed { ended_at, failure } => (Some(*ended_at), Some(failure.clone())),
     };
-    let (diff, message, tokens) = match result {
+    let (message, tokens) = match result {
         Some(AttemptResult {
             epoch: _,
-            diff,
+            diff: _,
+            further_diffs: _,
             session: _,
             message,
             tokens,
-        }) => (diff, message, tokens),
-        None => (None, None, None),
+        }) => (message, tokens),
+        None => (None, None),
     };
     Wire {
         id: attempt.id.to_string(),
@@ -36,13 +85,8 @@ pub(crate) fn wire(record: AttemptRecord) -> Wire {
         worker: worker.map(|worker| worker.to_string()),
         ended_at: ended_at.map(Into::into),
         failure: failure.map(Into::into),
-        diff: diff.map(
-            |StoredDiff {
-                 key: _,
-                 stat,
-                 size_bytes: _,
-             }| wire_stat(stat),
-        ),
+        diff: sum(&diffs),
+        diffs,
         message,
         tokens: tokens.map(wire_tokens),
     }
@@ -62,7 +106,7 @@ fn deadline(attempt: &Attempt) -> Option<Timestamp> {
     }
 }
 
-pub(crate) fn wire_stat(stat: outwork_store::DiffStat) -> DiffStat {
+fn wire_stat(stat: outwork_store::DiffStat) -> DiffStat {
     let outwork_store::DiffStat {
         files_changed,
         lines_added,
@@ -75,7 +119,7 @@ pub(crate) fn wire_stat(stat: outwork_store::DiffStat) -> DiffStat {
     }
 }
 
-pub(crate) fn stat(stat: DiffStat) -> outwork_store::DiffStat {
+pub(crate) fn stored_stat(stat: DiffStat) -> outwork_store::DiffStat {
     let DiffStat {
         files_changed,
         lines_added,

@@ -1,11 +1,19 @@
 //! Environments.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use outwork_api::environment::{Agent, Environment as Wire};
-use outwork_domain::environment::{AgentSpec, Environment, EnvironmentSpec};
+use outwork_api::environment::{Agent, Environment as Wire, Repository, SecretName};
+use outwork_domain::environment;
+use outwork_domain::environment::{AgentSpec, Environment, EnvironmentSpec, Runtime};
+use outwork_store::EnvironmentRecord;
 
-pub(crate) fn wire(environment: Environment) -> Wire {
+pub(crate) fn wire(record: EnvironmentRecord) -> Wire {
+    let EnvironmentRecord {
+        environment,
+        secrets,
+        cache_generation: _,
+    } = record;
     let Environment {
         id,
         workspace_id: _,
@@ -20,8 +28,14 @@ pub(crate) fn wire(environment: Environment) -> Wire {
         repository_url,
         branch,
         agent,
+        further_repositories,
+        base_image,
+        runtimes,
         setup_script,
+        maintenance_script,
+        verify_command,
         variables,
+        setup_timeout,
         timeout,
     } = spec;
     Wire {
@@ -30,11 +44,55 @@ pub(crate) fn wire(environment: Environment) -> Wire {
         repository_url,
         branch,
         agent: wire_agent(agent),
+        further_repositories: further_repositories
+            .into_iter()
+            .map(wire_repository)
+            .collect(),
+        base_image,
+        runtimes: wire_runtimes(runtimes),
         setup_script,
+        maintenance_script,
+        verify_command,
         variables: variables.into_iter().collect(),
+        secrets: secrets.into_iter().map(wire_secret).collect(),
+        setup_timeout_seconds: setup_timeout.as_secs(),
         timeout_seconds: timeout.as_secs(),
         revision,
         created_at: created_at.into(),
+        updated_at: updated_at.into(),
+    }
+}
+
+fn wire_repository(repository: environment::Repository) -> Repository {
+    let environment::Repository { name, url, branch } = repository;
+    Repository { name, url, branch }
+}
+
+/// An empty branch is the default branch, as in a change of an environment.
+pub(crate) fn repository(repository: Repository) -> environment::Repository {
+    let Repository { name, url, branch } = repository;
+    environment::Repository {
+        name,
+        url,
+        branch: text(branch),
+    }
+}
+
+pub(crate) fn wire_runtimes(runtimes: Vec<Runtime>) -> BTreeMap<String, String> {
+    runtimes
+        .into_iter()
+        .map(|Runtime { name, version }| (name.as_str().to_owned(), version))
+        .collect()
+}
+
+fn wire_secret(secret: environment::SecretName) -> SecretName {
+    let environment::SecretName {
+        name,
+        version: _,
+        updated_at,
+    } = secret;
+    SecretName {
+        name,
         updated_at: updated_at.into(),
     }
 }
@@ -53,7 +111,17 @@ pub(crate) fn agent(agent: Agent) -> AgentSpec {
     }
 }
 
-/// The limit asked for, or an hour.
+/// A text that may be left out; an empty one counts as left out.
+pub(crate) fn text(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.is_empty())
+}
+
+/// The agent's limit asked for, or an hour.
 pub(crate) fn timeout(seconds: Option<u64>) -> Duration {
     Duration::from_secs(seconds.unwrap_or(3600))
+}
+
+/// The scripts' limit asked for, or twenty minutes.
+pub(crate) fn setup_timeout(seconds: Option<u64>) -> Duration {
+    Duration::from_secs(seconds.unwrap_or(1200))
 }

@@ -29,6 +29,8 @@ pub(crate) fn kind(body: &EventBody) -> &'static str {
         EventBody::WorkerLost { .. } => "worker_lost",
         EventBody::StepStarted { .. } => "step_started",
         EventBody::StepFinished { .. } => "step_finished",
+        EventBody::Snapshot { .. } => "snapshot",
+        EventBody::NetworkRequest { .. } => "network_request",
         EventBody::Output { .. } => "output",
         EventBody::MessageDelta { .. } => "message_delta",
         EventBody::Message { .. } => "message",

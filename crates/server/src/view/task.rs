@@ -1,12 +1,14 @@
 //! Tasks and turns, and which attempt stands for a task.
 
-use outwork_api::task::{Task as Wire, TaskSummary, Turn as WireTurn};
+use outwork_api::problem::Code;
+use outwork_api::task::{Task as Wire, TaskRepository, TaskSummary, Turn as WireTurn};
 use outwork_domain::State;
 use outwork_domain::status::{TaskOutcome, task_status};
-use outwork_domain::task::Turn;
-use outwork_store::{AttemptRecord, StoredDiff, TaskRecord, TurnRecord};
+use outwork_domain::task::{Base, FurtherBase, Turn};
+use outwork_store::{AttemptRecord, TaskRecord, TurnRecord};
 
 use super::attempt;
+use crate::refusal::Refusal;
 
 /// The attempt whose diff is shown for a turn: the lowest-numbered that succeeded, else the lowest-numbered that has a diff.
 pub(crate) fn shown(turn: &TurnRecord) -> Option<&AttemptRecord> {
@@ -14,11 +16,30 @@ pub(crate) fn shown(turn: &TurnRecord) -> Option<&AttemptRecord> {
         .attempts
         .iter()
         .find(|record| matches!(record.attempt.state, State::Succeeded { .. }));
-    succeeded.or_else(|| turn.attempts.iter().find(|record| diff(record).is_some()))
+    succeeded.or_else(|| {
+        turn.attempts
+            .iter()
+            .find(|record| attempt::stat(record).is_some())
+    })
 }
 
-pub(crate) fn diff(record: &AttemptRecord) -> Option<&StoredDiff> {
-    record.result.as_ref()?.diff.as_ref()
+/// The task's repository of that name, the first when none is named.
+pub(crate) fn repository<'a>(
+    record: &'a TaskRecord,
+    name: Option<&'a str>,
+) -> Result<&'a str, Refusal> {
+    let Some(name) = name else {
+        return Ok(&record.repository);
+    };
+    let mut names = vec![record.repository.as_str()];
+    let further = &record.task.base.further;
+    names.extend(further.iter().map(|base| base.name.as_str()));
+    if names.contains(&name) {
+        return Ok(name);
+    }
+    let detail = format!("The task has no repository `{name}`.");
+    let hint = format!("Its repositories: {}.", names.join(", "));
+    Err(Refusal::new(Code::NotFound, detail).with_hint(hint))
 }
 
 /// A task in a list: its newest turn decides.
@@ -26,15 +47,13 @@ pub(crate) fn summary(record: &TaskRecord, public_url: &str) -> TaskSummary {
     let TaskRecord {
         task,
         environment_label,
+        repository: _,
         turns,
     } = record;
     let newest = turns.last();
     let attempts = newest.map_or(&[][..], |turn| &turn.attempts);
     let (status, outcome) = task_status(attempts.iter().map(|record| &record.attempt.state));
-    let stat = newest
-        .and_then(shown)
-        .and_then(diff)
-        .map(|diff| attempt::wire_stat(diff.stat));
+    let stat = newest.and_then(shown).and_then(attempt::stat);
     TaskSummary {
         id: task.id.to_string(),
         url: format!("{public_url}/tasks/{}", task.id),
@@ -57,13 +76,36 @@ pub(crate) fn wire(record: TaskRecord, public_url: &str) -> Wire {
     let TaskRecord {
         task,
         environment_label: _,
+        repository: _,
         turns,
     } = record;
+    let Base {
+        branch,
+        commit,
+        starting_diff: _,
+        further,
+    } = task.base;
     Wire {
         summary,
-        branch: task.base.branch,
-        commit: task.base.commit,
+        branch,
+        commit,
+        further_repositories: further.into_iter().map(wire_further).collect(),
         turns: turns.into_iter().map(wire_turn).collect(),
+    }
+}
+
+fn wire_further(base: FurtherBase) -> TaskRepository {
+    let FurtherBase {
+        name,
+        url,
+        branch,
+        commit,
+    } = base;
+    TaskRepository {
+        name,
+        url,
+        branch,
+        commit,
     }
 }
 

@@ -42,12 +42,8 @@ impl WorkerService {
             changed.mark_unchanged();
             // A server that stops, or that could not store the result, gives nothing out.
             if !self.plane.shutdown.is_cancelled() && self.plane.has_space() {
-                let claimed = self.claim(&worker, max).await?.keep();
-                if !claimed.is_empty() {
-                    let assignments = claimed
-                        .into_iter()
-                        .map(|claimed| self.assignment(claimed))
-                        .collect();
+                let assignments = self.claim(&worker, max).await?.keep();
+                if !assignments.is_empty() {
                     return Ok(Acquired { assignments });
                 }
             }

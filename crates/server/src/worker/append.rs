@@ -79,6 +79,8 @@ fn row(index: usize, event: NewEvent) -> Result<NewEventRow, Refusal> {
         }
         EventBody::StepStarted { .. }
         | EventBody::StepFinished { .. }
+        | EventBody::Snapshot { .. }
+        | EventBody::NetworkRequest { .. }
         | EventBody::Output { .. }
         | EventBody::MessageDelta { .. }
         | EventBody::Message { .. }

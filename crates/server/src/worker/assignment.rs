@@ -2,32 +2,69 @@
 
 use std::time::Duration;
 
-use outwork_api::worker::{Assignment, Continues, ModelAccess, StepLimits};
+use outwork_api::worker::{
+    AssignedRepository, AssignedSecret, Assignment, ModelAccess, StepLimits,
+};
+use outwork_api::{Problem, Secret};
+use outwork_domain::environment::{Environment, EnvironmentSpec};
 use outwork_domain::limits::AttemptLimits;
-use outwork_store::{AttemptRecord, Claimed, ModelRecord};
+use outwork_domain::task::{Base, FurtherBase};
+use outwork_domain::{EnvironmentId, Failure, FailureCode};
+use outwork_store::{
+    AttemptRecord, Claimed, CredentialRecord, EnvironmentRecord, ModelRecord, SealedSecret,
+};
 
 use super::WorkerService;
 use crate::config::ModelDefault;
-use crate::view::environment::wire_agent;
-use crate::view::task::diff;
+use crate::credentials::{self, Unreadable};
+use crate::refusal::{sentence, shell_word};
+use crate::seal::Place;
+use crate::view::attempt::diff;
+use crate::view::environment::{wire_agent, wire_runtimes};
 
 impl WorkerService {
-    pub(super) fn assignment(&self, claimed: Claimed) -> Assignment {
+    /// What cannot be opened ends the attempt with a reason that people see: a claim that is answered with an error would only be tried
+    /// again.
+    pub(super) fn assignment(&self, claimed: Claimed) -> Result<Assignment, Failure> {
         let Claimed {
             attempt,
             task,
             turn,
-            environment,
+            repository,
+            environment:
+                EnvironmentRecord {
+                    environment,
+                    secrets: _,
+                    cache_generation,
+                },
+            secrets,
+            credentials,
             model,
             continues,
         } = claimed;
-        let spec = environment.spec;
+        let Environment { id, spec, .. } = environment;
+        let continues = continues.as_ref();
+        let repositories = Repositories {
+            service: self,
+            credentials: &credentials,
+            continues,
+        };
+        let repositories = repositories.all(repository, spec.repository_url.clone(), task.base)?;
+        let secrets = self.secrets(id, &spec, secrets)?;
+        let image_credential = match &spec.base_image {
+            Some(image) => credentials::for_image(&self.plane, &credentials, image)
+                .map_err(|fault| unreadable(FailureCode::BaseImageUnavailable, &fault))?,
+            None => None,
+        };
         let model = if spec.agent.needs_model() {
-            self.model(model)
+            self.model(model)?
         } else {
             None
         };
-        Assignment {
+        let session = continues
+            .and_then(|record| record.result.as_ref())
+            .and_then(|result| result.session.as_ref());
+        Ok(Assignment {
             attempt: attempt.id.to_string(),
             epoch: attempt.epoch.get(),
             lease_ms: millis(attempt.limits.lease),
@@ -35,60 +72,157 @@ impl WorkerService {
             turn: turn.number.get(),
             number: attempt.number.get(),
             environment: spec.label,
-            repository_url: spec.repository_url,
-            branch: task.base.branch,
-            commit: task.base.commit,
-            has_starting_diff: task.base.starting_diff.is_some(),
-            continues: continues.as_ref().map(left_behind),
+            environment_id: id.to_string(),
+            cache_generation,
+            repositories,
+            has_session: session.is_some(),
+            base_image: spec.base_image,
+            image_credential,
+            runtimes: wire_runtimes(spec.runtimes),
             agent: wire_agent(spec.agent),
             model,
             prompt: turn.prompt,
             setup_script: spec.setup_script,
+            maintenance_script: spec.maintenance_script,
             variables: spec.variables.into_iter().collect(),
-            limits: step_limits(&attempt.limits),
-        }
+            secrets,
+            limits: step_limits(&attempt.limits, spec.setup_timeout),
+        })
     }
 
-    /// Without its model the attempt fails on the worker with a reason that people see; a claim that is answered with an error would only
-    /// be tried again.
-    fn model(&self, record: Option<ModelRecord>) -> Option<ModelAccess> {
-        match self.plane.model_access(self.workspace, record) {
-            Ok(model) => model.map(
-                |ModelDefault {
-                     base_url,
-                     name,
-                     api_key,
-                     context_window,
-                 }| ModelAccess {
-                    base_url,
+    fn secrets(
+        &self,
+        environment: EnvironmentId,
+        spec: &EnvironmentSpec,
+        secrets: Vec<SealedSecret>,
+    ) -> Result<Vec<AssignedSecret>, Failure> {
+        secrets
+            .into_iter()
+            .map(|secret| {
+                let SealedSecret {
                     name,
-                    api_key,
-                    context_window,
-                },
-            ),
-            Err(refusal) => {
-                refusal.log(None);
-                None
-            }
-        }
+                    version,
+                    sealed,
+                } = secret;
+                let place = Place::Secret {
+                    workspace: self.workspace,
+                    environment,
+                    name: &name,
+                };
+                match self.plane.seal.open(&sealed, place) {
+                    Ok(value) => Ok(AssignedSecret {
+                        name,
+                        value: Secret::new(value),
+                        version,
+                    }),
+                    Err(_) => Err(closed_secret(&spec.label, &name)),
+                }
+            })
+            .collect()
+    }
+
+    fn model(&self, record: Option<ModelRecord>) -> Result<Option<ModelAccess>, Failure> {
+        let model = self
+            .plane
+            .model_access(self.workspace, record)
+            .map_err(|refusal| {
+                let Problem { detail, hint, .. } = refusal.problem().clone();
+                Failure {
+                    code: FailureCode::ModelNotConfigured,
+                    message: detail,
+                    hint,
+                }
+            })?;
+        Ok(model.map(
+            |ModelDefault {
+                 base_url,
+                 name,
+                 api_key,
+                 context_window,
+             }| ModelAccess {
+                base_url,
+                name,
+                api_key,
+                context_window,
+            },
+        ))
     }
 }
 
-fn left_behind(record: &AttemptRecord) -> Continues {
-    let session = record
-        .result
-        .as_ref()
-        .and_then(|result| result.session.as_ref());
-    Continues {
-        has_diff: diff(record).is_some(),
-        has_session: session.is_some(),
+/// What is the same for all repositories of an assignment.
+struct Repositories<'a> {
+    service: &'a WorkerService,
+    credentials: &'a [CredentialRecord],
+    continues: Option<&'a AttemptRecord>,
+}
+
+impl Repositories<'_> {
+    /// The first as the environment says now, the others as they were when the task was submitted.
+    fn all(
+        &self,
+        name: String,
+        url: String,
+        base: Base,
+    ) -> Result<Vec<AssignedRepository>, Failure> {
+        let Base {
+            branch,
+            commit,
+            starting_diff,
+            further,
+        } = base;
+        let mut first = self.one(FurtherBase {
+            name,
+            url,
+            branch,
+            commit,
+        })?;
+        first.has_starting_diff = starting_diff.is_some();
+        let further = further.into_iter().map(|base| self.one(base));
+        std::iter::once(Ok(first)).chain(further).collect()
+    }
+
+    fn one(&self, base: FurtherBase) -> Result<AssignedRepository, Failure> {
+        let FurtherBase {
+            name,
+            url,
+            branch,
+            commit,
+        } = base;
+        let credential = credentials::for_url(&self.service.plane, self.credentials, &url)
+            .map_err(|fault| unreadable(FailureCode::RepositoryUnavailable, &fault))?;
+        let carried = self.continues.and_then(|record| diff(record, &name));
+        Ok(AssignedRepository {
+            has_carried_diff: carried.is_some(),
+            has_starting_diff: false,
+            credential,
+            name,
+            url,
+            branch,
+            commit,
+        })
     }
 }
 
-fn step_limits(limits: &AttemptLimits) -> StepLimits {
+fn closed_secret(label: &str, name: &str) -> Failure {
+    let message = format!(
+        "The secret `{name}` of the environment cannot be opened with this server's secret key."
+    );
+    let hint = format!(
+        "Set it again with `outwork env secret set {} {name}`, or restore the server's key file.",
+        shell_word(label)
+    );
+    Failure::new(FailureCode::Internal, message).with_hint(hint)
+}
+
+fn unreadable(code: FailureCode, fault: &Unreadable) -> Failure {
+    Failure::new(code, sentence(&fault.to_string())).with_hint(fault.hint())
+}
+
+/// The attempt's own limit of `setting_up` is the server's, for all of that step; the worker's is for each script.
+fn step_limits(limits: &AttemptLimits, setup_timeout: Duration) -> StepLimits {
     StepLimits {
         preparing_ms: millis(limits.preparing),
-        setting_up_ms: millis(limits.setting_up),
+        setting_up_ms: millis(setup_timeout),
         running_ms: millis(limits.running),
         collecting_ms: millis(limits.collecting),
     }

@@ -1,73 +1,122 @@
 //! Claiming for a worker that may hang up at any moment.
 
 use std::mem;
-use std::sync::Arc;
 
-use outwork_domain::WorkspaceId;
+use outwork_api::worker::Assignment;
+use outwork_domain::attempt::Outcome;
 use outwork_domain::principal::Worker;
-use outwork_store::{Claimed, StoreError};
+use outwork_domain::{AttemptId, Epoch, Failure};
+use outwork_store::{AttemptResult, Claimed, StoreError};
 use tokio::sync::oneshot;
 
 use super::WorkerService;
-use crate::plane::Plane;
 
 impl WorkerService {
     /// Takes what waits for this worker. The write runs apart, because it happens also when the worker hangs up meanwhile; what it took is
     /// given back then, instead of being lost for the time of a lease.
     pub(super) async fn claim(&self, worker: &Worker, max: u32) -> Result<Taken, StoreError> {
         let (sender, receiver) = oneshot::channel();
-        let (plane, workspace) = (Arc::clone(&self.plane), self.workspace);
-        let (id, agents) = (worker.id, worker.agents.clone());
+        let service = self.clone();
+        let worker = worker.clone();
         tokio::spawn(async move {
-            let claimed = plane
-                .store
-                .claim(workspace, id, &agents, max, plane.now())
-                .await;
-            let taken = claimed.map(|claimed| Taken {
-                plane,
-                workspace,
-                claimed,
-            });
+            let taken = service.take(&worker, max).await;
             // If nobody receives it, it is dropped here.
             drop(sender.send(taken));
         });
         receiver.await.expect("the claim does not panic")
     }
+
+    /// Takes until there is something that can be run or nothing waits any more.
+    async fn take(&self, worker: &Worker, max: u32) -> Result<Taken, StoreError> {
+        loop {
+            let now = self.plane.now();
+            let claimed = self
+                .plane
+                .store
+                .claim(self.workspace, worker.id, &worker.agents, max, now)
+                .await?;
+            let nothing = claimed.is_empty();
+            let taken = self.prepare(claimed).await;
+            if nothing || !taken.assigned.is_empty() {
+                return Ok(taken);
+            }
+        }
+    }
+
+    /// What can be run. The rest ends here, with its reason.
+    async fn prepare(&self, claimed: Vec<Claimed>) -> Taken {
+        let mut taken = Taken {
+            service: self.clone(),
+            assigned: Vec::with_capacity(claimed.len()),
+        };
+        for claimed in claimed {
+            let (id, epoch) = (claimed.attempt.id, claimed.attempt.epoch);
+            match self.assignment(claimed) {
+                Ok(assignment) => taken.assigned.push((id, epoch, assignment)),
+                Err(failure) => self.end(id, epoch, failure).await,
+            }
+        }
+        taken
+    }
+
+    async fn end(&self, id: AttemptId, epoch: Epoch, failure: Failure) {
+        let result = AttemptResult {
+            epoch,
+            diff: None,
+            further_diffs: Vec::new(),
+            session: None,
+            message: None,
+            tokens: None,
+        };
+        let message = failure.message.clone();
+        let now = self.plane.now();
+        let outcome = Outcome::Failed(failure);
+        let store = &self.plane.store;
+        match store
+            .finish(self.workspace, id, epoch, outcome, result, 0, now)
+            .await
+        {
+            Ok(()) => tracing::error!(attempt = %id, "could not be given out: {message}"),
+            // Its lease runs out, and the next claim comes here again.
+            Err(fault) => tracing::error!(attempt = %id, %fault, "could not be ended: {message}"),
+        }
+    }
 }
 
 /// Attempts that are given back unless somebody keeps them.
 pub(super) struct Taken {
-    plane: Arc<Plane>,
-    workspace: WorkspaceId,
-    claimed: Vec<Claimed>,
+    service: WorkerService,
+    assigned: Vec<(AttemptId, Epoch, Assignment)>,
 }
 
 impl Taken {
-    pub(super) fn keep(mut self) -> Vec<Claimed> {
-        mem::take(&mut self.claimed)
+    pub(super) fn keep(mut self) -> Vec<Assignment> {
+        let assigned = mem::take(&mut self.assigned).into_iter();
+        assigned.map(|(_, _, assignment)| assignment).collect()
     }
 }
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        let claimed = mem::take(&mut self.claimed);
-        if claimed.is_empty() {
+        let assigned = mem::take(&mut self.assigned);
+        if assigned.is_empty() {
             return;
         }
-        let (plane, workspace) = (Arc::clone(&self.plane), self.workspace);
+        let service = self.service.clone();
         tokio::spawn(async move {
-            for attempt in claimed.into_iter().map(|claimed| claimed.attempt) {
+            let plane = &service.plane;
+            for (id, epoch, _) in assigned {
                 // If that fails, the lease runs out.
                 match plane
                     .store
-                    .release(workspace, attempt.id, attempt.epoch, plane.now())
+                    .release(service.workspace, id, epoch, plane.now())
                     .await
                 {
                     Ok(()) => {
-                        tracing::info!(attempt = %attempt.id, "given back: the worker hung up while it was taken")
+                        tracing::info!(attempt = %id, "given back: the worker hung up while it was taken")
                     }
                     Err(fault) => {
-                        tracing::warn!(attempt = %attempt.id, %fault, "could not be given back")
+                        tracing::warn!(attempt = %id, %fault, "could not be given back")
                     }
                 }
             }

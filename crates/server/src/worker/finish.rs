@@ -1,14 +1,16 @@
 //! The end of an attempt.
 
 use outwork_api::problem::Code;
+use outwork_api::task::RepositoryDiff;
 use outwork_api::worker::{Finish, Outcome, OutputKind};
 use outwork_domain::attempt;
-use outwork_domain::{AttemptId, Epoch, Failure, FailureCode};
-use outwork_store::{AttemptResult, StoredDiff};
+use outwork_domain::{Epoch, Failure, FailureCode, ObjectKey};
+use outwork_store::{AttemptRecord, AttemptResult, FurtherDiff, StoredDiff};
 
-use super::{WorkerService, attempt_id, objects, without_nul};
+use super::objects::{self, Which};
+use super::{WorkerService, attempt_id, without_nul, wrong};
 use crate::refusal::Refusal;
-use crate::view::attempt::{stat, tokens};
+use crate::view::attempt::{stored_stat, tokens};
 
 impl WorkerService {
     /// A result names only objects that were handed in, by this very claim.
@@ -16,7 +18,7 @@ impl WorkerService {
         let Finish {
             epoch,
             outcome,
-            diff,
+            diffs,
             has_session,
             message,
             tokens: used,
@@ -24,22 +26,23 @@ impl WorkerService {
         } = request;
         let id = attempt_id(&attempt)?;
         let epoch = Epoch::new(epoch);
-        self.held(id, epoch).await?;
-        let diff = match diff {
-            None => None,
-            Some(size) => Some(StoredDiff {
-                key: objects::key(id, epoch, OutputKind::Diff),
-                stat: stat(size),
-                size_bytes: self.handed_in(id, epoch, OutputKind::Diff).await?,
-            }),
+        let record = self.held(id, epoch).await?;
+        let Diffs {
+            first,
+            further: further_diffs,
+        } = self.diffs(&record, epoch, diffs).await?;
+        let session = if has_session {
+            let key = objects::key(id, epoch, OutputKind::Session, &Which::First);
+            self.handed_in(&key, "session").await?;
+            Some(key)
+        } else {
+            None
         };
-        if has_session {
-            self.handed_in(id, epoch, OutputKind::Session).await?;
-        }
         let result = AttemptResult {
             epoch,
-            diff,
-            session: has_session.then(|| objects::key(id, epoch, OutputKind::Session)),
+            diff: first,
+            further_diffs,
+            session,
             message: message.map(without_nul),
             tokens: used.map(tokens),
         };
@@ -59,30 +62,77 @@ impl WorkerService {
             .await?)
     }
 
-    /// How long the object is, in bytes.
-    async fn handed_in(
+    /// The diffs that are named, in the order of the task's repositories.
+    async fn diffs(
         &self,
-        attempt: AttemptId,
+        record: &AttemptRecord,
         epoch: Epoch,
-        kind: OutputKind,
-    ) -> Result<u64, Refusal> {
-        let size_bytes = self
-            .plane
-            .objects
-            .size(&objects::key(attempt, epoch, kind))
-            .await?;
+        named: Vec<RepositoryDiff>,
+    ) -> Result<Diffs, Refusal> {
+        let mut diffs = Diffs::default();
+        if named.is_empty() {
+            return Ok(diffs);
+        }
+        let task = self.task(record).await?;
+        for (
+            index,
+            RepositoryDiff {
+                repository,
+                summary,
+            },
+        ) in named.into_iter().enumerate()
+        {
+            let pointer = format!("/diffs/{index}/repository");
+            let which = objects::which(&task, Some(&repository)).map_err(|unknown| {
+                let detail = "is not one of the task's repositories".to_owned();
+                wrong(&pointer, detail)
+                    .with_hint(unknown.problem().hint.clone().unwrap_or_default())
+            })?;
+            let key = objects::key(record.attempt.id, epoch, OutputKind::Diff, &which);
+            let diff = StoredDiff {
+                size_bytes: self
+                    .handed_in(&key, &format!("diff of `{repository}`"))
+                    .await?,
+                stat: stored_stat(summary),
+                key,
+            };
+            let twice = match which {
+                Which::First => diffs.first.replace(diff).is_some(),
+                Which::Further(repository) => {
+                    let before = diffs.further.iter();
+                    let twice = before.clone().any(|before| before.repository == repository);
+                    diffs.further.push(FurtherDiff { repository, diff });
+                    twice
+                }
+            };
+            if twice {
+                return Err(wrong(&pointer, "is named twice"));
+            }
+        }
+        let order = |diff: &FurtherDiff| {
+            let mut bases = task.task.base.further.iter();
+            bases.position(|base| base.name == diff.repository)
+        };
+        diffs.further.sort_by_key(order);
+        Ok(diffs)
+    }
+
+    /// How long the object is, in bytes.
+    async fn handed_in(&self, key: &ObjectKey, what: &str) -> Result<u64, Refusal> {
+        let size_bytes = self.plane.objects.size(key).await?;
         let missing = || {
-            Refusal::new(
-                Code::OutOfOrder,
-                format!(
-                    "The result names a {} that was not handed in.",
-                    kind.as_str()
-                ),
-            )
-            .with_hint("Upload it first, then finish.")
+            let detail = format!("The result names a {what} that was not handed in.");
+            Refusal::new(Code::OutOfOrder, detail).with_hint("Upload it first, then finish.")
         };
         size_bytes.ok_or_else(missing)
     }
+}
+
+/// The diffs of a result.
+#[derive(Default)]
+struct Diffs {
+    first: Option<StoredDiff>,
+    further: Vec<FurtherDiff>,
 }
 
 fn domain_outcome(outcome: Outcome) -> attempt::Outcome {

@@ -35,6 +35,7 @@ impl WorkerService {
             });
         Ok(HeartbeatAnswer {
             leases: leases.collect(),
+            reset_snapshots: self.plane.store.reset_snapshots(worker).await?,
         })
     }
 }

@@ -5,11 +5,20 @@ use outwork_api::problem::Code;
 use outwork_api::worker::{Bytes, InputKind, OutputKind};
 use outwork_domain::limits::{DIFF_BYTES, SESSION_BYTES};
 use outwork_domain::{AttemptId, Epoch, ObjectKey};
-use outwork_store::{AttemptRecord, StoreError};
+use outwork_store::{AttemptRecord, StoreError, TaskRecord};
 
 use super::{WorkerService, attempt_id};
 use crate::refusal::Refusal;
-use crate::view::task::diff;
+use crate::view::attempt::diff;
+use crate::view::task::repository;
+
+/// Which repository of an assignment is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Which {
+    First,
+    /// Its name, which is one of the task's.
+    Further(String),
+}
 
 impl WorkerService {
     pub(super) async fn do_download(
@@ -17,15 +26,16 @@ impl WorkerService {
         attempt: String,
         epoch: Epoch,
         kind: InputKind,
+        repository: Option<String>,
     ) -> Result<Bytes, Refusal> {
         let id = attempt_id(&attempt)?;
         let record = self.held(id, epoch).await?;
-        let key = self.input(&record, kind).await?;
+        let task = self.task(&record).await?;
+        let which = which(&task, repository.as_deref())?;
+        let key = self.input(&record, task, kind, &which).await?;
         let none = || {
-            Refusal::new(
-                Code::NotFound,
-                format!("The attempt has no input `{}`.", kind.as_str()),
-            )
+            let detail = format!("The attempt has no input `{}`.", kind.as_str());
+            Refusal::new(Code::NotFound, detail)
         };
         let gone = || StoreError::Corrupt {
             what: format!("{} whose object is gone", kind.as_str()),
@@ -39,28 +49,29 @@ impl WorkerService {
         Ok(content.to_vec())
     }
 
+    /// The task of an attempt.
+    pub(super) async fn task(&self, record: &AttemptRecord) -> Result<TaskRecord, Refusal> {
+        let task = record.attempt.task_id;
+        let found = self.plane.store.task(self.workspace, task).await?;
+        Ok(found.ok_or_else(gone)?)
+    }
+
     async fn input(
         &self,
         record: &AttemptRecord,
+        task: TaskRecord,
         kind: InputKind,
+        which: &Which,
     ) -> Result<Option<ObjectKey>, Refusal> {
-        let attempt = &record.attempt;
-        let gone = || StoreError::Corrupt {
-            what: "attempt without its task".to_owned(),
-        };
-        let task = self
-            .plane
-            .store
-            .task(self.workspace, attempt.task_id)
-            .await?
-            .ok_or_else(gone)?;
+        // Starting changes and the session have to do with the first alone.
+        let first = *which == Which::First;
         if kind == InputKind::StartingDiff {
-            return Ok(task.task.base.starting_diff);
+            return Ok(task.task.base.starting_diff.filter(|_| first));
         }
         let turn = task
             .turns
             .iter()
-            .find(|turn| turn.turn.id == attempt.turn_id)
+            .find(|turn| turn.turn.id == record.attempt.turn_id)
             .ok_or_else(gone)?;
         let Some(continued) = turn.turn.continues else {
             return Ok(None);
@@ -73,8 +84,17 @@ impl WorkerService {
             .ok_or_else(gone)?;
         Ok(match kind {
             InputKind::StartingDiff => None,
-            InputKind::CarriedDiff => diff(&continued).map(|diff| diff.key.clone()),
-            InputKind::Session => continued.result.and_then(|result| result.session),
+            InputKind::CarriedDiff => {
+                let name = match which {
+                    Which::First => &continued.repository,
+                    Which::Further(name) => name,
+                };
+                diff(&continued, name).map(|diff| diff.key.clone())
+            }
+            InputKind::Session => continued
+                .result
+                .and_then(|result| result.session)
+                .filter(|_| first),
         })
     }
 
@@ -83,6 +103,7 @@ impl WorkerService {
         attempt: String,
         epoch: Epoch,
         kind: OutputKind,
+        repository: Option<String>,
         content: Bytes,
     ) -> Result<(), Refusal> {
         let id = attempt_id(&attempt)?;
@@ -99,18 +120,38 @@ impl WorkerService {
             return Err(Refusal::new(Code::TooLarge, detail));
         }
         self.plane.need_space()?;
-        self.held(id, epoch).await?;
-        Ok(self
-            .plane
-            .objects
-            .put(&key(id, epoch, kind), content.into())
-            .await?)
+        let record = self.held(id, epoch).await?;
+        let which = match &repository {
+            None => Which::First,
+            Some(name) => which(&self.task(&record).await?, Some(name))?,
+        };
+        let key = key(id, epoch, kind, &which);
+        Ok(self.plane.objects.put(&key, content.into()).await?)
     }
 }
 
-pub(super) fn key(attempt: AttemptId, epoch: Epoch, kind: OutputKind) -> ObjectKey {
-    match kind {
-        OutputKind::Diff => ObjectKey::diff(attempt, epoch),
-        OutputKind::Session => ObjectKey::session(attempt, epoch),
+fn gone() -> StoreError {
+    StoreError::Corrupt {
+        what: "attempt without its task".to_owned(),
+    }
+}
+
+/// The repository of that name; the first when none is named.
+pub(super) fn which(task: &TaskRecord, name: Option<&str>) -> Result<Which, Refusal> {
+    Ok(match repository(task, name)? {
+        name if name == task.repository => Which::First,
+        name => Which::Further(name.to_owned()),
+    })
+}
+
+pub(super) fn key(attempt: AttemptId, epoch: Epoch, kind: OutputKind, which: &Which) -> ObjectKey {
+    match (kind, which) {
+        (OutputKind::Diff, Which::First) => ObjectKey::diff(attempt, epoch),
+        (OutputKind::Diff, Which::Further(name)) => {
+            ObjectKey::repository_diff(attempt, epoch, name)
+        }
+        (OutputKind::Session, Which::First | Which::Further(_)) => {
+            ObjectKey::session(attempt, epoch)
+        }
     }
 }

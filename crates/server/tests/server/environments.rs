@@ -11,7 +11,11 @@ async fn an_environment_from_making_to_deletion() {
     let rig = Rig::start().await;
     let repository = repository::make(rig.directory.path());
     let body = json!({"label": "App", "repository_url": repository, "branch": "refs/heads/other", "agent": {"name": "codex"},
-        "setup_script": "true", "variables": {"B": "2", "A": "1"}, "timeout_seconds": 60});
+        "further_repositories": [{"name": "docs", "url": "https://git.example.com/docs", "branch": "refs/heads/next"},
+            {"name": "web", "url": "git@git.example.com:web"}],
+        "base_image": "debian:12", "runtimes": {"python": "3.11", "node": "22"}, "setup_script": "true",
+        "maintenance_script": "make deps", "verify_command": "make test", "variables": {"B": "2", "A": "1"},
+        "secrets": {"NPM_TOKEN": "x"}, "setup_timeout_seconds": 90, "timeout_seconds": 60});
     let made = rig.user().post("/api/v1/environments", &body).await;
     assert_eq!(made.header("etag"), "\"1\"");
     let path = made.header("location").to_owned();
@@ -54,7 +58,8 @@ async fn an_environment_from_making_to_deletion() {
     };
     let edited = edit(
         rig.user().with("if-match", "\"1\""),
-        json!({"label": "two", "branch": "", "variables": {}}),
+        json!({"label": "two", "branch": "", "variables": {}, "base_image": "", "runtimes": {"go": "1"},
+            "further_repositories": [], "verify_command": "", "setup_timeout_seconds": 86400}),
     )
     .await;
     assert_eq!(edited.header("etag"), "\"2\"");
@@ -67,10 +72,19 @@ async fn an_environment_from_making_to_deletion() {
         ),
         (&json!("two"), &json!(2), &json!("true"))
     );
-    assert_eq!(
-        (edited.get("branch"), &edited["variables"]),
-        (None, &json!({}))
-    );
+    for gone in ["branch", "base_image", "verify_command"] {
+        assert_eq!(edited.get(gone), None, "{gone}");
+    }
+    for (field, value) in [
+        ("variables", json!({})),
+        ("runtimes", json!({"go": "1"})),
+        ("further_repositories", json!([])),
+        ("setup_timeout_seconds", json!(86400)),
+        ("maintenance_script", made["maintenance_script"].clone()),
+        ("secrets", made["secrets"].clone()),
+    ] {
+        assert_eq!(edited[field], value, "{field}");
+    }
     for stale in ["\"1\"", "\"x\"", "W/\"2\""] {
         edit(
             rig.user().with("if-match", stale),
@@ -168,6 +182,7 @@ async fn an_environment_in_use_stays() {
 async fn what_is_wrong_is_named() {
     let rig = Rig::start().await;
     let good = json!({"label": "app", "repository_url": "/r", "agent": {"name": "command", "command": "cat"}});
+    let further = |name: &str, url: &str| json!({"name": name, "url": url});
     let cases = [
         ("/label", json!("")),
         ("/label", json!(" x")),
@@ -185,6 +200,45 @@ async fn what_is_wrong_is_named() {
         ("/variables", json!({"A-B": "1"})),
         ("/variables", json!({"A": "\u{0}"})),
         ("/setup_script", json!("a\u{0}b")),
+        ("/maintenance_script", json!("x".repeat(256 * 1024 + 1))),
+        ("/verify_command", json!("a\u{0}b")),
+        ("/base_image", json!("no image")),
+        ("/base_image", json!("a\u{0}b")),
+        ("/runtimes/perl", json!({"perl": "5"})),
+        ("/runtimes", json!({"node": "latest"})),
+        (
+            "/further_repositories",
+            json!([further("docs", "/r"), further("docs", "/s")]),
+        ),
+        ("/further_repositories", json!([further("r", "/s")])),
+        ("/further_repositories", json!([further("..", "/s")])),
+        ("/further_repositories", json!([further("a/b", "/s")])),
+        ("/further_repositories", json!([further("docs", "")])),
+        (
+            "/further_repositories",
+            json!(
+                (0..10)
+                    .map(|n| further(&format!("d{n}"), "/s"))
+                    .collect::<Vec<_>>()
+            ),
+        ),
+        (
+            "/further_repositories/1/url",
+            json!([
+                further("a", "/s"),
+                further("b", "https://user:secret@host/x")
+            ]),
+        ),
+        (
+            "/further_repositories/0/url",
+            json!([further("a", "relative")]),
+        ),
+        (
+            "/further_repositories/0/branch",
+            json!([{"name": "a", "url": "/s", "branch": "-x"}]),
+        ),
+        ("/setup_timeout_seconds", json!(0)),
+        ("/setup_timeout_seconds", json!(86401)),
         ("/timeout_seconds", json!(0)),
         ("/timeout_seconds", json!(86401)),
     ];

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures_util::{FutureExt, StreamExt};
 use outwork_api::problem::Code;
+use outwork_api::task::{DiffStat, RepositoryDiff};
 use outwork_api::worker::{
     Acquire, Desired, Finish, Outcome, OutputKind, Register, Release, WorkerApi, WorkerError,
 };
@@ -32,7 +33,7 @@ async fn a_worker_in_process_runs_a_task_and_is_told_to_stop_another() {
     rig.environment("app", &path).await;
     let api = api(&rig);
     let register = Register {
-        protocol_version: 1,
+        protocol_version: 2,
         worker: None,
         name: "local".into(),
         slots: 2,
@@ -51,6 +52,7 @@ async fn a_worker_in_process_runs_a_task_and_is_told_to_stop_another() {
         first.attempt.clone(),
         first.epoch,
         OutputKind::Diff,
+        None,
         b"d".to_vec(),
     )
     .await
@@ -58,7 +60,10 @@ async fn a_worker_in_process_runs_a_task_and_is_told_to_stop_another() {
     let finish = |epoch| Finish {
         epoch,
         outcome: Outcome::Succeeded {},
-        diff: Some(outwork_api::task::DiffStat::default()),
+        diffs: vec![RepositoryDiff {
+            repository: "repository".into(),
+            summary: DiffStat::default(),
+        }],
         has_session: false,
         message: None,
         tokens: None,
@@ -106,7 +111,7 @@ async fn a_worker_that_hangs_up_while_it_is_given_an_attempt_does_not_keep_it() 
     rig.environment("app", &path).await;
     let api = api(&rig);
     let register = Register {
-        protocol_version: 1,
+        protocol_version: 2,
         worker: None,
         name: "local".into(),
         slots: 1,

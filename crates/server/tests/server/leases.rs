@@ -6,7 +6,7 @@ use outwork_domain::limits::AttemptLimits;
 use serde_json::json;
 
 use crate::rig::sse::Events;
-use crate::rig::worker::Worker;
+use crate::rig::worker::{Worker, size};
 use crate::rig::{Rig, Setting, repository, until};
 
 async fn ready(setting: Setting) -> (Rig, String) {
@@ -86,7 +86,7 @@ async fn a_lost_worker_is_replaced_and_every_verb_of_the_old_claim_is_refused() 
         .await
         .expect(204);
     let result = json!({"outcome": {"result": "succeeded"}, "has_session": false, "last_seq": 1,
-        "diff": {"files_changed": 1, "lines_added": 1, "lines_removed": 0}});
+        "diffs": [size("repository", 1)]});
     second.finish(&new, result).await.expect(204);
     assert_eq!(
         rig.user().get(&format!("{path}/diff")).await.bytes,

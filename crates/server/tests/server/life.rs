@@ -4,7 +4,7 @@ use outwork_test_postgres::shared;
 use serde_json::json;
 
 use crate::rig::sse::Events;
-use crate::rig::worker::Worker;
+use crate::rig::worker::{Worker, size};
 use crate::rig::{Database, Rig, Setting, repository};
 
 const DIFF: &str = "diff --git a/file b/file\n--- a/file\n+++ b/file\n@@ -1 +1 @@\n-two\n+three\n";
@@ -54,8 +54,12 @@ async fn live(rig: Rig) {
         assignment["agent"],
         json!({"name": "command", "command": "cat"})
     );
-    assert_eq!(assignment["commit"], task["commit"]);
+    let repository = json!({"name": "repository", "url": path, "branch": "main", "commit": task["commit"],
+        "has_starting_diff": false, "has_carried_diff": false});
+    assert_eq!(assignment["repositories"], json!([repository]));
+    assert_eq!(assignment["has_session"], false);
     assert_eq!(assignment["lease_ms"], 30_000);
+    assert_eq!(assignment["limits"]["setting_up_ms"], 1_200_000);
     assert_eq!(assignment["limits"]["running_ms"], 3_600_000);
     assert_eq!(
         rig.get(&format!("/api/v1/tasks/{id}")).await["status"],
@@ -83,7 +87,7 @@ async fn live(rig: Rig) {
     worker.upload(&claim, "diff", DIFF).await.expect(204);
     worker.upload(&claim, "session", "memory").await.expect(204);
     let result = json!({"outcome": {"result": "succeeded"}, "has_session": true, "last_seq": 2, "message": "done",
-        "diff": {"files_changed": 1, "lines_added": 1, "lines_removed": 1},
+        "diffs": [size("repository", 1)],
         "tokens": {"input": 10, "cached_input": 4, "output": 3, "reasoning": 1, "uncounted_calls": 0}});
     worker.finish(&claim, result.clone()).await.expect(204);
     worker
@@ -204,12 +208,11 @@ async fn follow_up(rig: &Rig, id: &str, attempt: &str) {
     // Another worker goes on with what the first left behind.
     let other = Worker::register(rig, "two").await;
     let claim = other.take().await;
+    let repository = &claim.assignment["repositories"][0];
+    assert_eq!(repository["has_carried_diff"], true);
+    assert_eq!(claim.assignment["has_session"], true);
     assert_eq!(
-        claim.assignment["continues"],
-        json!({"has_diff": true, "has_session": true})
-    );
-    assert_eq!(
-        (&claim.assignment["turn"], &claim.assignment["commit"]),
+        (&claim.assignment["turn"], &repository["commit"]),
         (&json!(2), &task["commit"])
     );
     assert_eq!(
@@ -270,7 +273,7 @@ async fn the_first_success_of_several_attempts_is_shown_and_continued() {
     assert_eq!(claims.len(), 3);
     worker.upload(&claims[0], "diff", "first").await.expect(204);
     let failed = json!({"outcome": {"result": "failed", "failure": {"code": "brand_new_code", "message": "m"}}, "has_session": false,
-        "last_seq": 0, "diff": {"files_changed": 9, "lines_added": 9, "lines_removed": 9}});
+        "last_seq": 0, "diffs": [size("repository", 9)]});
     worker.finish(&claims[0], failed).await.expect(204);
     let diff = async || {
         rig.user()

@@ -90,7 +90,7 @@ async fn every_error_is_a_problem() {
             "a body that is too large",
             user.post(
                 "/api/v1/environments",
-                &json!({"label": "x".repeat(3 << 20)}),
+                &json!({"label": "x".repeat(17 << 20)}),
             )
             .await,
         ),
@@ -108,7 +108,7 @@ async fn every_error_is_a_problem() {
             rig.worker_client()
                 .post(
                     "/api/worker/v1/register",
-                    &json!({"protocol_version": 2, "name": "n", "slots": 1, "agents": []}),
+                    &json!({"protocol_version": 1, "name": "n", "slots": 1, "agents": []}),
                 )
                 .await,
         ),

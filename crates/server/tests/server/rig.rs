@@ -15,7 +15,9 @@ use outwork_domain::limits::AttemptLimits;
 use outwork_domain::principal::PrincipalKind;
 use outwork_domain::{PrincipalId, Timestamp, TokenId, WorkspaceId};
 use outwork_git::Git;
-use outwork_server::{Clock, ModelDefault, Random, Server, ServerConfig, new_token, serve};
+use outwork_server::{
+    Clock, ModelDefault, OtherKey, Random, Server, ServerConfig, StartError, new_token, serve,
+};
 use outwork_store::{Bootstrap, NewToken, Objects, Store};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -197,6 +199,28 @@ impl Rig {
         self.store.close().await;
     }
 
+    /// Starts a second server on the same data with that key, and stops it again.
+    pub async fn start_beside(&self, key: u8, other_key: OtherKey) -> Result<(), StartError> {
+        let shutdown = CancellationToken::new();
+        let free = Arc::clone(&self.free_bytes);
+        let config = ServerConfig {
+            secret_key: [key; 32],
+            other_key,
+            ..config(
+                &self.setting,
+                &self.directory,
+                &self.clock,
+                &self.store,
+                free,
+                shutdown.clone(),
+            )
+        };
+        let server = Server::start(config).await?;
+        shutdown.cancel();
+        server.stopped().await;
+        Ok(())
+    }
+
     /// Lets time pass in which the server works, and what is due happen.
     pub async fn pass(&self, time: Duration) {
         // First, so that the server never finds itself to have been away.
@@ -327,9 +351,23 @@ async fn up(
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     let shutdown = CancellationToken::new();
-    let path = std::env::var_os("PATH").expect("there is a PATH");
     let free = Arc::clone(free_bytes);
-    let config = ServerConfig {
+    let config = config(setting, directory, clock, &store, free, shutdown.clone());
+    let server = Server::start(config).await.expect("the server starts");
+    let listening = tokio::spawn(serve(listener, server.router(), shutdown.clone()));
+    (store, url, server, listening, shutdown)
+}
+
+fn config(
+    setting: &Setting,
+    directory: &TempDir,
+    clock: &Arc<ManualClock>,
+    store: &Store,
+    free: Arc<AtomicU64>,
+    shutdown: CancellationToken,
+) -> ServerConfig {
+    let path = std::env::var_os("PATH").expect("there is a PATH");
+    ServerConfig {
         store: store.clone(),
         objects: Objects::open_directory(&directory.path().join("objects"))
             .expect("a directory for objects"),
@@ -337,6 +375,7 @@ async fn up(
         clock: Arc::clone(clock) as Arc<dyn Clock>,
         random: Arc::new(RealRandom),
         secret_key: [7; 32],
+        other_key: OtherKey::Refuse,
         git: Git::isolated("git", &path, &directory.path().join("git")).expect("a git"),
         resolve_limit: ServerConfig::RESOLVE_LIMIT,
         limits: setting.limits,
@@ -345,11 +384,8 @@ async fn up(
         free_space: Arc::new(move || Some(free.load(Ordering::SeqCst))),
         reserve_bytes: ServerConfig::RESERVE_BYTES,
         version: "0.0.0-test".to_owned(),
-        shutdown: shutdown.clone(),
-    };
-    let server = Server::start(config).await.expect("the server starts");
-    let listening = tokio::spawn(serve(listener, server.router(), shutdown.clone()));
-    (store, url, server, listening, shutdown)
+        shutdown,
+    }
 }
 
 /// Asks until `done` says so, and fails with the last answer after 20 seconds.

@@ -144,7 +144,10 @@ async fn uncommitted_changes_go_along() {
         .await
         .expect(201);
     let claim = worker.take().await;
-    assert_eq!(claim.assignment["has_starting_diff"], true);
+    assert_eq!(
+        claim.assignment["repositories"][0]["has_starting_diff"],
+        true
+    );
     assert_eq!(
         worker.download(&claim, "starting_diff").await.bytes,
         diff.as_bytes()

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::rig::worker::{Claim, Worker};
+use crate::rig::worker::{Claim, Worker, size};
 use crate::rig::{Rig, repository};
 
 async fn ready() -> (Rig, Worker, Claim) {
@@ -104,7 +104,7 @@ async fn events_that_are_not_the_workers_to_write_are_refused() {
 #[tokio::test]
 async fn a_result_names_only_what_was_handed_in() {
     let (rig, worker, claim) = ready().await;
-    let size = json!({"files_changed": 0, "lines_added": 0, "lines_removed": 0});
+    let named = json!({"diffs": [size("repository", 0)]});
     let result = |more: Value| {
         let mut body =
             json!({"outcome": {"result": "succeeded"}, "has_session": false, "last_seq": 1});
@@ -114,7 +114,7 @@ async fn a_result_names_only_what_was_handed_in() {
         body
     };
     worker
-        .finish(&claim, result(json!({"diff": size})))
+        .finish(&claim, result(named.clone()))
         .await
         .problem(409, "out_of_order");
     worker
@@ -124,12 +124,12 @@ async fn a_result_names_only_what_was_handed_in() {
     // Nor before all its events are there.
     worker.upload(&claim, "diff", "").await.expect(204);
     worker
-        .finish(&claim, result(json!({"diff": size})))
+        .finish(&claim, result(named.clone()))
         .await
         .problem(409, "out_of_order");
     worker.append(&claim, 1, &[said("last")]).await.expect(200);
     worker
-        .finish(&claim, result(json!({"diff": size})))
+        .finish(&claim, result(named.clone()))
         .await
         .expect(204);
     worker
@@ -170,14 +170,14 @@ async fn steps_go_forward_only() {
 #[tokio::test]
 async fn a_worker_keeps_its_id_and_gets_only_what_it_can_run() {
     let (rig, worker, claim) = ready().await;
-    let body = json!({"protocol_version": 1, "worker": worker.id, "name": "renamed", "slots": 1, "agents": ["codex"]});
+    let body = json!({"protocol_version": 2, "worker": worker.id, "name": "renamed", "slots": 1, "agents": ["codex"]});
     let again = worker
         .client
         .post("/api/worker/v1/register", &body)
         .await
         .expect(200);
     assert_eq!(again["worker"], json!(worker.id));
-    let unknown = json!({"protocol_version": 1, "worker": "wkr_00000000000000000000000000000001", "name": "n", "slots": 1, "agents": []});
+    let unknown = json!({"protocol_version": 2, "worker": "wkr_00000000000000000000000000000001", "name": "n", "slots": 1, "agents": []});
     assert_ne!(
         worker
             .client

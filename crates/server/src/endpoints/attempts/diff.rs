@@ -8,34 +8,56 @@ use axum::response::{IntoResponse, Response};
 use outwork_api::problem::Code;
 use outwork_domain::AttemptId;
 use outwork_domain::principal::Member;
-use outwork_store::{AttemptRecord, StoreError};
+use outwork_store::{AttemptRecord, StoreError, TaskRecord};
+use serde::Deserialize;
+use utoipa::IntoParams;
 
+use crate::endpoints::tasks;
 use crate::http::openapi::{Missing, Refusals};
-use crate::http::params::Id;
+use crate::http::params::{Id, Params};
 use crate::http::permit::Permit;
 use crate::plane::Plane;
 use crate::refusal::Refusal;
-use crate::view::task;
+use crate::view;
 
 /// What is said when there is none.
 pub(crate) const NO_DIFF: &str = "There is no diff yet.";
 
-/// The diff of an attempt against the task's commit.
+/// Which diff of an attempt.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Query {
+    /// The repository's name; the environment's first when left out.
+    repository: Option<String>,
+}
+
+/// The diff of an attempt in one repository against the task's commit there.
 #[utoipa::path(get, path = "/attempts/{id}/diff", operation_id = "getAttemptDiff", tag = "attempts",
-    params(("id" = String, Path, description = "`att_…`.")),
+    params(("id" = String, Path, description = "`att_…`."), Query),
     responses((status = 200, description = "The diff; empty when nothing was changed.", body = String, content_type = "text/x-diff"),
         Refusals, Missing))]
 pub(crate) async fn diff(
     State(plane): State<Arc<Plane>>,
     Permit(member): Permit<Member>,
     Id(id): Id<AttemptId>,
+    Params(query): Params<Query>,
 ) -> Result<Response, Refusal> {
-    let record = super::by_id(&plane, member.workspace_id(), id).await?;
-    patch(&plane, &record).await
+    let workspace = member.workspace_id();
+    let record = super::by_id(&plane, workspace, id).await?;
+    let task = tasks::by_id(&plane, workspace, record.attempt.task_id).await?;
+    patch(&plane, &task, &record, query.repository.as_deref()).await
 }
 
-pub(crate) async fn patch(plane: &Plane, record: &AttemptRecord) -> Result<Response, Refusal> {
-    let Some(diff) = task::diff(record) else {
+/// The diff of an attempt of `task`, in the first repository unless another is named.
+pub(crate) async fn patch(
+    plane: &Plane,
+    task: &TaskRecord,
+    record: &AttemptRecord,
+    repository: Option<&str>,
+) -> Result<Response, Refusal> {
+    let name = view::task::repository(task, repository)?;
+    let Some(diff) = view::attempt::diff(record, name) else {
         let state = record.attempt.state.as_str();
         return Err(Refusal::new(Code::NotFound, NO_DIFF)
             .with_hint(format!("The attempt is {state} and has handed in none.")));

@@ -1,25 +1,27 @@
 //! Makes an environment.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use outwork_api::Secret;
 use outwork_api::environment::{Environment as Wire, NewEnvironment};
 use outwork_domain::EnvironmentId;
 use outwork_domain::environment::{Environment, EnvironmentSpec};
 use outwork_domain::principal::Member;
 use outwork_store::StoreError;
 
-use super::{check, tagged};
+use super::{check, secrets, tagged};
 use crate::http::body::Body;
 use crate::http::openapi::{Conflicts, Refusals, Unacceptable};
 use crate::http::permit::Permit;
 use crate::plane::Plane;
 use crate::refusal::{Refusal, shell_word};
-use crate::view::environment::{agent, timeout};
+use crate::view::environment as view;
 
-/// Makes an environment. Its repository is not asked until a task needs it.
+/// Makes an environment. Its repositories are not asked until a task needs them. Secrets are stored sealed and never shown again.
 ///
 /// There is no `Idempotency-Key`: sent again, the request is answered with 409, because the label is taken.
 #[utoipa::path(post, path = "/environments", operation_id = "createEnvironment", tag = "environments",
@@ -33,7 +35,8 @@ pub(crate) async fn create(
     Body(new): Body<NewEnvironment>,
 ) -> Result<Response, Refusal> {
     plane.need_space()?;
-    let spec = check::check(spec(new))?;
+    let (spec, secrets) = spec(new)?;
+    let spec = check::check(spec)?;
     let now = plane.now();
     let environment = Environment {
         id: EnvironmentId::from_uuid(plane.ids.uuid()),
@@ -44,16 +47,17 @@ pub(crate) async fn create(
         updated_at: now,
         spec,
     };
-    plane
+    let secrets = secrets::changes(&plane, &environment, &[], &secrets)?;
+    let record = plane
         .store
-        .insert_environment(&environment)
+        .insert_environment(&environment, secrets)
         .await
         .map_err(|fault| taken(fault, &environment.spec.label))?;
     let location = format!("/api/v1/environments/{}", environment.id);
     Ok((
         StatusCode::CREATED,
         [(header::LOCATION, location)],
-        tagged(environment),
+        tagged(record),
     )
         .into_response())
 }
@@ -70,23 +74,43 @@ pub(super) fn taken(fault: StoreError, label: &str) -> Refusal {
     }
 }
 
-fn spec(new: NewEnvironment) -> EnvironmentSpec {
+type Secrets = BTreeMap<String, Option<Secret>>;
+
+fn spec(new: NewEnvironment) -> Result<(EnvironmentSpec, Secrets), Refusal> {
     let NewEnvironment {
         label,
         repository_url,
         branch,
-        agent: wanted,
+        agent,
+        further_repositories,
+        base_image,
+        runtimes,
         setup_script,
+        maintenance_script,
+        verify_command,
         variables,
+        secrets,
+        setup_timeout_seconds,
         timeout_seconds,
     } = new;
-    EnvironmentSpec {
+    let spec = EnvironmentSpec {
         label,
         repository_url,
-        branch: branch.filter(|branch| !branch.is_empty()),
-        agent: agent(wanted),
-        setup_script: setup_script.filter(|script| !script.is_empty()),
+        branch: view::text(branch),
+        agent: view::agent(agent),
+        further_repositories: further_repositories
+            .into_iter()
+            .map(view::repository)
+            .collect(),
+        base_image: view::text(base_image),
+        runtimes: check::runtimes(runtimes)?,
+        setup_script: view::text(setup_script),
+        maintenance_script: view::text(maintenance_script),
+        verify_command: view::text(verify_command),
         variables: variables.into_iter().collect(),
-        timeout: timeout(timeout_seconds),
-    }
+        setup_timeout: view::setup_timeout(setup_timeout_seconds),
+        timeout: view::timeout(timeout_seconds),
+    };
+    let set = |(name, value)| (name, Some(value));
+    Ok((spec, secrets.into_iter().map(set).collect()))
 }

@@ -6,11 +6,13 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::response::Response;
 use outwork_api::environment::{Environment as Wire, EnvironmentPatch};
+use outwork_api::problem::Code;
 use outwork_domain::EnvironmentId;
 use outwork_domain::environment::EnvironmentSpec;
 use outwork_domain::principal::Member;
+use outwork_store::{EnvironmentRecord, StoreError};
 
-use super::{by_id, check, create, tagged};
+use super::{by_id, check, create, secrets, tagged};
 use crate::http::body::Body;
 use crate::http::etag::Expected;
 use crate::http::openapi::{Conflicts, Missing, Preconditions, Refusals, Unacceptable};
@@ -18,7 +20,10 @@ use crate::http::params::Id;
 use crate::http::permit::Permit;
 use crate::plane::Plane;
 use crate::refusal::Refusal;
-use crate::view::environment::agent;
+use crate::view::environment as view;
+
+/// How often an edit without `If-Match` may come second to another before it is refused.
+const EDITS: u32 = 32;
 
 /// Edits an environment. Tasks that are queued or running keep their commit and take the rest as it is when a worker takes them.
 #[utoipa::path(patch, path = "/environments/{id}", operation_id = "updateEnvironment", tag = "environments",
@@ -35,42 +40,82 @@ pub(crate) async fn update(
     Body(patch): Body<EnvironmentPatch>,
 ) -> Result<Response, Refusal> {
     plane.need_space()?;
-    let mut environment = by_id(&plane, member.workspace_id(), id).await?;
-    // What is patched is what was read, so an edit in between is noticed also without `If-Match`.
-    let revision = expected.revision().unwrap_or(environment.revision);
-    environment.spec = check::check(apply(environment.spec, patch))?;
-    environment.updated_at = plane.now();
-    let label = environment.spec.label.clone();
-    let stored = plane
-        .store
-        .update_environment(&environment, Some(revision))
-        .await;
-    Ok(tagged(
-        stored.map_err(|fault| create::taken(fault, &label))?,
-    ))
+    for _ in 0..EDITS {
+        let stored = by_id(&plane, member.workspace_id(), id).await?;
+        let revision = expected.revision().unwrap_or(stored.environment.revision);
+        match edit(&plane, stored, patch.clone(), revision).await {
+            // What the patch leaves out stays as it is, so it holds as well on top of what another edit made meanwhile.
+            Err(refusal)
+                if expected == Expected::Any && refusal.problem().is(Code::PreconditionFailed) => {}
+            edited => return edited.map(tagged),
+        }
+    }
+    Err(StoreError::RevisionMismatch.into())
 }
 
-fn apply(spec: EnvironmentSpec, patch: EnvironmentPatch) -> EnvironmentSpec {
+/// Patches what was read, and writes it if the stored revision is this one.
+async fn edit(
+    plane: &Plane,
+    stored: EnvironmentRecord,
+    patch: EnvironmentPatch,
+    revision: i64,
+) -> Result<EnvironmentRecord, Refusal> {
+    let EnvironmentRecord {
+        mut environment,
+        secrets: names,
+        cache_generation: _,
+    } = stored;
+    let wanted = patch.secrets.clone();
+    environment.spec = check::check(apply(environment.spec, patch)?)?;
+    environment.updated_at = plane.now();
+    let secrets = secrets::changes(plane, &environment, &names, &wanted)?;
+    plane
+        .store
+        .update_environment(&environment, secrets, Some(revision))
+        .await
+        .map_err(|fault| create::taken(fault, &environment.spec.label))
+}
+
+fn apply(spec: EnvironmentSpec, patch: EnvironmentPatch) -> Result<EnvironmentSpec, Refusal> {
     let EnvironmentPatch {
         label,
         repository_url,
         branch,
-        agent: wanted,
+        agent,
+        further_repositories,
+        base_image,
+        runtimes,
         setup_script,
+        maintenance_script,
+        verify_command,
         variables,
+        secrets: _,
+        setup_timeout_seconds,
         timeout_seconds,
     } = patch;
     let text = |new: Option<String>, old: Option<String>| match new {
         None => old,
-        Some(new) => Some(new).filter(|new| !new.is_empty()),
+        new => view::text(new),
     };
-    EnvironmentSpec {
+    Ok(EnvironmentSpec {
         label: label.unwrap_or(spec.label),
         repository_url: repository_url.unwrap_or(spec.repository_url),
         branch: text(branch, spec.branch),
-        agent: wanted.map_or(spec.agent, agent),
+        agent: agent.map_or(spec.agent, view::agent),
+        further_repositories: match further_repositories {
+            None => spec.further_repositories,
+            Some(all) => all.into_iter().map(view::repository).collect(),
+        },
+        base_image: text(base_image, spec.base_image),
+        runtimes: match runtimes {
+            None => spec.runtimes,
+            Some(all) => check::runtimes(all)?,
+        },
         setup_script: text(setup_script, spec.setup_script),
-        variables: variables.map_or(spec.variables, |variables| variables.into_iter().collect()),
+        maintenance_script: text(maintenance_script, spec.maintenance_script),
+        verify_command: text(verify_command, spec.verify_command),
+        variables: variables.map_or(spec.variables, |all| all.into_iter().collect()),
+        setup_timeout: setup_timeout_seconds.map_or(spec.setup_timeout, Duration::from_secs),
         timeout: timeout_seconds.map_or(spec.timeout, Duration::from_secs),
-    }
+    })
 }

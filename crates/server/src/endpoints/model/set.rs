@@ -16,8 +16,9 @@ use super::wire;
 use crate::http::body::Body;
 use crate::http::openapi::{Refusals, Unacceptable};
 use crate::http::permit::Permit;
-use crate::plane::{MODEL_KEY, Plane};
+use crate::plane::Plane;
 use crate::refusal::Refusal;
+use crate::seal::Place;
 
 const CONTEXT_WINDOW: u64 = 128_000;
 const MAX_CONTEXT_WINDOW: u64 = 100_000_000;
@@ -46,11 +47,7 @@ pub(crate) async fn set(
     } = new;
     let sealed_key = match api_key {
         Some(key) if key.reveal().is_empty() => None,
-        Some(key) => Some(
-            plane
-                .seal
-                .close(key.reveal(), workspace, MODEL_KEY, plane.ids.bytes()),
-        ),
+        Some(key) => Some(plane.close(key.reveal(), Place::ModelKey(workspace))),
         None => kept_key(plane.store.model(workspace).await?, &address)?,
     };
     let record = ModelRecord {

@@ -30,9 +30,11 @@ pub(crate) struct Query {
     /// The turn's number; the newest when left out.
     #[param(minimum = 1)]
     turn: Option<u32>,
+    /// The repository's name; the environment's first when left out.
+    repository: Option<String>,
 }
 
-/// The diff of a task against its commit, as `git apply` takes it. Bytes: a diff need not be valid UTF-8.
+/// The diff of a task in one repository against its commit there, as `git apply` takes it. Bytes: a diff need not be valid UTF-8.
 #[utoipa::path(get, path = "/tasks/{id}/diff", operation_id = "getTaskDiff", tag = "tasks",
     params(("id" = String, Path, description = "`task_…`."), Query),
     responses((status = 200, description = "The diff; empty when nothing was changed.", body = String, content_type = "text/x-diff"),
@@ -45,7 +47,7 @@ pub(crate) async fn diff(
 ) -> Result<Response, Refusal> {
     let record = super::by_id(&plane, member.workspace_id(), id).await?;
     let attempt = choose(&record, &query)?;
-    patch(&plane, attempt).await
+    patch(&plane, &record, attempt, query.repository.as_deref()).await
 }
 
 fn choose<'a>(record: &'a TaskRecord, query: &Query) -> Result<&'a AttemptRecord, Refusal> {

@@ -53,7 +53,10 @@ pub(crate) async fn list(
         // The tasks of a deleted environment can still be listed by its id.
         Some(name) => Some(match name.parse::<EnvironmentId>() {
             Ok(id) => id,
-            Err(_) => environments::by_name(&plane, workspace, &name).await?.id,
+            Err(_) => {
+                let found = environments::by_name(&plane, workspace, &name).await?;
+                found.environment.id
+            }
         }),
     };
     let paged = plane

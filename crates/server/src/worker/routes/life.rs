@@ -9,7 +9,8 @@ use axum::response::Response;
 use axum::response::sse::Event;
 use futures_util::StreamExt;
 use outwork_api::worker::{
-    Acquire, Acquired, Deregister, Heartbeat, HeartbeatAnswer, Register, Registered, WorkerApi,
+    Acquire, Acquired, Deregister, Heartbeat, HeartbeatAnswer, Register, Registered,
+    SnapshotInventory, WorkerApi,
 };
 use outwork_domain::principal::WorkerAccess;
 use serde::Deserialize;
@@ -87,6 +88,18 @@ pub(crate) async fn commands(
             .data(serde_json::to_string(&command).expect("a command is plain data"))
     };
     Ok(sse::respond(&plane, commands.map(event)))
+}
+
+/// Says which snapshots the worker keeps: all of them, in place of what it said before.
+#[utoipa::path(put, path = "/snapshots", operation_id = "snapshots", tag = "worker", request_body = SnapshotInventory,
+    responses((status = 204, description = "Noted."), Refusals, Missing, Unacceptable))]
+pub(crate) async fn snapshots(
+    State(plane): Plain,
+    access: Access,
+    Body(request): Body<SnapshotInventory>,
+) -> Result<StatusCode, Refusal> {
+    service(plane, &access).snapshots(request).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Says that the worker stops. Its attempts must have been finished or released.

@@ -26,13 +26,15 @@ const INPUTS: [InputKind; 3] = [
 ];
 const OUTPUTS: [OutputKind; 2] = [OutputKind::Diff, OutputKind::Session];
 
-/// Which claim speaks.
+/// Which claim speaks, and about which repository.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Claim {
     /// The claim's epoch.
     epoch: i64,
+    /// Whose diff, by the repository's name; the first one's when left out.
+    repository: Option<String>,
 }
 
 /// Fetches what the attempt starts from: `starting_diff`, `carried_diff` or `session`.
@@ -43,14 +45,14 @@ pub(crate) async fn download(
     State(plane): State<Arc<Plane>>,
     access: Permit<WorkerAccess>,
     Path((attempt, kind)): Path<(String, String)>,
-    Params(Claim { epoch }): Params<Claim>,
+    Params(Claim { epoch, repository }): Params<Claim>,
 ) -> Result<Response, Refusal> {
     let kind = INPUTS
         .into_iter()
         .find(|known| known.as_str() == kind)
         .ok_or_else(|| no_such(&kind))?;
     let content = service(plane, &access)
-        .download(attempt, epoch, kind)
+        .download(attempt, epoch, kind, repository)
         .await?;
     Ok((
         [(header::CONTENT_TYPE, "application/octet-stream")],
@@ -68,7 +70,7 @@ pub(crate) async fn upload(
     State(plane): State<Arc<Plane>>,
     access: Permit<WorkerAccess>,
     Path((attempt, kind)): Path<(String, String)>,
-    Params(Claim { epoch }): Params<Claim>,
+    Params(Claim { epoch, repository }): Params<Claim>,
     Raw(content): Raw,
 ) -> Result<StatusCode, Refusal> {
     let kind = OUTPUTS
@@ -76,7 +78,7 @@ pub(crate) async fn upload(
         .find(|known| known.as_str() == kind)
         .ok_or_else(|| no_such(&kind))?;
     service(plane, &access)
-        .upload(attempt, epoch, kind, content.into())
+        .upload(attempt, epoch, kind, repository, content.into())
         .await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -29,7 +29,7 @@ impl Worker {
 
     pub async fn register_with(rig: &Rig, name: &str, agents: &[&str]) -> Self {
         let client = rig.worker_client();
-        let body = json!({"protocol_version": 1, "name": name, "slots": 4, "agents": agents});
+        let body = json!({"protocol_version": 2, "name": name, "slots": 4, "agents": agents});
         let registered = client
             .post("/api/worker/v1/register", &body)
             .await
@@ -62,19 +62,19 @@ impl Worker {
         claims.pop().expect("an attempt waits")
     }
 
-    pub async fn heartbeat(&self, claims: &[&Claim]) -> Vec<String> {
+    /// What the server makes of the claims, and the keys of snapshots that were reset.
+    pub async fn beat(&self, claims: &[&Claim]) -> Value {
         let leases: Vec<Value> = claims
             .iter()
             .map(|claim| json!({"attempt": claim.attempt, "epoch": claim.epoch}))
             .collect();
-        let answer = self
-            .client
-            .post(
-                "/api/worker/v1/heartbeat",
-                &json!({"worker": self.id, "leases": leases}),
-            )
-            .await
-            .expect(200);
+        let body = json!({"worker": self.id, "leases": leases});
+        let answer = self.client.post("/api/worker/v1/heartbeat", &body).await;
+        answer.expect(200)
+    }
+
+    pub async fn heartbeat(&self, claims: &[&Claim]) -> Vec<String> {
+        let answer = self.beat(claims).await;
         let leases = answer["leases"].as_array().expect("a list");
         leases
             .iter()
@@ -112,21 +112,33 @@ impl Worker {
     }
 
     pub async fn upload(&self, claim: &Claim, kind: &str, content: &str) -> Answer {
-        let path = format!(
-            "/api/worker/v1/attempts/{}/objects/{kind}?epoch={}",
-            claim.attempt, claim.epoch
-        );
-        self.client
-            .bytes(Method::PUT, &path, content.as_bytes().to_vec())
-            .await
+        let content = content.as_bytes().to_vec();
+        let path = object(claim, kind);
+        self.client.bytes(Method::PUT, &path, content).await
+    }
+
+    /// The diff of a repository.
+    pub async fn upload_diff(&self, claim: &Claim, repository: &str, content: &str) -> Answer {
+        let content = content.as_bytes().to_vec();
+        let path = format!("{}&repository={repository}", object(claim, "diff"));
+        self.client.bytes(Method::PUT, &path, content).await
     }
 
     pub async fn download(&self, claim: &Claim, kind: &str) -> Answer {
+        self.client.get(&object(claim, kind)).await
+    }
+
+    /// What the attempt starts from in a repository.
+    pub async fn download_of(&self, claim: &Claim, kind: &str, repository: &str) -> Answer {
+        let path = format!("{}&repository={repository}", object(claim, kind));
+        self.client.get(&path).await
+    }
+
+    /// Says what it keeps.
+    pub async fn inventory(&self, snapshots: Value, uses: Value) -> Answer {
+        let body = json!({"worker": self.id, "snapshots": snapshots, "uses": uses});
         self.client
-            .get(&format!(
-                "/api/worker/v1/attempts/{}/objects/{kind}?epoch={}",
-                claim.attempt, claim.epoch
-            ))
+            .send(Method::PUT, "/api/worker/v1/snapshots", &body)
             .await
     }
 
@@ -142,7 +154,7 @@ impl Worker {
     pub async fn succeed(&self, claim: &Claim, diff: &str) {
         self.upload(claim, "diff", diff).await.expect(204);
         let result = json!({"outcome": {"result": "succeeded"}, "has_session": false, "last_seq": 0,
-            "diff": {"files_changed": 1, "lines_added": 1, "lines_removed": 1}});
+            "diffs": [size("repository", 1)]});
         self.finish(claim, result).await.expect(204);
     }
 
@@ -162,4 +174,14 @@ impl Worker {
             )
             .await
     }
+}
+
+fn object(claim: &Claim, kind: &str) -> String {
+    let Claim { attempt, epoch, .. } = claim;
+    format!("/api/worker/v1/attempts/{attempt}/objects/{kind}?epoch={epoch}")
+}
+
+/// How large a repository's diff is: the same number of everything.
+pub fn size(repository: &str, number: u64) -> Value {
+    json!({"repository": repository, "files_changed": number, "lines_added": number, "lines_removed": number})
 }
