@@ -1,9 +1,10 @@
 //! # outwork-git: the only place that starts git
 //!
 //! Everything that Outwork does with git goes through the type [`Git`]: a git binary with a scrubbed environment, no shell, no hooks, no
-//! credential helpers, a time limit on each call, and a process group that is killed when the call is given up.
+//! credential helpers but ours, a time limit on each call, and a process group that is killed when the call is given up.
 //!
 //! * [`RepoUrl`], [`RefName`], [`CommitRef`], [`CommitId`]: what a user may name, checked when parsed, so that nothing unchecked reaches git.
+//! * [`Credentials`]: what a private repository is read with; no argument, address or repository ever holds it.
 //! * [`Git::resolve`]: branch to commit through `git ls-remote`, with errors that say what to do.
 //! * [`Mirror`]: one bare copy per repository; the warm path starts one local git and touches no network.
 //! * [`Checkout`]: a working tree for the sandbox, with a `.git` for the agent and a second git directory that the agent never sees.
@@ -18,6 +19,7 @@ mod url;
 
 mod process;
 
+mod credentials;
 mod remote;
 
 #[cfg(unix)]
@@ -60,6 +62,7 @@ mod repository;
 
 #[cfg(unix)]
 pub use checkout::{Checkout, CheckoutError, CheckoutRequest, Owner, ReadOnlyBind, Restored};
+pub use credentials::{Credentials, InvalidCredential, KnownHosts, PrivateKey, Token, Username};
 #[cfg(unix)]
 pub use diff::{Diff, DiffError};
 #[cfg(unix)]
@@ -71,7 +74,7 @@ pub use patch::Conflict;
 #[cfg(unix)]
 pub use place::Place;
 pub use process::{Git, GitError};
-pub use remote::{Credentials, RefSpec, ResolveError, Resolved};
+pub use remote::{Asked, Denied, RefSpec, ResolveError, Resolved};
 pub use repository::{
     Applied, ApplyError, ApplyPlan, Remote, Repository, RepositoryError, ThreeWay,
 };

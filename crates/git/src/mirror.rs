@@ -1,10 +1,11 @@
 //! A bare copy of a repository on this machine, shared by all its checkouts.
 
 use crate::checkout::{Checkout, CheckoutError, CheckoutRequest};
+use crate::credentials::{Access, Credentials};
 use crate::layered::{LayeredCheckout, LayeredRequest};
 use crate::names::{CommitId, CommitRef};
 use crate::process::{Git, GitError};
-use crate::remote::{Credentials, ResolveError, explain};
+use crate::remote::{ResolveError, explain, unusable};
 use crate::snapshot::SnapshotCheckout;
 use crate::url::RepoUrl;
 use sha2::{Digest, Sha256};
@@ -177,13 +178,17 @@ impl Mirror {
 
     /// Fetches; a copy that cannot be updated, though the remote answers, is made anew.
     async fn update(&self, commit: &CommitRef) -> Result<Found, MirrorError> {
+        let access = self.access()?;
         if !self.git_dir().exists() {
             self.make().await?;
         } else if let Err(fault) = self
-            .fetch(&["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"])
+            .fetch(
+                &access,
+                &["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"],
+            )
             .await
         {
-            match explain(&self.url, fault) {
+            match explain(&self.url, &self.credentials, fault) {
                 ResolveError::Other { source, .. } => {
                     tracing::warn!(url = %self.url, error = %source, "mirror cannot be updated, making it anew");
                     self.make().await?;
@@ -195,7 +200,7 @@ impl Mirror {
             (Found::No, CommitRef::Full(id)) => {
                 // Not below any branch or tag: many servers give a commit that is asked for by its id.
                 let kept = format!("+{id}:refs/outwork/commits/{id}");
-                match self.fetch(&[&kept]).await {
+                match self.fetch(&access, &[&kept]).await {
                     Ok(()) => self.find(commit).await,
                     Err(GitError::Failed { .. }) => Ok(Found::No),
                     Err(source) => Err(MirrorError::Local {
@@ -212,10 +217,14 @@ impl Mirror {
         }
     }
 
-    async fn fetch(&self, refspecs: &[&str]) -> Result<(), GitError> {
-        let call = self
-            .git
-            .call("fetch from the repository")
+    fn access(&self) -> Result<Access, MirrorError> {
+        let access = self.credentials.access(&self.git, &self.url);
+        access.map_err(|fault| MirrorError::Remote(Box::new(unusable(&self.url, fault))))
+    }
+
+    async fn fetch(&self, access: &Access, refspecs: &[&str]) -> Result<(), GitError> {
+        let call = access
+            .add_to(self.git.call("fetch from the repository"))
             .git_dir(&self.git_dir());
         let call = call.args([
             "fetch",
@@ -234,10 +243,7 @@ impl Mirror {
             .args(["--no-recurse-submodules", "--"])
             .arg(self.url.as_str())
             .args(refspecs);
-        let call = self
-            .credentials
-            .add_to(call)
-            .env("GIT_ALLOW_PROTOCOL", self.url.protocol().as_str());
+        let call = call.env("GIT_ALLOW_PROTOCOL", self.url.protocol().as_str());
         call.limit(TRANSFER_LIMIT).success().await.map(drop)
     }
 
@@ -251,7 +257,8 @@ impl Mirror {
             .tempdir_in(&self.root)
             .map_err(|source| self.folder_error(source))?;
         let fresh = private.path().join("fresh");
-        let call = self.git.call("copy the repository").args([
+        let access = self.access()?;
+        let call = access.add_to(self.git.call("copy the repository")).args([
             "clone",
             "--quiet",
             "--bare",
@@ -266,12 +273,12 @@ impl Mirror {
             "gc.auto=0",
             "--",
         ]);
-        let call = self
-            .credentials
-            .add_to(call.arg(self.url.as_str()).arg(&fresh));
+        let call = call.arg(self.url.as_str()).arg(&fresh);
         let call = call.env("GIT_ALLOW_PROTOCOL", self.url.protocol().as_str());
         let made = call.limit(TRANSFER_LIMIT).success().await;
-        made.map_err(|fault| MirrorError::Remote(Box::new(explain(&self.url, fault))))?;
+        made.map_err(|fault| {
+            MirrorError::Remote(Box::new(explain(&self.url, &self.credentials, fault)))
+        })?;
         let place = self.git_dir();
         let moved = (|| {
             if place.exists() {

@@ -96,13 +96,14 @@ const USERS_OWN: [&str; 10] = [
 pub struct Git {
     program: PathBuf,
     environment: Vec<(OsString, OsString)>,
+    private_dir: Option<PathBuf>,
 }
 
 impl Git {
     /// A git for repositories that Outwork owns: it reads no configuration of the machine or of a user.
     ///
-    /// `search_path` is the value of PATH for git and ssh. `private_dir` is made if missing and holds nothing but our configuration file; it
-    /// must not be writable for agents.
+    /// `search_path` is the value of PATH for git and ssh. `private_dir` is made if missing and holds our configuration file, the host keys that
+    /// ssh has seen, and ssh keys while they are in use; it must be closed to agents. Keys that a killed process left there are removed.
     pub fn isolated(
         program: impl Into<PathBuf>,
         search_path: &OsStr,
@@ -120,9 +121,11 @@ impl Git {
             std::fs::write(fresh.path(), PRIVATE_CONFIG).map_err(io)?;
             fresh.persist(&config).map_err(|fault| io(fault.error))?;
         }
+        crate::credentials::sweep(&private_dir).map_err(io)?;
         let mut git = Self {
             program: program.into(),
             environment: Vec::new(),
+            private_dir: Some(private_dir.clone()),
         };
         git.set("PATH", search_path);
         git.set("HOME", private_dir.as_os_str());
@@ -149,6 +152,7 @@ impl Git {
         let mut git = Self {
             program: program.into(),
             environment: Vec::new(),
+            private_dir: None,
         };
         for (name, value) in environment {
             if name.to_str().is_some_and(|name| USERS_OWN.contains(&name)) {
@@ -170,6 +174,10 @@ impl Git {
             }
         }
         self
+    }
+
+    pub(crate) fn private_dir(&self) -> Option<&Path> {
+        self.private_dir.as_deref()
     }
 
     fn set_always(&mut self) {

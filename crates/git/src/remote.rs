@@ -1,28 +1,18 @@
 //! Asking a remote repository for its branches.
 
+mod explain;
+
+pub use explain::{Asked, Denied};
+pub(crate) use explain::{explain, unusable};
+
+use crate::credentials::Credentials;
 use crate::names::{CommitId, CommitRef, RefName};
-use crate::process::{Call, Git, GitError};
+use crate::process::{Git, GitError};
 use crate::url::RepoUrl;
 use std::time::Duration;
 
 const RESOLVE_LIMIT: Duration = Duration::from_secs(30);
 const BRANCHES_NAMED: usize = 5;
-
-/// What a repository needs to be read. Reaches git through its environment, never through an address or an argument.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Credentials {
-    /// Public, local, or readable through the machine's ssh agent.
-    #[default]
-    None,
-}
-
-impl Credentials {
-    pub(crate) fn add_to<'a>(&self, call: Call<'a>) -> Call<'a> {
-        match self {
-            Self::None => call,
-        }
-    }
-}
 
 /// Which commit of a repository is meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,17 +32,17 @@ pub struct Resolved {
 /// Why a repository or a branch of it could not be found. Texts are for the user.
 #[derive(Debug, thiserror::Error)]
 pub enum ResolveError {
-    #[error("there is no git repository at {url}; check the address")]
+    #[error("there is no git repository at {url}; check the address{asked}")]
     NotFound {
         url: RepoUrl,
+        asked: Box<Asked>,
         #[source]
         source: Option<GitError>,
     },
-    #[error(
-        "the repository {url} may not be read; it does not exist, is private, or is not readable for the user that runs Outwork"
-    )]
+    #[error("the repository {url} may not be read; {denied}")]
     Unreadable {
         url: RepoUrl,
+        denied: Box<Denied>,
         #[source]
         source: Option<GitError>,
     },
@@ -95,6 +85,7 @@ impl Git {
         spec: &RefSpec,
         credentials: Credentials,
     ) -> Result<Resolved, ResolveError> {
+        let credentials = &credentials;
         match spec {
             RefSpec::Commit(commit) => Ok(Resolved {
                 commit: commit.clone(),
@@ -108,7 +99,7 @@ impl Git {
     async fn resolve_default(
         &self,
         url: &RepoUrl,
-        credentials: Credentials,
+        credentials: &Credentials,
     ) -> Result<Resolved, ResolveError> {
         let mut branch = None;
         let mut commit = None;
@@ -140,7 +131,7 @@ impl Git {
         &self,
         url: &RepoUrl,
         branch: &RefName,
-        credentials: Credentials,
+        credentials: &Credentials,
     ) -> Result<Resolved, ResolveError> {
         let full = branch.full();
         // git matches the end of a name: refs/heads/x also lists refs/remotes/y/refs/heads/x, so the name is compared.
@@ -169,7 +160,7 @@ impl Git {
     async fn branches(
         &self,
         url: &RepoUrl,
-        credentials: Credentials,
+        credentials: &Credentials,
     ) -> Result<Vec<String>, ResolveError> {
         let lines = self.list(url, "refs/heads/*", credentials).await?;
         let name = |line: &String| {
@@ -183,22 +174,22 @@ impl Git {
         &self,
         url: &RepoUrl,
         pattern: &str,
-        credentials: Credentials,
+        credentials: &Credentials,
     ) -> Result<Vec<String>, ResolveError> {
         check_local(url)?;
-        let call = self.call("list the branches of the repository").args([
-            "ls-remote",
-            "--quiet",
-            "--symref",
-            "--",
-        ]);
-        let call = credentials.add_to(call.arg(url.as_str()).arg(pattern));
-        let answer = call
+        let access = credentials
+            .access(self, url)
+            .map_err(|fault| unusable(url, fault))?;
+        let answer = access
+            .add_to(self.call("list the branches of the repository"))
+            .args(["ls-remote", "--quiet", "--symref", "--"])
+            .arg(url.as_str())
+            .arg(pattern)
             .env("GIT_ALLOW_PROTOCOL", url.protocol().as_str())
             .limit(RESOLVE_LIMIT)
             .success()
             .await;
-        let answer = answer.map_err(|fault| explain(url, fault))?;
+        let answer = answer.map_err(|fault| explain(url, credentials, fault))?;
         Ok(answer.text().lines().map(str::to_owned).collect())
     }
 }
@@ -212,90 +203,14 @@ fn check_local(url: &RepoUrl) -> Result<(), ResolveError> {
         Ok(_) | Err(std::io::ErrorKind::NotADirectory) => Ok(()),
         Err(std::io::ErrorKind::PermissionDenied) => Err(ResolveError::Unreadable {
             url: url.clone(),
+            denied: Box::new(Denied::Files),
             source: None,
         }),
         Err(_) => Err(ResolveError::NotFound {
             url: url.clone(),
+            asked: Box::new(Asked::Here),
             source: None,
         }),
-    }
-}
-
-const NOT_FOUND: [&str; 6] = [
-    "does not appear to be a git repository",
-    "not found",
-    "no such file or directory",
-    "does not exist",
-    "error: 404",
-    "not a git repository",
-];
-const UNREADABLE: [&str; 12] = [
-    "authentication failed",
-    "could not read username",
-    "could not read password",
-    "terminal prompts disabled",
-    "permission denied",
-    "access denied",
-    "error: 401",
-    "error: 403",
-    "dubious ownership",
-    "host key verification failed",
-    "http 401",
-    "http 403",
-];
-const UNREACHABLE: [&str; 14] = [
-    "could not resolve host",
-    "name or service not known",
-    "failed to connect",
-    "couldn't connect",
-    "unable to connect",
-    "connection refused",
-    "connection timed out",
-    "operation timed out",
-    "connection reset",
-    "network is unreachable",
-    "no route to host",
-    "unable to look up",
-    "gnutls",
-    "ssl",
-];
-
-/// Git's answer by class. Git has no codes for these, so its English text (LC_ALL=C) decides; what is not recognised stays `Other`.
-pub(crate) fn explain(url: &RepoUrl, fault: GitError) -> ResolveError {
-    let url = url.clone();
-    let text = match &fault {
-        GitError::TimedOut { limit_ms, .. } => {
-            return ResolveError::TimedOut {
-                url,
-                limit_ms: *limit_ms,
-            };
-        }
-        GitError::Failed { stderr, .. } => stderr.to_ascii_lowercase(),
-        GitError::Start { .. }
-        | GitError::OutputTooLarge { .. }
-        | GitError::Unexpected { .. }
-        | GitError::Io { .. } => {
-            return ResolveError::Other { url, source: fault };
-        }
-    };
-    let says = |needles: &[&str]| needles.iter().any(|needle| text.contains(needle));
-    if says(&UNREADABLE) {
-        ResolveError::Unreadable {
-            url,
-            source: Some(fault),
-        }
-    } else if says(&UNREACHABLE) {
-        ResolveError::Unreachable {
-            url,
-            source: Some(fault),
-        }
-    } else if says(&NOT_FOUND) {
-        ResolveError::NotFound {
-            url,
-            source: Some(fault),
-        }
-    } else {
-        ResolveError::Other { url, source: fault }
     }
 }
 

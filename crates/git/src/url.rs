@@ -187,6 +187,39 @@ impl RepoUrl {
         self.protocol
     }
 
+    /// Host, and port if one is named, in small letters and without a user: what a credential is stored for. None for an address of this
+    /// machine's files.
+    pub fn authority(&self) -> Option<String> {
+        let authority = self.authority_with_user()?;
+        Some(split_user(authority).1.to_ascii_lowercase())
+    }
+
+    pub(crate) fn has_user(&self) -> bool {
+        let authority = self.authority_with_user().unwrap_or_default();
+        split_user(authority).0.is_some()
+    }
+
+    fn authority_with_user(&self) -> Option<&str> {
+        if self.protocol == Protocol::File {
+            return None;
+        }
+        match self.text.split_once("://") {
+            Some((_, rest)) => rest.split('/').next(),
+            None => self.text.split(':').next(),
+        }
+    }
+
+    /// Whether the host is this machine, whatever a resolver says.
+    pub(crate) fn is_loopback(&self) -> bool {
+        let authority = self.authority().unwrap_or_default();
+        let host = match authority.strip_prefix('[') {
+            Some(rest) => rest.split(']').next().unwrap_or_default(),
+            None => authority.split(':').next().unwrap_or_default(),
+        };
+        let address = host.parse::<std::net::IpAddr>();
+        host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    }
+
     /// The folder, when the address is one of this machine.
     pub(crate) fn local_path(&self) -> Option<&std::path::Path> {
         let path = self.text.strip_prefix("file://").unwrap_or(&self.text);
