@@ -1,6 +1,8 @@
 //! `outwork up` and `outwork server`: composes the control plane from the data directory, and for
 //! `up` a worker in the same process.
 
+mod secret_key;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,7 +13,7 @@ use outwork_api::worker::WorkerApi;
 use outwork_domain::limits::AttemptLimits;
 use outwork_domain::principal::PrincipalKind;
 use outwork_domain::{PrincipalId, TokenId, WorkspaceId};
-use outwork_server::{ModelDefault, Server, ServerConfig, token};
+use outwork_server::{ModelDefault, OtherKey, Server, ServerConfig, StartError, token};
 use outwork_store::{Bootstrap, NewToken, Objects, Store};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -41,6 +43,14 @@ pub(crate) struct ServeArgs {
         hide_env_values = true
     )]
     database: Option<String>,
+    /// The key that seals secrets in the store: 64 hexadecimal digits, readable by you alone
+    /// [default: DATA_DIR/secret.key, made at the first start]
+    #[arg(long, value_name = "FILE", env = "OUTWORK_SECRET_KEY_FILE")]
+    secret_key_file: Option<PathBuf>,
+    /// If the secret key was lost: delete all secrets, credentials and model keys that cannot be
+    /// opened with this one
+    #[arg(long)]
+    forget_secrets: bool,
     /// Where people reach the server, if that is not the address it listens on
     #[arg(long, value_name = "URL", env = "OUTWORK_PUBLIC_URL")]
     public_url: Option<String>,
@@ -143,7 +153,7 @@ impl Running {
             .clone()
             .unwrap_or_else(|| format!("http://{address}"));
         let store = open_store(&data, args.database.as_deref()).await?;
-        let secret_key = secret_key(&data)?;
+        let secret_key = SecretKey::load(&data, args.secret_key_file.as_deref())?;
         let (token_file, worker_token_file) = bootstrap(&data, &store).await?;
         let shutdown = CancellationToken::new();
         let server = Server::start(ServerConfig {
@@ -152,7 +162,12 @@ impl Running {
             public_url: url.trim_end_matches('/').to_owned(),
             clock: Arc::new(ServerClock::start()),
             random: Arc::new(SystemRandom),
-            secret_key,
+            secret_key: secret_key.bytes,
+            other_key: if args.forget_secrets {
+                OtherKey::Forget
+            } else {
+                OtherKey::Refuse
+            },
             git: system::git(&data.join("git"))?,
             resolve_limit: ServerConfig::RESOLVE_LIMIT,
             limits: AttemptLimits {
@@ -166,8 +181,8 @@ impl Running {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             shutdown: shutdown.clone(),
         })
-        .await
-        .failure("the server cannot start")?;
+        .await;
+        let server = started(server, &secret_key.path)?;
         let serving = tokio::spawn(outwork_server::serve(
             listener,
             server.router(),
@@ -260,6 +275,19 @@ impl Running {
     }
 }
 
+fn started<T>(started: Result<T, StartError>, secret_key: &Path) -> Result<T, Failure> {
+    let is_other_key = matches!(started, Err(StartError::OtherKey));
+    let started = started.failure("the server cannot start");
+    if !is_other_key {
+        return started;
+    }
+    started.hint(&format!(
+        "Restore {} from a backup, or name the right file with --secret-key-file. If the key is lost, start \
+         once with --forget-secrets, then set the secrets, credentials and model keys again.",
+        secret_key.display()
+    ))
+}
+
 async fn open_store(data: &DataDir, database: Option<&str>) -> Result<Store, Failure> {
     match database {
         None => {
@@ -284,28 +312,6 @@ fn open_objects(data: &DataDir) -> Result<Objects, Failure> {
         "the objects in {} cannot be opened",
         path.display()
     ))
-}
-
-fn secret_key(data: &DataDir) -> Result<[u8; 32], Failure> {
-    let text = data.secret("secret.key", || hex(&system::random::<32>()))?;
-    let bytes: Option<Vec<u8>> = (0..text.len() / 2)
-        .map(|at| u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok())
-        .collect();
-    bytes
-        .and_then(|bytes| bytes.try_into().ok())
-        .ok_or_else(|| {
-            Failure::new(format!(
-                "{} is not 64 hexadecimal digits",
-                data.join("secret.key").display()
-            ))
-            .with_hint(
-                "Restore it from a backup; without it the stored credentials cannot be read.",
-            )
-        })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The first workspace, and a token each for people and for workers, at the first start.
