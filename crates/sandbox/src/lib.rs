@@ -16,9 +16,9 @@
 //! the three ends when the one before it ends, and when pid 1 ends the kernel ends everything in the sandbox.
 //!
 //! The root can be the host's system, read-only, or an [`Overlay`]: layers that are only read, shared by any number of
-//! sandboxes, below a directory that takes what this one writes. That directory can be a layer of the next. Root inside may
-//! be given [`Privileges`] over files of its own, so that it can install things. What a sandbox leaves is looked at through
-//! [`Running::take_handles`].
+//! sandboxes, below a directory that takes what this one writes. That directory can be a layer of the next. Root inside
+//! may be given [`Privileges`] over files of its own, so that it can install things. What a sandbox leaves is looked at
+//! through [`Running::take_handles`].
 //!
 //! This crate knows nothing of tasks. It is the only one that may hold `unsafe`; what it protects against, and what it
 //! does not yet, is in `docs/sandbox.md`.
@@ -55,7 +55,7 @@ pub use spec::{
     User,
 };
 
-/// Names of the extended attributes that overlays keep in their upper directories begin with this, for a root worker as for
-/// an ordinary user: every overlay is mounted by the sandbox's own first process. `user.overlay.opaque` = `y` on a
+/// Names of the extended attributes that overlays keep in their upper directories begin with this, for a root worker as
+/// for an ordinary user: every overlay is mounted by the sandbox's own first process. `user.overlay.opaque` = `y` on a
 /// directory hides what is below it; a file is hidden by a character device 0:0, which anybody may make.
 pub const OVERLAY_XATTR_PREFIX: &str = "user.overlay.";

@@ -9,8 +9,8 @@ use rustix::fs::{AtFlags, CWD, Dir, FileType, Gid, Mode, OFlags, Stat, Uid};
 use crate::capabilities::{Capabilities, Privilege};
 
 /// User and group on disk of what is id `uid`, `gid` inside, in a tree that is kept and mounted as a stored layer
-/// ([`crate::LayerIds::Stored`]). For a root worker that is `store_uid_base` ([`crate::Spec::store_uid_base`]) and the id;
-/// an ordinary user has only its own.
+/// ([`crate::LayerIds::Stored`]). For a root worker that is `store_uid_base` ([`crate::Spec::store_uid_base`]) and the
+/// id; an ordinary user has only its own.
 ///
 /// Both ids must be below 65536.
 pub fn stored_owner(
@@ -34,9 +34,9 @@ pub struct OwnershipError {
     pub cause: std::io::Error,
 }
 
-/// Give everything at and below `path` that belongs to `from` (user, group) to `to`. Follows no symbolic link and leaves
-/// what belongs to anybody else. Set-user-id and set-group-id bits are lost, as the kernel wants it. Nobody else may change
-/// the tree meanwhile.
+/// Give everything at and below `path` that belongs to `from` (user, group) to `to`. Follows no symbolic link and
+/// leaves what belongs to anybody else. Set-user-id and set-group-id bits are lost, as the kernel wants it. Nobody else
+/// may change the tree meanwhile.
 ///
 /// # Errors
 /// The first entry that cannot be read or changed. Calling again goes on.

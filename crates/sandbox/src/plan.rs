@@ -198,8 +198,8 @@ pub enum Access {
 pub enum Ownership {
     /// They are the same user on the host.
     Same,
-    /// Map the worker's ids to the command's at the mount; where the file system refuses, change the owner of every file
-    /// before and back after.
+    /// Map the worker's ids to the command's at the mount; where the file system refuses, change the owner of every
+    /// file before and back after.
     Idmapped { worker_uid: u32, worker_gid: u32 },
     /// Change the owner of every file before, and back after.
     Changed { worker_uid: u32, worker_gid: u32 },
@@ -270,7 +270,8 @@ pub fn plan(spec: &Spec, capabilities: &Capabilities) -> Result<Plan, PlanError>
     })
 }
 
-/// Root never maps itself: whoever is host root opens `/proc/sys/kernel/core_pattern` for writing, whatever its id inside.
+/// Root never maps itself: whoever is host root opens `/proc/sys/kernel/core_pattern` for writing, whatever its id
+/// inside.
 fn identity(spec: &Spec, capabilities: &Capabilities) -> Result<Identity, PlanError> {
     let (uid, gid) = (spec.user.uid, spec.user.gid);
     match capabilities.privilege {

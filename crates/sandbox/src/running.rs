@@ -153,8 +153,8 @@ pub struct Running {
 }
 
 impl Running {
-    /// Wait for the command to end, and for everything else in the sandbox, which ends with it. Can be called again, and
-    /// the future can be dropped. Read the output at the same time: a full pipe stops the command.
+    /// Wait for the command to end, and for everything else in the sandbox, which ends with it. Can be called again,
+    /// and the future can be dropped. Read the output at the same time: a full pipe stops the command.
     ///
     /// # Errors
     /// The sandbox was lost in a way that is not an end of the command.
@@ -217,10 +217,11 @@ impl Running {
             .expect("a sandbox that runs has a first process")
     }
 
-    /// The directories of [`crate::Spec::handles`], in order, opened before the command began; the first call gets them all.
-    /// Each is good for looking names up in it (`O_PATH`), also through `/proc/self/fd`, by the worker's rights, while the
-    /// sandbox runs and after its end. It shows the one tree that the directory is in: after the end not what was mounted
-    /// below. As long as one is open its overlay stays mounted: drop it before what is below is removed or used again.
+    /// The directories of [`crate::Spec::handles`], in order, opened before the command began; the first call gets them
+    /// all. Each is good for looking names up in it (`O_PATH`), also through `/proc/self/fd`, by the worker's rights,
+    /// while the sandbox runs and after its end. It shows the one tree that the directory is in: after the end not what
+    /// was mounted below. As long as one is open its overlay stays mounted: drop it before what is below is removed or
+    /// used again.
     pub fn take_handles(&mut self) -> Vec<OwnedFd> {
         std::mem::take(&mut self.handles)
     }

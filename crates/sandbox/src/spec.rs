@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-/// systemd keeps this range free for the same purpose ("foreign" ids): trees on disk that are only ever seen through a map.
+/// systemd keeps this range free for the same purpose ("foreign" ids): trees on disk that are only ever seen through a
+/// map.
 const STORE_UID_BASE: u32 = 0x7ffe_0000;
 
 /// Everything a command may see and use. What is not named here does not exist inside.
@@ -20,8 +21,8 @@ pub struct Spec {
     /// no id inside is an id of the host; an ordinary user cannot, and the field is ignored. At least 65536.
     pub uid_base: u32,
     /// First of 65536 ids on the host that nothing else uses, not even a sandbox: the owners of what is stored, see
-    /// [`LayerIds::Stored`] and [`crate::stored_owner`]. One range for a whole worker, so that what one sandbox made can be
-    /// a layer of another, whatever the [`Spec::uid_base`] of each. Ignored where `uid_base` is. At least 65536.
+    /// [`LayerIds::Stored`] and [`crate::stored_owner`]. One range for a whole worker, so that what one sandbox made
+    /// can be a layer of another, whatever the [`Spec::uid_base`] of each. Ignored where `uid_base` is. At least 65536.
     pub store_uid_base: u32,
     /// What the command may do beyond what its user may.
     pub privileges: Privileges,
@@ -45,7 +46,8 @@ pub struct Spec {
 }
 
 impl Spec {
-    /// A sandbox with the host's system read-only, `/proc`, `/dev`, a `/tmp` of 1 GiB, no network and the default limits.
+    /// A sandbox with the host's system read-only, `/proc`, `/dev`, a `/tmp` of 1 GiB, no network and the default
+    /// limits.
     pub fn new<I, S>(command: I) -> Self
     where
         I: IntoIterator<Item = S>,
@@ -131,9 +133,9 @@ impl Default for User {
 pub enum Privileges {
     /// No capability, also for uid 0.
     None,
-    /// Like root with files and processes, but only with those whose ids are the sandbox's own: give files to any id, read
-    /// and write all, become any id, signal all. What package managers need. Only for uid 0; no mounts, no namespaces, no
-    /// devices, no network.
+    /// Like root with files and processes, but only with those whose ids are the sandbox's own: give files to any id,
+    /// read and write all, become any id, signal all. What package managers need. Only for uid 0; no mounts, no
+    /// namespaces, no devices, no network.
     OwnFiles,
 }
 
@@ -142,22 +144,23 @@ pub enum Privileges {
 #[serde(rename_all = "snake_case")]
 pub enum SystemRoot {
     /// `/usr`, `/bin`, `/sbin`, `/lib*` and `/opt`, read-only; of `/etc` only what programs need to run (libraries,
-    /// certificates, time zone, alternatives), with users, hosts and resolver written anew. Not `/root`, `/home`, `/run`,
-    /// `/var`, `/srv`, `/mnt`.
+    /// certificates, time zone, alternatives), with users, hosts and resolver written anew. Not `/root`, `/home`,
+    /// `/run`, `/var`, `/srv`, `/mnt`.
     HostReadOnly,
     /// Nothing: the mounts bring a system.
     Empty,
-    /// A system in layers, for example an unpacked image, that can be written: `/etc/hosts`, `hostname` and `resolv.conf`
-    /// are written anew, and users are added to its own.
+    /// A system in layers, for example an unpacked image, that can be written: `/etc/hosts`, `hostname` and
+    /// `resolv.conf` are written anew, and users are added to its own.
     Overlay(Overlay),
 }
 
 /// Trees one above the other, shown as one. Whatever is written goes to `upper`; nothing below changes.
 ///
-/// `upper` and `work` are directories of the same file system in the same directory, with names of letters, digits, `.`,
-/// `_` and `-`. Both belong to [`crate::stored_owner`] of id 0 inside; `upper` is empty or what an earlier overlay left
-/// there, `work` is the overlay's own. An upper and a work directory are for one sandbox at a time. What is written may
-/// still be in memory when the sandbox has ended: call `syncfs` before relying on it across a loss of power.
+/// `upper` and `work` are directories of the same file system in the same directory, with names of letters, digits,
+/// `.`, `_` and `-`. Both belong to [`crate::stored_owner`] of id 0 inside; `upper` is empty or what an earlier overlay
+/// left there, `work` is the overlay's own. An upper and a work directory are for one sandbox at a time. What is
+/// written may still be in memory when the sandbox has ended: call `syncfs` before relying on it across a loss of
+/// power.
 ///
 /// Names of directories in a layer must not be changed while it is in use, nor must there be mounts in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -184,8 +187,8 @@ pub struct Lower {
 pub enum LayerIds {
     /// On disk they have [`crate::stored_owner`]'s ids; inside they have those of the sandbox.
     Stored,
-    /// They are the host's own and stay so: inside they are nobody's, and even root can do with them only what everybody
-    /// can. A directory of which there is also a stored one above is that one's.
+    /// They are the host's own and stay so: inside they are nobody's, and even root can do with them only what
+    /// everybody can. A directory of which there is also a stored one above is that one's.
     Host,
 }
 

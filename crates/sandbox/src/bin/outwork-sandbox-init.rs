@@ -1,7 +1,7 @@
 //! The launcher on its own, for this crate's tests and example; the product's one binary does the same in a hidden
-//! subcommand. `outwork-sandbox-init run SPEC.json` is a small worker: it runs one sandbox, with itself as the launcher,
-//! and prints what it sees as lines of JSON, so that a test can be another user, or kill a worker. What the handles show is
-//! read after the end.
+//! subcommand. `outwork-sandbox-init run SPEC.json` is a small worker: it runs one sandbox, with itself as the
+//! launcher, and prints what it sees as lines of JSON, so that a test can be another user, or kill a worker. What the
+//! handles show is read after the end.
 
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};

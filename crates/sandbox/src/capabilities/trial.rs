@@ -89,7 +89,8 @@ fn attempt(privilege: Privilege) -> std::io::Result<(Found, Mapped)> {
     };
     let (go, told) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
     let (answer, said) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
-    // SAFETY: the child makes raw system calls through rustix, with strings that are there already, and exits: it allocates nothing.
+    // SAFETY: the child makes raw system calls through rustix, with strings that are there already, and exits: it
+    // allocates nothing.
     match unsafe { syscalls::fork_into(SANDBOX_NAMESPACES) }? {
         Forked::Child => {
             drop((told, answer));

@@ -72,8 +72,8 @@ impl Opened {
         Ok(())
     }
 
-    /// Put the layers together, and what is at `/` before the steps. Leaves things mounted at [`STAGE`], and the working
-    /// directory in `/proc`: to be left behind.
+    /// Put the layers together, and what is at `/` before the steps. Leaves things mounted at [`STAGE`], and the
+    /// working directory in `/proc`: to be left behind.
     pub(super) fn mount_overlays(&mut self, plan: &Plan) -> Result<OwnedFd, SandboxError> {
         let Self {
             mounts,

@@ -1,13 +1,14 @@
 //! Putting layers together.
 //!
-//! Whoever may open the layers, on the host, clones each as a detached mount and maps its ids; the first process mounts the
-//! overlay, with the rights it has in the sandbox's own user namespace and no others. So a fault in the file system that
-//! lets somebody act with the mounter's rights gives nothing but the sandbox's own, and layers of a root worker and of an
-//! ordinary user have the same form on disk.
+//! Whoever may open the layers, on the host, clones each as a detached mount and maps its ids; the first process mounts
+//! the overlay, with the rights it has in the sandbox's own user namespace and no others. So a fault in the file system
+//! that lets somebody act with the mounter's rights gives nothing but the sandbox's own, and layers of a root worker
+//! and of an ordinary user have the same form on disk.
 //!
-//! The kernel takes layers by path only, and only such as are mounted in the caller's mount namespace. So the clones are
-//! mounted one on top of the other at a place that is left behind with the host's root, and named by their descriptors, relative to
-//! `/proc/self/fd`: short whatever the paths are, and good for layers that lie below directories closed to the sandbox.
+//! The kernel takes layers by path only, and only such as are mounted in the caller's mount namespace. So the clones
+//! are mounted one on top of the other at a place that is left behind with the host's root, and named by their
+//! descriptors, relative to `/proc/self/fd`: short whatever the paths are, and good for layers that lie below
+//! directories closed to the sandbox.
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -57,8 +58,8 @@ impl Layers {
                 SandboxError::caused_by(Step::OpenSource, path.display().to_string(), e)
             })
         };
-        // Before the ids are mapped: afterwards nobody, not even root, may pass a directory that belongs to an id without a
-        // place in the map, as the one above these does.
+        // Before the ids are mapped: afterwards nobody, not even root, may pass a directory that belongs to an id
+        // without a place in the map, as the one above these does.
         let (upper, work) = (inner(upper)?, inner(work)?);
         isolate(&mount, directory, *ids, maps)?;
         Ok(Self {
@@ -98,8 +99,9 @@ impl Layers {
         Ok(overlay)
     }
 
-    /// A mount that did not wait for the disk leaves a mark in its work directory, so that nobody trusts the upper directory
-    /// after a crash without having thought about it. Our callers have: they keep what they have synchronised, and remove the rest.
+    /// A mount that did not wait for the disk leaves a mark in its work directory, so that nobody trusts the upper
+    /// directory after a crash without having thought about it. Our callers have: they keep what they have
+    /// synchronised, and remove the rest.
     fn forget_volatile(&self) -> rustix::io::Result<()> {
         let marks = [
             (c"work/incompat/volatile/dirty", AtFlags::empty()),

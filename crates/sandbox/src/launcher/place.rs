@@ -79,8 +79,8 @@ impl Root<'_> {
         Ok(rustix::fs::openat(&above, name, flags, Mode::empty())?)
     }
 
-    /// A file with these contents and nothing else. Left alone where it is there already: in layers, writing it again would
-    /// copy it once for each sandbox.
+    /// A file with these contents and nothing else. Left alone where it is there already: in layers, writing it again
+    /// would copy it once for each sandbox.
     pub(super) fn file(
         &self,
         target: &Path,

@@ -1,9 +1,9 @@
 //! What may be done inside, and how it is made sure that it never becomes more.
 //!
-//! A command has no capability at all, or those of [`OWN_FILES`]. They hold in the sandbox's user namespace only: the kernel
-//! asks for them in the namespace that owns what is touched, and counts a file as the sandbox's only if both its user and
-//! its group are in the sandbox's id map, which holds no id of the host's (a root worker) or none but the worker's own (an
-//! ordinary user).
+//! A command has no capability at all, or those of [`OWN_FILES`]. They hold in the sandbox's user namespace only: the
+//! kernel asks for them in the namespace that owns what is touched, and counts a file as the sandbox's only if both its
+//! user and its group are in the sandbox's id map, which holds no id of the host's (a root worker) or none but the
+//! worker's own (an ordinary user).
 
 use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets};
 
@@ -14,17 +14,18 @@ use crate::spec::Privileges;
 /// Why each is safe to have, beside the rule above.
 ///
 /// * `CHOWN`: to ids of the map only. What is mounted from the host has other ids or, in a workspace, room for one.
-/// * `DAC_OVERRIDE`: reads and writes files of the map. A file of the host's, in a read-only mount or a layer of the host,
-///   is nobody's inside: it stays as readable as it is for everybody.
-/// * `FOWNER`, `FSETID`: modes, times and set-id bits of the same files. Set-id bits are without effect: all that can be
-///   written is mounted `nosuid`, and `no_new_privs` is set. On disk stored files have ids that nobody is.
-/// * `SETUID`, `SETGID`: to ids of the map, all of which have no more than uid 0 inside has. (An ordinary user's map has
-///   one id and `setgroups` is denied: nothing to change to.)
-/// * `KILL`: processes of the sandbox, for others cannot be named from within its pid namespace; the first process, which is in it,
-///   ignores what is sent from inside.
+/// * `DAC_OVERRIDE`: reads and writes files of the map. A file of the host's, in a read-only mount or a layer of the
+///   host, is nobody's inside: it stays as readable as it is for everybody.
+/// * `FOWNER`, `FSETID`: modes, times and set-id bits of the same files. Set-id bits are without effect: all that can
+///   be written is mounted `nosuid`, and `no_new_privs` is set. On disk stored files have ids that nobody is.
+/// * `SETUID`, `SETGID`: to ids of the map, all of which have no more than uid 0 inside has. (An ordinary user's map
+///   has one id and `setgroups` is denied: nothing to change to.)
+/// * `KILL`: processes of the sandbox, for others cannot be named from within its pid namespace; the first process,
+///   which is in it, ignores what is sent from inside.
 ///
-/// Not here, though a package manager may ask for them: `SYS_CHROOT`, `MKNOD` (devices), `SETFCAP` (capabilities of files), `NET_*`,
-/// `SYS_PTRACE` (would reach the first process), and `SYS_ADMIN`, which is everything else. The system call filter is the same with privileges as without.
+/// Not here, though a package manager may ask for them: `SYS_CHROOT`, `MKNOD` (devices), `SETFCAP` (capabilities of
+/// files), `NET_*`, `SYS_PTRACE` (would reach the first process), and `SYS_ADMIN`, which is everything else. The system
+/// call filter is the same with privileges as without.
 const OWN_FILES: CapabilitySet = CapabilitySet::CHOWN
     .union(CapabilitySet::DAC_OVERRIDE)
     .union(CapabilitySet::FOWNER)
@@ -61,8 +62,8 @@ pub(super) fn empty_bounding_set(privileges: Privileges) -> Result<(), SandboxEr
     rustix::thread::clear_ambient_capability_set().map_err(|e| fault("the ambient set", e))
 }
 
-/// In the process that becomes the command, before it becomes another user: what is run by it will have, and that nothing
-/// can be added.
+/// In the process that becomes the command, before it becomes another user: what is run by it will have, and that
+/// nothing can be added.
 pub(super) fn pass_on(privileges: Privileges) -> Result<(), SandboxError> {
     let kept = kept(privileges);
     if !kept.is_empty() {

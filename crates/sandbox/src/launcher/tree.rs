@@ -143,7 +143,8 @@ fn read_only(target: &Path) -> io::Result<()> {
     }
 }
 
-/// Open the directories that the worker wants to look into. No link on the way: a handle is what it is called, or nothing.
+/// Open the directories that the worker wants to look into. No link on the way: a handle is what it is called, or
+/// nothing.
 pub(super) fn open_handles(plan: &Plan) -> Result<Vec<OwnedFd>, SandboxError> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let open = |path: &Path| {

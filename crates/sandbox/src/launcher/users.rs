@@ -20,8 +20,8 @@ struct Entry {
     line: String,
 }
 
-/// Make sure that these are named; written only if one is missing. Nothing that is there gets lost but a user or group of the
-/// same name with another id.
+/// Make sure that these are named; written only if one is missing. Nothing that is there gets lost but a user or group
+/// of the same name with another id.
 pub(super) fn write(root: &Root<'_>, users: &[User]) -> io::Result<()> {
     let people = users.iter().map(|user| Entry {
         name: user.name.clone(),

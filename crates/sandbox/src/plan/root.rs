@@ -7,7 +7,8 @@ use crate::capabilities::{Capabilities, EtcEntry, SystemEntry};
 use crate::spec::{Mount, Spec, SystemRoot, User};
 
 const DEVICES: [&str; 6] = ["full", "null", "random", "tty", "urandom", "zero"];
-/// Switches of the host's kernel. They are writable only for the host's root, which nobody inside is; this is the second lock.
+/// Switches of the host's kernel. They are writable only for the host's root, which nobody inside is; this is the
+/// second lock.
 const PROC_READ_ONLY: [&str; 4] = ["bus", "fs", "irq", "sys"];
 /// What tells about the host or its kernel's memory.
 const PROC_MASKED: [&str; 12] = [

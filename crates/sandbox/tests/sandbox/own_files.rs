@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::{MetadataExt, chown};
 
-use outwork_sandbox::{LayerIds, Lower, Mount, Spec};
+use outwork_sandbox::{LayerIds, Lower, Mount, Spec, change_owner};
 use tokio::io::AsyncReadExt;
 
 use crate::harness::{
@@ -36,7 +36,7 @@ const SETUP: &str = r#"set -e
     echo mine > /home/agent/.config/file
     chmod 000 /var/lib/db; echo '#' > /var/lib/db/file; chmod 755 /var/lib/db
     echo "$AS" | grep -q Root || exit 0
-    chown -R agent:agent /home/agent /workspace
+    chown -R agent:agent /home/agent /workspace; echo m > /workspace/made
     chown 101:102 /var/lib/db; chmod 2775 /var/lib/db
     mkdir /tmp/t; touch /tmp/t/f; chown 33:34 /tmp/t/f; tar -C /tmp -cf /tmp/t.tar t; tar -C /var -xpf /tmp/t.tar
     setpriv --reuid=agent --regid=agent --init-groups sh -c 'id -u; grep CapEff /proc/self/status | cut -f2; cat /root/secret 2>&1 || touch /home/agent/made'
@@ -65,10 +65,13 @@ async fn what_setup_makes_as_root_the_agent_finds_in_another_slot() {
                 (meta.uid(), meta.gid()),
                 (store.owner(101).0, store.owner(102).1)
             );
+            // As a worker gives what setup left as root's to the agent, on disk.
+            let workspace = store.path("setup/upper/workspace");
+            change_owner(&workspace, store.owner(0), store.owner(1000)).unwrap();
         }
 
         let script = "tool; set-uid -u; cd /; stat -c '%n %a %u:%g' workspace/file home/agent/.config/file var/lib/db usr/local/bin/tool root
-            [ -e var/t/f ] && stat -c '%n %u:%g' var/t/f home/agent/made; cat root/secret 2>/dev/null; touch usr/local/bin/x 2>&1 | sed 's/.*: //'
+            [ -e var/t/f ] && stat -c '%n %u:%g' var/t/f home/agent/made workspace/made; cat root/secret 2>/dev/null; touch usr/local/bin/x 2>&1 | sed 's/.*: //'
             rm usr/local/bin/tool 2>/dev/null; echo more >> workspace/file; ls usr/local/bin; id -un";
         let lowers = [vec![stored(&store, "setup")], lowers].concat();
         let mut agent = store.spec("agent", lowers, script);
@@ -78,7 +81,7 @@ async fn what_setup_makes_as_root_the_agent_finds_in_another_slot() {
         let seen = store.stdout(&agent).await;
         let expected = if is_root_worker {
             "tool of agent\n1000\nworkspace/file 644 1000:1000\nhome/agent/.config/file 644 1000:1000\nvar/lib/db 2775 101:102\n\
-             usr/local/bin/tool 755 0:0\nroot 700 0:0\nvar/t/f 33:34\nhome/agent/made 1000:1000\nPermission denied\nset-uid\ntool\nagent\n"
+             usr/local/bin/tool 755 0:0\nroot 700 0:0\nvar/t/f 33:34\nhome/agent/made 1000:1000\nworkspace/made 1000:1000\nPermission denied\nset-uid\ntool\nagent\n"
         } else {
             // One id: everything is the worker's, and so the agent's.
             "tool of agent\n1000\nworkspace/file 644 1000:1000\nhome/agent/.config/file 644 1000:1000\nvar/lib/db 755 1000:1000\n\
