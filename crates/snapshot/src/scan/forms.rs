@@ -61,15 +61,28 @@ pub fn forms(value: &str) -> Vec<Form> {
 fn percent(value: &str) -> Vec<String> {
     // RFC 3986; Python's `quote`; JavaScript's `encodeURIComponent` and `encodeURI`; forms of HTML.
     const KEPT: [&str; 5] = ["-._~", "-._~/", "-._~!'()*", "-._~!'()*;/?:@&=+$,#", "-._*"];
+    let spaces: &[&str] = if value.contains(' ') {
+        &["%20", "+"]
+    } else {
+        &["%20"]
+    };
     let mut texts = Vec::new();
-    for kept in KEPT {
+    for kept in telling(&KEPT, value) {
         for is_small in [false, true] {
-            for space in ["%20", "+"] {
-                texts.push(percent_with(value, kept, is_small, space));
+            for space in spaces {
+                texts.push(percent_with(value, &kept, is_small, space));
             }
         }
     }
     texts
+}
+
+/// What is left of `sets` when only characters of `value` count, each set once: a long value is not written twice alike.
+fn telling(sets: &[&str], value: &str) -> BTreeSet<String> {
+    let present: BTreeSet<char> = value.chars().collect();
+    sets.iter()
+        .map(|set| set.chars().filter(|c| present.contains(c)).collect())
+        .collect()
 }
 
 fn percent_with(value: &str, kept: &str, is_small: bool, space: &str) -> String {
@@ -90,11 +103,16 @@ fn percent_with(value: &str, kept: &str, is_small: bool, space: &str) -> String 
 
 /// Writers differ in what they escape beyond what they must: `/`, what HTML could mistake, everything that is not ASCII.
 fn json(value: &str) -> Vec<String> {
+    let ascii: &[bool] = if value.is_ascii() {
+        &[false]
+    } else {
+        &[false, true]
+    };
     let mut texts = Vec::new();
-    for beyond in ["", "/", "<>&", "<>&'+`"] {
-        for is_ascii in [false, true] {
+    for beyond in telling(&["", "/", "<>&", "<>&'+`"], value) {
+        for is_ascii in ascii {
             for is_small in [false, true] {
-                texts.push(json_with(value, beyond, is_ascii, is_small));
+                texts.push(json_with(value, &beyond, *is_ascii, is_small));
             }
         }
     }
