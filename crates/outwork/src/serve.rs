@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::data_dir::DataDir;
 use crate::failure::{Failure, FailureExt, HintExt};
 use crate::system::{self, ServerClock, SystemRandom};
-use crate::work::{self, WorkerArgs};
+use crate::work::{self, KeepingArgs, WorkerArgs};
 
 /// Where a server listens unless told otherwise.
 pub(crate) const LISTEN: &str = "127.0.0.1:7420";
@@ -75,6 +75,8 @@ pub(crate) struct UpArgs {
     /// How many attempts run at once
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1000))]
     slots: u32,
+    #[command(flatten)]
+    keeping: KeepingArgs,
 }
 
 fn lease(text: &str) -> Result<Duration, String> {
@@ -108,6 +110,7 @@ pub(crate) async fn up(args: UpArgs) -> Result<(), Failure> {
             agents_dir: agents_dir.clone(),
             slots: args.slots,
         },
+        args.keeping,
         running.worker_api().await?,
     )
     .await?;

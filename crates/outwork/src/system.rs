@@ -136,6 +136,12 @@ pub(crate) fn free_space(path: &Path) -> FreeSpace {
     })
 }
 
+/// How large the file system of `path` is, in bytes.
+pub(crate) fn disk_size(path: &Path) -> Option<u64> {
+    let found = rustix::fs::statvfs(path).ok()?;
+    Some(found.f_blocks.saturating_mul(found.f_frsize))
+}
+
 /// Returns when somebody asks the process to stop. A second request ends it at once.
 pub(crate) async fn stop_signal() -> Result<(), Failure> {
     let mut interrupt = signal(SignalKind::interrupt()).failure("signals cannot be received")?;

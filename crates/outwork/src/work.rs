@@ -1,5 +1,6 @@
 //! `outwork worker`, and the worker inside `outwork up`.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +8,10 @@ use std::time::Duration;
 use outwork_api::client::{Client, HttpWorkerApi, Token};
 use outwork_api::problem::Code;
 use outwork_api::worker::WorkerApi;
-use outwork_worker::{GitProgram, Timing, Worker, WorkerConfig, WorkerHandle};
+use outwork_worker::{
+    CacheLimits, GitProgram, ImageSources, IpNet, ProxyConfig, SetupNetwork, Timing,
+    UpstreamProxies, Worker, WorkerConfig, WorkerHandle,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::{Failure, FailureExt, HintExt};
@@ -18,6 +22,15 @@ pub(crate) const DRAIN_GRACE: Duration = Duration::from_secs(10);
 
 /// The first host id that sandboxes of a worker with root's rights use; 65536 for each slot.
 const UID_BASE: u32 = 1_000_000;
+
+/// The first of 65536 host ids that own what such a worker keeps. systemd keeps them free for the same purpose.
+const STORE_UID_BASE: u32 = 0x7ffe_0000;
+
+/// What snapshots take unless told otherwise.
+const SNAPSHOT_BYTES: u64 = 50 << 30;
+
+/// What images take unless told otherwise.
+const IMAGE_BYTES: u64 = 20 << 30;
 
 /// `outwork worker`.
 #[derive(clap::Args, Debug)]
@@ -37,9 +50,90 @@ pub(crate) struct WorkArgs {
     /// How many attempts run at once
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1000))]
     slots: u32,
+    #[command(flatten)]
+    keeping: KeepingArgs,
     /// Print one JSON line when ready, instead of text
     #[arg(long)]
     json: bool,
+}
+
+/// What a worker keeps between attempts, and where it takes it from; the same for `worker` and `up`.
+#[derive(clap::Args, Clone, Debug)]
+pub(crate) struct KeepingArgs {
+    /// How long the result of an environment's setup is used
+    #[arg(long, value_name = "DURATION", env = "OUTWORK_SNAPSHOT_TTL", default_value = "12h", value_parser = ttl)]
+    snapshot_ttl: Duration,
+    /// How much of the disk the results of setups may take, such as 20G [default: 50G, or half of the disk if that is less]
+    #[arg(long, value_name = "SIZE", env = "OUTWORK_SNAPSHOT_DISK", value_parser = size)]
+    snapshot_disk: Option<u64>,
+    /// How much of the disk images may take, such as 20G [default: 20G, or a quarter of the disk if that is less]
+    #[arg(long, value_name = "SIZE", env = "OUTWORK_IMAGE_DISK", value_parser = size)]
+    image_disk: Option<u64>,
+    /// The registry of images without one in their name, such as `debian:12`
+    #[arg(long, value_name = "HOST", env = "OUTWORK_DEFAULT_REGISTRY")]
+    default_registry: Option<String>,
+    /// A directory from which environments may take images as files; can be given several times
+    #[arg(long, value_name = "DIR")]
+    allow_local_image: Vec<PathBuf>,
+    /// Runtimes to offer beside those of the base: DIR/NAME/VERSION/bin
+    #[arg(long, value_name = "DIR", env = "OUTWORK_RUNTIMES_DIR")]
+    runtimes_dir: Option<PathBuf>,
+    /// Certificates that setup scripts trust [default: the file in SSL_CERT_FILE]
+    #[arg(long, value_name = "FILE", env = "OUTWORK_CA_BUNDLE")]
+    ca_bundle: Option<PathBuf>,
+    /// An address or network that setup scripts may reach though it is not public, such as 10.0.0.7 or 10.1.0.0/16
+    #[arg(long, value_name = "ADDRESS", value_parser = network)]
+    setup_allow_address: Vec<IpNet>,
+    /// A port that setup scripts may reach beside 80 and 443
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    setup_allow_port: Vec<u16>,
+}
+
+impl Default for KeepingArgs {
+    fn default() -> Self {
+        Self {
+            snapshot_ttl: CacheLimits::default().snapshot_ttl,
+            snapshot_disk: None,
+            image_disk: None,
+            default_registry: None,
+            allow_local_image: Vec::new(),
+            runtimes_dir: None,
+            ca_bundle: None,
+            setup_allow_address: Vec::new(),
+            setup_allow_port: Vec::new(),
+        }
+    }
+}
+
+fn ttl(text: &str) -> Result<Duration, String> {
+    let duration = outwork_cli::duration::parse(text)?;
+    if (Duration::from_secs(1)..=Duration::from_secs(365 * 24 * 3600)).contains(&duration) {
+        return Ok(duration);
+    }
+    Err("must be between 1s and 365d".into())
+}
+
+/// Bytes, or with K, M, G or T at the end.
+fn size(text: &str) -> Result<u64, String> {
+    const WRONG: &str = "must be a size such as 500M or 20G";
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let shift = match text[digits.len()..].to_ascii_uppercase().as_str() {
+        "" | "B" => 0,
+        "K" | "KB" | "KIB" => 10,
+        "M" | "MB" | "MIB" => 20,
+        "G" | "GB" | "GIB" => 30,
+        "T" | "TB" | "TIB" => 40,
+        _ => return Err(WRONG.into()),
+    };
+    let number: u64 = digits.parse().map_err(|_| WRONG)?;
+    number.checked_mul(1 << shift).ok_or(WRONG.into())
+}
+
+fn network(text: &str) -> Result<IpNet, String> {
+    let network = text.parse::<IpNet>();
+    let network = network.or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    network
+        .map_err(|_| "must be an address such as 10.0.0.7 or a network such as 10.1.0.0/16".into())
 }
 
 /// A worker, wherever its control plane is.
@@ -87,7 +181,7 @@ pub(crate) async fn worker(args: WorkArgs, url: Option<String>) -> Result<(), Fa
         agents_dir,
         slots: args.slots,
     };
-    let working = start(worker, Arc::new(api)).await?;
+    let working = start(worker, args.keeping, Arc::new(api)).await?;
     if args.json {
         println!(
             "{}",
@@ -134,23 +228,33 @@ async fn check_token(client: &Client, file: &Path) -> Result<bool, Failure> {
 }
 
 /// Starts a worker on that control plane.
-pub(crate) async fn start(args: WorkerArgs, api: Arc<dyn WorkerApi>) -> Result<Working, Failure> {
+pub(crate) async fn start(
+    args: WorkerArgs,
+    keeping: KeepingArgs,
+    api: Arc<dyn WorkerApi>,
+) -> Result<Working, Failure> {
     let shutdown = CancellationToken::new();
-    let config = config(args)?;
+    let config = config_keeping(args, keeping)?;
     let worker = Worker::start(config, api, shutdown.clone())
         .await
         .failure("the worker cannot start")?;
     Ok(Working { worker, shutdown })
 }
 
-/// What a worker is set up with on this machine.
+/// What a worker is set up with on this machine, unless it is told more.
 pub(crate) fn config(args: WorkerArgs) -> Result<WorkerConfig, Failure> {
+    config_keeping(args, KeepingArgs::default())
+}
+
+fn config_keeping(args: WorkerArgs, keeping: KeepingArgs) -> Result<WorkerConfig, Failure> {
     let WorkerArgs {
         data_dir,
         name,
         agents_dir,
         slots,
     } = args;
+    let cache = cache_limits(&keeping, &data_dir);
+    let network = setup_network(&keeping)?;
     let launcher = std::env::current_exe().failure("the path of this program is unknown")?;
     Ok(WorkerConfig {
         data_dir,
@@ -160,10 +264,66 @@ pub(crate) fn config(args: WorkerArgs) -> Result<WorkerConfig, Failure> {
         launcher,
         git: git_program()?,
         uid_base: UID_BASE,
+        store_uid_base: STORE_UID_BASE,
+        cache,
+        images: ImageSources {
+            default_registry: keeping.default_registry,
+            local_directories: keeping.allow_local_image,
+        },
+        network,
+        runtimes_dir: keeping.runtimes_dir,
         now: Arc::new(system::now),
         drain_grace: DRAIN_GRACE,
         timing: Timing::default(),
     })
+}
+
+fn cache_limits(keeping: &KeepingArgs, data_dir: &Path) -> CacheLimits {
+    // It need not exist yet; its disk does.
+    let existing = data_dir.ancestors().find(|path| path.exists());
+    let disk = existing.and_then(system::disk_size).unwrap_or(u64::MAX);
+    CacheLimits {
+        snapshot_ttl: keeping.snapshot_ttl,
+        snapshot_bytes: keeping
+            .snapshot_disk
+            .unwrap_or_else(|| SNAPSHOT_BYTES.min(disk / 2)),
+        image_bytes: keeping
+            .image_disk
+            .unwrap_or_else(|| IMAGE_BYTES.min(disk / 4)),
+    }
+}
+
+/// Scripts reach the network as this machine does: through its proxy if it has one, and with its certificates.
+fn setup_network(keeping: &KeepingArgs) -> Result<SetupNetwork, Failure> {
+    let either = |name: &str| {
+        system::variable(name).or_else(|| system::variable(&name.to_ascii_uppercase()))
+    };
+    let upstream = UpstreamProxies::parse(
+        either("http_proxy").as_deref(),
+        either("https_proxy").as_deref(),
+        either("no_proxy").as_deref(),
+    )
+    .failure("the proxy of this machine cannot be used for setup scripts")
+    .hint("Set http_proxy and https_proxy to http://HOST:PORT, or unset them.")?;
+    let mut proxy = ProxyConfig {
+        allow_addresses: keeping.setup_allow_address.clone(),
+        upstream,
+        ..ProxyConfig::default()
+    };
+    proxy.ports.extend(&keeping.setup_allow_port);
+    let ca_bundle = match &keeping.ca_bundle {
+        Some(file) => Some(file.clone()),
+        None => system::variable("SSL_CERT_FILE").map(PathBuf::from),
+    };
+    if let Some(file) = &ca_bundle {
+        std::fs::File::open(file)
+            .failure(format!(
+                "the certificates in {} cannot be read",
+                file.display()
+            ))
+            .hint("Name a file with --ca-bundle, or unset SSL_CERT_FILE.")?;
+    }
+    Ok(SetupNetwork { proxy, ca_bundle })
 }
 
 /// Git and what it needs of this process' environment.
@@ -180,4 +340,22 @@ pub(crate) async fn stop(working: Working) -> Result<(), Failure> {
     let Working { worker, shutdown } = working;
     shutdown.cancel();
     worker.join().await.failure("the worker broke off")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_networks_are_read() {
+        assert_eq!(size("50"), Ok(50));
+        assert_eq!(size("2k"), Ok(2048));
+        assert_eq!(size("20G"), Ok(20 << 30));
+        assert_eq!(size("1TiB"), Ok(1 << 40));
+        for wrong in ["", "G", "-1G", "1X", "99999999999T"] {
+            assert!(size(wrong).is_err(), "{wrong}");
+        }
+        assert!(network("10.0.0.7").is_ok() && network("fd00::/8").is_ok());
+        assert!(network("example.org").is_err());
+    }
 }

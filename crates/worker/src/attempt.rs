@@ -1,34 +1,52 @@
 //! One attempt, from the assignment to the end. [`work`] is the pipeline; each step has its file.
 
+mod prepare;
+mod runtimes;
+
+mod build;
+mod script;
+mod snapshot;
+mod tree;
+
 mod agent;
 mod collect;
+
 mod drive;
 mod model;
-mod prepare;
+mod patch_stat;
+mod proxy;
 mod report;
-mod setup;
 mod step;
 mod tail;
 
+pub(crate) use build::GENERATION;
 pub(crate) use model::Models;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use outwork_agents::SessionSpec;
+use outwork_agents::{Launch, Prepared, SessionSpec};
 use outwork_api::event::EventBody;
 use outwork_api::task::Tokens;
 use outwork_api::worker::{Assignment, Finish, Outcome, Release, WorkerApi};
 use outwork_domain::Failure;
-use outwork_git::{Checkout, Git};
+use outwork_egress::proxy::Resolver;
+use outwork_git::Git;
 use outwork_sandbox::Capabilities;
+use outwork_snapshot::Cache;
 
+use self::prepare::Repository;
+use self::step::StepName;
+use self::tree::Tree;
+use crate::base::{Base, HostBase, StoredIds};
 use crate::config::WorkerConfig;
 use crate::failure;
 use crate::lease::{ClaimId, LeaseGuard, Leases, Stop, Wish};
+use crate::mask::Masker;
 use crate::outbox::delivery::{Delivered, Delivery};
 use crate::outbox::{Outbox, Source};
 use crate::retry::{Backoff, Verdict, verdict};
+use crate::runtimes::{Found, Runtimes};
 use crate::state_dir::{AttemptDir, StateDir};
 
 /// How long the end of an attempt may still be delivered when the worker has to end.
@@ -42,7 +60,13 @@ pub(crate) struct Host {
     pub(crate) state: StateDir,
     pub(crate) git: Git,
     pub(crate) capabilities: Capabilities,
+    /// Whose what is kept is, on disk.
+    pub(crate) ids: StoredIds,
+    pub(crate) host_base: Arc<HostBase>,
+    pub(crate) snapshots: Cache<Failure>,
+    pub(crate) found_runtimes: Found,
     pub(crate) models: Models,
+    pub(crate) resolver: Arc<dyn Resolver>,
 }
 
 /// Why the pipeline did not come to its end.
@@ -73,6 +97,25 @@ impl From<Wish> for Stopped {
     }
 }
 
+/// Why an attempt did not get to its agent.
+enum Halt {
+    Stopped(Stopped),
+    /// The snapshot cannot be used; another one may.
+    Broken(String),
+}
+
+impl From<Stopped> for Halt {
+    fn from(stopped: Stopped) -> Self {
+        Self::Stopped(stopped)
+    }
+}
+
+impl From<Failure> for Halt {
+    fn from(failure: Failure) -> Self {
+        Self::Stopped(failure.into())
+    }
+}
+
 /// How an attempt leaves the worker.
 enum Ended {
     Finished(Box<Finish>),
@@ -89,9 +132,11 @@ struct Run {
     directory: AttemptDir,
     outbox: Arc<Outbox>,
     stop: Stop,
-    /// Where the checkout is seen inside.
+    /// Where the first checkout is seen inside.
     cwd: String,
-    checkout: Option<Checkout>,
+    repositories: Arc<Vec<Repository>>,
+    runtimes: Runtimes,
+    tree: Option<Tree>,
     /// The session that the turn continues, as it was stored.
     session_before: Option<Vec<u8>>,
     session_after: Option<SessionSpec>,
@@ -108,6 +153,7 @@ pub(crate) async fn run(host: Arc<Host>, assignment: Assignment, slot: u32, leas
         &directory.outbox(),
         host.config.timing.log_bytes,
         Arc::clone(&host.config.now),
+        masker(&assignment),
     ));
     let delivery = OwnTask(tokio::spawn(delivery(&host, claim, &outbox).run()));
     let run = Run::new(&host, assignment, slot, &lease, &outbox);
@@ -147,6 +193,11 @@ pub(crate) async fn run(host: Arc<Host>, assignment: Assignment, slot: u32, leas
     if let Err(error) = removed.await {
         tracing::error!(%claim, %error, "removing an attempt's directory panicked");
     }
+}
+
+fn masker(assignment: &Assignment) -> Masker {
+    let secrets = assignment.secrets.iter();
+    Masker::new(secrets.map(|secret| (&secret.name, secret.value.reveal())))
 }
 
 /// What stays on disk of an attempt.
@@ -271,7 +322,9 @@ impl Run {
             directory: host.state.attempt(lease.claim),
             outbox: Arc::clone(outbox),
             stop: lease.stop(),
-            checkout: None,
+            repositories: Arc::default(),
+            runtimes: Runtimes::default(),
+            tree: None,
             session_before: None,
             session_after: None,
             message: None,
@@ -280,6 +333,12 @@ impl Run {
     }
 
     async fn complete(mut self, created: std::io::Result<()>) -> Ended {
+        let unmaskable = masker(&self.assignment).unmaskable().join(", ");
+        if !unmaskable.is_empty() {
+            self.warn(format!(
+                "Too short to be told from other text, so not masked in the log: {unmaskable}."
+            ));
+        }
         let worked = match created {
             Ok(()) => work(&mut self).await,
             Err(error) => {
@@ -325,8 +384,67 @@ fn first_name(assignment: &Assignment) -> &str {
 /// The steps that an agent has a part in. Collecting comes after, whatever came of them.
 async fn work(run: &mut Run) -> Result<(), Stopped> {
     let prepared = prepare::run(run).await?;
-    setup::run(run).await?;
-    agent::run(run, prepared).await
+    let base = Base::Host(Arc::clone(&run.host.host_base));
+    runtimes::run(run, &base).await?;
+    // The adapter is for one thread at a time; it must not be seen from here while others are waited for.
+    let Prepared { launch, adapter } = prepared;
+    let started = start(run, &base, &launch).await?;
+    agent::run(run, started, adapter).await
+}
+
+/// From a snapshot to an agent that runs. A snapshot that cannot be used is dropped, and the next one is built anew, once.
+async fn start(run: &mut Run, base: &Base, launch: &Launch) -> Result<agent::Started, Stopped> {
+    let what = match try_start(run, base, launch).await {
+        Ok(started) => return Ok(started),
+        Err(Halt::Stopped(stopped)) => return Err(stopped),
+        Err(Halt::Broken(what)) => what,
+    };
+    tracing::info!(claim = %run.claim, what, "beginning again");
+    match try_start(run, base, launch).await {
+        Ok(started) => Ok(started),
+        Err(Halt::Stopped(stopped)) => Err(stopped),
+        Err(Halt::Broken(what)) => Err(failure::broken(&what).into()),
+    }
+}
+
+async fn try_start(run: &mut Run, base: &Base, launch: &Launch) -> Result<agent::Started, Halt> {
+    let snapshot::Found { lease, is_own } = snapshot::acquire(run, base).await?;
+    let found_at = Instant::now();
+    let broken = |run: &Run, halt| {
+        if let Halt::Broken(what) = &halt {
+            snapshot::report_broken(run, &lease, what);
+        }
+        halt
+    };
+    run.tree = None;
+    let laid = run.begun_within(StepName::Checkout, Tree::lay(run, base, lease.clone()));
+    let mut tree = laid.await.map_err(|halt| broken(run, halt))?;
+    let laid_after = found_at.elapsed();
+    let text = run.assignment.maintenance_script.as_deref();
+    if let Some(text) = snapshot::script(text).filter(|_| !is_own) {
+        let timer = run.begin(StepName::Maintenance);
+        let done = tree.maintain(run, text).await;
+        let detail = match &done {
+            Ok(()) => Some("exit code 0".to_owned()),
+            Err(Halt::Stopped(stopped)) => stopped.detail(),
+            Err(Halt::Broken(_)) => Some("the snapshot is broken".to_owned()),
+        };
+        run.end(timer, detail);
+        if let Err(halt) = done {
+            run.tree = Some(tree);
+            return Err(broken(run, halt));
+        }
+    }
+    run.tree = Some(tree);
+    let started = agent::start(run, launch).await;
+    let started = started.map_err(|halt| broken(run, halt))?;
+    tracing::debug!(
+        claim = %run.claim,
+        laid_us = laid_after.as_micros(),
+        started_us = found_at.elapsed().as_micros(),
+        "from the snapshot to the agent"
+    );
+    Ok(started)
 }
 
 impl Stopped {

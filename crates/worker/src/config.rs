@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use ipnet::IpNet;
 use outwork_domain::Timestamp;
+pub use outwork_egress::proxy::{ProxyConfig, UpstreamProxies};
 
 /// Tells the time for events. The worker measures durations and leases by its own monotonic clock, never by this one.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -28,12 +30,62 @@ pub struct WorkerConfig {
     pub git: GitProgram,
     /// The first host id of the first slot's sandbox (only a worker that is root uses it); each slot has 65536.
     pub uid_base: u32,
+    /// The first of 65536 host ids that nothing else uses: the owners of what is kept on the disk (only a worker that is root
+    /// uses it). Not among those of the slots.
+    pub store_uid_base: u32,
+    /// What is kept between attempts.
+    pub cache: CacheLimits,
+    /// Where images come from.
+    pub images: ImageSources,
+    /// What setup and maintenance scripts may reach.
+    pub network: SetupNetwork,
+    /// Runtimes that the operator offers beside those of the base: `<name>/<version>/`.
+    pub runtimes_dir: Option<PathBuf>,
     /// Stamps events.
     pub now: Clock,
     /// How long running attempts may go on after shutdown was asked for; then they are given back.
     pub drain_grace: Duration,
     /// Time limits and sizes that are the worker's own.
     pub timing: Timing,
+}
+
+/// What is kept between attempts, and how much.
+#[derive(Clone, Debug)]
+pub struct CacheLimits {
+    /// How long a snapshot is used after it was built.
+    pub snapshot_ttl: Duration,
+    /// What all snapshots may take on the disk together, in bytes.
+    pub snapshot_bytes: u64,
+    /// What all images may take on the disk together, in bytes.
+    pub image_bytes: u64,
+}
+
+impl Default for CacheLimits {
+    fn default() -> Self {
+        Self {
+            snapshot_ttl: Duration::from_secs(12 * 3600),
+            snapshot_bytes: 50 << 30,
+            image_bytes: 20 << 30,
+        }
+    }
+}
+
+/// Where images come from.
+#[derive(Clone, Debug, Default)]
+pub struct ImageSources {
+    /// For references without a host, such as `debian:12`; without it they are refused.
+    pub default_registry: Option<String>,
+    /// Directories below which images may be read from files.
+    pub local_directories: Vec<PathBuf>,
+}
+
+/// What setup and maintenance scripts may reach.
+#[derive(Clone, Debug, Default)]
+pub struct SetupNetwork {
+    /// Ports, addresses, the operator's own proxy.
+    pub proxy: ProxyConfig,
+    /// Certificates to trust, in one file of the host, shown to the scripts.
+    pub ca_bundle: Option<PathBuf>,
 }
 
 /// How git is started.

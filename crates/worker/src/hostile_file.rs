@@ -4,9 +4,8 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
-use std::path::Path;
 
-use rustix::fs::{CWD, Dir, FileType, Mode, OFlags};
+use rustix::fs::{Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 /// Directories below each other in a session.
@@ -38,15 +37,21 @@ pub(crate) struct HostileDirectory {
 }
 
 impl HostileDirectory {
-    pub(crate) fn open(path: &Path, limit_bytes: u64) -> Result<Self, ReadError> {
-        let top =
-            open_directory(CWD, path).map_err(|error| fault(&path.display().to_string(), error))?;
-        Ok(Self {
+    /// The directory `path` (relative, plain parts) below the one that `root` is open at; `None` if there is none.
+    pub(crate) fn open(
+        root: &OwnedFd,
+        path: &str,
+        limit_bytes: u64,
+    ) -> Result<Option<Self>, ReadError> {
+        let Some(top) = descend(root, path)? else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
             top,
             limit_bytes,
             left_bytes: limit_bytes,
             left_entries: MAX_ENTRIES,
-        })
+        }))
     }
 
     /// The content of the file `path` (relative, plain parts); `None` if there is none.
@@ -104,20 +109,7 @@ impl HostileDirectory {
     }
 
     fn descend(&self, path: &str) -> Result<Option<OwnedFd>, ReadError> {
-        let mut at = open_directory(&self.top, ".").map_err(|error| fault(path, error))?;
-        for part in path.split('/').filter(|part| !part.is_empty()) {
-            at = match open_directory(&at, part) {
-                Ok(next) => next,
-                Err(Errno::NOENT) => return Ok(None),
-                Err(Errno::NOTDIR | Errno::LOOP) => {
-                    return Err(ReadError::NotRegular {
-                        path: path.to_owned(),
-                    });
-                }
-                Err(error) => return Err(fault(path, error)),
-            };
-        }
-        Ok(Some(at))
+        descend(&self.top, path)
     }
 
     fn read(
@@ -164,6 +156,24 @@ impl HostileDirectory {
     }
 }
 
+/// Step by step, so that no link is followed on the way.
+fn descend(top: &OwnedFd, path: &str) -> Result<Option<OwnedFd>, ReadError> {
+    let mut at = open_directory(top, ".").map_err(|error| fault(path, error))?;
+    for part in path.split('/').filter(|part| !part.is_empty()) {
+        at = match open_directory(&at, part) {
+            Ok(next) => next,
+            Err(Errno::NOENT) => return Ok(None),
+            Err(Errno::NOTDIR | Errno::LOOP) => {
+                return Err(ReadError::NotRegular {
+                    path: path.to_owned(),
+                });
+            }
+            Err(error) => return Err(fault(path, error)),
+        };
+    }
+    Ok(Some(at))
+}
+
 fn open_directory(
     at: impl rustix::fd::AsFd,
     path: impl rustix::path::Arg,
@@ -183,6 +193,8 @@ fn fault(path: &str, error: Errno) -> ReadError {
 mod tests {
     use std::os::unix::fs::symlink;
 
+    use rustix::fs::CWD;
+
     use super::*;
 
     #[test]
@@ -198,7 +210,9 @@ mod tests {
         symlink(outside.path().join("secret"), at("s/file")).unwrap();
         rustix::fs::mkfifoat(CWD, at("s/pipe"), Mode::RWXU).unwrap();
 
-        let mut directory = HostileDirectory::open(home.path(), 100).unwrap();
+        let root = open_directory(CWD, home.path()).unwrap();
+        let open = || HostileDirectory::open(&root, "/", 100).unwrap().unwrap();
+        let mut directory = open();
         let found = directory.files_below("s").unwrap();
         assert_eq!(
             found,
@@ -220,10 +234,7 @@ mod tests {
             .unwrap()
             .set_len(1 << 40)
             .unwrap();
-        let error = HostileDirectory::open(home.path(), 100)
-            .unwrap()
-            .file("s/sparse")
-            .unwrap_err();
+        let error = open().file("s/sparse").unwrap_err();
         assert!(
             matches!(error, ReadError::TooLarge { limit_bytes: 100 }),
             "{error}"

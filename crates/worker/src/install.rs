@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use outwork_agents::AgentKind;
 use outwork_agents::codex::{CODEX_NPM_PACKAGE, CODEX_PLATFORMS, CODEX_VERSION, CodexPlatform};
 
-use crate::remove::remove_tree;
+use outwork_snapshot::remove_tree;
 
 /// What was begun by an installation that was killed starts with this.
 const UNFINISHED: &str = ".unfinished-";

@@ -32,14 +32,17 @@
 
 pub mod config;
 
+mod base;
 mod hostile_file;
-mod remove;
+mod layers;
 mod session;
 mod state_dir;
 
 mod lease;
+mod mask;
 mod outbox;
 mod retry;
+mod runtimes;
 
 mod attempt;
 mod failure;
@@ -49,6 +52,9 @@ mod supervisor;
 pub mod doctor;
 pub mod install;
 
-pub use config::{Clock, GitProgram, Timing, WorkerConfig};
+pub use config::{
+    CacheLimits, Clock, GitProgram, ImageSources, IpNet, ProxyConfig, SetupNetwork, Timing,
+    UpstreamProxies, WorkerConfig,
+};
 pub use state_dir::StateDirError;
 pub use supervisor::{StartError, Worker, WorkerHandle};

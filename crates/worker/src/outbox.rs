@@ -13,12 +13,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use outwork_api::event::EventBody;
-use outwork_api::worker::{Finish, NewEvent, OutputKind};
+use outwork_api::task::Failure;
+use outwork_api::worker::{Finish, NewEvent, Outcome, OutputKind};
 use outwork_domain::limits::EVENT_BYTES;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
 use crate::config::Clock;
+use crate::mask::{EventMasker, Masker};
 use log::Log;
 
 /// Pieces of output are joined up to this size; six times that (the worst that JSON escapes do) is below [`EVENT_BYTES`].
@@ -58,6 +60,7 @@ pub(crate) enum Source {
 pub(crate) struct Outbox {
     state: Mutex<State>,
     now: Clock,
+    masker: Masker,
     directory: PathBuf,
     log_bytes: u64,
     changed: Notify,
@@ -66,6 +69,8 @@ pub(crate) struct Outbox {
 
 struct State {
     log: Log,
+    /// Nothing is written that did not pass it.
+    masks: EventMasker,
     last_seq: i64,
     /// An event that may still grow.
     open: Option<NewEvent>,
@@ -75,14 +80,9 @@ struct State {
 
 impl Outbox {
     /// An empty outbox in `directory`, which must exist. If nothing can be written there, the outbox lives in memory.
-    pub(crate) fn create(directory: &Path, log_bytes: u64, now: Clock) -> Self {
-        Self::with(
-            directory,
-            Log::create(&directory.join("entries")),
-            0,
-            log_bytes,
-            now,
-        )
+    pub(crate) fn create(directory: &Path, log_bytes: u64, now: Clock, masker: Masker) -> Self {
+        let log = Log::create(&directory.join("entries"));
+        Self::with(directory, log, 0, log_bytes, now, masker)
     }
 
     /// The outbox that a worker left in `directory`, if the attempt had ended.
@@ -104,15 +104,31 @@ impl Outbox {
             }
         }
         Ok(is_finished.then(|| {
-            let outbox = Self::with(directory, log, last_seq, 0, now);
+            // What is in it was masked when it was written.
+            let outbox = Self::with(
+                directory,
+                log,
+                last_seq,
+                0,
+                now,
+                Masker::new([] as [(&str, &str); 0]),
+            );
             outbox.lock().is_finished = true;
             outbox
         }))
     }
 
-    fn with(directory: &Path, log: Log, last_seq: i64, log_bytes: u64, now: Clock) -> Self {
+    fn with(
+        directory: &Path,
+        log: Log,
+        last_seq: i64,
+        log_bytes: u64,
+        now: Clock,
+        masker: Masker,
+    ) -> Self {
         let state = State {
             log,
+            masks: EventMasker::new(masker.clone()),
             last_seq,
             open: None,
             inside_bytes: 0,
@@ -121,6 +137,7 @@ impl Outbox {
         Self {
             state: Mutex::new(state),
             now,
+            masker,
             directory: directory.to_owned(),
             log_bytes,
             changed: Notify::new(),
@@ -128,16 +145,24 @@ impl Outbox {
         }
     }
 
-    /// Adds an event. After the end it is dropped.
+    /// Adds an event, without secrets. After the end it is dropped.
     pub(crate) fn event(&self, source: Source, body: EventBody) {
-        let event = NewEvent {
-            at: (self.now)().into(),
-            body,
-        };
         let mut state = self.lock();
         if state.is_finished {
             return;
         }
+        for body in state.masks.mask_event(body) {
+            self.add(&mut state, source, body);
+        }
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    fn add(&self, state: &mut State, source: Source, body: EventBody) {
+        let event = NewEvent {
+            at: (self.now)().into(),
+            body,
+        };
         if source == Source::Inside {
             let left = self.log_bytes.saturating_sub(state.inside_bytes);
             if left == 0 {
@@ -154,14 +179,10 @@ impl Outbox {
                     at: (self.now)().into(),
                     body: EventBody::Warning { message },
                 });
-                drop(state);
-                self.changed.notify_one();
                 return;
             }
         }
         state.add(event);
-        drop(state);
-        self.changed.notify_one();
     }
 
     /// Says which step the attempt is in.
@@ -192,8 +213,12 @@ impl Outbox {
         if state.is_finished {
             return;
         }
+        for body in state.masks.finish() {
+            self.add(&mut state, Source::Inside, body);
+        }
         state.close();
         let last_seq = state.last_seq;
+        let finish = self.masked_finish(finish);
         state
             .log
             .append(&Entry::Finish(Finish { last_seq, ..finish }));
@@ -205,6 +230,34 @@ impl Outbox {
         // Not under the lock: the delivery goes on meanwhile.
         if let Some(Err(error)) = file.map(|file| file.sync_data()) {
             tracing::warn!(%error, "an outbox could not be synchronised");
+        }
+    }
+
+    /// The text without the attempt's secrets.
+    pub(crate) fn masked(&self, text: &str) -> String {
+        self.masker.mask(text).into_owned()
+    }
+
+    /// What the end says in words.
+    fn masked_finish(&self, finish: Finish) -> Finish {
+        let outcome = match finish.outcome {
+            Outcome::Failed { failure } => Outcome::Failed {
+                failure: Failure {
+                    code: failure.code,
+                    message: self.masked(&failure.message),
+                    hint: failure.hint.as_deref().map(|hint| self.masked(hint)),
+                },
+            },
+            Outcome::AwaitingInput { question } => Outcome::AwaitingInput {
+                question: self.masked(&question),
+            },
+            Outcome::Succeeded {} => Outcome::Succeeded {},
+            Outcome::Cancelled {} => Outcome::Cancelled {},
+        };
+        Finish {
+            outcome,
+            message: finish.message.as_deref().map(|text| self.masked(text)),
+            ..finish
         }
     }
 

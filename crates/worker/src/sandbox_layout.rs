@@ -2,12 +2,15 @@
 //!
 //! | path inside | what |
 //! |---|---|
-//! | `/workspace/<repository>` | the checkout, writable |
-//! | `/home/agent` | the agent's home, writable, empty at the start |
+//! | `/workspace/<repository>` | the checkouts, writable; the agent starts in the first |
+//! | `/home/agent` | the home, writable; what setup left there, and the agent's own files |
+//! | `/usr/local`, `/opt`, `/var`, `/etc` | as setup left them |
 //! | `/outwork/agents/<agent>` | the agent's program, read-only |
-//! | `/outwork/objects` | the repository's objects, read-only |
-//! | `/tmp` | memory |
-//! | `127.0.0.1:47100` | the model, if one is set |
+//! | `/outwork/objects/<repository>` | the repositories' objects, read-only |
+//! | `/outwork/runtimes/<name>/<version>` | runtimes of the operator, read-only |
+//! | `/tmp` | memory for the agent; for scripts the disk, emptied after them |
+//! | `127.0.0.1:47100` | the model, if one is set; for the agent only |
+//! | `127.0.0.1:47101` | the proxy to the network; for scripts only |
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,114 +18,195 @@ use std::path::{Path, PathBuf};
 use outwork_api::worker::Assignment;
 use outwork_domain::Failure;
 use outwork_git::ReadOnlyBind;
-use outwork_sandbox::{Forward, Mount, Network, Running, Sandbox, Spec, Stdin, plan};
+use outwork_sandbox::{
+    Forward, Mount, Network, Overlay, PlanError, Privileges, Running, Sandbox, SandboxError, Spec,
+    Stdin, SystemRoot, User, plan,
+};
 
 use crate::attempt::Host;
+use crate::base::{Base, Volume};
 use crate::failure;
 
 pub(crate) const HOME: &str = "/home/agent";
-pub(crate) const OBJECTS: &str = "/outwork/objects";
-pub(crate) const SETUP_SCRIPT: &str = "/outwork/setup.sh";
-/// An unusual port: those that development servers take stay free.
+pub(crate) const WORKSPACE: &str = "/workspace";
+/// What the worker adds to the system; in memory, so that nothing of it is kept.
+const OWN: &str = "/outwork";
+/// Where pinned runtimes are seen that have no place of their own.
+pub(crate) const RUNTIMES: &str = "/outwork/runtimes";
+pub(crate) const SCRIPT: &str = "/outwork/script.sh";
+pub(crate) const CA_BUNDLE: &str = "/outwork/ca-bundle.pem";
+/// Unusual ports: those that development servers take stay free.
 pub(crate) const MODEL_PORT: u16 = 47100;
+pub(crate) const PROXY_PORT: u16 = 47101;
 /// Each slot has this many ids of its own.
 const IDS_PER_SLOT: u32 = 65536;
 const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Where the agent's own program is seen.
 pub(crate) fn agent_root(name: &str) -> String {
-    format!("/outwork/agents/{name}")
+    format!("{OWN}/agents/{name}")
 }
 
 /// Where the checkout of the repository `name` is seen.
 pub(crate) fn checkout(name: &str) -> String {
-    format!("/workspace/{name}")
+    format!("{WORKSPACE}/{name}")
+}
+
+/// Where the objects of the repository `name` are seen.
+pub(crate) fn objects(name: &str) -> PathBuf {
+    PathBuf::from(format!("{OWN}/objects/{name}"))
+}
+
+/// Who a command is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Who {
+    /// The root of the sandbox's own user namespace: it owns the sandbox's files and nothing else.
+    Root,
+    Agent,
 }
 
 /// One command to be run for an attempt.
 pub(crate) struct Inside<'a> {
+    pub(crate) who: Who,
     pub(crate) command: Vec<String>,
     pub(crate) environment: BTreeMap<String, String>,
     pub(crate) stdin: Stdin,
     pub(crate) cwd: &'a str,
-    pub(crate) checkout: &'a Path,
-    pub(crate) home: &'a Path,
-    pub(crate) binds: &'a [ReadOnlyBind],
-    /// The agent's program on the host, and where it is seen.
-    pub(crate) agent: Option<(PathBuf, String)>,
-    pub(crate) setup_script: Option<&'a str>,
-    pub(crate) model_socket: Option<&'a Path>,
+    pub(crate) base: &'a Base,
+    /// One for each volume of the base, in order.
+    pub(crate) overlays: Vec<Overlay>,
+    /// Shown read-only, below [`OWN`].
+    pub(crate) binds: Vec<ReadOnlyBind>,
+    /// Links below [`OWN`], and what they point to.
+    pub(crate) links: Vec<(String, String)>,
+    pub(crate) script: Option<&'a str>,
+    /// Port inside, socket outside.
+    pub(crate) forward: Option<(u16, &'a Path)>,
+    /// Directories inside that are looked at when the command has ended.
+    pub(crate) handles: Vec<PathBuf>,
 }
 
 impl Inside<'_> {
     /// As data, for a sandbox in `slot`.
-    fn spec(&self, uid_base: u32, slot: u32) -> Spec {
-        let mut spec = Spec::new(self.command.iter().map(String::as_str));
+    fn spec(self, uid_base: u32, store_uid_base: u32, slot: u32) -> Spec {
+        let mut spec = Spec::new(self.command);
         spec.uid_base = uid_base.saturating_add(slot.saturating_mul(IDS_PER_SLOT));
-        spec.environment = self.environment.clone();
+        spec.store_uid_base = store_uid_base;
+        spec.environment = self.environment;
         spec.working_directory = PathBuf::from(self.cwd);
-        spec.stdin = self.stdin.clone();
-        let bind = |source: &Path, target: &str| Mount::Bind {
-            source: source.to_owned(),
-            target: PathBuf::from(target),
-        };
-        spec.mounts.push(bind(self.home, HOME));
-        spec.mounts.push(bind(self.checkout, self.cwd));
+        spec.stdin = self.stdin;
+        spec.handles = self.handles;
+        match self.who {
+            Who::Agent => {}
+            Who::Root => {
+                spec.user = root();
+                spec.further_users = vec![User::default()];
+                spec.privileges = Privileges::OwnFiles;
+                // Builds need more space than memory has.
+                spec.mounts
+                    .retain(|mount| mount.target() != Path::new("/tmp"));
+            }
+        }
+        spec.mounts.extend(self.base.system());
+        for (volume, overlay) in self.base.volumes().iter().zip(self.overlays) {
+            match volume {
+                Volume::Root => spec.system = SystemRoot::Overlay(overlay),
+                Volume::UsrLocal | Volume::Opt => spec.mounts.push(Mount::Overlay {
+                    overlay,
+                    target: PathBuf::from(volume.target()),
+                }),
+            }
+        }
+        spec.mounts.push(Mount::Tmpfs {
+            target: PathBuf::from(OWN),
+            size_bytes: 1 << 20,
+            mode: 0o755,
+        });
         for ReadOnlyBind { host, inside } in self.binds {
             spec.mounts.push(Mount::ReadOnlyBind {
-                source: host.clone(),
-                target: inside.clone(),
+                source: host,
+                target: inside,
             });
         }
-        if let Some((source, target)) = &self.agent {
-            spec.mounts.push(Mount::ReadOnlyBind {
-                source: source.clone(),
-                target: PathBuf::from(target),
+        for (target, points_to) in self.links {
+            spec.mounts.push(Mount::Symlink {
+                points_to: points_to.into(),
+                target: target.into(),
             });
         }
-        if let Some(script) = self.setup_script {
-            let target = PathBuf::from(SETUP_SCRIPT);
+        if let Some(script) = self.script {
             spec.mounts.push(Mount::File {
-                target,
+                target: PathBuf::from(SCRIPT),
                 contents: script.to_owned(),
-                mode: 0o644,
+                mode: 0o444,
             });
         }
-        if let Some(socket) = self.model_socket {
-            let forward = Forward {
-                listen_port: MODEL_PORT,
+        if let Some((listen_port, socket)) = self.forward {
+            spec.network = Network::Forwards(vec![Forward {
+                listen_port,
                 unix_socket: socket.to_owned(),
-            };
-            spec.network = Network::Forwards(vec![forward]);
+            }]);
         }
         spec
     }
 
-    pub(crate) async fn spawn(&self, host: &Host, slot: u32) -> Result<Running, Failure> {
-        let spec = self.spec(host.config.uid_base, slot);
-        let plan = plan(&spec, &host.capabilities).map_err(|error| failure::plan(&error))?;
-        Sandbox::spawn(plan, &host.config.launcher)
-            .await
-            .map_err(|error| failure::sandbox(&error))
+    pub(crate) async fn spawn(self, host: &Host, slot: u32) -> Result<Running, SpawnError> {
+        let spec = self.spec(host.config.uid_base, host.config.store_uid_base, slot);
+        let plan = plan(&spec, &host.capabilities)?;
+        Ok(Sandbox::spawn(plan, &host.config.launcher).await?)
     }
 }
 
-/// The whole environment of setup and agent. Nothing of the worker's own.
+/// Why a command could not be started.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SpawnError {
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+}
+
+impl From<SpawnError> for Failure {
+    fn from(error: SpawnError) -> Self {
+        match error {
+            SpawnError::Plan(error) => failure::plan(&error),
+            SpawnError::Sandbox(error) => failure::sandbox(&error),
+        }
+    }
+}
+
+fn root() -> User {
+    User {
+        uid: 0,
+        gid: 0,
+        name: "root".to_owned(),
+        home: PathBuf::from("/root"),
+    }
+}
+
+/// The whole environment of a command. Nothing of the worker's own. What comes later wins: the base's, the environment's
+/// variables, `extra`.
 pub(crate) fn environment(
+    who: Who,
+    base: &Base,
     assignment: &Assignment,
-    extra: &[(String, String)],
+    extra: impl IntoIterator<Item = (String, String)>,
 ) -> BTreeMap<String, String> {
+    let name = match who {
+        Who::Root => "root",
+        Who::Agent => "agent",
+    };
     let own = [
-        ("PATH", SEARCH_PATH.to_owned()),
-        ("LANG", "C.UTF-8".to_owned()),
-        ("TERM", "dumb".to_owned()),
+        ("LANG", "C.UTF-8"),
+        ("TERM", "dumb"),
         // Tools ask nobody and draw no progress bars.
-        ("CI", "true".to_owned()),
-        ("HOME", HOME.to_owned()),
-        ("USER", "agent".to_owned()),
-        ("LOGNAME", "agent".to_owned()),
-        ("SHELL", "/bin/bash".to_owned()),
-        ("TMPDIR", "/tmp".to_owned()),
+        ("CI", "true"),
+        // Also for scripts: what they leave in their home is for the agent.
+        ("HOME", HOME),
+        ("USER", name),
+        ("LOGNAME", name),
+        ("SHELL", "/bin/bash"),
+        ("TMPDIR", "/tmp"),
     ];
     let ids = [
         ("OUTWORK_TASK_ID", assignment.task.clone()),
@@ -132,10 +216,11 @@ pub(crate) fn environment(
         // The claims of an attempt are counted; a script can tell a repetition from the first run.
         ("OUTWORK_TRY", assignment.epoch.to_string()),
     ];
-    let mut variables: BTreeMap<String, String> =
-        own.map(|(name, value)| (name.to_owned(), value)).into();
+    let mut variables = BTreeMap::from([("PATH".to_owned(), SEARCH_PATH.to_owned())]);
+    variables.extend(base.variables().iter().cloned());
+    variables.extend(own.map(|(name, value)| (name.to_owned(), value.to_owned())));
     variables.extend(assignment.variables.clone());
     variables.extend(ids.map(|(name, value)| (name.to_owned(), value)));
-    variables.extend(extra.iter().cloned());
+    variables.extend(extra);
     variables
 }

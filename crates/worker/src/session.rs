@@ -1,11 +1,14 @@
 //! An agent's session as bytes: a line of JSON that lists the files, then their contents in that order. The same files give
 //! the same bytes, so that a session that did not change is the same object.
 
+use std::os::fd::OwnedFd;
+
 use outwork_agents::{HomePath, SessionEntry, SessionFile, SessionSpec, StoredSession};
 use outwork_domain::limits::SESSION_BYTES;
 use serde::{Deserialize, Serialize};
 
 use crate::hostile_file::{HostileDirectory, ReadError};
+use crate::sandbox_layout::HOME;
 
 const FORMAT: u32 = 1;
 
@@ -35,22 +38,13 @@ pub(crate) enum UnpackError {
     Size,
 }
 
-/// Reads what `spec` names below the agent's home.
-pub(crate) fn collect(
-    home: &std::path::Path,
-    spec: &SessionSpec,
-) -> Result<StoredSession, ReadError> {
+/// Reads what `spec` names below the agent's home; `root` is open at the top of what the agent saw.
+pub(crate) fn collect(root: &OwnedFd, spec: &SessionSpec) -> Result<StoredSession, ReadError> {
     let limit_bytes = spec.max_size_bytes.min(SESSION_BYTES as u64);
-    let mut directory = HostileDirectory::open(home, limit_bytes)?;
     let mut found = Vec::new();
-    for entry in &spec.entries {
-        match entry {
-            SessionEntry::File(path) => {
-                let content = directory.file(path.as_str())?;
-                found.extend(content.map(|content| (path.as_str().to_owned(), content)));
-            }
-            SessionEntry::Directory(path) => found.extend(directory.files_below(path.as_str())?),
-        }
+    // A home that the agent took away has no session.
+    if let Some(mut directory) = HostileDirectory::open(root, HOME, limit_bytes)? {
+        find(&mut directory, spec, &mut found)?;
     }
     let files = found
         .into_iter()
@@ -65,6 +59,23 @@ pub(crate) fn collect(
         thread_id: spec.thread_id.clone(),
         files,
     })
+}
+
+fn find(
+    directory: &mut HostileDirectory,
+    spec: &SessionSpec,
+    found: &mut Vec<(String, Vec<u8>)>,
+) -> Result<(), ReadError> {
+    for entry in &spec.entries {
+        match entry {
+            SessionEntry::File(path) => {
+                let content = directory.file(path.as_str())?;
+                found.extend(content.map(|content| (path.as_str().to_owned(), content)));
+            }
+            SessionEntry::Directory(path) => found.extend(directory.files_below(path.as_str())?),
+        }
+    }
+    Ok(())
 }
 
 pub(crate) fn pack(agent: &str, session: &StoredSession) -> Vec<u8> {

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use outwork_sandbox::PidNamespace;
+use outwork_snapshot::remove_tree;
 use rustix::fs::FlockOperation;
 
 use crate::lease::ClaimId;
-use crate::remove::remove_tree;
 
 /// How long the processes of a killed worker's sandboxes may take to go; the kernel kills them with the worker.
 const GONE_WITHIN: Duration = Duration::from_secs(5);
@@ -78,6 +78,21 @@ impl StateDir {
 
     pub(crate) fn git(&self) -> PathBuf {
         self.root.join("git")
+    }
+
+    /// Trees after setup, kept by key.
+    pub(crate) fn snapshots(&self) -> PathBuf {
+        self.root.join("snapshots")
+    }
+
+    /// Unpacked images.
+    pub(crate) fn images(&self) -> PathBuf {
+        self.root.join("images")
+    }
+
+    /// What is below snapshots on the worker's own system.
+    pub(crate) fn base(&self) -> PathBuf {
+        self.root.join("base")
     }
 
     /// What an ordinary user may still write on the disk; unknown where the system does not say.
@@ -166,20 +181,30 @@ impl AttemptDir {
     pub(crate) fn create(&self) -> io::Result<()> {
         remove_tree(&self.0)?;
         make_private(&self.0)?;
-        make_private(&self.outbox())?;
-        make_private(&self.home())
+        make_private(&self.outbox())
     }
 
-    pub(crate) fn checkout(&self) -> PathBuf {
-        self.0.join("checkout")
+    /// What the attempt's commands write, a directory for each volume.
+    pub(crate) fn upper(&self) -> PathBuf {
+        self.0.join("upper")
     }
 
-    pub(crate) fn home(&self) -> PathBuf {
-        self.0.join("home")
+    /// What the maintenance script wrote.
+    pub(crate) fn maintained(&self) -> PathBuf {
+        self.0.join("maintained")
     }
 
+    /// Git directories that no sandbox sees, one for each repository.
     pub(crate) fn git(&self) -> PathBuf {
         self.0.join("git")
+    }
+
+    /// Makes room for another beginning on the same claim.
+    pub(crate) fn clear(&self) -> io::Result<()> {
+        for part in [self.upper(), self.maintained(), self.git()] {
+            remove_tree(&part)?;
+        }
+        Ok(())
     }
 
     pub(crate) fn outbox(&self) -> PathBuf {
@@ -231,9 +256,7 @@ impl AttemptDir {
         if !self.outbox().join("entries").exists() {
             return Ok(false);
         }
-        for part in [self.checkout(), self.home(), self.git()] {
-            remove_tree(&part)?;
-        }
+        self.clear()?;
         Ok(true)
     }
 }
@@ -289,11 +312,11 @@ mod tests {
         let other = ClaimId::parse("att_00000000000000000000000000000002", 1).unwrap();
         for claim in [claim, other] {
             state.attempt(claim).create().unwrap();
-            fs::create_dir(state.attempt(claim).checkout()).unwrap();
+            fs::create_dir(state.attempt(claim).upper()).unwrap();
         }
         fs::write(state.attempt(claim).outbox().join("entries"), "").unwrap();
         assert_eq!(state.sweep(), [claim]);
-        assert!(!state.attempt(claim).checkout().exists());
+        assert!(!state.attempt(claim).upper().exists());
         assert!(!state.attempts().join(other.attempt.to_string()).exists());
     }
 }

@@ -3,21 +3,28 @@
 mod commands;
 mod heartbeat;
 mod intake;
+mod inventory;
 
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use outwork_api::worker::{Deregister, PROTOCOL_VERSION, Register, Registered, WorkerApi};
+use outwork_egress::proxy::SystemResolver;
 use outwork_git::{Git, GitError};
-use tokio::sync::{Notify, watch};
+use outwork_sandbox::Capabilities;
+use outwork_snapshot::{Cache, CacheError};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::attempt::{self, Host};
+use crate::base::{HostBase, StoredIds};
 use crate::config::WorkerConfig;
 use crate::lease::{ClaimId, Leases, Wish};
 use crate::retry::Backoff;
+use crate::runtimes::Found;
 use crate::state_dir::{StateDir, StateDirError};
 
 /// How long the lease of an earlier worker's outbox is taken to be; the server decides, this only bounds a refusal.
@@ -43,6 +50,17 @@ pub enum StartError {
     /// The sweep.
     #[error("sweeping what an earlier worker left was interrupted")]
     Sweep(#[source] tokio::task::JoinError),
+    /// The skeleton of the worker's own system.
+    #[error("what attempts see of the worker's own system cannot be prepared in {path}")]
+    Base {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The kept snapshots.
+    #[error("the kept snapshots cannot be used")]
+    Snapshots(#[from] CacheError),
 }
 
 /// Where workers begin.
@@ -104,15 +122,22 @@ impl Worker {
         if !(1..=1000).contains(&config.slots) {
             return Err(StartError::Slots);
         }
-        let root = config.state_dir();
-        let swept = tokio::task::spawn_blocking(move || {
-            let state = StateDir::open(&root)?;
-            let undelivered = state.sweep();
-            Ok::<_, StateDirError>((state, undelivered, outwork_sandbox::probe()))
-        });
-        let (state, undelivered, capabilities) = swept.await.map_err(StartError::Sweep)??;
+        let Swept {
+            state,
+            undelivered,
+            capabilities,
+            ids,
+            host_base,
+        } = tokio::task::spawn_blocking({
+            let (root, store_uid_base) = (config.state_dir(), config.store_uid_base);
+            move || sweep(&root, store_uid_base)
+        })
+        .await
+        .map_err(StartError::Sweep)??;
         let git = Git::isolated(&config.git.program, &config.git.search_path, &state.git())?
             .with_network_environment(config.git.environment.iter().cloned());
+        // After the sweep, which waits until no sandbox uses them any more.
+        let snapshots = Cache::open(inventory::cache_config(&config, &state)).await?;
         let host = Host {
             config,
             api,
@@ -120,10 +145,16 @@ impl Worker {
             state,
             git,
             capabilities,
+            ids,
+            host_base: Arc::new(host_base),
+            snapshots,
+            found_runtimes: Found::default(),
             models: attempt::Models::default(),
+            resolver: Arc::new(SystemResolver::default()),
         };
         let (sender, identity) = watch::channel(None);
         let now = CancellationToken::new();
+        let (resets, wanted) = mpsc::unbounded_channel();
         let supervisor = Supervisor {
             host: Arc::new(host),
             shutdown,
@@ -132,15 +163,42 @@ impl Worker {
             unknown: Arc::new(Notify::new()),
             attempts: JoinSet::new(),
             free_slots: Vec::new(),
+            resets,
         };
         let heartbeat = supervisor.heartbeat()?;
-        let supervisor = tokio::spawn(supervisor.run(undelivered, heartbeat));
+        let supervisor = tokio::spawn(supervisor.run(undelivered, heartbeat, wanted));
         Ok(WorkerHandle {
             supervisor,
             now,
             identity,
         })
     }
+}
+
+/// What a worker finds at its start.
+struct Swept {
+    state: StateDir,
+    undelivered: Vec<ClaimId>,
+    capabilities: Capabilities,
+    ids: StoredIds,
+    host_base: HostBase,
+}
+
+fn sweep(root: &Path, store_uid_base: u32) -> Result<Swept, StartError> {
+    let state = StateDir::open(root)?;
+    let undelivered = state.sweep();
+    let capabilities = outwork_sandbox::probe();
+    let ids = StoredIds::new(&capabilities, store_uid_base);
+    let path = state.base();
+    let host_base = HostBase::prepare(&path, &capabilities, ids)
+        .map_err(|source| StartError::Base { path, source })?;
+    Ok(Swept {
+        state,
+        undelivered,
+        capabilities,
+        ids,
+        host_base,
+    })
 }
 
 struct Supervisor {
@@ -153,6 +211,8 @@ struct Supervisor {
     /// Each gives its slot back.
     attempts: JoinSet<Option<u32>>,
     free_slots: Vec<u32>,
+    /// Keys of snapshots that the server wants to be gone.
+    resets: mpsc::UnboundedSender<Vec<String>>,
 }
 
 impl Supervisor {
@@ -162,11 +222,17 @@ impl Supervisor {
             leases: Arc::clone(&self.host.leases),
             identity: self.identity.subscribe(),
             unknown: Arc::clone(&self.unknown),
+            resets: self.resets.clone(),
         };
         heartbeat::Heartbeat::start(beat).map_err(StartError::Thread)
     }
 
-    async fn run(mut self, undelivered: Vec<ClaimId>, heartbeat: heartbeat::Heartbeat) {
+    async fn run(
+        mut self,
+        undelivered: Vec<ClaimId>,
+        heartbeat: heartbeat::Heartbeat,
+        resets: mpsc::UnboundedReceiver<Vec<String>>,
+    ) {
         self.free_slots = (0..self.host.config.slots).rev().collect();
         let shutdown = self.shutdown.clone();
         let registered = tokio::select! {
@@ -178,6 +244,11 @@ impl Supervisor {
                 Arc::clone(&self.host),
                 self.identity.subscribe(),
             ));
+            let inventory = tokio::spawn(inventory::tell(
+                Arc::clone(&self.host),
+                self.identity.subscribe(),
+                resets,
+            ));
             for claim in undelivered {
                 let lease = self.host.leases.hold(claim, LEFTOVER_LEASE);
                 let host = Arc::clone(&self.host);
@@ -188,9 +259,12 @@ impl Supervisor {
             }
             self.take_work().await;
             self.drain().await;
-            commands.abort();
-            // It shares the directory, which the next worker may want as soon as this one has ended.
-            let _ = commands.await;
+            for task in [commands, inventory] {
+                task.abort();
+                // It shares the directory, which the next worker may want as soon as this one has ended.
+                let _ = task.await;
+            }
+            self.host.snapshots.settled().await;
             self.deregister().await;
         }
         // Last: as long as anything runs, its lease is renewed.

@@ -1,6 +1,8 @@
 //! What came of it: the exact diff and the agent's session. Also after a failure or a wish to stop: work is never lost.
 
 use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use outwork_api::event::EventBody;
@@ -8,10 +10,12 @@ use outwork_api::task::{DiffStat, RepositoryDiff};
 use outwork_api::worker::{Finish, Outcome, OutputKind};
 use outwork_domain::limits::{DIFF_BYTES, SESSION_BYTES};
 use outwork_domain::{Failure, FailureCode};
-use outwork_git::{Diff, DiffLimits};
+use outwork_git::{Diff, DiffLimits, Warning};
 
-use super::Run;
+use super::patch_stat::stat;
+use super::prepare::Repository;
 use super::step::StepName;
+use super::{Run, tree};
 use crate::failure;
 use crate::hostile_file::ReadError;
 use crate::lease::Wish;
@@ -36,18 +40,22 @@ pub(super) async fn run(run: &Run, finish: &mut Finish) -> Result<(), Abandoned>
 }
 
 async fn collect(run: &Run, finish: &mut Finish) {
-    if run.checkout.is_none() {
+    if run.repositories.is_empty() {
         return;
     }
+    let carries = |repository: &Repository| !repository.carried_diff.is_empty();
+    if run.tree.is_some() || run.repositories.iter().any(carries) {
+        hand_in_diffs(run, finish).await;
+    }
+    save_session(run, finish).await;
+}
+
+async fn hand_in_diffs(run: &Run, finish: &mut Finish) {
     let timer = run.begin(StepName::Diff);
     let limit = StepName::Diff.limit(&run.assignment);
-    let diff = match tokio::time::timeout(limit, diff(run)).await {
-        Ok(diff) => diff,
+    let detail = match tokio::time::timeout(limit, all_diffs(run, finish)).await {
+        Ok(detail) => detail,
         Err(_) => Err(failure::timed_out(StepName::Diff.sentence(), limit)),
-    };
-    let detail = match diff {
-        Ok(diff) => hand_in(run, finish, diff).await,
-        Err(failure) => Err(failure),
     };
     match detail {
         Ok(detail) => run.end(timer, Some(detail)),
@@ -56,7 +64,54 @@ async fn collect(run: &Run, finish: &mut Finish) {
             fail(run, finish, failure);
         }
     }
-    save_session(run, finish).await;
+}
+
+/// One repository after the other; what fails for one does not cost the others theirs.
+async fn all_diffs(run: &Run, finish: &mut Finish) -> Result<String, Failure> {
+    let mut total = DiffStat::default();
+    let mut failed = None;
+    for (index, repository) in run.repositories.iter().enumerate() {
+        let handed_in = match diff(run, index, repository).await {
+            Ok(Some(diff)) => hand_in(run, index, repository, diff).await.map(Some),
+            Ok(None) => Ok(None),
+            Err(failure) => Err(failure),
+        };
+        match handed_in {
+            Ok(None) => {}
+            Ok(Some(summary)) => {
+                total.files_changed += summary.files_changed;
+                total.lines_added += summary.lines_added;
+                total.lines_removed += summary.lines_removed;
+                finish.diffs.push(RepositoryDiff {
+                    repository: repository.name.clone(),
+                    summary,
+                });
+            }
+            Err(failure) => {
+                failed.get_or_insert(of_repository(run, repository, failure));
+            }
+        }
+    }
+    if let Some(failure) = failed {
+        return Err(failure);
+    }
+    let DiffStat {
+        files_changed,
+        lines_added,
+        lines_removed,
+    } = total;
+    let files = if files_changed == 1 { "file" } else { "files" };
+    Ok(format!(
+        "{files_changed} {files}, +{lines_added} -{lines_removed}"
+    ))
+}
+
+/// Says whose it is where there are several.
+fn of_repository(run: &Run, repository: &Repository, mut failure: Failure) -> Failure {
+    if run.repositories.len() > 1 {
+        failure.message = format!("{}: {}", repository.name, failure.message);
+    }
+    failure
 }
 
 /// The first failure is the one that people are told; a later one is a warning beside it.
@@ -71,30 +126,85 @@ fn fail(run: &Run, finish: &mut Finish, failure: Failure) {
     }
 }
 
-async fn diff(run: &Run) -> Result<Diff, Failure> {
-    let checkout = run.checkout.as_ref().expect("the caller looked");
+/// A diff to be handed in.
+struct Found {
+    patch: Vec<u8>,
+    summary: DiffStat,
+    warnings: Vec<Warning>,
+}
+
+impl From<Diff> for Found {
+    fn from(diff: Diff) -> Self {
+        let Diff {
+            patch,
+            files,
+            tree: _,
+            warnings,
+        } = diff;
+        let summary = DiffStat {
+            files_changed: files.len() as u64,
+            lines_added: files.iter().filter_map(|file| file.added).sum(),
+            lines_removed: files.iter().filter_map(|file| file.removed).sum(),
+        };
+        Self {
+            patch,
+            summary,
+            warnings,
+        }
+    }
+}
+
+/// What the agent changed. Before an agent ran, the diff of the turn before is the diff: work is never lost.
+async fn diff(run: &Run, index: usize, repository: &Repository) -> Result<Option<Found>, Failure> {
     let limits = DiffLimits {
         max_patch_bytes: DIFF_BYTES,
         ..DiffLimits::default()
     };
-    checkout
-        .diff(&limits)
-        .await
-        .map_err(|error| failure::diff(&error))
+    let tree = run.tree.as_ref();
+    let Some((tree, checkout)) = tree.and_then(|tree| Some((tree, tree.checkouts.get(index)?)))
+    else {
+        return Ok(carried(repository));
+    };
+    let diff = match &tree.root {
+        Some(root) => {
+            let view = tree::place(&handle_path(root), &repository.name);
+            let changed = tree.changed(&repository.name);
+            checkout.diff(&view, &changed, &limits).await
+        }
+        None => checkout.diff_at_start(&limits).await,
+    };
+    match diff {
+        Ok(diff) => Ok(Some(diff.into())),
+        Err(error) => Err(failure::diff(&error)),
+    }
 }
 
-async fn hand_in(run: &Run, finish: &mut Finish, diff: Diff) -> Result<String, Failure> {
-    let Diff {
+/// Before there was a tree: the diff of the turn before, as it came.
+fn carried(repository: &Repository) -> Option<Found> {
+    let patch = repository.carried_diff.clone();
+    (!patch.is_empty()).then(|| Found {
+        summary: stat(&patch),
         patch,
-        files,
-        tree: _,
+        warnings: Vec::new(),
+    })
+}
+
+/// The directory that the handle is open at, for whoever takes a path.
+fn handle_path(handle: &OwnedFd) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}", handle.as_raw_fd()))
+}
+
+async fn hand_in(
+    run: &Run,
+    index: usize,
+    repository: &Repository,
+    found: Found,
+) -> Result<DiffStat, Failure> {
+    let Found {
+        patch,
+        summary,
         warnings,
-    } = diff;
-    let summary = DiffStat {
-        files_changed: files.len() as u64,
-        lines_added: files.iter().filter_map(|file| file.added).sum(),
-        lines_removed: files.iter().filter_map(|file| file.removed).sum(),
-    };
+    } = found;
     for warning in warnings.iter().take(WARNINGS) {
         run.warn(format!("Diff: {warning}."));
     }
@@ -105,30 +215,16 @@ async fn hand_in(run: &Run, finish: &mut Finish, diff: Diff) -> Result<String, F
         ));
     }
     let size_bytes = patch.len() as u64;
-    let repository = super::first_name(&run.assignment).to_owned();
-    let kept = keep(run, OutputKind::Diff, Some(repository.clone()), patch).await;
+    let name = repository.name.clone();
+    let kept = keep(run, OutputKind::Diff, Some(name.clone()), patch).await;
     kept.map_err(|error| failure::internal("the diff cannot be kept", &error))?;
-    run.outbox.event(
-        Source::Worker,
-        EventBody::DiffReady {
-            repository: None,
-            summary,
-            size_bytes,
-        },
-    );
-    finish.diffs = vec![RepositoryDiff {
-        repository,
+    let body = EventBody::DiffReady {
+        repository: (index > 0).then_some(name),
         summary,
-    }];
-    let DiffStat {
-        files_changed,
-        lines_added,
-        lines_removed,
-    } = summary;
-    let files = if files_changed == 1 { "file" } else { "files" };
-    Ok(format!(
-        "{files_changed} {files}, +{lines_added} -{lines_removed}"
-    ))
+        size_bytes,
+    };
+    run.outbox.event(Source::Worker, body);
+    Ok(summary)
 }
 
 /// Beside the runtime: it waits for the disk.
@@ -171,13 +267,19 @@ async fn packed_session(run: &Run) -> Result<Option<Vec<u8>>, Failure> {
     let Some(spec) = run.session_after.clone() else {
         return Ok(run.session_before.clone());
     };
-    let home = run.directory.home();
+    let root = run.tree.as_ref().and_then(|tree| tree.root.as_ref());
+    let Some(root) = root else {
+        return Ok(run.session_before.clone());
+    };
+    let root = root
+        .try_clone()
+        .map_err(|error| failure::internal("it cannot be reached", &error))?;
     let agent = match &run.assignment.agent {
         outwork_api::environment::Agent::Codex {} => "codex",
         outwork_api::environment::Agent::Command { command: _ } => "command",
     };
     let packed = tokio::task::spawn_blocking(move || {
-        let stored = session::collect(&home, &spec)?;
+        let stored = session::collect(&root, &spec)?;
         // An empty one says nothing that the next turn would not find anyway.
         Ok::<_, ReadError>((!stored.files.is_empty()).then(|| session::pack(agent, &stored)))
     });

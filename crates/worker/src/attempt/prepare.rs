@@ -1,14 +1,15 @@
-//! From the assignment to a checkout and a home in which the agent can start.
+//! From the assignment to everything that has to be fetched before a tree can be made.
 
-use std::io;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use outwork_agents::{AbsolutePath, Agent, Launch, LaunchContext, Model, Prepared, StoredSession};
+use futures_util::future::try_join_all;
+use outwork_agents::{AbsolutePath, Agent, LaunchContext, Model, Prepared, StoredSession};
+use outwork_api::credential::CredentialSecret;
 use outwork_api::environment as wire;
-use outwork_api::worker::{InputKind, WorkerError};
+use outwork_api::worker::{AssignedRepository, InputKind, WorkerError};
 use outwork_domain::{Failure, FailureCode};
-use outwork_git::{Checkout, CheckoutRequest, CommitRef, Credentials, Mirror, RefName, RepoUrl};
+use outwork_git::{CommitId, CommitRef, Credentials, Mirror, RefName, RepoUrl};
 
 use super::step::StepName;
 use super::{Run, Stopped};
@@ -18,45 +19,82 @@ use crate::retry::{Backoff, Verdict, verdict};
 use crate::sandbox_layout as inside;
 use crate::session;
 
+/// A repository of the attempt, at hand.
+pub(super) struct Repository {
+    /// Its directory below the workspace.
+    pub(super) name: String,
+    pub(super) mirror: Mirror,
+    pub(super) commit: CommitId,
+    pub(super) branch: Option<RefName>,
+    pub(super) starting_diff: Vec<u8>,
+    pub(super) carried_diff: Vec<u8>,
+}
+
 /// What the step makes.
 struct Made {
-    checkout: Checkout,
+    repositories: Vec<Repository>,
     prepared: Prepared,
     session: Option<Vec<u8>>,
 }
 
 pub(super) async fn run(run: &mut Run) -> Result<Prepared, Stopped> {
     let Made {
-        checkout,
+        repositories,
         prepared,
         session,
     } = run.step(StepName::Checkout, make(run)).await?;
-    run.checkout = Some(checkout);
+    run.repositories = Arc::new(repositories);
     run.session_before = session;
     Ok(prepared)
 }
 
 async fn make(run: &Run) -> Result<(Made, String), Failure> {
     let agent = installed_agent(run)?;
-    let session = restored_session(run, agent.kind().name()).await?;
+    check_names(&run.assignment.repositories)?;
+    let repositories = run.assignment.repositories.iter();
+    let repositories = try_join_all(repositories.map(|assigned| repository(run, assigned)));
+    let session = restored_session(run, agent.kind().name());
+    let (repositories, session) = tokio::try_join!(repositories, session)?;
     let prepared = agent.prepare(launch_context(
         run,
         session.as_ref().map(|(_, stored)| stored.clone()),
     )?);
     let prepared = prepared.map_err(|error| failure::prepare(&error))?;
-    // Now, while the home is ours alone: after the setup script it may be full of links to elsewhere.
-    write_home(&run.directory.home(), &prepared.launch)
-        .map_err(|error| failure::internal("the agent's home cannot be written", &error))?;
-    let checkout = checkout(run).await?;
-    let detail = format!("commit {}", checkout.commit());
+    let commits = repositories.iter().map(|repository| match &*repositories {
+        [_] => format!("commit {}", repository.commit),
+        _ => format!("{} at commit {}", repository.name, repository.commit),
+    });
+    let detail = commits.collect::<Vec<_>>().join(", ");
     Ok((
         Made {
-            checkout,
+            repositories,
             prepared,
             session: session.map(|(bytes, _)| bytes),
         },
         detail,
     ))
+}
+
+/// The server checks them; here they become paths.
+fn check_names(repositories: &[AssignedRepository]) -> Result<(), Failure> {
+    let wrong = |what: String| Err(Failure::new(FailureCode::Internal, what));
+    if repositories.is_empty() {
+        return wrong("The server named no repository.".to_owned());
+    }
+    let mut seen = BTreeSet::new();
+    for AssignedRepository { name, .. } in repositories {
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        if !(1..=100).contains(&name.len())
+            || !name.chars().all(plain)
+            || name.trim_matches('.').is_empty()
+        {
+            return wrong(format!("The server named a repository {name:?}."));
+        }
+        if !seen.insert(name) {
+            return wrong(format!("The server named two repositories {name:?}."));
+        }
+    }
+    Ok(())
 }
 
 fn installed_agent(run: &Run) -> Result<Agent, Failure> {
@@ -100,51 +138,56 @@ fn absolute(path: &str) -> Result<AbsolutePath, Failure> {
         .map_err(|error| failure::internal("a path inside the sandbox is wrong", &error))
 }
 
-async fn checkout(run: &Run) -> Result<Checkout, Failure> {
-    let Some(repository) = run.assignment.repositories.first() else {
-        return Err(Failure::new(
-            FailureCode::Internal,
-            "The server named no repository.",
-        ));
-    };
+async fn repository(run: &Run, assigned: &AssignedRepository) -> Result<Repository, Failure> {
+    let AssignedRepository {
+        name,
+        url,
+        branch,
+        commit,
+        has_starting_diff,
+        has_carried_diff,
+        credential,
+    } = assigned;
     let bad = |code, error: &dyn std::error::Error| Failure::new(code, error.to_string());
-    let url = RepoUrl::parse(&repository.url)
-        .map_err(|error| bad(FailureCode::RepositoryUnavailable, &error))?;
-    let commit = CommitRef::parse(&repository.commit)
-        .map_err(|error| bad(FailureCode::CommitNotFound, &error))?;
-    let branch = repository.branch.as_deref().map(RefName::parse).transpose();
+    let url =
+        RepoUrl::parse(url).map_err(|error| bad(FailureCode::RepositoryUnavailable, &error))?;
+    let commit =
+        CommitRef::parse(commit).map_err(|error| bad(FailureCode::CommitNotFound, &error))?;
+    let branch = branch.as_deref().map(RefName::parse).transpose();
     let branch = branch.map_err(|error| bad(FailureCode::RepositoryUnavailable, &error))?;
     let mirror = Mirror::new(
         run.host.git.clone(),
         &run.host.state.mirrors(),
         url,
-        Credentials::None,
+        credentials(credential.as_ref()),
     );
-    let commit = mirror
-        .ensure_commit(&commit)
-        .await
-        .map_err(|error| failure::mirror(&error))?;
-    let request = CheckoutRequest {
-        directory: run.directory.checkout(),
-        trusted_git_dir: run.directory.git(),
-        alternates_inside: inside::OBJECTS.into(),
-        branch,
-        // The sandbox maps the worker's own user to the agent's.
-        owner: None,
+    let ensured = async {
+        let found = mirror.ensure_commit(&commit).await;
+        found.map_err(|error| failure::mirror(&error))
     };
-    let made = mirror.checkout(&commit, &request).await;
-    let mut checkout = made.map_err(|error| failure::checkout("checkout", &error))?;
-    if repository.has_starting_diff {
-        let diff = download(run, InputKind::StartingDiff, Some(&repository.name)).await?;
-        let applied = checkout.apply_starting_diff(&diff).await;
-        applied.map_err(|error| failure::checkout("starting diff", &error))?;
-    }
-    if repository.has_carried_diff {
-        let diff = download(run, InputKind::CarriedDiff, Some(&repository.name)).await?;
-        let applied = checkout.apply_carried_diff(&diff).await;
-        applied.map_err(|error| failure::checkout("diff of the previous turn", &error))?;
-    }
-    Ok(checkout)
+    let diff = |kind, exists: bool| async move {
+        match exists {
+            true => download(run, kind, Some(name)).await,
+            false => Ok(Vec::new()),
+        }
+    };
+    let (commit, starting_diff, carried_diff) = tokio::try_join!(
+        ensured,
+        diff(InputKind::StartingDiff, *has_starting_diff),
+        diff(InputKind::CarriedDiff, *has_carried_diff)
+    )?;
+    Ok(Repository {
+        name: name.clone(),
+        mirror,
+        commit,
+        branch,
+        starting_diff,
+        carried_diff,
+    })
+}
+
+fn credentials(_credential: Option<&CredentialSecret>) -> Credentials {
+    Credentials::None
 }
 
 /// The session that the turn continues, as bytes and read. One that cannot be used is told and left out: the files of the
@@ -208,26 +251,4 @@ fn lost(kind: InputKind, error: &WorkerError) -> Failure {
         kind.as_str()
     );
     failure::internal(&what, error)
-}
-
-/// Writes the files of a launch below a home that nobody else has touched.
-fn write_home(home: &Path, launch: &Launch) -> io::Result<()> {
-    for directory in &launch.directories {
-        std::fs::create_dir_all(home.join(directory.as_str()))?;
-    }
-    for file in &launch.files {
-        let path = home.join(file.path.as_str());
-        if let Some(parent) = path.parent() {
-            std::fs::create_dir_all(parent)?;
-        }
-        let mut options = std::fs::File::options();
-        let mut created = options
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path)?;
-        io::Write::write_all(&mut created, &file.contents)?;
-        created.set_permissions(std::fs::Permissions::from_mode(file.mode & 0o777))?;
-    }
-    Ok(())
 }

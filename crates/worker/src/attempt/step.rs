@@ -7,7 +7,7 @@ use outwork_api::event::EventBody;
 use outwork_api::worker::Assignment;
 use outwork_domain::{Failure, Step};
 
-use super::{Run, Stopped};
+use super::{Halt, Run, Stopped};
 use crate::failure;
 use crate::lease::Wish;
 use crate::outbox::Source;
@@ -16,7 +16,9 @@ use crate::outbox::Source;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum StepName {
     Checkout,
+    Image,
     Setup,
+    Maintenance,
     Agent,
     Diff,
 }
@@ -30,7 +32,9 @@ impl StepName {
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Checkout => "checkout",
+            Self::Image => "image",
             Self::Setup => "setup",
+            Self::Maintenance => "maintenance",
             Self::Agent => "agent",
             Self::Diff => "diff",
         }
@@ -39,7 +43,9 @@ impl StepName {
     pub(super) fn sentence(self) -> &'static str {
         match self {
             Self::Checkout => "Preparing the checkout",
+            Self::Image => "Getting the image",
             Self::Setup => "The setup script",
+            Self::Maintenance => "The maintenance script",
             Self::Agent => "The agent",
             Self::Diff => "Computing the diff",
         }
@@ -47,8 +53,8 @@ impl StepName {
 
     fn step(self) -> Step {
         match self {
-            Self::Checkout => Step::Preparing,
-            Self::Setup => Step::SettingUp,
+            Self::Checkout | Self::Image => Step::Preparing,
+            Self::Setup | Self::Maintenance => Step::SettingUp,
             Self::Agent => Step::Running,
             Self::Diff => Step::Collecting,
         }
@@ -57,8 +63,8 @@ impl StepName {
     pub(super) fn limit(self, assignment: &Assignment) -> Duration {
         let limits = &assignment.limits;
         Duration::from_millis(match self {
-            Self::Checkout => limits.preparing_ms,
-            Self::Setup => limits.setting_up_ms,
+            Self::Checkout | Self::Image => limits.preparing_ms,
+            Self::Setup | Self::Maintenance => limits.setting_up_ms,
             Self::Agent => limits.running_ms,
             Self::Diff => limits.collecting_ms,
         })
@@ -91,15 +97,41 @@ impl Run {
         name: StepName,
         work: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Stopped> {
+        self.bounded_as(name, name.sentence(), work).await
+    }
+
+    /// The same for a part of the step that people know by another name.
+    pub(super) async fn bounded_as<T>(
+        &self,
+        name: StepName,
+        sentence: &str,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Stopped> {
+        let done = self.ended_by_limit(name, sentence, work).await?;
+        done.map_err(Stopped::Failed)
+    }
+
+    /// The same for work that may find the snapshot broken.
+    pub(super) async fn begun_within<T>(
+        &self,
+        name: StepName,
+        work: impl Future<Output = Result<T, Halt>>,
+    ) -> Result<T, Halt> {
+        self.ended_by_limit(name, name.sentence(), work).await?
+    }
+
+    async fn ended_by_limit<T>(
+        &self,
+        name: StepName,
+        sentence: &str,
+        work: impl Future<Output = T>,
+    ) -> Result<T, Stopped> {
         let limit = name.limit(&self.assignment);
         let mut stop = self.stop.clone();
         tokio::select! {
             wish = stop.above(Wish::Run) => Err(wish.into()),
-            done = tokio::time::timeout(limit, work) => match done {
-                Ok(Ok(done)) => Ok(done),
-                Ok(Err(failure)) => Err(Stopped::Failed(failure)),
-                Err(_) => Err(Stopped::Failed(failure::timed_out(name.sentence(), limit))),
-            },
+            done = tokio::time::timeout(limit, work) => done
+                .map_err(|_| failure::timed_out(sentence, limit).into()),
         }
     }
 

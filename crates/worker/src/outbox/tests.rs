@@ -44,7 +44,12 @@ fn all(outbox: &Outbox) -> Vec<Entry> {
 #[test]
 fn pieces_of_one_stream_are_joined_and_numbered_without_gaps() {
     let directory = tempfile::tempdir().unwrap();
-    let outbox = Outbox::create(directory.path(), 1 << 20, clock());
+    let outbox = Outbox::create(
+        directory.path(),
+        1 << 20,
+        clock(),
+        Masker::new([] as [(&str, &str); 0]),
+    );
     outbox.step(Step::Running);
     outbox.event(Source::Inside, output("a"));
     outbox.event(Source::Inside, output("b"));
@@ -99,7 +104,12 @@ fn pieces_of_one_stream_are_joined_and_numbered_without_gaps() {
 #[test]
 fn a_flood_is_bounded_and_said_once() {
     let directory = tempfile::tempdir().unwrap();
-    let outbox = Outbox::create(directory.path(), 1 << 20, clock());
+    let outbox = Outbox::create(
+        directory.path(),
+        1 << 20,
+        clock(),
+        Masker::new([] as [(&str, &str); 0]),
+    );
     for _ in 0..100_000 {
         outbox.event(Source::Inside, output(&"x".repeat(1000)));
     }
@@ -147,7 +157,12 @@ fn a_flood_is_bounded_and_said_once() {
 #[test]
 fn an_outbox_is_reopened_only_with_its_end() {
     let directory = tempfile::tempdir().unwrap();
-    let outbox = Outbox::create(directory.path(), 1 << 20, clock());
+    let outbox = Outbox::create(
+        directory.path(),
+        1 << 20,
+        clock(),
+        Masker::new([] as [(&str, &str); 0]),
+    );
     outbox.event(Source::Worker, output("a"));
     outbox.result(OutputKind::Diff, None, b"patch").unwrap();
     assert!(Outbox::reopen(directory.path(), clock()).unwrap().is_none());
@@ -161,7 +176,12 @@ fn an_outbox_is_reopened_only_with_its_end() {
 #[test]
 fn what_the_disk_refuses_is_kept_in_memory() {
     // A directory that is not there refuses as a full disk does: at the first write.
-    let outbox = Outbox::create(Path::new("/nonexistent"), 1 << 20, clock());
+    let outbox = Outbox::create(
+        Path::new("/nonexistent"),
+        1 << 20,
+        clock(),
+        Masker::new([] as [(&str, &str); 0]),
+    );
     outbox.event(Source::Worker, output("a"));
     outbox.finish(finish());
     assert!(outbox.is_broken());

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use outwork_api::worker::{self as wire, WorkerApi};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::Identity;
@@ -23,6 +23,8 @@ pub(super) struct Beat {
     pub(super) leases: Arc<Leases>,
     pub(super) identity: watch::Receiver<Option<Identity>>,
     pub(super) unknown: Arc<Notify>,
+    /// Keys of snapshots that the server wants to be gone.
+    pub(super) resets: mpsc::UnboundedSender<Vec<String>>,
 }
 
 /// The thread; dropping it ends it, without waiting.
@@ -115,6 +117,10 @@ impl Beat {
         let error = match answer {
             Ok(answer) => {
                 self.leases.renewed(sent_at, &answer);
+                if !answer.reset_snapshots.is_empty() {
+                    // Whoever listened is gone when the worker ends.
+                    let _ = self.resets.send(answer.reset_snapshots);
+                }
                 return true;
             }
             Err(error) => error,

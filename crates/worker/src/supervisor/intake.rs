@@ -23,7 +23,7 @@ impl Supervisor {
         let shutdown = self.shutdown.clone();
         while !shutdown.is_cancelled() {
             self.reap();
-            let has_space = self.has_space(had_space);
+            let has_space = self.has_space(had_space) || self.make_space().await;
             had_space = has_space;
             if !has_space {
                 tokio::select! {
@@ -103,6 +103,26 @@ impl Supervisor {
             }
         }
         None
+    }
+
+    /// Gives up snapshots that nobody uses; whether that was enough.
+    async fn make_space(&self) -> bool {
+        let reserve_bytes = self.host.config.timing.reserve_bytes;
+        match self.host.snapshots.prune(reserve_bytes).await {
+            Ok(removed) if removed.snapshots > 0 => {
+                tracing::info!(
+                    snapshots = removed.snapshots,
+                    "removed for space on the disk"
+                );
+            }
+            Ok(_) => return false,
+            Err(error) => {
+                tracing::warn!(%error, "snapshots cannot be removed for space");
+                return false;
+            }
+        }
+        let free_bytes = self.host.state.free_bytes();
+        free_bytes.is_none_or(|free| free >= reserve_bytes)
     }
 
     /// Whether there is room on the disk; said when it changes, not each time.

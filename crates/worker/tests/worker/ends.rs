@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 
 use crate::fake_api::Mood;
-use crate::scene::{Scene, assert_empty, attempt, namespace, until};
+use crate::scene::{Scene, WAIT, assert_empty, attempt, namespace, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_killed_worker_left_is_swept() {
@@ -27,7 +27,7 @@ async fn what_a_killed_worker_left_is_swept() {
     let begun = data
         .join("attempts")
         .join(attempt(1))
-        .join("1/checkout/begun");
+        .join("1/upper/root/workspace/project/begun");
     until("the agent runs", || begun.exists().then_some(())).await;
     let namespace = namespace(&data, &attempt(1)).await;
     assert!(!namespace.processes().is_empty());
@@ -60,13 +60,12 @@ fn an_attempt_that_ended_before_its_worker_was_killed_is_handed_in_by_the_next()
     let first = tokio::runtime::Runtime::new().unwrap();
     let data = first.block_on(async {
         let worker = scene.start().await;
-        scene.api.offer(scene.assignment(
-            1,
-            "echo ready; while [ ! -e go ]; do sleep 0.02; done; echo x > x.txt",
-        ));
+        scene
+            .api
+            .offer(scene.assignment(1, format!("{WAIT}; echo x > x.txt")));
         scene.heard(&attempt(1), "ready").await;
         scene.api.change(|state| state.mood = Mood::Away);
-        std::fs::write(worker.directory(&attempt(1)).join("checkout/go"), "").unwrap();
+        worker.go(&attempt(1)).await;
         let entries = worker.directory(&attempt(1)).join("outbox/entries");
         until("the attempt has ended", || {
             std::fs::read_to_string(&entries)
@@ -98,14 +97,13 @@ fn an_attempt_that_ended_before_its_worker_was_killed_is_handed_in_by_the_next()
 async fn a_worker_that_must_end_while_the_server_is_away_leaves_the_results_to_the_next() {
     let scene = Scene::new();
     let worker = scene.start().await;
-    scene.api.offer(scene.assignment(
-        1,
-        "echo ready; while [ ! -e go ]; do sleep 0.02; done; echo x > x.txt",
-    ));
+    scene
+        .api
+        .offer(scene.assignment(1, format!("{WAIT}; echo x > x.txt")));
     scene.heard(&attempt(1), "ready").await;
     scene.api.change(|state| state.mood = Mood::Away);
     let directory = worker.directory(&attempt(1));
-    std::fs::write(directory.join("checkout/go"), "").unwrap();
+    worker.go(&attempt(1)).await;
     let entries = directory.join("outbox/entries");
     until("the attempt has ended", || {
         std::fs::read_to_string(&entries)
@@ -117,7 +115,7 @@ async fn a_worker_that_must_end_while_the_server_is_away_leaves_the_results_to_t
     worker.shutdown.cancel();
     worker.handle.stop_now();
     worker.handle.join().await.unwrap();
-    assert!(!directory.join("checkout").exists());
+    assert!(!directory.join("upper").exists());
 
     scene.api.change(|state| state.mood = Mood::Up);
     let worker = scene.start().await;

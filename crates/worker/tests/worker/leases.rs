@@ -3,7 +3,7 @@
 use outwork_api::event::EventBody;
 
 use crate::fake_api::Mood;
-use crate::scene::{Scene, attempt, until};
+use crate::scene::{Scene, WAIT, attempt, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stale_lease_kills_the_sandbox_and_hands_nothing_in() {
@@ -43,13 +43,13 @@ async fn a_stale_lease_kills_the_sandbox_and_hands_nothing_in() {
 async fn a_server_that_is_away_for_many_leases_loses_nothing() {
     let scene = Scene::new();
     let worker = scene.start().await;
-    let command = "echo ready; while [ ! -e go ]; do sleep 0.02; done; for i in $(seq 2000); do echo line $i; done; echo x > x.txt";
+    let command = format!("{WAIT}; for i in $(seq 2000); do echo line $i; done; echo x > x.txt");
     let mut assignment = scene.assignment(1, command);
     assignment.lease_ms = 150;
     scene.api.offer(assignment);
     scene.heard(&attempt(1), "ready").await;
     scene.api.change(|state| state.mood = Mood::Away);
-    std::fs::write(worker.directory(&attempt(1)).join("checkout/go"), "").unwrap();
+    worker.go(&attempt(1)).await;
     let entries = worker.directory(&attempt(1)).join("outbox/entries");
     until("the attempt has ended", || {
         std::fs::read_to_string(&entries)
@@ -80,7 +80,7 @@ async fn a_server_that_is_away_for_many_leases_loses_nothing() {
         .iter()
         .filter(|event| matches!(event.body, EventBody::StepFinished { .. }))
         .count();
-    assert_eq!(steps, 3, "each event came once");
+    assert_eq!(steps, 4, "each event came once");
     worker.end().await;
 }
 
@@ -106,19 +106,21 @@ async fn a_server_that_refuses_the_worker_stops_it_within_the_lease() {
 async fn a_server_that_lost_events_gets_them_again() {
     let scene = Scene::new();
     let worker = scene.start().await;
-    scene.api.offer(scene.assignment(
-        1,
-        "echo one; while [ ! -e go ]; do sleep 0.02; done; echo two",
-    ));
-    scene.heard(&attempt(1), "one").await;
+    scene
+        .api
+        .offer(scene.assignment(1, format!("{WAIT}; echo two")));
+    scene.heard(&attempt(1), "ready").await;
     // As after a restore from a backup.
     scene
         .api
         .change(|state| state.records.get_mut(&attempt(1)).unwrap().events.clear());
-    std::fs::write(worker.directory(&attempt(1)).join("checkout/go"), "").unwrap();
+    worker.go(&attempt(1)).await;
     let record = scene.finished(&attempt(1)).await;
-    assert_eq!(record.output(), "one\ntwo\n");
-    assert_eq!(record.steps, ["preparing", "running", "collecting"]);
+    assert_eq!(record.output(), "ready\ntwo\n");
+    assert_eq!(
+        record.steps,
+        ["preparing", "setting_up", "running", "collecting"]
+    );
     worker.end().await;
 }
 

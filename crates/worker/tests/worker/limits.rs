@@ -6,7 +6,7 @@ use outwork_api::event::EventBody;
 use outwork_api::worker::Desired;
 use outwork_worker::Timing;
 
-use crate::scene::{Scene, attempt};
+use crate::scene::{Scene, WAIT, attempt};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_timeout_keeps_the_work() {
@@ -136,9 +136,7 @@ async fn a_flood_of_output_is_bounded() {
 async fn draining_lets_work_end_and_giving_back_kills_it() {
     let scene = Scene::new();
     let worker = scene.start().await;
-    scene
-        .api
-        .offer(scene.assignment(1, "echo ready; while [ ! -e go ]; do sleep 0.02; done"));
+    scene.api.offer(scene.assignment(1, WAIT));
     scene.heard(&attempt(1), "ready").await;
     worker.shutdown.cancel();
     let before = scene
@@ -151,7 +149,7 @@ async fn draining_lets_work_end_and_giving_back_kills_it() {
             (state.records[&attempt(1)].heartbeats > before + 3).then_some(())
         })
         .await;
-    std::fs::write(worker.directory(&attempt(1)).join("checkout/go"), "").unwrap();
+    worker.go(&attempt(1)).await;
     assert_eq!(scene.finished(&attempt(1)).await.outcome(), "ok");
     worker.end().await;
     assert!(scene.api.change(|state| state.is_deregistered));
@@ -177,9 +175,7 @@ async fn more_is_taken_only_when_there_is_room() {
     config.slots = 1;
     config.timing.acquire_wait = Duration::from_millis(200);
     let worker = scene.start_with(config).await;
-    scene
-        .api
-        .offer(scene.assignment(1, "echo ready; while [ ! -e go ]; do sleep 0.02; done"));
+    scene.api.offer(scene.assignment(1, WAIT));
     scene.heard(&attempt(1), "ready").await;
     scene.api.offer(scene.assignment(2, "true"));
     let before = scene
@@ -192,7 +188,7 @@ async fn more_is_taken_only_when_there_is_room() {
         })
         .await;
     assert_eq!(scene.api.change(|state| state.queue.len()), 1);
-    std::fs::write(worker.directory(&attempt(1)).join("checkout/go"), "").unwrap();
+    worker.go(&attempt(1)).await;
     assert_eq!(scene.finished(&attempt(2)).await.outcome(), "ok");
     worker.end().await;
 }

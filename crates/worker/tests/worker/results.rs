@@ -3,7 +3,7 @@
 use outwork_api::event::EventBody;
 use outwork_api::task::{DiffStat, RepositoryDiff};
 
-use crate::scene::{Scene, attempt, until};
+use crate::scene::{Scene, WAIT, attempt, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn edits_become_the_diff_and_each_step_is_told() {
@@ -17,7 +17,10 @@ async fn edits_become_the_diff_and_each_step_is_told() {
     let record = scene.run(assignment).await;
 
     assert_eq!(record.outcome(), "ok", "{record:#?}");
-    assert_eq!(record.steps, ["preparing", "running", "collecting"]);
+    assert_eq!(
+        record.steps,
+        ["preparing", "setting_up", "running", "collecting"]
+    );
     assert_eq!(
         scene.applied(&record, "README.md").as_deref(),
         Some("hello\nmore\n")
@@ -82,6 +85,8 @@ async fn edits_become_the_diff_and_each_step_is_told() {
         [
             "+checkout",
             "-checkout",
+            "+setup",
+            "-setup",
             "+agent",
             "-agent",
             "+diff",
@@ -147,28 +152,28 @@ async fn a_setup_script_runs_before_the_agent_and_its_failure_is_explained() {
         record.failure()
     );
     assert_eq!(record.output(), "begun\n");
-    assert_eq!(record.steps, ["preparing", "setting_up", "collecting"]);
+    assert_eq!(record.steps, ["preparing", "setting_up"]);
 
     let mut offline = scene.assignment(3, "true");
     offline.setup_script =
         Some("echo 'curl: (6) Could not resolve host: example' >&2; exit 6".to_owned());
     let record = scene.run(offline).await;
-    assert!(record.failure().hint.unwrap().contains("network"));
+    assert!(record.failure().hint.unwrap().contains("HTTPS_PROXY"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn three_attempts_run_at_once_and_apart() {
     let scene = Scene::new();
     let worker = scene.start().await;
-    let command = "echo ready; while [ ! -e go ]; do sleep 0.02; done; echo $OUTWORK_ATTEMPT_ID > mine; id -u; ls /workspace";
+    let command = format!("{WAIT}; echo $OUTWORK_ATTEMPT_ID > mine; id -u; ls /workspace");
     for number in 1..=3 {
-        scene.api.offer(scene.assignment(number, command));
+        scene.api.offer(scene.assignment(number, &command));
     }
     for number in 1..=3 {
         scene.heard(&attempt(number), "ready").await;
     }
     for number in 1..=3 {
-        std::fs::write(worker.directory(&attempt(number)).join("checkout/go"), "").unwrap();
+        worker.go(&attempt(number)).await;
     }
     for number in 1..=3 {
         let record = scene.finished(&attempt(number)).await;

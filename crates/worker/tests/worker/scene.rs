@@ -16,6 +16,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::fake_api::{self, FakeApi, Record};
 
+/// For an agent's command: it says so, and waits until the test lets it go on.
+pub const WAIT: &str = "trap 'go=1' USR1; echo ready; until [ \"$go\" ]; do sleep 0.02; done";
+
 pub struct Scene {
     pub directory: TempDir,
     pub api: Arc<FakeApi>,
@@ -72,7 +75,7 @@ impl Scene {
     }
 
     /// An attempt of the agent `command`.
-    pub fn assignment(&self, number: u32, command: &str) -> Assignment {
+    pub fn assignment(&self, number: u32, command: impl AsRef<str>) -> Assignment {
         Assignment {
             attempt: attempt(number),
             epoch: 1,
@@ -97,7 +100,7 @@ impl Scene {
             image_credential: None,
             runtimes: BTreeMap::new(),
             agent: Agent::Command {
-                command: command.to_owned(),
+                command: command.as_ref().to_owned(),
             },
             model: None,
             prompt: "do it".to_owned(),
@@ -177,6 +180,27 @@ impl RunningWorker {
     /// The sandbox of the attempt's first claim.
     pub async fn namespace(&self, attempt: &str) -> PidNamespace {
         namespace(&self.data, attempt).await
+    }
+
+    /// Lets an agent go on that waits by [`WAIT`].
+    pub async fn go(&self, attempt: &str) {
+        let namespace = self.namespace(attempt).await;
+        let is_bash = |pid: &u32| {
+            std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name == "bash\n")
+        };
+        for pid in namespace.processes().into_iter().filter(is_bash) {
+            let told = Command::new("kill")
+                .args(["-USR1", &pid.to_string()])
+                .status();
+            assert!(told.unwrap().success());
+        }
+    }
+
+    /// A path of the first repository, if the attempt has written it.
+    pub fn written(&self, attempt: &str, path: &str) -> PathBuf {
+        self.directory(attempt)
+            .join("upper/root/workspace/project")
+            .join(path)
     }
 
     pub fn directory(&self, attempt: &str) -> PathBuf {

@@ -1,0 +1,279 @@
+//! Building a snapshot: checkouts, setup, and everything that makes the result fit to be kept.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_util::future::try_join_all;
+use outwork_api::secret::Secret;
+use outwork_domain::Failure;
+use outwork_git::{Checkout, CheckoutRequest, Owner, Place, Restored};
+use outwork_sandbox::change_owner;
+use outwork_snapshot::Builder;
+use outwork_snapshot::scan::{self, Limits, Needle};
+use serde_json::{Value, json};
+
+use super::prepare::Repository;
+use super::script::ScriptRun;
+use super::snapshot::script;
+use super::step::StepName;
+use super::{Run, Stopped};
+use crate::base::{Base, StoredIds, Volume};
+use crate::failure::{self, Script};
+use crate::layers::UpperDir;
+use crate::sandbox_layout as inside;
+
+/// Where a snapshot keeps the git directories of its checkouts: beside the volumes, seen by no sandbox.
+const GIT: &str = "git";
+
+/// In what is written down with a snapshot: how often the cache had been reset.
+pub(crate) const GENERATION: &str = "cache_generation";
+
+/// Warnings about single places.
+const FOUND_SHOWN: usize = 10;
+
+/// The git directory of a repository in a snapshot.
+pub(super) fn git_dir(snapshot: &Path, repository: &str) -> std::path::PathBuf {
+    snapshot.join(GIT).join(repository)
+}
+
+/// Makes the tree in the builder's directory; gives what is to be written down with it.
+pub(super) async fn run(
+    run: &Run,
+    base: &Base,
+    builder: &Builder<Failure>,
+) -> Result<Value, Stopped> {
+    let ids = run.host.ids;
+    let upper = UpperDir::create(builder.dir().to_owned(), base, ids)
+        .and_then(|upper| {
+            upper.create_home()?;
+            upper.empty_tmp()?;
+            std::fs::create_dir(builder.dir().join(GIT))?;
+            Ok(upper)
+        })
+        .map_err(|error| failure::internal("the snapshot's directory cannot be made", &error))?;
+    let checkouts = run
+        .bounded(StepName::Checkout, check_out(run, &upper))
+        .await?;
+    let has_run = match script(run.assignment.setup_script.as_deref()) {
+        Some(text) => {
+            let binds = checkouts.iter().flat_map(|made| made.binds().to_vec());
+            let script = ScriptRun {
+                script: Script::Setup,
+                text,
+                base,
+                overlays: overlays(base, &upper, &[]),
+                binds: binds.collect(),
+            };
+            script.run(run).await?;
+            true
+        }
+        None => false,
+    };
+    let settled = settle(run, base, &upper, checkouts, has_run);
+    run.bounded_as(StepName::Setup, "Keeping what setup left", settled)
+        .await?;
+    // For the server, which cannot tell from the key.
+    Ok(json!({ GENERATION: run.assignment.cache_generation }))
+}
+
+pub(super) fn overlays(
+    base: &Base,
+    upper: &UpperDir,
+    layers: &[std::path::PathBuf],
+) -> Vec<outwork_sandbox::Overlay> {
+    let volumes = base.volumes().iter();
+    volumes
+        .map(|volume| upper.overlay(*volume, layers, base))
+        .collect()
+}
+
+/// Each with the commit of this attempt; for others the difference is written when they start.
+async fn check_out(run: &Run, upper: &UpperDir) -> Result<Vec<Checkout>, Failure> {
+    let made = run.repositories.iter().map(|repository| async move {
+        let Repository {
+            name,
+            mirror,
+            commit,
+            branch,
+            starting_diff: _,
+            carried_diff: _,
+        } = repository;
+        let request = CheckoutRequest {
+            directory: upper.inside(&inside::checkout(name)),
+            trusted_git_dir: git_dir(upper.path(), name),
+            alternates_inside: inside::objects(name),
+            branch: branch.clone(),
+            owner: Some(agent(run.host.ids)),
+        };
+        let made = mirror.checkout(commit, &request).await;
+        made.map_err(|error| failure::checkout("checkout", &error))
+    });
+    try_join_all(made).await
+}
+
+pub(super) fn agent(ids: StoredIds) -> Owner {
+    let (uid, gid) = ids.agent;
+    Owner { uid, gid }
+}
+
+/// What a script left becomes what an agent finds. Everything inside is dead by now.
+async fn settle(
+    run: &Run,
+    base: &Base,
+    upper: &UpperDir,
+    checkouts: Vec<Checkout>,
+    has_run: bool,
+) -> Result<(), Failure> {
+    {
+        let (upper, base, ids) = (upper.clone(), base.clone(), run.host.ids);
+        blocking("settling the snapshot", move || {
+            upper.remove_work(&base)?;
+            if has_run {
+                upper.empty_tmp()?;
+                give_to_agent(&upper, ids)?;
+            }
+            Ok(())
+        })
+        .await?;
+    }
+    let place = |name: &str| {
+        Place::new(
+            upper.volume(Volume::Root),
+            inside::checkout(name).trim_start_matches('/'),
+        )
+    };
+    let mut restored = Vec::new();
+    for (checkout, repository) in checkouts.into_iter().zip(run.repositories.iter()) {
+        let sealed = checkout.seal(&place(&repository.name)).await;
+        let sealed = sealed.map_err(|error| failure::checkout("snapshot", &error))?;
+        restored.push((repository.name.as_str(), sealed));
+    }
+    warn_of(run, Script::Setup, &restored);
+    if has_run {
+        scan(run, upper).await?;
+    }
+    Ok(())
+}
+
+/// What a script made as root in the checkouts and the home is the agent's.
+pub(super) fn give_to_agent(upper: &UpperDir, ids: StoredIds) -> std::io::Result<()> {
+    if !ids.is_changed {
+        return Ok(());
+    }
+    for path in [inside::WORKSPACE, inside::HOME] {
+        let path = upper.inside(path);
+        let is_directory = std::fs::symlink_metadata(&path).is_ok_and(|found| found.is_dir());
+        if is_directory {
+            change_owner(&path, ids.root, ids.agent).map_err(std::io::Error::other)?;
+        }
+    }
+    Ok(())
+}
+
+/// Names the tracked files that were put back.
+pub(super) fn warn_of(run: &Run, script: Script, restored: &[(&str, Restored)]) {
+    let several = restored.len() > 1;
+    let mut names = Vec::new();
+    let mut total = 0;
+    for (repository, restored) in restored {
+        let shown = restored.paths.iter().map(|path| match several {
+            true => format!("{repository}/{path}"),
+            false => path.clone(),
+        });
+        names.extend(shown);
+        total += restored.total;
+    }
+    if total == 0 {
+        return;
+    }
+    let more = total - names.len().min(total);
+    let mut list = names.join(", ");
+    if more > 0 {
+        list.push_str(&format!(" and {more} more"));
+    }
+    run.warn(format!(
+        "{} changed files that the repository tracks; they were put back: {list}.",
+        script.sentence()
+    ));
+}
+
+/// Looks for secrets that the script wrote down: the agent will be able to read them.
+async fn scan(run: &Run, upper: &UpperDir) -> Result<(), Failure> {
+    let secrets: Vec<(String, Secret)> = run
+        .assignment
+        .secrets
+        .iter()
+        .map(|secret| (secret.name.clone(), secret.value.clone()))
+        .collect();
+    if secrets.is_empty() {
+        return Ok(());
+    }
+    let path = upper.path().to_owned();
+    let limits = Limits::default();
+    let _stop = StopOnDrop(Arc::clone(&limits.stop));
+    let report = blocking("looking for secrets in the snapshot", move || {
+        let needles: Vec<Needle<'_>> = secrets
+            .iter()
+            .map(|(name, value)| Needle {
+                name,
+                value: value.reveal(),
+            })
+            .collect();
+        scan::scan(&path, &needles, &limits)
+    });
+    let report = report.await?;
+    for found in report.found.iter().take(FOUND_SHOWN) {
+        run.warn(format!(
+            "The setup script wrote the secret {} into {}: the agent can read it there.",
+            found.name,
+            seen_at(Path::new(&found.path))
+        ));
+    }
+    let left_out = report.found.len().saturating_sub(FOUND_SHOWN);
+    if left_out > 0 || !report.more.is_empty() {
+        run.warn("There are more places with secrets than are named here.");
+    }
+    if report.is_cut_off {
+        run.warn("The snapshot is too large to be searched for secrets as a whole.");
+    }
+    Ok(())
+}
+
+/// From the place in a snapshot to the path inside.
+fn seen_at(path: &Path) -> String {
+    let mut parts = path.components();
+    let volume = parts.next().map(|part| part.as_os_str());
+    let volumes = [Volume::Root, Volume::UsrLocal, Volume::Opt];
+    let volume = volumes
+        .into_iter()
+        .find(|known| volume == Some(known.directory().as_ref()));
+    match volume {
+        Some(volume) => Path::new(volume.target())
+            .join(parts.as_path())
+            .display()
+            .to_string(),
+        None => path.display().to_string(),
+    }
+}
+
+/// Ends a search that nobody waits for any more.
+struct StopOnDrop(Arc<AtomicBool>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Beside the runtime: it waits for the disk.
+pub(super) async fn blocking<T: Send + 'static>(
+    what: &'static str,
+    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> Result<T, Failure> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(error)) => Err(failure::internal(&format!("{what} failed"), &error)),
+        Err(error) => Err(failure::internal(&format!("{what} panicked"), &error)),
+    }
+}

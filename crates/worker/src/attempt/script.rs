@@ -1,0 +1,145 @@
+//! One of the environment's scripts: bash as root inside, with secrets and, through a proxy of ours, the network. It ends at
+//! the first command that fails.
+
+use outwork_agents::{AbsolutePath, Agent, LaunchContext, TurnOutcome};
+use outwork_egress::proxy::proxy_environment;
+use outwork_git::ReadOnlyBind;
+use outwork_sandbox::{Overlay, Stdin};
+
+use super::drive::{Bounds, Driven, drive};
+use super::proxy::ScriptProxy;
+use super::step::StepName;
+use super::tail::Tail;
+use super::{Run, Stopped};
+use crate::base::Base;
+use crate::failure::{self, Script};
+use crate::sandbox_layout::{self as inside, Inside, Who};
+
+/// A script and what it sees.
+pub(super) struct ScriptRun<'a> {
+    pub(super) script: Script,
+    pub(super) text: &'a str,
+    pub(super) base: &'a Base,
+    pub(super) overlays: Vec<Overlay>,
+    /// The repositories' objects.
+    pub(super) binds: Vec<ReadOnlyBind>,
+}
+
+impl ScriptRun<'_> {
+    fn step(&self) -> StepName {
+        match self.script {
+            Script::Setup => StepName::Setup,
+            Script::Maintenance => StepName::Maintenance,
+        }
+    }
+
+    /// Runs it until nothing of it is left.
+    pub(super) async fn run(self, run: &Run) -> Result<(), Stopped> {
+        let proxy = ScriptProxy::start(run)?;
+        let done = self.execute(run, &proxy).await;
+        proxy.stop().await;
+        done
+    }
+
+    async fn execute(self, run: &Run, proxy: &ScriptProxy) -> Result<(), Stopped> {
+        let (script, step) = (self.script, self.step());
+        let environment = environment(run, self.base);
+        let mut binds = self.binds;
+        binds.extend(ca_bundle(run));
+        binds.extend(run.runtimes.binds());
+        let inside = Inside {
+            who: Who::Root,
+            command: ["/bin/bash", "-e", inside::SCRIPT]
+                .map(str::to_owned)
+                .into(),
+            environment,
+            stdin: Stdin::Null,
+            cwd: &run.cwd,
+            base: self.base,
+            overlays: self.overlays,
+            binds,
+            links: run.runtimes.links(),
+            script: Some(self.text),
+            forward: Some((inside::PROXY_PORT, proxy.socket())),
+            handles: Vec::new(),
+        };
+        let spawned = async { Ok(inside.spawn(&run.host, run.slot).await?) };
+        let running = run.bounded(step, spawned).await?;
+        // A script is a program like the agent `command`; that adapter turns its output into events.
+        let mut adapter = Agent::Command {
+            command_line: inside::SCRIPT.to_owned(),
+        }
+        .prepare(context(run)?)
+        .map_err(|error| failure::prepare(&error))?
+        .adapter;
+        let tail = Tail::default();
+        let bounds = Bounds {
+            name: step,
+            total: step.limit(&run.assignment),
+            first_output: None,
+            silence: None,
+        };
+        let Driven {
+            outcome,
+            stopped,
+            exit,
+        } = drive(run, running, adapter.as_mut(), &bounds, None, Some(&tail)).await?;
+        match (stopped, outcome) {
+            (Some(stopped), _) => Err(stopped),
+            (None, TurnOutcome::Completed { last_message: _ }) => Ok(()),
+            (None, TurnOutcome::Interrupted | TurnOutcome::Failed { .. }) => {
+                // Masked before it is cut: half a secret is not found.
+                let tail = run.outbox.masked(&tail.text());
+                Err(failure::script(script, &run.assignment.environment, &exit, &tail).into())
+            }
+        }
+    }
+}
+
+/// With the secrets: for the scripts alone.
+fn environment(run: &Run, base: &Base) -> std::collections::BTreeMap<String, String> {
+    let bundle = run.host.config.network.ca_bundle.as_ref();
+    let bundle = bundle.map(|_| inside::CA_BUNDLE);
+    // The scripts are root, the checkouts are the agent's: git would refuse to touch them.
+    let git = [
+        ("GIT_CONFIG_COUNT", "1"),
+        ("GIT_CONFIG_KEY_0", "safe.directory"),
+        ("GIT_CONFIG_VALUE_0", "*"),
+    ];
+    let secrets = run.assignment.secrets.iter();
+    let secrets = secrets.map(|secret| (secret.name.clone(), secret.value.reveal().to_owned()));
+    let mut variables = inside::environment(
+        Who::Root,
+        base,
+        &run.assignment,
+        proxy_environment(inside::PROXY_PORT, bundle)
+            .into_iter()
+            .chain(git.map(|(name, value)| (name.to_owned(), value.to_owned())))
+            .chain(secrets),
+    );
+    run.runtimes.add_to(&mut variables);
+    variables
+}
+
+fn ca_bundle(run: &Run) -> Option<ReadOnlyBind> {
+    let bundle = run.host.config.network.ca_bundle.as_ref()?;
+    Some(ReadOnlyBind {
+        host: bundle.clone(),
+        inside: inside::CA_BUNDLE.into(),
+    })
+}
+
+fn context(run: &Run) -> Result<LaunchContext, Stopped> {
+    let path = |path: &str| {
+        AbsolutePath::parse(path).map_err(|error| failure::internal("a path is wrong", &error))
+    };
+    Ok(LaunchContext {
+        home: path(inside::HOME)?,
+        cwd: path(&run.cwd)?,
+        model: None,
+        prompt: "script".to_owned(),
+        turn_number: run.assignment.turn,
+        session: None,
+        model_idle_timeout_ms: 0,
+    })
+}

@@ -1,0 +1,102 @@
+//! Directories that overlays write to.
+
+use std::fs::{self, DirBuilder, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use outwork_sandbox::{LayerIds, Lower, Overlay};
+use outwork_snapshot::remove_tree;
+
+use crate::base::{Base, StoredIds, Volume, give};
+use crate::sandbox_layout::{HOME, WORKSPACE};
+
+/// One directory with an upper and a work directory for each volume. It is for one sandbox at a time, and can be a layer of
+/// later ones.
+#[derive(Clone, Debug)]
+pub(crate) struct UpperDir {
+    path: PathBuf,
+    ids: StoredIds,
+}
+
+impl UpperDir {
+    /// Makes the directories of `base`'s volumes in `path`, which may exist; what is in it already stays.
+    pub(crate) fn create(path: PathBuf, base: &Base, ids: StoredIds) -> io::Result<Self> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&path)?;
+        let upper = Self { path, ids };
+        for volume in base.volumes() {
+            upper.directory(&upper.volume(*volume), ids.root, 0o755)?;
+            upper.directory(&upper.work(*volume), ids.root, 0o700)?;
+        }
+        Ok(upper)
+    }
+
+    /// The agent's home and the directory of its checkouts. Before anything ran in here: no link is in the way.
+    pub(crate) fn create_home(&self) -> io::Result<()> {
+        let home = self.inside(HOME);
+        let above = home.parent().expect("the home is below a directory");
+        self.directory(above, self.ids.root, 0o755)?;
+        self.directory(&home, self.ids.agent, 0o755)?;
+        self.directory(&self.inside(WORKSPACE), self.ids.agent, 0o755)
+    }
+
+    /// The directory of a volume.
+    pub(crate) fn volume(&self, volume: Volume) -> PathBuf {
+        self.path.join(volume.directory())
+    }
+
+    fn work(&self, volume: Volume) -> PathBuf {
+        self.path.join(format!("{}.work", volume.directory()))
+    }
+
+    /// Where `path`, absolute inside, is in the root's volume.
+    pub(crate) fn inside(&self, path: &str) -> PathBuf {
+        self.volume(Volume::Root).join(path.trim_start_matches('/'))
+    }
+
+    /// An overlay that writes here, above `layers` (directories of volumes, uppermost first) and the base.
+    pub(crate) fn overlay(&self, volume: Volume, layers: &[PathBuf], base: &Base) -> Overlay {
+        let stored = layers.iter().map(|layer| Lower {
+            path: layer.join(volume.directory()),
+            ids: LayerIds::Stored,
+        });
+        Overlay {
+            lowers: stored.chain(base.lowers(volume)).collect(),
+            upper: self.volume(volume),
+            work: self.work(volume),
+        }
+    }
+
+    /// Removes what only the kernel needed, so that the rest can be kept. No sandbox may use it any more.
+    pub(crate) fn remove_work(&self, base: &Base) -> io::Result<()> {
+        for volume in base.volumes() {
+            remove_tree(&self.work(*volume))?;
+        }
+        Ok(())
+    }
+
+    /// Removes what scripts left in `/tmp`, which is on the disk for them and memory for the agent.
+    pub(crate) fn empty_tmp(&self) -> io::Result<()> {
+        let tmp = self.inside("/tmp");
+        remove_tree(&tmp)?;
+        self.directory(&tmp, self.ids.root, 0o1777)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn directory(&self, path: &Path, owner: (u32, u32), mode: u32) -> io::Result<()> {
+        match fs::create_dir(path) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+            Err(error) => return Err(error),
+        }
+        give(path, self.ids, owner)?;
+        // After the owner, and whatever the worker's umask is.
+        fs::set_permissions(path, Permissions::from_mode(mode))
+    }
+}
