@@ -77,7 +77,7 @@ async fn exchange(
             tracing::debug!(%error, "a server's connection ended");
         }
     }));
-    let request = rewritten(request, &target, proxy);
+    let request = rewritten(request, &target, proxy)?;
     let response = sender.send_request(request).await.map_err(bad_answer)?;
     if response.status().is_informational() {
         return Err(Refusal::new(
@@ -140,7 +140,7 @@ fn rewritten(
     request: Request<Incoming>,
     target: &Target,
     proxy: Option<&UpstreamProxy>,
-) -> Request<Incoming> {
+) -> Result<Request<Incoming>, Refusal> {
     let (mut parts, body) = request.into_parts();
     strip(&mut parts.headers);
     for name in [header::CONTENT_LENGTH, header::EXPECT] {
@@ -150,23 +150,28 @@ fn rewritten(
     let host = HeaderValue::from_str(&authority).expect("a target is ASCII");
     parts.headers.insert(header::HOST, host);
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    // `http://host?query` has none.
+    let slash = if path.starts_with('/') { "" } else { "/" };
     let address = match proxy {
-        None => path.to_owned(),
+        None => format!("{slash}{path}"),
         Some(proxy) => {
             if let Some(authorization) = &proxy.authorization {
                 let name = header::PROXY_AUTHORIZATION;
                 parts.headers.insert(name, authorization.clone());
             }
-            format!("http://{authority}{path}")
+            format!("http://{authority}{slash}{path}")
         }
     };
-    parts.uri = address.parse::<Uri>().expect("its parts were parsed");
+    parts.uri = address.parse::<Uri>().map_err(|_| {
+        let reason = "The address is longer than can be forwarded.";
+        Refusal::new(RefusalCode::BadRequest, reason)
+    })?;
     parts.version = Version::HTTP_11;
     parts
         .headers
         .insert(header::CONNECTION, HeaderValue::from_static("close"));
     parts.extensions.clear();
-    Request::from_parts(parts, body)
+    Ok(Request::from_parts(parts, body))
 }
 
 /// Takes out what is about the connection, and what a `Connection` header declares to be.

@@ -96,6 +96,32 @@ async fn several_requests_on_one_connection() {
     assert_eq!(harness.refusal().await.2, RefusalCode::HostMismatch);
 }
 
+#[tokio::test]
+async fn addresses_without_a_path() {
+    let mut server = recorder(OK).await;
+    let harness = start(local(server.port()));
+    let authority = authority(&server);
+    for (address, path) in [
+        ("", "/"),
+        ("?a=b", "/?a=b"),
+        ("/?", "/?"),
+        ("//x/../y", "//x/../y"),
+        ("/#part", "/"),
+    ] {
+        let answer = harness
+            .send(format!(
+                "GET http://{authority}{address} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n"
+            ))
+            .await;
+        assert!(answer.ends_with("ok"), "{address}: {answer}");
+        let request = server.next().await;
+        assert!(
+            request.starts_with(&format!("GET {path} HTTP/1.1\r\n")),
+            "{address}: {request}"
+        );
+    }
+}
+
 /// Each is refused, and no byte of it reaches a server.
 #[tokio::test]
 async fn requests_that_could_be_read_in_two_ways() {

@@ -33,12 +33,13 @@ async fn operators_proxy(to: u16) -> (u16, mpsc::Receiver<String>) {
 }
 
 fn behind(proxy: u16) -> Harness {
+    behind_with(proxy, ProxyConfig::default())
+}
+
+fn behind_with(proxy: u16, config: ProxyConfig) -> Harness {
     let address = format!("http://me:p%40ss@127.0.0.1:{proxy}");
     let upstream = UpstreamProxies::parse(Some(&address), Some(&address), None).unwrap();
-    start(ProxyConfig {
-        upstream,
-        ..ProxyConfig::default()
-    })
+    start(ProxyConfig { upstream, ..config })
 }
 
 #[tokio::test]
@@ -76,6 +77,31 @@ async fn a_plain_request() {
         "GET http://mirror.example/a?b HTTP/1.1\r\nhost: mirror.example\r\n\
          proxy-authorization: Basic bWU6cEBzcw==\r\nconnection: close\r\n\r\n"
     );
+}
+
+/// As an address for another proxy it would be longer than it was.
+#[tokio::test]
+async fn an_address_at_the_limit() {
+    let proxy = recorder("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
+    let config = ProxyConfig {
+        max_header_bytes: 128 << 10,
+        ..ProxyConfig::default()
+    };
+    let mut harness = behind_with(proxy.port(), config);
+    let path = "x".repeat(65_500);
+    let mut refused = 0;
+    for spare in 0..30 {
+        let request = format!(
+            "GET HTTP://a.example?{path}{} HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n",
+            "x".repeat(spare)
+        );
+        let answer = harness.send(&request).await;
+        let decision = harness.decision().await;
+        let is_whole = answer.ends_with("ok") || answer.starts_with("HTTP/1.1 4");
+        assert!(is_whole, "{spare}: {decision:?}");
+        refused += usize::from(code_of(&answer) == "bad-request");
+    }
+    assert_eq!(refused, 1, "one length is read and cannot be written");
 }
 
 #[tokio::test]

@@ -174,3 +174,21 @@ fn names_that_are_none_or_two() {
         assert!(server_name(&wrong).is_err(), "{wrong:?}");
     }
 }
+
+/// Whatever a byte is changed to: never a panic, and never another name than the one that is written there.
+#[test]
+fn a_changed_byte_anywhere() {
+    let good = hello("mirror.example", 0);
+    for at in 0..good.len() {
+        for value in [0, 1, 2, 0x7f, 0x80, 0xff] {
+            let mut bytes = good.clone();
+            bytes[at] = value;
+            if let Ok(Some(ServerName::Name(name))) = server_name(&bytes) {
+                let written = bytes.windows(name.as_str().len());
+                let is_written =
+                    |window: &[u8]| window.eq_ignore_ascii_case(name.as_str().as_bytes());
+                assert!(written.clone().any(is_written), "{at} {value} {name:?}");
+            }
+        }
+    }
+}
