@@ -1,4 +1,5 @@
-//! A known text, sealed by the server: one that starts with another key notices it before it does anything.
+//! A known text, sealed by the server: one that starts with another key notices it before it does
+//! anything.
 
 use outwork_domain::{Timestamp, WorkspaceId};
 
@@ -47,7 +48,8 @@ impl Store {
         self.write(Keep { sealed }).await
     }
 
-    /// Forgets everything that is sealed (secrets, credentials, keys of models), because nobody can open it any more. Says how many.
+    /// Forgets everything that is sealed (secrets, credentials, keys of models), because nobody can
+    /// open it any more. Says how many that were.
     pub async fn forget_sealed(&self, now: Timestamp) -> Result<u64, StoreError> {
         self.write(Forget { now }).await
     }

@@ -87,8 +87,9 @@ pub(crate) async fn change(
     Ok(())
 }
 
-/// A version that no secret of the workspace ever had. A snapshot on some worker's disk is found by it in place of the value, so it
-/// must differ also after a secret was removed, in another environment, and after a backup was restored: hence not below the time.
+/// A version that no secret of the workspace ever had. A snapshot on some worker's disk is found by
+/// it in place of the value, so it must differ also after a secret was removed, in another
+/// environment, and after a backup was restored: hence it is not below the time.
 async fn next_version(
     tx: &mut Tx<'_>,
     workspace: WorkspaceId,

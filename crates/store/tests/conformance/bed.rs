@@ -16,8 +16,8 @@ use outwork_domain::{
     TokenId, TurnId, WorkerId, WorkspaceId,
 };
 use outwork_store::{
-    AttemptResult, Bootstrap, Claimed, DiffStat, EnvironmentRecord, Idempotency, NewEventRow,
-    NewToken, Store, StoredDiff, Submission, TaskRecord, Tokens,
+    AttemptResult, Bootstrap, Claimed, DiffStat, Idempotency, NewEventRow, NewToken, Store,
+    StoredDiff, Submission, TaskRecord, Tokens,
 };
 use uuid::Uuid;
 
@@ -294,15 +294,6 @@ impl Bed {
             environment,
             ..self.clone()
         }
-    }
-}
-
-/// The environment as it is stored without secrets, its cache never reset.
-pub(crate) fn stored(environment: &Environment) -> EnvironmentRecord {
-    EnvironmentRecord {
-        environment: environment.clone(),
-        secrets: Vec::new(),
-        cache_generation: 0,
     }
 }
 

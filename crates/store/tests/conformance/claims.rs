@@ -5,7 +5,8 @@ use outwork_domain::environment::AgentSpec;
 use outwork_domain::{AttemptId, Desired, Epoch, Lease, State, Step};
 use outwork_store::ModelRecord;
 
-use crate::bed::{Bed, at, events, limits, stored};
+use crate::bed::{Bed, at, events, limits};
+use crate::environments::stored;
 
 async fn the_longest_waiting_is_claimed_first(bed: Bed) {
     let late = bed.submit(1, at(20)).await.attempts[0].id;

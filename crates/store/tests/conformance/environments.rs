@@ -3,9 +3,18 @@
 use outwork_domain::EnvironmentId;
 use outwork_domain::attempt::Outcome;
 use outwork_domain::environment::{AgentSpec, Environment};
-use outwork_store::{ModelRecord, StoreError};
+use outwork_store::{EnvironmentRecord, ModelRecord, StoreError};
 
-use crate::bed::{Bed, at, result, stored};
+use crate::bed::{Bed, at, result};
+
+/// The environment as it is stored without secrets, its cache never reset.
+pub(crate) fn stored(environment: &Environment) -> EnvironmentRecord {
+    EnvironmentRecord {
+        environment: environment.clone(),
+        secrets: Vec::new(),
+        cache_generation: 0,
+    }
+}
 
 async fn what_is_written_is_read(bed: Bed) {
     let mut environment = bed.new_environment("Zweite Umgebung ÄÖ");

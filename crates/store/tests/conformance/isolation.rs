@@ -5,7 +5,8 @@ use outwork_domain::principal::Worker;
 use outwork_domain::{State, Step};
 use outwork_store::{ModelRecord, StoreError, TaskFilter};
 
-use crate::bed::{Bed, at, events, result, stored};
+use crate::bed::{Bed, at, events, result};
+use crate::environments::stored;
 
 fn unseen<T: std::fmt::Debug>(answer: Result<T, StoreError>) {
     assert!(matches!(answer, Err(StoreError::NotFound)), "{answer:?}");

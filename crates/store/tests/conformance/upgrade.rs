@@ -1,0 +1,146 @@
+//! A database that an older version made.
+
+use std::path::Path;
+use std::time::Duration;
+
+use outwork_domain::environment::{AgentSpec, EnvironmentSpec};
+use sqlx::migrate::Migrator;
+use sqlx::{Connection, PgConnection, SqliteConnection};
+
+use crate::bed::{Engine, Place};
+use crate::past_the_store::execute;
+
+const ROWS: [&str; 10] = [
+    "INSERT INTO workspaces VALUES ('ws_00000000000000000000000000000001', 'first', 1)",
+    "INSERT INTO principals VALUES ('prn_00000000000000000000000000000002', \
+     'ws_00000000000000000000000000000001', 'user', 'ada', 1)",
+    "INSERT INTO environments (id, workspace_id, created_by, revision, created_at, updated_at, \
+     label, label_folded, repository_url, agent, setup_script, variables, timeout_ms) VALUES \
+     ('env_00000000000000000000000000000003', 'ws_00000000000000000000000000000001', \
+     'prn_00000000000000000000000000000002', 4, 5, 6, 'App', 'app', '/srv/app.git', 'codex', \
+     'make', '[[\"A\",\"1\"]]', 7000)",
+    "INSERT INTO tasks VALUES ('task_00000000000000000000000000000004', \
+     'ws_00000000000000000000000000000001', 'prn_00000000000000000000000000000002', \
+     'env_00000000000000000000000000000003', 'title', 'main', 'abc', NULL, 8, 9)",
+    "INSERT INTO turns VALUES ('turn_00000000000000000000000000000005', \
+     'task_00000000000000000000000000000004', 1, 'prn_00000000000000000000000000000002', 'do', \
+     NULL, 8)",
+    "INSERT INTO attempts (id, workspace_id, task_id, turn_id, number, created_at, limits, epoch, \
+     tries, desired, state, ended_at, worker_id, last_seq, acked_worker_seq) VALUES \
+     ('att_00000000000000000000000000000006', 'ws_00000000000000000000000000000001', \
+     'task_00000000000000000000000000000004', 'turn_00000000000000000000000000000005', 1, 8, \
+     '{\"queued_ms\":1,\"lease_ms\":1,\"preparing_ms\":1,\"setting_up_ms\":1,\"running_ms\":1,\
+     \"collecting_ms\":1,\"awaiting_input_ms\":1,\"cancelling_ms\":1,\"grace_ms\":1,\"tries\":1}', \
+     1, 1, 'run', 'succeeded', 9, 'wkr_00000000000000000000000000000007', 1, 0)",
+    "INSERT INTO events VALUES ('att_00000000000000000000000000000006', 1, 9, 1, NULL, 'state', \
+     '{\"type\":\"state\",\"state\":\"succeeded\"}')",
+    "INSERT INTO results (attempt_id, epoch, diff_key, files_changed, lines_added, lines_removed, \
+     diff_size_bytes) VALUES ('att_00000000000000000000000000000006', 1, 'd', 1, 2, 3, 4)",
+    "INSERT INTO workers VALUES ('wkr_00000000000000000000000000000007', \
+     'ws_00000000000000000000000000000001', 'w', 1, '[]', 1, 1)",
+    "INSERT INTO models (workspace_id, base_url, name, context_window, updated_at) VALUES \
+     ('ws_00000000000000000000000000000001', 'u', 'm', 1, 1)",
+];
+
+/// The schema as the first version had it.
+async fn first(place: &Place, engine: &str) {
+    let migrations = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("migrations")
+        .join(engine);
+    let dir = tempfile::tempdir().expect("a directory");
+    let name = "0001_initial.sql";
+    std::fs::copy(migrations.join(name), dir.path().join(name)).expect("it is there");
+    let migrator = Migrator::new(dir.path()).await.expect("one migration");
+    match place {
+        Place::Sqlite(path) => {
+            let options = sqlx::sqlite::SqliteConnectOptions::new()
+                .filename(path)
+                .create_if_missing(true);
+            let mut conn = SqliteConnection::connect_with(&options).await.expect("new");
+            migrator.run(&mut conn).await.expect("it is empty");
+            conn.close().await.expect("closed");
+        }
+        Place::Postgres(url) => {
+            let mut conn = PgConnection::connect(url).await.expect("there");
+            migrator.run(&mut conn).await.expect("it is empty");
+            conn.close().await.expect("closed");
+        }
+    }
+}
+
+async fn brought_up_to_date(place: Place, engine: &str) {
+    first(&place, engine).await;
+    for row in ROWS {
+        execute(&place, row.into()).await.expect(row);
+    }
+    let store = place.open().await;
+    let workspace = "ws_00000000000000000000000000000001"
+        .parse()
+        .expect("an id");
+    let environment = store.environment_by_label(workspace, "app").await;
+    let record = environment.expect("works").expect("there");
+    assert_eq!((record.secrets.len(), record.cache_generation), (0, 0));
+    let expected = EnvironmentSpec {
+        label: "App".into(),
+        repository_url: "/srv/app.git".into(),
+        branch: None,
+        agent: AgentSpec::Codex,
+        further_repositories: Vec::new(),
+        base_image: None,
+        runtimes: Vec::new(),
+        setup_script: Some("make".into()),
+        maintenance_script: None,
+        verify_command: None,
+        variables: vec![("A".into(), "1".into())],
+        setup_timeout: Duration::from_secs(1200),
+        timeout: Duration::from_secs(7),
+    };
+    assert_eq!(record.environment.spec, expected);
+    assert_eq!(record.environment.revision, 4);
+    let task = "task_00000000000000000000000000000004"
+        .parse()
+        .expect("an id");
+    let task = store
+        .task(workspace, task)
+        .await
+        .expect("works")
+        .expect("there");
+    assert_eq!(
+        (task.repository.as_str(), task.task.base.further.len()),
+        ("app", 0)
+    );
+    let attempt = &task.turns[0].attempts[0];
+    assert_eq!(attempt.repository, "app");
+    let result = attempt.result.as_ref().expect("one was handed in");
+    assert_eq!(
+        (result.diff.is_some(), result.further_diffs.len()),
+        (true, 0)
+    );
+    assert!(store.model(workspace).await.expect("works").is_some());
+    store.close().await;
+}
+
+fn run(engine: Engine) {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
+    let dir = tempfile::tempdir().expect("a directory");
+    runtime.block_on(match engine {
+        Engine::Sqlite => {
+            let place = Place::Sqlite(dir.path().join("outwork.db"));
+            brought_up_to_date(place, "sqlite")
+        }
+        Engine::Postgres => {
+            let url = outwork_test_postgres::shared().new_database();
+            brought_up_to_date(Place::Postgres(url), "postgres")
+        }
+    });
+}
+
+#[test]
+fn an_older_sqlite_database_is_brought_up_to_date() {
+    run(Engine::Sqlite);
+}
+
+#[test]
+fn an_older_postgresql_database_is_brought_up_to_date() {
+    run(Engine::Postgres);
+}
