@@ -22,7 +22,7 @@ pub(crate) async fn find(client: &Client, name: &str) -> Result<Environment, Cli
     found.cloned().ok_or_else(|| {
         let labels: Vec<&str> = all.iter().map(|one| one.label.as_str()).take(20).collect();
         let hint = match labels.as_slice() {
-            [] => "make one with `outwork env create LABEL --repo URL`".to_owned(),
+            [] => "make one with `outwork env init` in a clone of the repository".to_owned(),
             labels => format!("there are: {}", labels.join(", ")),
         };
         CliError::failed(format!("there is no environment `{name}`"))
@@ -31,8 +31,11 @@ pub(crate) async fn find(client: &Client, name: &str) -> Result<Environment, Cli
     })
 }
 
-/// The only environment for the repository around the current folder.
-pub(crate) async fn guess(client: &Client, session: &Session) -> Result<Environment, CliError> {
+/// The only environment for the repository around the current folder; `None` when there is none yet.
+pub(crate) async fn guess(
+    client: &Client,
+    session: &Session,
+) -> Result<Option<Environment>, CliError> {
     let Ok(repository) = session.repository().await else {
         return Err(
             CliError::usage("--env is missing, and this folder is in no git repository")
@@ -47,12 +50,8 @@ pub(crate) async fn guess(client: &Client, session: &Session) -> Result<Environm
         .filter(|one| places.contains(&place::comparable(&one.repository_url)))
         .collect();
     match matching.len() {
-        1 => Ok(matching.remove(0)),
-        0 => Err(
-            CliError::usage("--env is missing, and no environment is for this repository").hint(
-                "make one with `outwork env create LABEL --repo URL`, or name one with --env",
-            ),
-        ),
+        0 => Ok(None),
+        1 => Ok(Some(matching.remove(0))),
         several => {
             let labels = matching
                 .iter()
@@ -64,4 +63,10 @@ pub(crate) async fn guess(client: &Client, session: &Session) -> Result<Environm
             .hint("name one with --env"))
         }
     }
+}
+
+/// That [`guess`] found none.
+pub(crate) fn none_here() -> CliError {
+    CliError::usage("--env is missing, and no environment is for this repository")
+        .hint("`outwork env init` makes one for this clone; or name one with --env")
 }

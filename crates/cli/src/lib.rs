@@ -12,6 +12,7 @@
 //! * [`config`]: which server, which token; `session` puts all of that together.
 //! * `task_ref`, `environment_ref`, `repository_ref`: from what people type, or from where they stand,
 //!   to ids and names.
+//! * `detect`, `project`: from the files of a clone to what its environment is to have.
 //! * [`phrase`]: the server's sentences in our messages.
 //! * `render`: events, tasks and tables as text.
 //! * `command`: one file for each command; `wait`: following attempts until they end.
@@ -35,6 +36,9 @@ mod place;
 mod repository_ref;
 mod size;
 mod task_ref;
+
+mod detect;
+mod project;
 
 pub mod phrase;
 mod render;

@@ -223,7 +223,7 @@ impl LogLines {
 }
 
 /// The task once its status says what its logs said.
-async fn settled(client: &Client, id: &str) -> Result<Task, CliError> {
+pub(crate) async fn settled(client: &Client, id: &str) -> Result<Task, CliError> {
     let started_at = Instant::now();
     loop {
         let task = client.task(id).await?;

@@ -4,6 +4,8 @@ pub(crate) mod values;
 
 pub(crate) mod create;
 pub(crate) mod edit;
+pub(crate) mod init;
+pub(crate) mod sync;
 
 pub(crate) mod cache;
 pub(crate) mod secret;
@@ -21,16 +23,18 @@ use crate::terminal::plain::plain;
 /// Make and change environments: how the tasks of a repository run
 #[derive(Subcommand, Clone, Debug)]
 pub enum EnvironmentCommand {
+    Init(Box<init::InitArgs>),
     /// Make an environment
-    Create(create::CreateArgs),
+    Create(Box<create::CreateArgs>),
     /// List the environments
     List(ListArgs),
     /// Show an environment
     Show(ShowArgs),
     /// Change an environment; what is left out stays as it is
-    Edit(edit::EditArgs),
+    Edit(Box<edit::EditArgs>),
     /// Remove an environment
     Rm(RmArgs),
+    Sync(sync::SyncArgs),
     /// Set, list and remove its secrets
     #[command(subcommand)]
     Secret(secret::SecretCommand),
@@ -42,6 +46,8 @@ pub enum EnvironmentCommand {
 impl EnvironmentCommand {
     pub(crate) fn is_json(&self) -> bool {
         match self {
+            Self::Init(args) => args.json,
+            Self::Sync(args) => args.json,
             Self::Create(args) => args.json,
             Self::List(args) => args.json,
             Self::Show(args) => args.json,
@@ -92,10 +98,12 @@ pub(crate) async fn run(
     session: &mut Session,
 ) -> Result<(), CliError> {
     match command {
-        EnvironmentCommand::Create(args) => create::run(args, session).await,
+        EnvironmentCommand::Init(args) => init::run(*args, session).await,
+        EnvironmentCommand::Sync(args) => sync::run(args, session).await,
+        EnvironmentCommand::Create(args) => create::run(*args, session).await,
         EnvironmentCommand::List(args) => list(args, session).await,
         EnvironmentCommand::Show(args) => show(args, session).await,
-        EnvironmentCommand::Edit(args) => edit::run(args, session).await,
+        EnvironmentCommand::Edit(args) => edit::run(*args, session).await,
         EnvironmentCommand::Rm(args) => remove(args, session).await,
         EnvironmentCommand::Secret(command) => secret::run(command, session).await,
         EnvironmentCommand::Cache(command) => cache::run(command, session).await,
@@ -110,7 +118,7 @@ async fn list(args: ListArgs, session: &mut Session) -> Result<(), CliError> {
     if all.is_empty() {
         session
             .out
-            .note("no environments; make one with `outwork env create LABEL --repo URL`");
+            .note("no environments; make one with `outwork env init` in a clone");
         return Ok(());
     }
     // The label names it as well, and a line of a terminal is short.

@@ -1,8 +1,11 @@
 //! `outwork exec`: submits a task.
 
 use clap::Args;
+use outwork_api::client::Client;
+use outwork_api::environment::Environment;
 use outwork_api::task::NewTask;
 
+use super::environment::init::{self, InitArgs};
 use super::prompt;
 use super::submitted::SubmittedArgs;
 use crate::environment_ref;
@@ -57,7 +60,10 @@ pub(crate) async fn run(args: ExecArgs, session: &mut Session) -> Result<ExitSta
     let environment = match env {
         Some(environment) => environment,
         None => {
-            let guessed = environment_ref::guess(&client, session).await?;
+            let guessed = match environment_ref::guess(&client, session).await? {
+                Some(environment) => environment,
+                None => offered(&client, session, prompt.as_deref()).await?,
+            };
             session
                 .out
                 .note(&format!("environment: {}", plain(&guessed.label)));
@@ -83,6 +89,23 @@ pub(crate) async fn run(args: ExecArgs, session: &mut Session) -> Result<ExitSta
     let key = session.idempotency_key();
     let task = client.submit(&task, &key).await?;
     submitted.go_on(session, &client, &task).await
+}
+
+/// The environment that is made now, if somebody is there who wants it.
+async fn offered(
+    client: &Client,
+    session: &mut Session,
+    prompt: Option<&str>,
+) -> Result<Environment, CliError> {
+    const QUESTION: &str = "No environment is for this repository yet. Make one now? [Y/n] ";
+    // What is typed is the prompt already.
+    let can_ask = session.stdin_is_terminal && prompt != Some("-");
+    if !can_ask || !session.confirm(QUESTION, true).await? {
+        return Err(environment_ref::none_here());
+    }
+    // A future of this size does not go into that of each submission.
+    let made = Box::pin(init::make(InitArgs::plain(), client, session)).await?;
+    Ok(made.environment)
 }
 
 /// The uncommitted changes here, and the commit that they are against unless the person named where

@@ -61,6 +61,15 @@ fn command_lines_are_taken_or_refused() {
         ("env create demo --repo u --runtime perl=5", false),
         ("env create demo --repo u --also n=", false),
         ("env rm demo", true),
+        ("env init", true),
+        ("env init web -y --no-check --agent codex --json", true),
+        ("env init --keep --no-check", false),
+        (
+            "env init --verify v --setup - --image i --no-runtimes --secret A --write --branch b",
+            true,
+        ),
+        ("env sync", true),
+        ("env sync demo --yes --json", true),
         ("env secret set demo A", true),
         ("env secret set demo A --from-env", true),
         ("env secret set demo A --from-env=B", true),
@@ -125,7 +134,7 @@ fn the_command_line_is_sound() {
 #[test]
 fn help_reads_as_it_should() {
     let mut help = String::new();
-    let paths: [&[&str]; 17] = [
+    let paths: [&[&str]; 19] = [
         &[],
         &["exec"],
         &["list"],
@@ -133,6 +142,8 @@ fn help_reads_as_it_should() {
         &["apply"],
         &["follow-up"],
         &["env"],
+        &["env", "init"],
+        &["env", "sync"],
         &["env", "create"],
         &["env", "edit"],
         &["env", "secret", "set"],

@@ -187,8 +187,7 @@ async fn the_environment_is_guessed_from_the_remotes() {
         .await
         .expect(ExitStatus::Usage);
     assert!(
-        ran.stderr
-            .contains("hint: make one with `outwork env create"),
+        ran.stderr.contains("hint: `outwork env init` makes one"),
         "{}",
         ran.stderr
     );

@@ -29,8 +29,11 @@ pub struct World {
     /// Of further repositories, by name.
     pub further_diffs: BTreeMap<String, Vec<u8>>,
     pub model: Option<Value>,
+    pub workers: Option<Value>,
     pub cache: Option<Value>,
     pub credentials: Vec<Value>,
+    /// How often an environment cannot be deleted yet.
+    pub deletions_refused: u32,
     /// Answers to everything but `/me`.
     pub refusal: Option<Problem>,
     /// Method, path with query, and body of each request.
@@ -55,7 +58,9 @@ impl Server {
             )
             .route(
                 "/api/v1/environments/{id}",
-                get(environment).patch(edit_environment).delete(delete),
+                get(environment)
+                    .patch(edit_environment)
+                    .delete(delete_environment),
             )
             .route("/api/v1/tasks", get(tasks).post(submit))
             .route("/api/v1/tasks/{id}", get(task))
@@ -174,10 +179,27 @@ async fn environment(State(world): State<Shared>, Path(id): Path<String>) -> Res
     )
 }
 
-async fn create_environment(Json(new): Json<Value>) -> Json<Value> {
+/// The same label again is the same request again.
+async fn create_environment(State(world): State<Shared>, Json(new): Json<Value>) -> Json<Value> {
+    let all = &mut world.lock().expect("no panic").environments;
     let mut made = environment_json("env_0192c3f0a1b27def8123456789abcde9", "", "");
+    let is_same = |one: &&Value| one["id"] == made["id"] && one["label"] == new["label"];
+    if let Some(same) = all.iter().find(is_same) {
+        return Json(same.clone());
+    }
     write(&mut made, &new);
+    all.push(made.clone());
     Json(made)
+}
+
+async fn delete_environment(State(world): State<Shared>, Path(id): Path<String>) -> Response {
+    let mut world = world.lock().expect("no panic");
+    if world.deletions_refused > 0 {
+        world.deletions_refused -= 1;
+        return refuse(Problem::new(Code::Conflict, "A task in it is not over."));
+    }
+    world.environments.retain(|one| one["id"] != *id);
+    StatusCode::NO_CONTENT.into_response()
 }
 
 /// What was sent, as an environment shows it afterwards: of secrets the names.
@@ -344,13 +366,18 @@ async fn set_credential(Json(new): Json<Value>) -> Json<Value> {
     )
 }
 
-async fn workers() -> Json<Value> {
-    Json(json!({"items": [
+async fn workers(State(world): State<Shared>) -> Json<Value> {
+    let workers = world.lock().expect("no panic").workers.clone();
+    Json(json!({"items": workers.unwrap_or_else(some_workers)}))
+}
+
+fn some_workers() -> Value {
+    json!([
         {"id": "wkr_1", "name": "rack\u{1b}[31m", "slots": 4, "agents": ["codex", "command"], "online": true,
             "seen_at": "2026-11-20T14:54:00.000Z", "attempts": [ATTEMPT]},
         {"id": "wkr_2", "name": "old", "slots": 1, "agents": ["command"], "online": false,
             "seen_at": "2026-11-19T14:54:00.000Z", "attempts": []},
-    ]}))
+    ])
 }
 
 pub fn environment_json(id: &str, label: &str, repository_url: &str) -> Value {
