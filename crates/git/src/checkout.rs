@@ -1,25 +1,29 @@
 //! A working tree for a sandbox, and the git directory that the sandbox never sees.
 
+mod diffs;
 mod folders;
 
-pub(crate) use folders::copy_index;
-
-use crate::base::{Base, Hints};
+use crate::agent_git::write_whole;
 use crate::git_dir::{AgentGitDir, empty_tree, write_trusted};
+use crate::index::with_stats;
 use crate::mirror::{Mirror, MirrorError};
 use crate::names::{CommitId, RefName, TreeId};
-use crate::patch::{Conflict, conflicts_in, list};
-use crate::place::Place;
-use crate::process::{Call, Git, GitError, Input};
-use folders::{clear, give, prepare};
+use crate::notes::Notes;
+use crate::patch::{Conflict, list};
+use crate::process::{Call, Git, GitError};
+use crate::tree_dir::TreeRoot;
+use crate::tree_write::TreeWriter;
+use crate::trees::Trees;
+use crate::trusted::{Index, Trusted, parse_tree};
+use crate::url::RepoUrl;
+use folders::{clear, give, look_old, prepare};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// Where a checkout is to be made. All paths are absolute.
 #[derive(Debug, Clone)]
 pub struct CheckoutRequest {
-    /// The working tree, which the agent may write. Made if missing; must be empty.
+    /// The working tree, which a script may write. Made if missing; must be empty.
     pub directory: PathBuf,
     /// The trusted git directory. Must not exist, and must not be visible inside the sandbox.
     pub trusted_git_dir: PathBuf,
@@ -27,7 +31,7 @@ pub struct CheckoutRequest {
     pub alternates_inside: PathBuf,
     /// The branch that the agent finds checked out; none: a detached HEAD.
     pub branch: Option<RefName>,
-    /// Who is to own the working tree; none: the user that runs this.
+    /// Who is to own the working tree, on disk; none: the user that runs this.
     pub owner: Option<Owner>,
 }
 
@@ -53,6 +57,19 @@ pub struct Restored {
     pub total: usize,
 }
 
+impl Restored {
+    pub(crate) fn of<'a>(paths: impl ExactSizeIterator<Item = &'a [u8]>) -> Self {
+        const NAMED: usize = 20;
+        Self {
+            total: paths.len(),
+            paths: paths
+                .take(NAMED)
+                .map(|path| path.escape_ascii().to_string())
+                .collect(),
+        }
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum CheckoutError {
     #[error(transparent)]
@@ -70,19 +87,37 @@ pub enum CheckoutError {
     Git(#[from] GitError),
 }
 
-/// A working tree and what is needed to say later what changed in it.
+/// A whole working tree, made from nothing. [`Checkout::seal`] makes it a part of a snapshot, over which later checkouts lie.
 #[derive(Debug)]
 pub struct Checkout {
-    pub(crate) git: Git,
+    pub(crate) trees: Trees,
     pub(crate) directory: PathBuf,
-    pub(crate) trusted_git_dir: PathBuf,
-    pub(crate) commit: CommitId,
-    pub(crate) base_tree: TreeId,
-    pub(crate) base: Arc<Base>,
-    pub(crate) carried: Hints,
-    pub(crate) one_diff_at_a_time: tokio::sync::Mutex<()>,
-    binds: Vec<ReadOnlyBind>,
-    owner: Option<Owner>,
+    pub(crate) commit_tree: TreeId,
+    pub(crate) origin: Origin,
+    pub(crate) owner: Option<Owner>,
+    pub(crate) binds: Vec<ReadOnlyBind>,
+}
+
+/// What the agent's `.git` says beside its commit.
+#[derive(Debug, Clone)]
+pub(crate) struct Origin {
+    pub(crate) url: RepoUrl,
+    pub(crate) branch: Option<RefName>,
+    pub(crate) alternates_inside: PathBuf,
+    /// Lines of `<id> <full ref name>`: branches of the origin and tags.
+    pub(crate) refs: String,
+}
+
+impl Origin {
+    pub(crate) fn agent_git_dir<'a>(&'a self, commit: &'a CommitId) -> AgentGitDir<'a> {
+        AgentGitDir {
+            alternates_inside: &self.alternates_inside,
+            commit,
+            branch: self.branch.as_ref(),
+            url: &self.url,
+            refs: &self.refs,
+        }
+    }
 }
 
 impl Checkout {
@@ -99,10 +134,7 @@ impl Checkout {
             branch,
             owner,
         } = request;
-        let folder = |source| CheckoutError::Folder {
-            path: directory.display().to_string(),
-            source,
-        };
+        let folder = |source| folder_error(directory, source);
         prepare(directory, trusted_git_dir).map_err(folder)?;
         write_trusted(trusted_git_dir, &mirror.objects_dir(), commit.object()).map_err(folder)?;
         let mirror_dir = mirror.git_dir();
@@ -111,54 +143,32 @@ impl Checkout {
             tree_of(git, &mirror_dir, commit),
             refs_of(git, &mirror_dir)
         );
-        let (base_tree, refs) = match (written, tree, refs) {
+        let (tree, refs) = match (written, tree, refs) {
             (Ok(()), Ok(tree), Ok(refs)) => (tree, refs),
             (Err(fault), _, _) | (_, Err(fault), _) | (_, _, Err(fault)) => {
                 clear(directory, trusted_git_dir).map_err(folder)?;
                 return Err(classify(fault));
             }
         };
-        let agent_git = directory.join(".git");
-        let agent = AgentGitDir {
-            dir: &agent_git,
-            alternates_inside,
-            commit,
-            branch: branch.as_ref(),
-            url: mirror.url(),
-            refs: &refs,
-        };
-        agent.write().map_err(folder)?;
-        copy_index(&trusted_git_dir.join("index"), &agent_git.join("index")).map_err(folder)?;
-        let mut checkout = Self {
+        let trusted = Trusted {
             git: git.clone(),
-            directory: directory.clone(),
-            trusted_git_dir: trusted_git_dir.clone(),
+            dir: trusted_git_dir.clone(),
             commit: commit.clone(),
-            base_tree,
-            base: Arc::default(),
-            carried: Hints::default(),
-            one_diff_at_a_time: tokio::sync::Mutex::new(()),
-            binds: vec![ReadOnlyBind {
-                host: mirror.objects_dir(),
-                inside: alternates_inside.clone(),
-            }],
-            owner: *owner,
         };
-        checkout.reload_base().map_err(folder)?;
-        Ok(checkout)
-    }
-
-    /// Makes the checkout ready to be kept as a part of a snapshot, after a setup script ran in it and all its processes are gone. `place` is
-    /// where it lies now, which may be full of traps. Puts every tracked file back to what the commit has, writes the agent's `.git` anew
-    /// (nothing of it is kept), and leaves in the trusted git directory all that [`SnapshotCheckout`](crate::SnapshotCheckout) needs. What the
-    /// script left beside tracked files stays, whoever owns it. Only for a checkout to which no diff was applied.
-    ///
-    /// # Errors
-    /// The tree cannot be read or written; it must not be kept then.
-    pub async fn seal(self, place: &Place) -> Result<Restored, CheckoutError> {
-        Err(CheckoutError::Folder {
-            path: place.root.display().to_string(),
-            source: io::ErrorKind::Unsupported.into(),
+        let origin = Origin {
+            url: mirror.url().clone(),
+            branch: branch.clone(),
+            alternates_inside: alternates_inside.clone(),
+            refs,
+        };
+        let notes = finish(&trusted, &origin, directory, *owner).map_err(folder)?;
+        Ok(Self {
+            trees: Trees::new(trusted, tree.clone(), tree.clone(), notes),
+            directory: directory.clone(),
+            commit_tree: tree,
+            origin,
+            owner: *owner,
+            binds: vec![mirror.bind(alternates_inside)],
         })
     }
 
@@ -167,120 +177,46 @@ impl Checkout {
     }
 
     pub fn commit(&self) -> &CommitId {
-        &self.commit
-    }
-
-    /// The tree that diffs are made against: the commit's, with the starting diff applied.
-    pub fn base_tree(&self) -> &TreeId {
-        &self.base_tree
+        &self.trees.trusted.commit
     }
 
     /// What the sandbox must bind for the agent's `.git` to find its objects.
     pub fn binds(&self) -> &[ReadOnlyBind] {
         &self.binds
     }
+}
 
-    /// Applies the user's own uncommitted changes: they become part of the base, so the agent's diff will not repeat them. Before the agent
-    /// starts, and before [`Checkout::apply_carried_diff`]. An empty diff is fine.
-    pub async fn apply_starting_diff(&mut self, diff: &[u8]) -> Result<(), CheckoutError> {
-        if diff.is_empty() {
-            return Ok(());
-        }
-        self.apply(diff, &self.trusted_git_dir.join("index"))
-            .await?;
-        let call = self
-            .git
-            .call("write the base tree")
-            .git_dir(&self.trusted_git_dir)
-            .arg("write-tree");
-        self.base_tree = parse_tree(&call.success().await?.text())?;
-        self.reload_base()
-            .map_err(|source| self.folder_error(source))
+/// What remains when git has written the files: their times, the agent's `.git`, their owner, and how they look.
+fn finish(
+    trusted: &Trusted,
+    origin: &Origin,
+    directory: &Path,
+    owner: Option<Owner>,
+) -> io::Result<Notes> {
+    let root = TreeRoot::open(directory)?;
+    let listing = trusted.listing(Index::Base)?;
+    let stats = look_old(&root, &listing)?;
+    let mut files = origin.agent_git_dir(&trusted.commit).files().to_vec();
+    if let Some(index) = trusted.read(Index::Base)? {
+        let index = with_stats(index, trusted.sha256(), |path| stats.get(path).copied());
+        let index = index.map_err(io::Error::other)?;
+        trusted.write(Index::Base, &index)?;
+        files.push(("index", index));
     }
-
-    /// Applies the diff of an earlier turn to the working tree only: it will be part of this turn's diff too. Before the agent starts. An empty
-    /// diff is fine.
-    pub async fn apply_carried_diff(&mut self, diff: &[u8]) -> Result<(), CheckoutError> {
-        if diff.is_empty() {
-            return Ok(());
-        }
-        let index = self.trusted_git_dir.join("carried-index");
-        copy_index(&self.trusted_git_dir.join("index"), &index)
-            .map_err(|source| self.folder_error(source))?;
-        self.apply(diff, &index).await?;
-        let sha256 = self.commit.object().is_sha256();
-        self.carried = Arc::make_mut(&mut self.base)
-            .carry(&index, sha256)
-            .map_err(|source| self.folder_error(source))?;
-        self.give_to_owner()
-            .and_then(|()| self.record_stats())
-            .map_err(|source| self.folder_error(source))
+    trusted.link(Index::Base, Index::Commit)?;
+    trusted.link(Index::Base, Index::Start)?;
+    write_whole(&mut TreeWriter::new(root, owner), &files)?;
+    if let Some(owner) = owner {
+        give(directory, owner)?;
     }
+    let paths = listing.entries().iter().map(|entry| entry.path.as_slice());
+    Notes::take(&TreeRoot::open(directory)?, paths)
+}
 
-    async fn apply(&self, diff: &[u8], index: &Path) -> Result<(), CheckoutError> {
-        let call = in_tree(
-            &self.git,
-            "apply a diff to the working tree",
-            &self.trusted_git_dir,
-            &self.directory,
-            &self.commit,
-        );
-        let call = call
-            .args([
-                "apply",
-                "--index",
-                "--binary",
-                "--whitespace=nowarn",
-                "-p1",
-                "-",
-            ])
-            .env("GIT_INDEX_FILE", index);
-        let output = call.input(Input::Bytes(diff)).output().await?;
-        if output.code == Some(0) {
-            return Ok(());
-        }
-        let conflicts = conflicts_in(&output.stderr);
-        if conflicts.is_empty() {
-            return Err(GitError::Failed {
-                operation: "apply a diff to the working tree",
-                code: output.code,
-                stderr: output.stderr,
-            }
-            .into());
-        }
-        Err(CheckoutError::DiffDoesNotApply {
-            commit: self.commit.clone(),
-            conflicts,
-        })
-    }
-
-    /// Takes note of how each file looks now. To be called again if owner or permissions of the files were changed, before the agent starts;
-    /// without it the diff is still exact, but reads every file.
-    pub fn record_stats(&mut self) -> io::Result<()> {
-        Arc::make_mut(&mut self.base).record_stats(&self.directory, &self.directory.join(".git"))
-    }
-
-    fn reload_base(&mut self) -> io::Result<()> {
-        self.base = Arc::new(Base::load(
-            &self.trusted_git_dir.join("index"),
-            self.commit.object().is_sha256(),
-        )?);
-        self.give_to_owner()?;
-        self.record_stats()
-    }
-
-    fn give_to_owner(&self) -> io::Result<()> {
-        match self.owner {
-            Some(owner) => give(&self.directory, owner),
-            None => Ok(()),
-        }
-    }
-
-    fn folder_error(&self, source: io::Error) -> CheckoutError {
-        CheckoutError::Folder {
-            path: self.directory.display().to_string(),
-            source,
-        }
+pub(crate) fn folder_error(path: &Path, source: io::Error) -> CheckoutError {
+    CheckoutError::Folder {
+        path: path.display().to_string(),
+        source,
     }
 }
 
@@ -318,7 +254,11 @@ async fn write_files(
         .map(drop)
 }
 
-async fn tree_of(git: &Git, mirror: &Path, commit: &CommitId) -> Result<TreeId, GitError> {
+pub(crate) async fn tree_of(
+    git: &Git,
+    mirror: &Path,
+    commit: &CommitId,
+) -> Result<TreeId, GitError> {
     let wanted = format!("{commit}^{{tree}}");
     let call = git
         .call("find the tree of the commit")
@@ -329,7 +269,7 @@ async fn tree_of(git: &Git, mirror: &Path, commit: &CommitId) -> Result<TreeId, 
 }
 
 /// Branches and tags for the agent's repository, so that `git log origin/main` and `git describe` work.
-async fn refs_of(git: &Git, mirror: &Path) -> Result<String, GitError> {
+pub(crate) async fn refs_of(git: &Git, mirror: &Path) -> Result<String, GitError> {
     let call = git
         .call("list the branches of the mirror")
         .git_dir(mirror)
@@ -347,15 +287,8 @@ async fn refs_of(git: &Git, mirror: &Path) -> Result<String, GitError> {
         .replace(" refs/heads/", " refs/remotes/origin/"))
 }
 
-pub(crate) fn parse_tree(text: &str) -> Result<TreeId, GitError> {
-    TreeId::parse(text.trim()).map_err(|_| GitError::Unexpected {
-        operation: "name a tree",
-        answer: text.chars().take(200).collect(),
-    })
-}
-
 /// A full disk or a missing permission is not the mirror's fault; anything that git says about objects is.
-fn classify(fault: GitError) -> CheckoutError {
+pub(crate) fn classify(fault: GitError) -> CheckoutError {
     const SIGNS: [&str; 9] = [
         "unable to read",
         "cannot read",

@@ -1,24 +1,13 @@
 //! The exact diff of a working tree that must be assumed hostile, proved before it is given out.
 
-use crate::base::Hints;
-use crate::checkout::{Checkout, copy_index, parse_tree};
-use crate::git_dir::empty_tree;
-use crate::import::{Importer, tree_in};
-use crate::index::parse_index;
+use crate::import::tree_in;
 use crate::names::TreeId;
-use crate::process::{Call, GitError, Input};
+use crate::process::{GitError, Input};
 use crate::summary::{FileChange, parse_diff};
-use crate::tree_dir::{Content, TreeRoot, read_in};
-use crate::walk::{DiffLimits, WalkError, WalkInput, Walked, Warning, walk};
+use crate::trees::Trees;
+use crate::trusted::{Index, copy, parse_tree};
+use crate::walk::{DiffLimits, WalkError, Warning};
 use std::io;
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
-use tokio::sync::mpsc;
-
-const AGENT_INDEX_BYTES: u64 = 64 * 1024 * 1024;
-const CHUNKS_WAITING: usize = 3;
 
 /// What the agent changed. `git apply --index` of the patch on the base tree gives exactly `tree`; this was tried before the diff was given out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,17 +37,15 @@ pub enum DiffError {
     Git(#[from] GitError),
 }
 
-impl Checkout {
-    /// Compares the checkout with its base. May be called any number of times, also while the agent runs (a checkpoint).
-    pub async fn diff(&self, limits: &DiffLimits) -> Result<Diff, DiffError> {
-        self.diff_of(&self.directory, limits).await
-    }
-
-    /// The same for a working tree that is seen at another path, such as an overlay's.
-    pub async fn diff_of(&self, tree: &Path, limits: &DiffLimits) -> Result<Diff, DiffError> {
-        let _turn = self.one_diff_at_a_time.lock().await;
-        let (tree, warnings) = self.tree_of(tree, limits).await?;
-        if tree == self.base_tree {
+impl Trees {
+    /// The patch from the base to this tree, proved.
+    pub(crate) async fn exact(
+        &self,
+        tree: TreeId,
+        warnings: Vec<Warning>,
+        limits: &DiffLimits,
+    ) -> Result<Diff, DiffError> {
+        if tree == self.base {
             return Ok(Diff {
                 patch: Vec::new(),
                 files: Vec::new(),
@@ -87,79 +74,19 @@ impl Checkout {
         })
     }
 
-    /// Walks the tree and lets git name what was found.
-    async fn tree_of(
+    pub(crate) async fn import(
         &self,
-        tree: &Path,
+        input: Input<'_>,
         limits: &DiffLimits,
-    ) -> Result<(TreeId, Vec<Warning>), DiffError> {
-        let root =
-            TreeRoot::open(tree).map_err(|source| DiffError::Walk(WalkError::Root(source)))?;
-        let (sender, mut receiver) = mpsc::channel(CHUNKS_WAITING);
-        let given_up = GivenUp(Arc::new(AtomicBool::new(false)));
-        let walking = {
-            let given_up = Arc::clone(&given_up.0);
-            let (base, base_tree) = (Arc::clone(&self.base), self.base_tree.clone());
-            let (carried, limits) = (self.carried.clone(), limits.clone());
-            let sha256 = self.commit.object().is_sha256();
-            tokio::task::spawn_blocking(move || {
-                let mut hints = carried;
-                let index_warning = add_agent_index(&root, &mut hints, &base, sha256);
-                let give_up_at = Instant::now() + limits.time;
-                let input = WalkInput {
-                    root: &root,
-                    base: &base,
-                    hints: &hints,
-                    limits: &limits,
-                    give_up_at,
-                    given_up: &given_up,
-                    sha256,
-                };
-                let mut importer = Importer::new(sender);
-                let Walked {
-                    changes,
-                    mut warnings,
-                } = walk(&input, &mut importer)?;
-                importer
-                    .finish(&base_tree, &changes)
-                    .map_err(|_| WalkError::GivenUp)?;
-                warnings.extend(index_warning);
-                Ok(warnings)
-            })
-        };
-        let imported = match receiver.recv().await {
-            None => Ok(self.base_tree.clone()),
-            Some(first) => {
-                self.import(
-                    Input::Stream {
-                        first,
-                        rest: receiver,
-                    },
-                    limits,
-                )
-                .await
-            }
-        };
-        let warnings = walking.await.unwrap_or(Err(WalkError::GivenUp));
-        match (imported, warnings) {
-            (Ok(tree), Ok(warnings)) => Ok((tree, warnings)),
-            // When one side ends early the other fails too: the walk knows better why, unless it only lost its reader.
-            (Err(fault), Ok(_) | Err(WalkError::GivenUp)) => Err(fault.into()),
-            (_, Err(fault)) => Err(DiffError::Walk(fault)),
-        }
-    }
-
-    async fn import(&self, input: Input<'_>, limits: &DiffLimits) -> Result<TreeId, GitError> {
+    ) -> Result<TreeId, GitError> {
         // No compression and no deltas: these objects live as long as the attempt.
-        let call = self.trusted("store the changed files").args([
+        let call = self.trusted.call("store the changed files").args([
             "-c",
             "fastimport.unpackLimit=1",
             "-c",
             "core.compression=0",
         ]);
         let call = call.args([
-            "-c",
-            "core.fsync=none",
             "fast-import",
             "--quiet",
             "--done",
@@ -185,7 +112,7 @@ impl Checkout {
         renames: &str,
         limits: &DiffLimits,
     ) -> Result<(Vec<FileChange>, Vec<u8>), DiffError> {
-        let call = self.trusted("compare two trees").args([
+        let call = self.trusted.call("compare two trees").args([
             "diff-tree",
             "-r",
             "-z",
@@ -210,7 +137,7 @@ impl Checkout {
             renames,
             "--end-of-options",
         ]);
-        let call = call.arg(self.base_tree.as_str()).arg(tree.as_str());
+        let call = call.arg(self.base.as_str()).arg(tree.as_str());
         match call
             .limit(limits.time)
             .stdout_limit(limits.max_patch_bytes)
@@ -227,11 +154,9 @@ impl Checkout {
 
     /// The tree that the patch really gives when git applies it to the base.
     async fn applied(&self, patch: &[u8], limits: &DiffLimits) -> Result<String, DiffError> {
-        let index = self.trusted_git_dir.join("proof-index");
-        copy_index(&self.trusted_git_dir.join("index"), &index).map_err(DiffError::Folder)?;
-        let call = self.trusted("apply the patch for proof").args([
-            "-c",
-            "core.fsync=none",
+        let index = self.trusted.index(Index::Proof);
+        copy(&self.trusted.index(Index::Base), &index).map_err(DiffError::Folder)?;
+        let call = self.trusted.call("apply the patch for proof").args([
             "apply",
             "--cached",
             "--binary",
@@ -248,47 +173,10 @@ impl Checkout {
             return Ok(format!("an error ({})", output.stderr));
         }
         let call = self
-            .trusted("write the proof tree")
-            .args(["-c", "core.fsync=none", "write-tree"])
+            .trusted
+            .call("write the proof tree")
+            .arg("write-tree")
             .env("GIT_INDEX_FILE", &index);
         Ok(parse_tree(&call.limit(limits.time).success().await?.text())?.to_string())
-    }
-
-    /// A git that sees the trusted directory only: no working tree, so nothing of the agent's can be read by accident.
-    fn trusted(&self, operation: &'static str) -> Call<'_> {
-        self.git
-            .call(operation)
-            .git_dir(&self.trusted_git_dir)
-            .env("GIT_ATTR_SOURCE", empty_tree(self.commit.object()))
-    }
-}
-
-/// Stops the walking thread when the diff is dropped.
-struct GivenUp(Arc<AtomicBool>);
-
-impl Drop for GivenUp {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-/// Reads which paths the agent's own index names. Anything odd about it only means that there are no such hints.
-fn add_agent_index(
-    root: &TreeRoot,
-    hints: &mut Hints,
-    base: &crate::base::Base,
-    sha256: bool,
-) -> Option<Warning> {
-    let folder = root.open_folder(b".git").ok()?;
-    match read_in(&folder, b"index", AGENT_INDEX_BYTES) {
-        Ok(Content::Bytes(bytes)) => match parse_index(&bytes, sha256) {
-            Ok(entries) => {
-                hints.add_index(entries, base);
-                None
-            }
-            Err(_) => Some(Warning::AgentIndex),
-        },
-        Err(fault) if fault.kind() == io::ErrorKind::NotFound => None,
-        Ok(Content::TooLarge { .. } | Content::NotAFile) | Err(_) => Some(Warning::AgentIndex),
     }
 }

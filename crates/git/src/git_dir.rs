@@ -29,16 +29,19 @@ fn format_lines(like: &ObjectId) -> &'static str {
 /// The git directory that only the host sees. Objects that it does not have itself come from the mirror.
 pub(crate) fn write_trusted(dir: &Path, mirror_objects: &Path, like: &ObjectId) -> io::Result<()> {
     let mut config = format_lines(like).to_owned();
-    // Owner, inode and ctime of the index are not compared: files may be given to another owner after they were written.
     config.push_str("\tbare = true\n\tfilemode = true\n\tcheckStat = minimal\n\ttrustctime = false\n\tsymlinks = true\n\tautocrlf = false\n");
-    write_skeleton(dir, mirror_objects, &config)?;
+    for folder in FOLDERS {
+        fs::create_dir_all(dir.join(folder))?;
+    }
+    fs::write(dir.join("objects/info/alternates"), line(mirror_objects))?;
+    fs::write(dir.join("config"), config)?;
     fs::write(dir.join("HEAD"), "ref: refs/heads/none\n")?;
     fs::write(dir.join("info/attributes"), NEUTRAL_ATTRIBUTES)
 }
 
 /// What the agent's `.git` is made of.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct AgentGitDir<'a> {
-    pub(crate) dir: &'a Path,
     /// Where the sandbox sees the mirror's objects.
     pub(crate) alternates_inside: &'a Path,
     pub(crate) commit: &'a CommitId,
@@ -48,11 +51,23 @@ pub(crate) struct AgentGitDir<'a> {
     pub(crate) refs: &'a str,
 }
 
+/// Folders that git wants to see before it believes that a folder is a repository.
+pub(crate) const FOLDERS: [&str; 5] = [
+    "objects/info",
+    "objects/pack",
+    "refs/heads",
+    "refs/tags",
+    "info",
+];
+
 impl AgentGitDir<'_> {
-    /// An ordinary repository for the agent: `git status`, `log` and `commit` work, and nothing in it is believed afterwards.
-    pub(crate) fn write(&self) -> io::Result<()> {
+    /// An ordinary repository for the agent, as files by their names in `.git`: `git status`, `log` and `commit` work, and nothing in it is
+    /// believed afterwards. The index is not among them.
+    pub(crate) fn files(&self) -> [(&'static str, Vec<u8>); 4] {
         let mut config = format_lines(self.commit.object()).to_owned();
         config.push_str("\tbare = false\n\tfilemode = true\n\tlogallrefupdates = true\n\tsymlinks = true\n\tautocrlf = false\n");
+        // Inside, files have other owners, inodes and times of change than those that the index could tell.
+        config.push_str("\tcheckStat = minimal\n\ttrustctime = false\n");
         config.push_str("[user]\n\tname = Outwork agent\n\temail = agent@outwork.invalid\n[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n");
         let url = quoted(&self.url.to_string());
         write!(config, "[remote \"origin\"]\n\turl = \"{url}\"\n\tfetch = +refs/heads/*:refs/remotes/origin/*\n").expect("a String takes all");
@@ -71,9 +86,12 @@ impl AgentGitDir<'_> {
             }
             None => format!("{}\n", self.commit),
         };
-        write_skeleton(self.dir, self.alternates_inside, &config)?;
-        fs::write(self.dir.join("packed-refs"), refs)?;
-        fs::write(self.dir.join("HEAD"), head)
+        [
+            ("config", config.into_bytes()),
+            ("packed-refs", refs.into_bytes()),
+            ("HEAD", head.into_bytes()),
+            ("objects/info/alternates", line(self.alternates_inside)),
+        ]
     }
 }
 
@@ -81,18 +99,8 @@ fn quoted(value: &str) -> String {
     value.replace('\\', "\\\\").replace('"', "\\\"")
 }
 
-fn write_skeleton(dir: &Path, alternate: &Path, config: &str) -> io::Result<()> {
-    for part in [
-        "objects/info",
-        "objects/pack",
-        "refs/heads",
-        "refs/tags",
-        "info",
-    ] {
-        fs::create_dir_all(dir.join(part))?;
-    }
-    let mut line = alternate.as_os_str().as_bytes().to_vec();
+fn line(path: &Path) -> Vec<u8> {
+    let mut line = path.as_os_str().as_bytes().to_vec();
     line.push(b'\n');
-    fs::write(dir.join("objects/info/alternates"), line)?;
-    fs::write(dir.join("config"), config)
+    line
 }

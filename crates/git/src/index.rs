@@ -1,16 +1,26 @@
-//! Reading git's index file as plain data, versions 2 to 4.
+//! Reading git's index file as plain data, versions 2 to 4, and saying in it how files look.
 //!
 //! Used for the trusted index, and for the names in the agent's own index, which may hold anything: every length is checked, and a file that
 //! makes no sense is an error, never a panic.
 
 use crate::names::ObjectId;
+use crate::object::checksum;
 use crate::summary::FileMode;
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct IndexEntry {
     pub(crate) path: Vec<u8>,
     pub(crate) mode: FileMode,
     pub(crate) id: ObjectId,
+    /// The lowest 32 bits of the file's size; 0 if whoever wrote the index saw no file.
+    pub(crate) size_bytes: u32,
+}
+
+impl IndexEntry {
+    /// Whether both are the same for git. Of submodules only the commit counts.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.mode == other.mode && self.id == other.id
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +31,81 @@ const STAT_BYTES: usize = 40;
 
 /// The entries of stage 0 in file order. Directories of a sparse index and entries of unknown type are left out.
 pub(crate) fn parse_index(bytes: &[u8], sha256: bool) -> Result<Vec<IndexEntry>, BadIndex> {
+    let mut entries = Vec::new();
+    each_entry(bytes, sha256, |_, entry| entries.push(entry))?;
+    Ok(entries)
+}
+
+/// What git, told `core.checkStat=minimal` and `core.trustctime=false`, compares to see without reading that a file is as its index says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FileStat {
+    pub(crate) mtime_s: u32,
+    pub(crate) size_bytes: u32,
+}
+
+impl FileStat {
+    // Git itself keeps the lowest 32 bits of both. The widths of the fields differ between systems.
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::unnecessary_cast
+    )]
+    pub(crate) fn of(stat: &rustix::fs::Stat) -> Self {
+        Self {
+            mtime_s: stat.st_mtime as u32,
+            size_bytes: stat.st_size as u32,
+        }
+    }
+}
+
+/// Writes into an index how files look; what `stat` does not know stays as it is.
+pub(crate) fn with_stats(
+    mut bytes: Vec<u8>,
+    sha256: bool,
+    mut stat: impl FnMut(&[u8]) -> Option<FileStat>,
+) -> Result<Vec<u8>, BadIndex> {
+    let mut found = Vec::new();
+    each_entry(&bytes, sha256, |start, entry| {
+        if let Some(stat) = stat(&entry.path) {
+            found.push((start, stat));
+        }
+    })?;
+    for (
+        start,
+        FileStat {
+            mtime_s,
+            size_bytes,
+        },
+    ) in found
+    {
+        let [seconds, size] = [mtime_s.to_be_bytes(), size_bytes.to_be_bytes()];
+        let mut put = |at: usize, value: [u8; 4]| {
+            bytes[start + at..start + at + 4].copy_from_slice(&value);
+        };
+        // ctime, mtime, device, inode; then comes the mode; then user, group, size
+        for (at, value) in [(0, seconds), (4, [0; 4]), (8, seconds), (12, [0; 4])] {
+            put(at, value);
+        }
+        for (at, value) in [(16, [0; 4]), (20, [0; 4]), (28, [0; 4]), (32, [0; 4])] {
+            put(at, value);
+        }
+        put(36, size);
+    }
+    let content = bytes
+        .len()
+        .checked_sub(if sha256 { 32 } else { 20 })
+        .ok_or(BadIndex("ends too early"))?;
+    let sum = checksum(sha256, &bytes[..content]);
+    bytes.truncate(content);
+    bytes.extend_from_slice(&sum);
+    Ok(bytes)
+}
+
+fn each_entry(
+    bytes: &[u8],
+    sha256: bool,
+    mut each: impl FnMut(usize, IndexEntry),
+) -> Result<(), BadIndex> {
     let mut reader = Reader { bytes, at: 0 };
     if reader.take(4)? != b"DIRC" {
         return Err(BadIndex("wrong signature"));
@@ -30,12 +115,13 @@ pub(crate) fn parse_index(bytes: &[u8], sha256: bool) -> Result<Vec<IndexEntry>,
         return Err(BadIndex("unknown version"));
     }
     let count = reader.u32()?;
-    let mut entries = Vec::new();
     let mut previous = Vec::new();
     for _ in 0..count {
         let start = reader.at;
         let stat = reader.take(STAT_BYTES)?;
-        let mode = u32::from_be_bytes([stat[24], stat[25], stat[26], stat[27]]);
+        let word =
+            |at: usize| u32::from_be_bytes([stat[at], stat[at + 1], stat[at + 2], stat[at + 3]]);
+        let (mode, size_bytes) = (word(24), word(36));
         let id = ObjectId::from_bytes(reader.take(if sha256 { 32 } else { 20 })?);
         let flags = reader.u16()?;
         if version >= 3 && flags & 0x4000 != 0 {
@@ -49,10 +135,16 @@ pub(crate) fn parse_index(bytes: &[u8], sha256: bool) -> Result<Vec<IndexEntry>,
         previous.clone_from(&path);
         let stage = (flags >> 12) & 3;
         if let (0, Some(mode)) = (stage, FileMode::from_git(mode)) {
-            entries.push(IndexEntry { path, mode, id });
+            let entry = IndexEntry {
+                path,
+                mode,
+                id,
+                size_bytes,
+            };
+            each(start, entry);
         }
     }
-    Ok(entries)
+    Ok(())
 }
 
 struct Reader<'a> {

@@ -26,7 +26,7 @@ mod remote;
 mod mirror;
 
 #[cfg(unix)]
-mod base;
+mod agent_git;
 #[cfg(unix)]
 mod checkout;
 #[cfg(unix)]
@@ -36,16 +36,34 @@ mod index;
 #[cfg(unix)]
 mod layered;
 #[cfg(unix)]
+mod listing;
+#[cfg(unix)]
+mod notes;
+#[cfg(unix)]
+mod object;
+#[cfg(unix)]
 mod place;
 #[cfg(unix)]
+mod seal;
+#[cfg(unix)]
 mod snapshot;
+#[cfg(unix)]
+mod tracked;
+#[cfg(unix)]
+mod trusted;
 
+#[cfg(unix)]
+mod hints;
 #[cfg(unix)]
 mod ignore;
 #[cfg(unix)]
 mod submodule;
 #[cfg(unix)]
 mod tree_dir;
+#[cfg(unix)]
+mod tree_remove;
+#[cfg(unix)]
+mod tree_write;
 #[cfg(unix)]
 mod walk;
 #[cfg(unix)]
@@ -56,6 +74,8 @@ mod diff;
 #[cfg(unix)]
 mod import;
 mod summary;
+#[cfg(unix)]
+mod trees;
 
 mod patch;
 mod repository;

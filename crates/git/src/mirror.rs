@@ -1,12 +1,11 @@
 //! A bare copy of a repository on this machine, shared by all its checkouts.
 
-use crate::checkout::{Checkout, CheckoutError, CheckoutRequest};
+mod checkouts;
+
 use crate::credentials::{Access, Credentials};
-use crate::layered::{LayeredCheckout, LayeredRequest};
 use crate::names::{CommitId, CommitRef};
 use crate::process::{Git, GitError};
 use crate::remote::{ResolveError, explain, unusable};
-use crate::snapshot::SnapshotCheckout;
 use crate::url::RepoUrl;
 use sha2::{Digest, Sha256};
 use std::fs::File;
@@ -108,39 +107,6 @@ impl Mirror {
                 commit: commit.clone(),
             }),
         }
-    }
-
-    /// Makes a working tree of a commit that [`Mirror::ensure_commit`] gave. If the copy turns out to be damaged it is made anew, once.
-    pub async fn checkout(
-        &self,
-        commit: &CommitId,
-        request: &CheckoutRequest,
-    ) -> Result<Checkout, CheckoutError> {
-        let first = Checkout::make(&self.git, self, commit, request).await;
-        let Err(CheckoutError::Damaged { .. }) = &first else {
-            return first;
-        };
-        tracing::warn!(url = %self.url, "mirror is damaged, making it anew");
-        let lock = self.lock().await?;
-        self.make().await?;
-        drop(lock);
-        self.ensure_commit(&CommitRef::Full(commit.clone())).await?;
-        Checkout::make(&self.git, self, commit, request).await
-    }
-
-    /// Lays a commit that [`Mirror::ensure_commit`] gave over a snapshot's checkout: writes only what differs. If the commit and the branch are
-    /// the snapshot's and there are no diffs, no git is started and no tree is walked. If the copy turns out to be damaged it is made anew,
-    /// once.
-    ///
-    /// # Errors
-    /// As [`CheckoutError`] says; `upper` and the trusted git directory are removed then.
-    pub async fn checkout_over(
-        &self,
-        commit: &CommitId,
-        snapshot: &SnapshotCheckout,
-        request: &LayeredRequest<'_>,
-    ) -> Result<LayeredCheckout, CheckoutError> {
-        LayeredCheckout::make(self, commit, snapshot, request).await
     }
 
     async fn find(&self, commit: &CommitRef) -> Result<Found, MirrorError> {

@@ -1,16 +1,50 @@
 //! A checkout that is part of a kept snapshot: what a later start over it has to know.
 
-use crate::names::{CommitId, TreeId};
+use crate::checkout::Origin;
+use crate::names::{CommitId, RefName, TreeId};
+use crate::url::RepoUrl;
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+const FIRST_LINE: &str = "outwork snapshot 1";
+const NOTE: &str = "snapshot";
+const REFS: &str = "snapshot-refs";
+const UNTRACKED: &str = "snapshot-untracked";
+
 /// The trusted git directory of a checkout that [`Checkout::seal`](crate::Checkout::seal) made ready to be kept. Nothing is written to it any
-/// more, and it may be moved together with the snapshot before it is opened.
+/// more; it may be moved together with the snapshot before it is opened, and the mirror may have been made anew.
 #[derive(Debug, Clone)]
 pub struct SnapshotCheckout {
     git_dir: PathBuf,
     commit: CommitId,
     tree: TreeId,
+    /// Without the references, which only a checkout of another branch needs.
+    origin: Origin,
+    file_count: usize,
+}
+
+/// Folders of the commit in which something lies that git does not track, by their paths; of a submodule, that it is not empty.
+#[derive(Debug, Default)]
+pub(crate) struct Untracked(BTreeSet<Vec<u8>>);
+
+impl Untracked {
+    pub(crate) fn add(&mut self, folder: Vec<u8>) {
+        self.0.insert(folder);
+    }
+
+    /// Whether something lies in this folder or in one below it.
+    pub(crate) fn at_or_below(&self, folder: &[u8]) -> bool {
+        let below = [folder, b"/"].concat();
+        self.0.contains(folder)
+            || self
+                .0
+                .range(below.clone()..)
+                .next()
+                .is_some_and(|path| path.starts_with(&below))
+    }
 }
 
 impl SnapshotCheckout {
@@ -19,10 +53,11 @@ impl SnapshotCheckout {
     /// # Errors
     /// The directory is not what `seal` left, or of another version of this program: the snapshot cannot be used.
     pub fn open(git_dir: &Path) -> io::Result<Self> {
-        Err(io::Error::new(
-            io::ErrorKind::Unsupported,
-            git_dir.display().to_string(),
-        ))
+        let text = std::fs::read(git_dir.join(NOTE))?;
+        parse(git_dir, &text).ok_or_else(|| {
+            let fault = "what was noted of the snapshot's checkout makes no sense";
+            io::Error::new(io::ErrorKind::InvalidData, fault)
+        })
     }
 
     pub fn git_dir(&self) -> &Path {
@@ -37,4 +72,85 @@ impl SnapshotCheckout {
     pub fn tree(&self) -> &TreeId {
         &self.tree
     }
+
+    pub(crate) fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    pub(crate) fn file_count(&self) -> usize {
+        self.file_count
+    }
+
+    pub(crate) fn refs(&self) -> io::Result<String> {
+        std::fs::read_to_string(self.git_dir.join(REFS))
+    }
+
+    pub(crate) fn untracked(&self) -> io::Result<Untracked> {
+        let text = std::fs::read(self.git_dir.join(UNTRACKED))?;
+        let paths = text
+            .split(|&byte| byte == 0)
+            .filter(|path| !path.is_empty());
+        Ok(Untracked(paths.map(<[u8]>::to_vec).collect()))
+    }
+
+    /// Notes a checkout. The file that is read first is written last.
+    pub(crate) fn write(
+        git_dir: &Path,
+        commit: &CommitId,
+        tree: &TreeId,
+        origin: &Origin,
+        file_count: usize,
+        untracked: &Untracked,
+    ) -> io::Result<()> {
+        let Origin {
+            url,
+            branch,
+            alternates_inside,
+            refs,
+        } = origin;
+        let mut paths = Vec::new();
+        for path in &untracked.0 {
+            paths.extend_from_slice(path);
+            paths.push(0);
+        }
+        std::fs::write(git_dir.join(UNTRACKED), paths)?;
+        std::fs::write(git_dir.join(REFS), refs)?;
+        let branch = branch.as_ref().map_or("", RefName::as_str);
+        let mut note = format!(
+            "{FIRST_LINE}\n{commit}\n{tree}\n{file_count}\n{branch}\n{}\n",
+            url.as_str()
+        )
+        .into_bytes();
+        note.extend_from_slice(alternates_inside.as_os_str().as_bytes());
+        std::fs::write(git_dir.join(NOTE), note)
+    }
+}
+
+fn parse(git_dir: &Path, text: &[u8]) -> Option<SnapshotCheckout> {
+    // The last is a path, which may hold anything.
+    let mut lines = text.splitn(7, |&byte| byte == b'\n');
+    let mut line = || std::str::from_utf8(lines.next()?).ok();
+    if line()? != FIRST_LINE {
+        return None;
+    }
+    let commit = CommitId::parse(line()?).ok()?;
+    let tree = TreeId::parse(line()?).ok()?;
+    let file_count = line()?.parse().ok()?;
+    let branch = match line()? {
+        "" => None,
+        name => Some(RefName::parse(name).ok()?),
+    };
+    let url = RepoUrl::parse(line()?).ok()?;
+    Some(SnapshotCheckout {
+        git_dir: git_dir.to_owned(),
+        commit,
+        tree,
+        origin: Origin {
+            url,
+            branch,
+            alternates_inside: PathBuf::from(OsStr::from_bytes(lines.next()?)),
+            refs: String::new(),
+        },
+        file_count,
+    })
 }

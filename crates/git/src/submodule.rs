@@ -1,7 +1,7 @@
 //! The commit that a submodule's repository has checked out, read from plain files.
 
 use crate::names::ObjectId;
-use crate::tree_dir::{Content, TreeRoot, file_type, read_in, stat_in};
+use crate::tree_dir::{Content, TreeRoot, file_type, join, names_in, read_in, stat_in};
 use rustix::fs::FileType;
 
 const SMALL_FILE_BYTES: u64 = 64 * 1024;
@@ -18,31 +18,15 @@ pub(crate) enum Nested {
     Unreadable,
 }
 
-/// Reads HEAD of the repository in `folder` (relative to the root). No symlink is followed and nothing outside the root is read.
-pub(crate) fn nested_head(root: &TreeRoot, folder: &[u8]) -> Nested {
-    let Ok(opened) = root.open_folder(folder) else {
-        return Nested::Unreadable;
+/// Reads HEAD of the repository in `folder` (relative to the root). No symlink is followed and nothing outside the root is read. Also gives
+/// the paths on which the answer depends.
+pub(crate) fn nested_head(root: &TreeRoot, folder: &[u8]) -> (Nested, Vec<Vec<u8>>) {
+    let mut reader = Reader {
+        root,
+        asked: vec![join(folder, b".git")],
     };
-    let stat = match stat_in(&opened, b".git") {
-        Ok(Some(stat)) => stat,
-        Ok(None) => {
-            let is_empty =
-                crate::tree_dir::names_in(&opened, 0).is_ok_and(|names| names.is_empty());
-            return Nested::NoRepository { is_empty };
-        }
-        Err(_) => return Nested::Unreadable,
-    };
-    let git_dir = match file_type(&stat) {
-        FileType::Directory => Some([folder, b"/.git"].concat()),
-        FileType::RegularFile => {
-            read(root, folder, b".git", SMALL_FILE_BYTES).and_then(|text| redirected(folder, &text))
-        }
-        _ => None,
-    };
-    match git_dir.and_then(|git_dir| head_of(root, &git_dir)) {
-        Some(id) => Nested::Head(id),
-        None => Nested::Unreadable,
-    }
+    let nested = reader.nested_head(folder);
+    (nested, reader.asked)
 }
 
 /// `gitdir: ../.git/modules/x`, worked out by its text: absolute paths and those that leave the root lead nowhere.
@@ -66,38 +50,71 @@ fn redirected(folder: &[u8], text: &str) -> Option<Vec<u8>> {
     Some(parts.join(&b'/'))
 }
 
-fn head_of(root: &TreeRoot, git_dir: &[u8]) -> Option<ObjectId> {
-    let head = read(root, git_dir, b"HEAD", SMALL_FILE_BYTES)?;
-    let head = head.trim_end();
-    let Some(name) = head.strip_prefix("ref: ") else {
-        return ObjectId::parse(head).ok();
-    };
-    let plain =
-        name.starts_with("refs/") && !name.split('/').any(|part| matches!(part, "" | "." | ".."));
-    if !plain {
-        return None;
-    }
-    let (folder, last) = name.rsplit_once('/')?;
-    let loose = read(
-        root,
-        &[git_dir, b"/", folder.as_bytes()].concat(),
-        last.as_bytes(),
-        SMALL_FILE_BYTES,
-    );
-    if let Some(id) = loose.and_then(|text| ObjectId::parse(text.trim_end()).ok()) {
-        return Some(id);
-    }
-    let packed = read(root, git_dir, b"packed-refs", PACKED_REFS_BYTES)?;
-    let id = packed
-        .lines()
-        .find_map(|line| line.strip_suffix(name)?.strip_suffix(' '))?;
-    ObjectId::parse(id).ok()
+struct Reader<'a> {
+    root: &'a TreeRoot,
+    asked: Vec<Vec<u8>>,
 }
 
-fn read(root: &TreeRoot, folder: &[u8], name: &[u8], limit_bytes: u64) -> Option<String> {
-    let folder = root.open_folder(folder).ok()?;
-    match read_in(&folder, name, limit_bytes) {
-        Ok(Content::Bytes(bytes)) => String::from_utf8(bytes).ok(),
-        Ok(Content::TooLarge { .. } | Content::NotAFile) | Err(_) => None,
+impl Reader<'_> {
+    fn nested_head(&mut self, folder: &[u8]) -> Nested {
+        let Ok(opened) = self.root.open_folder(folder) else {
+            return Nested::Unreadable;
+        };
+        let stat = match stat_in(&opened, b".git") {
+            Ok(Some(stat)) => stat,
+            Ok(None) => {
+                let is_empty = names_in(&opened, 0).is_ok_and(|names| names.is_empty());
+                return Nested::NoRepository { is_empty };
+            }
+            Err(_) => return Nested::Unreadable,
+        };
+        let git_dir = match file_type(&stat) {
+            FileType::Directory => {
+                // That there is a folder says nothing yet.
+                self.asked.clear();
+                Some(join(folder, b".git"))
+            }
+            FileType::RegularFile => self
+                .read(folder, b".git", SMALL_FILE_BYTES)
+                .and_then(|text| redirected(folder, &text)),
+            _ => None,
+        };
+        match git_dir.and_then(|git_dir| self.head_of(&git_dir)) {
+            Some(id) => Nested::Head(id),
+            None => Nested::Unreadable,
+        }
+    }
+
+    fn head_of(&mut self, git_dir: &[u8]) -> Option<ObjectId> {
+        let head = self.read(git_dir, b"HEAD", SMALL_FILE_BYTES)?;
+        let head = head.trim_end();
+        let Some(name) = head.strip_prefix("ref: ") else {
+            return ObjectId::parse(head).ok();
+        };
+        let plain = name.starts_with("refs/")
+            && !name.split('/').any(|part| matches!(part, "" | "." | ".."));
+        if !plain {
+            return None;
+        }
+        let (folder, last) = name.rsplit_once('/')?;
+        let folder = join(git_dir, folder.as_bytes());
+        let loose = self.read(&folder, last.as_bytes(), SMALL_FILE_BYTES);
+        if let Some(id) = loose.and_then(|text| ObjectId::parse(text.trim_end()).ok()) {
+            return Some(id);
+        }
+        let packed = self.read(git_dir, b"packed-refs", PACKED_REFS_BYTES)?;
+        let id = packed
+            .lines()
+            .find_map(|line| line.strip_suffix(name)?.strip_suffix(' '))?;
+        ObjectId::parse(id).ok()
+    }
+
+    fn read(&mut self, folder: &[u8], name: &[u8], limit_bytes: u64) -> Option<String> {
+        self.asked.push(join(folder, name));
+        let folder = self.root.open_folder(folder).ok()?;
+        match read_in(&folder, name, limit_bytes) {
+            Ok(Content::Bytes(bytes)) => String::from_utf8(bytes).ok(),
+            Ok(Content::TooLarge { .. } | Content::NotAFile) | Err(_) => None,
+        }
     }
 }

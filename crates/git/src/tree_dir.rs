@@ -34,8 +34,32 @@ pub(crate) enum Content {
 }
 
 impl TreeRoot {
+    /// The path itself is believed: it may lead through symlinks, such as those of `/proc/self/fd`.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self(rustix::fs::open(path, FOLDER, Mode::empty())?))
+        let folder = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(Self(rustix::fs::open(path, folder, Mode::empty())?))
+    }
+
+    /// A folder below this root as a root of its own.
+    pub(crate) fn below(&self, path: &[u8]) -> io::Result<Self> {
+        Ok(Self(self.open_folder(path)?))
+    }
+
+    /// What the clock of this file system says, as the `stat` of a file made and removed for it.
+    pub(crate) fn stamp(&self) -> io::Result<Stat> {
+        let make = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
+        let mut number = 0;
+        loop {
+            let name = format!(".outwork-stamp-{number}");
+            match rustix::fs::openat(&self.0, name.as_str(), make, Mode::RUSR) {
+                Ok(file) => {
+                    rustix::fs::unlinkat(&self.0, name.as_str(), AtFlags::empty())?;
+                    return Ok(rustix::fs::fstat(file)?);
+                }
+                Err(Errno::EXIST) => number += 1,
+                Err(fault) => return Err(fault.into()),
+            }
+        }
     }
 
     /// Opens a folder below the root; no part of the way can be a symlink. An empty path is the root itself.
@@ -63,6 +87,14 @@ impl TreeRoot {
             folder = open_subfolder(&folder, part)?;
         }
         Ok(folder)
+    }
+}
+
+/// Folder and name of a path.
+pub(crate) fn split(path: &[u8]) -> (&[u8], &[u8]) {
+    match path.iter().rposition(|&byte| byte == b'/') {
+        Some(slash) => (&path[..slash], &path[slash + 1..]),
+        None => (b"", path),
     }
 }
 
@@ -120,17 +152,24 @@ pub(crate) fn file_type(stat: &Stat) -> FileType {
     FileType::from_raw_mode(stat.st_mode)
 }
 
-/// Reads at most `limit_bytes`. What is opened is looked at again: between two looks it may have become something else.
-pub(crate) fn read_in(folder: impl AsFd, name: &[u8], limit_bytes: u64) -> io::Result<Content> {
+/// Opens a regular file to read it; none if it is something else. What is opened is looked at again: between two looks it may have become
+/// something else.
+pub(crate) fn open_file(folder: impl AsFd, name: &[u8]) -> io::Result<Option<OwnedFd>> {
     let file = match rustix::fs::openat(folder, name, FILE, Mode::empty()) {
         Ok(file) => file,
-        Err(Errno::LOOP | Errno::NXIO | Errno::OPNOTSUPP) => return Ok(Content::NotAFile),
+        Err(Errno::LOOP | Errno::NXIO | Errno::OPNOTSUPP) => return Ok(None),
         Err(fault) => return Err(fault.into()),
     };
-    let stat = rustix::fs::fstat(&file)?;
-    if file_type(&stat) != FileType::RegularFile {
+    let is_file = file_type(&rustix::fs::fstat(&file)?) == FileType::RegularFile;
+    Ok(is_file.then_some(file))
+}
+
+/// Reads at most `limit_bytes`.
+pub(crate) fn read_in(folder: impl AsFd, name: &[u8], limit_bytes: u64) -> io::Result<Content> {
+    let Some(file) = open_file(folder, name)? else {
         return Ok(Content::NotAFile);
-    }
+    };
+    let stat = rustix::fs::fstat(&file)?;
     let size_bytes = u64::try_from(stat.st_size).unwrap_or(0);
     if size_bytes > limit_bytes {
         return Ok(Content::TooLarge { size_bytes });
@@ -151,9 +190,32 @@ pub(crate) fn read_link_in(folder: impl AsFd, name: &[u8]) -> io::Result<Vec<u8>
     Ok(rustix::fs::readlinkat(folder, name, Vec::new())?.into_bytes())
 }
 
-/// Lets the owner read a file, or enter a folder, that the agent has closed to itself. Needed only when this is not root.
-#[cfg(target_os = "linux")]
+/// Whether a folder of a layer hides what the layers below have in it. Both marks count, whoever the layer was made for: nobody inside can
+/// make them.
+pub(crate) fn is_opaque(folder: impl AsFd) -> io::Result<bool> {
+    for mark in [c"user.overlay.opaque", c"trusted.overlay.opaque"] {
+        let mut value = [0; 8];
+        match rustix::fs::fgetxattr(&folder, mark, &mut value) {
+            Ok(length) if value.get(..length) == Some(b"y") => return Ok(true),
+            Ok(_) | Err(Errno::NODATA | Errno::NOTSUP | Errno::RANGE | Errno::PERM) => {}
+            Err(fault) => return Err(fault.into()),
+        }
+    }
+    Ok(false)
+}
+
+/// Lets the owner read a file, or enter a folder, that somebody has closed to it. Needed only when this is not root.
 pub(crate) fn make_readable(folder: impl AsFd, name: &[u8], stat: &Stat) -> io::Result<()> {
+    let added = match file_type(stat) {
+        FileType::Directory => Mode::RUSR | Mode::XUSR,
+        _ => Mode::RUSR,
+    };
+    grant(folder, name, stat, added)
+}
+
+/// Gives the owner of a file or folder permissions on it; an error if it is no more of the type that `stat` says.
+#[cfg(target_os = "linux")]
+pub(crate) fn grant(folder: impl AsFd, name: &[u8], stat: &Stat, added: Mode) -> io::Result<()> {
     use rustix::fd::AsRawFd;
     let handle = rustix::fs::openat(
         folder,
@@ -166,11 +228,6 @@ pub(crate) fn make_readable(folder: impl AsFd, name: &[u8], stat: &Stat) -> io::
     if kind != file_type(stat) || !matches!(kind, FileType::RegularFile | FileType::Directory) {
         return Err(io::Error::from(io::ErrorKind::NotFound));
     }
-    let added = if kind == FileType::Directory {
-        Mode::RUSR | Mode::XUSR
-    } else {
-        Mode::RUSR
-    };
     let mode = Mode::from_raw_mode(now.st_mode) | added;
     // Through /proc, since a handle of this kind cannot be changed itself and a path could have become a symlink.
     Ok(rustix::fs::chmod(
@@ -180,7 +237,12 @@ pub(crate) fn make_readable(folder: impl AsFd, name: &[u8], stat: &Stat) -> io::
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn make_readable(_folder: impl AsFd, _name: &[u8], _stat: &Stat) -> io::Result<()> {
+pub(crate) fn grant(
+    _folder: impl AsFd,
+    _name: &[u8],
+    _stat: &Stat,
+    _added: Mode,
+) -> io::Result<()> {
     Err(io::Error::from(io::ErrorKind::PermissionDenied))
 }
 

@@ -4,12 +4,15 @@ mod bounds;
 mod gitlinks;
 mod refused;
 mod report;
+mod scope;
 
 pub use report::{DiffLimits, WalkError, Warning};
 
-use crate::base::{Base, Hints};
+use crate::hints::Hints;
 use crate::ignore::Rules;
 use crate::import::{Change, Importer};
+use crate::listing::Listing;
+use crate::notes::Notes;
 use crate::summary::FileMode;
 use crate::tree_dir::{Content, NAMES_LIMIT_BYTES, PATH_LIMIT_BYTES, TreeRoot};
 use crate::tree_dir::{
@@ -28,8 +31,13 @@ const WARNINGS_KEPT: usize = 200;
 
 /// What the walk needs to know.
 pub(crate) struct WalkInput<'a> {
-    pub(crate) root: &'a TreeRoot,
-    pub(crate) base: &'a Base,
+    /// The working tree as it was seen by the agent.
+    pub(crate) view: &'a TreeRoot,
+    /// The layer that has all that the agent touched: what has no name there is as it was at the start.
+    pub(crate) changed: &'a TreeRoot,
+    /// What the agent found.
+    pub(crate) start: &'a Listing,
+    pub(crate) notes: &'a Notes,
     pub(crate) hints: &'a Hints,
     pub(crate) limits: &'a DiffLimits,
     pub(crate) give_up_at: Instant,
@@ -43,13 +51,12 @@ pub(crate) struct Walked {
     pub(crate) warnings: Vec<Warning>,
 }
 
-/// Compares the working tree with the base; contents of changed files go to the importer.
+/// Compares the working tree with the start; contents of changed files go to the importer.
 pub(crate) fn walk(input: &WalkInput<'_>, importer: &mut Importer) -> Result<Walked, WalkError> {
-    let seen = vec![false; input.base.len()];
     let mut walk = Walk {
         input,
         importer,
-        seen,
+        gone: vec![false; input.start.entries().len()],
         changes: Vec::new(),
         warnings: Vec::new(),
         pending: Vec::new(),
@@ -64,41 +71,46 @@ pub(crate) fn walk(input: &WalkInput<'_>, importer: &mut Importer) -> Result<Wal
         ignored: false,
     };
     // The root must open: a tree that cannot be read is not a tree from which everything was deleted.
-    let root = input.root.open_folder(b"").map_err(WalkError::Root)?;
+    let root = input.view.open_folder(b"").map_err(WalkError::Root)?;
     walk.folder(start, root)?;
     while let Some(pending) = walk.pending.pop() {
         walk.pending_bytes -= pending.path.len();
-        match input.root.open_folder(&pending.path) {
+        match input.view.open_folder(&pending.path) {
             Ok(folder) => walk.folder(pending, folder)?,
-            Err(fault) if is_gone(&fault) => {}
+            Err(fault) if is_gone(&fault) => walk.forget_below(&pending.path),
             Err(_) => walk.unreadable_folder(&pending.path),
         }
     }
+    walk.untouched_submodules();
     let Walk {
-        seen,
+        gone,
         mut changes,
         warnings,
         ..
     } = walk;
-    let missing = seen.iter().enumerate().filter(|(_, seen)| !**seen);
-    changes.extend(missing.map(|(at, _)| Change::Delete {
-        path: input.base.path(at).to_vec(),
-    }));
+    let entries = input.start.entries().iter().zip(gone);
+    changes.extend(
+        entries
+            .filter(|(_, gone)| *gone)
+            .map(|(entry, _)| Change::Delete {
+                path: entry.path.clone(),
+            }),
+    );
     Ok(Walked { changes, warnings })
 }
 
 struct Pending {
     path: Vec<u8>,
     rules: Arc<Rules>,
-    /// An ignored folder is entered only for the files that the base has there.
+    /// An ignored folder is entered only for the files that git knows there.
     ignored: bool,
 }
 
 struct Walk<'a> {
     input: &'a WalkInput<'a>,
     importer: &'a mut Importer,
-    /// By position in the base: still there, changed or not.
-    seen: Vec<bool>,
+    /// By position in the start listing: not there any more, as far as is known.
+    gone: Vec<bool>,
     changes: Vec<Change>,
     warnings: Vec<Warning>,
     pending: Vec<Pending>,
@@ -119,9 +131,18 @@ fn is_gone(fault: &io::Error) -> bool {
 }
 
 impl Walk<'_> {
-    fn folder(&mut self, here: Pending, folder: OwnedFd) -> Result<(), WalkError> {
+    fn folder(&mut self, here: Pending, view: OwnedFd) -> Result<(), WalkError> {
+        let listed = match self.input.changed.open_folder(&here.path) {
+            Ok(listed) => listed,
+            // Nothing in it was touched.
+            Err(fault) if is_gone(&fault) => return Ok(()),
+            Err(_) => {
+                self.unreadable_folder(&here.path);
+                return Ok(());
+            }
+        };
         let room = self.input.limits.max_entries.saturating_sub(self.entries);
-        let names = match names_in(&folder, usize::try_from(room).unwrap_or(usize::MAX)) {
+        let names = match names_in(&listed, usize::try_from(room).unwrap_or(usize::MAX)) {
             Ok(names) => names,
             Err(fault) if fault.kind() == io::ErrorKind::FileTooLarge => {
                 return Err(WalkError::TooMuch {
@@ -136,31 +157,17 @@ impl Walk<'_> {
         };
         let Pending {
             path,
-            mut rules,
+            rules,
             ignored,
         } = here;
-        if names.iter().any(|name| name == b".gitignore") {
-            // A symlink is not followed, as git does not either.
-            match read_in(&folder, b".gitignore", IGNORE_FILE_BYTES) {
-                Ok(Content::Bytes(content)) => match Rules::below(&rules, &path, &content) {
-                    Some(below) => rules = below,
-                    None => self.warn(Warning::IgnoreRules {
-                        path: join(&path, b".gitignore"),
-                    }),
-                },
-                Ok(Content::TooLarge { .. }) => {
-                    self.warn(Warning::IgnoreRules {
-                        path: join(&path, b".gitignore"),
-                    });
-                }
-                Ok(Content::NotAFile) | Err(_) => {}
-            }
-        }
+        let rules = self.rules_in(&view, &path, rules);
+        self.look_for_known(&path, &names, &view);
         for name in names {
             self.entries += 1;
             self.check_limits()?;
             let entry = Entry {
-                folder: &folder,
+                folder: &view,
+                listed: &listed,
                 path: join(&path, &name),
                 name,
                 rules: &rules,
@@ -169,6 +176,21 @@ impl Walk<'_> {
             self.entry(&entry)?;
         }
         Ok(())
+    }
+
+    /// With those of the folder's own `.gitignore`. A symlink is not followed, as git does not either.
+    fn rules_in(&mut self, folder: &OwnedFd, path: &[u8], rules: Arc<Rules>) -> Arc<Rules> {
+        let below = match read_in(folder, b".gitignore", IGNORE_FILE_BYTES) {
+            Ok(Content::Bytes(content)) => Rules::below(&rules, path, &content),
+            Ok(Content::TooLarge { .. }) => None,
+            Ok(Content::NotAFile) | Err(_) => return rules,
+        };
+        below.unwrap_or_else(|| {
+            self.warn(Warning::IgnoreRules {
+                path: join(path, b".gitignore"),
+            });
+            rules
+        })
     }
 
     fn entry(&mut self, entry: &Entry<'_>) -> Result<(), WalkError> {
@@ -217,26 +239,27 @@ impl Walk<'_> {
     }
 
     fn subfolder(&mut self, entry: &Entry<'_>, stat: &Stat) -> Result<(), WalkError> {
-        let (base, hints) = (self.input.base, self.input.hints);
-        let base_link = base
+        let (start, hints) = (self.input.start, self.input.hints);
+        let known_link = start
             .find(&entry.path)
             .filter(|(_, known)| known.mode == FileMode::Gitlink)
             .map(|(at, known)| (at, &known.id));
-        // A submodule of the base that the agent's index has not got is one no more.
-        let still_link = base_link.filter(|_| !hints.dropped(&entry.path));
+        // A submodule that the agent's index has not got any more is one no more.
+        let still_link = known_link.filter(|_| !hints.dropped(&entry.path));
         if let Some((at, id)) = still_link {
-            self.seen[at] = true;
+            self.gone[at] = false;
             self.known_submodule(&entry.path, id);
             return Ok(());
         }
         if let Some(id) = hints.gitlink(&entry.path)
-            && !self.has_base_files(&entry.path)
+            && !self.has_known_files(&entry.path)
         {
+            self.forget_below(&entry.path);
             self.new_submodule(&entry.path, id);
             return Ok(());
         }
         let ignored = self.is_ignored(entry, true);
-        if ignored && !base.has_below(&entry.path) && !hints.has_below(&entry.path) {
+        if ignored && !start.has_below(&entry.path) && !hints.has_below(&entry.path) {
             return Ok(());
         }
         if stat.st_mode & 0o500 != 0o500
@@ -257,10 +280,10 @@ impl Walk<'_> {
     }
 
     fn file(&mut self, entry: &Entry<'_>, stat: &Stat, kind: FileType) -> Result<(), WalkError> {
-        match self.input.base.find(&entry.path) {
-            Some((at, known)) => {
-                self.seen[at] = true;
-                if known.is_unchanged(stat) {
+        match self.input.start.find(&entry.path) {
+            Some((at, _)) => {
+                self.gone[at] = false;
+                if self.is_as_noted(entry) {
                     return Ok(());
                 }
             }
@@ -331,18 +354,16 @@ impl Walk<'_> {
 
     /// What cannot be read is taken as unchanged, never as deleted.
     fn unreadable_folder(&mut self, path: &[u8]) {
-        let below: Vec<usize> = self.input.base.below(path).collect();
-        for at in below {
-            self.seen[at] = true;
-        }
+        let below = self.input.start.below(path);
+        self.gone[below].fill(false);
         self.warn(Warning::Unreadable {
             path: path.to_vec(),
         });
     }
 
     fn unreadable(&mut self, path: &[u8]) {
-        if let Some((at, _)) = self.input.base.find(path) {
-            self.seen[at] = true;
+        if let Some((at, _)) = self.input.start.find(path) {
+            self.gone[at] = false;
         }
         self.warn(Warning::Unreadable {
             path: path.to_vec(),
@@ -358,6 +379,8 @@ impl Walk<'_> {
 
 struct Entry<'a> {
     folder: &'a OwnedFd,
+    /// The same folder where its name was found.
+    listed: &'a OwnedFd,
     path: Vec<u8>,
     name: Vec<u8>,
     rules: &'a Arc<Rules>,

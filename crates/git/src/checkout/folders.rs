@@ -1,8 +1,11 @@
 //! Preparing the folders of a checkout, and giving them to their owner.
 
 use super::Owner;
+use crate::index::FileStat;
+use crate::listing::{Child, Listing};
 use crate::tree_dir::{TreeRoot, file_type, join, names_in, stat_in};
-use rustix::fs::{AtFlags, FileType, Gid, Uid};
+use rustix::fs::{AtFlags, FileType, Gid, Timespec, Timestamps, Uid};
+use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 
@@ -34,14 +37,6 @@ pub(super) fn clear(directory: &Path, trusted_git_dir: &Path) -> io::Result<()> 
     Ok(())
 }
 
-/// A commit without files has no index file.
-pub(crate) fn copy_index(from: &Path, to: &Path) -> io::Result<()> {
-    match std::fs::copy(from, to) {
-        Err(fault) if fault.kind() == io::ErrorKind::NotFound => Ok(()),
-        copied => copied.map(drop),
-    }
-}
-
 /// Gives a folder and all in it to another owner; symlinks themselves, not what they point to. By open folders, since paths may be too long
 /// when the root's is put before them.
 pub(super) fn give(directory: &Path, owner: Owner) -> io::Result<()> {
@@ -71,4 +66,41 @@ pub(super) fn give(directory: &Path, owner: Owner) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Dates the files of a fresh tree back, and tells how they look then.
+///
+/// Git compares whole seconds, and reads every file that is not older than its index. Two seconds make sure that all are older, and that a
+/// file which is changed from now on has another time. Build tools see sources that are older than what is built from them.
+pub(super) fn look_old(
+    root: &TreeRoot,
+    listing: &Listing,
+) -> io::Result<HashMap<Vec<u8>, FileStat>> {
+    const SECONDS: i64 = 2;
+    let time = Timespec {
+        tv_sec: root.stamp()?.st_mtime.saturating_sub(SECONDS),
+        tv_nsec: 0,
+    };
+    let times = Timestamps {
+        last_access: time,
+        last_modification: time,
+    };
+    let mut stats = HashMap::new();
+    let mut pending = vec![Vec::new()];
+    while let Some(path) = pending.pop() {
+        let folder = root.open_folder(&path)?;
+        for child in listing.children(&path) {
+            match child {
+                Child::Folder { name, below: _ } => pending.push(join(&path, name)),
+                Child::File { name, at: _ } => {
+                    let no_follow = AtFlags::SYMLINK_NOFOLLOW;
+                    rustix::fs::utimensat(&folder, name, &times, no_follow)?;
+                    if let Some(stat) = stat_in(&folder, name)? {
+                        stats.insert(join(&path, name), FileStat::of(&stat));
+                    }
+                }
+            }
+        }
+    }
+    Ok(stats)
 }

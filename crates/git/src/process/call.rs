@@ -10,6 +10,7 @@ use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::mpsc;
 
 const STDERR_KEPT_BYTES: usize = 32 * 1024;
+const CHUNK_BYTES: usize = 64 * 1024;
 const STDOUT_LIMIT_BYTES: usize = 256 * 1024 * 1024;
 
 /// What git reads from standard input.
@@ -120,7 +121,20 @@ impl<'a> Call<'a> {
     }
 
     /// Runs and gives the answer whatever the exit code. Dropping the future kills the whole process group.
-    pub(crate) async fn output(mut self) -> Result<Output, GitError> {
+    pub(crate) async fn output(self) -> Result<Output, GitError> {
+        self.run(None).await
+    }
+
+    /// Runs and hands on what git writes, as it comes and without limit of size; the end of the channel is the end of the output. Any exit
+    /// code but 0 is an error.
+    #[cfg_attr(not(unix), allow(dead_code))]
+    pub(crate) async fn stream(self, sink: mpsc::Sender<Vec<u8>>) -> Result<(), GitError> {
+        let operation = self.operation;
+        let output = self.run(Some(sink)).await?;
+        checked(operation, output).map(drop)
+    }
+
+    async fn run(mut self, sink: Option<mpsc::Sender<Vec<u8>>>) -> Result<Output, GitError> {
         let operation = self.operation;
         let stdin = if matches!(self.input, Input::Nothing) {
             Stdio::null()
@@ -148,7 +162,12 @@ impl<'a> Call<'a> {
         let whole = async {
             let (written, stdout, stderr) = tokio::join!(
                 feed(stdin, self.input),
-                read_up_to(stdout, self.stdout_limit_bytes),
+                async {
+                    match sink {
+                        Some(sink) => hand_on(stdout, sink).await,
+                        None => read_up_to(stdout, self.stdout_limit_bytes).await,
+                    }
+                },
                 read_up_to(stderr, STDERR_KEPT_BYTES)
             );
             written.map_err(io)?;
@@ -188,14 +207,18 @@ impl<'a> Call<'a> {
     pub(crate) async fn success(self) -> Result<Output, GitError> {
         let operation = self.operation;
         let output = self.output().await?;
-        match output.code {
-            Some(0) => Ok(output),
-            code => Err(GitError::Failed {
-                operation,
-                code,
-                stderr: output.stderr,
-            }),
-        }
+        checked(operation, output)
+    }
+}
+
+fn checked(operation: &'static str, output: Output) -> Result<Output, GitError> {
+    match output.code {
+        Some(0) => Ok(output),
+        code => Err(GitError::Failed {
+            operation,
+            code,
+            stderr: output.stderr,
+        }),
     }
 }
 
@@ -246,6 +269,23 @@ async fn read_up_to(mut stream: impl AsyncRead + Unpin, limit: usize) -> std::io
         bytes,
         cut: rest > 0,
     })
+}
+
+/// Hands on what comes, in chunks; an error if nobody takes it any more.
+async fn hand_on(
+    mut stream: impl AsyncRead + Unpin,
+    sink: mpsc::Sender<Vec<u8>>,
+) -> std::io::Result<Kept> {
+    loop {
+        let mut chunk = Vec::with_capacity(CHUNK_BYTES);
+        if stream.read_buf(&mut chunk).await? == 0 {
+            let bytes = Vec::new();
+            return Ok(Kept { bytes, cut: false });
+        }
+        if sink.send(chunk).await.is_err() {
+            return Err(std::io::ErrorKind::BrokenPipe.into());
+        }
+    }
 }
 
 /// Git starts helpers (ssh, remote-https, index-pack): they share its process group and die with it.

@@ -4,48 +4,78 @@ use super::{Walk, Warning};
 use crate::import::Change;
 use crate::names::ObjectId;
 use crate::submodule::{Nested, nested_head};
-use crate::tree_dir::stat_in;
+use crate::summary::FileMode;
+use crate::tree_dir::{names_in, split, stat_in};
 
 impl Walk<'_> {
     /// Changed if its own repository has another commit checked out, or the agent's index names another.
-    pub(super) fn known_submodule(&mut self, path: &[u8], base: &ObjectId) {
-        let hinted = self.input.hints.gitlink(path).unwrap_or(base);
-        let now = match nested_head(self.input.root, path) {
-            Nested::Head(id) => id,
-            Nested::NoRepository { is_empty } => {
-                if !is_empty {
-                    self.warn(Warning::InsideSubmodule {
-                        path: path.to_vec(),
-                    });
-                }
-                hinted.clone()
-            }
-            Nested::Unreadable => {
+    pub(super) fn known_submodule(&mut self, path: &[u8], start: &ObjectId) {
+        let hinted = self.input.hints.gitlink(path).unwrap_or(start);
+        let (nested, asked) = nested_head(self.input.view, path);
+        // A script may have left another commit there before the agent began.
+        let is_touched = asked.iter().any(|asked| self.is_touched(asked));
+        let now = match nested {
+            Nested::Head(id) if is_touched => id,
+            Nested::Unreadable if is_touched => {
                 self.warn(Warning::Unreadable {
                     path: path.to_vec(),
                 });
                 hinted.clone()
             }
+            Nested::NoRepository { is_empty: true } => hinted.clone(),
+            Nested::NoRepository { is_empty: false } | Nested::Head(_) | Nested::Unreadable => {
+                self.warn_of_files_inside(path);
+                hinted.clone()
+            }
         };
-        if now != *base {
+        if now != *start {
             self.gitlink(path, now);
         }
     }
 
-    /// Whether a file of the base is still in this folder: then it is no submodule, whatever the agent's index says.
-    pub(super) fn has_base_files(&self, folder: &[u8]) -> bool {
-        let (base, root) = (self.input.base, self.input.root);
+    /// The work of an agent in a submodule is not part of the diff.
+    fn warn_of_files_inside(&mut self, path: &[u8]) {
+        let touched = self.input.changed.open_folder(path);
+        let is_touched = touched
+            .and_then(|folder| names_in(folder, 1))
+            .is_ok_and(|names| names.iter().any(|name| name != b".git"));
+        if is_touched {
+            self.warn(Warning::InsideSubmodule {
+                path: path.to_vec(),
+            });
+        }
+    }
+
+    /// Submodules whose folder was not touched: their repository can lie elsewhere, and the agent's index speaks, too.
+    pub(super) fn untouched_submodules(&mut self) {
+        let (start, hints) = (self.input.start, self.input.hints);
+        let repositories_touched = self.is_touched(b".git/modules");
+        for (at, entry) in start.entries().iter().enumerate() {
+            if entry.mode != FileMode::Gitlink || self.gone[at] || self.is_touched(&entry.path) {
+                continue;
+            }
+            if hints.dropped(&entry.path) {
+                self.gone[at] = true;
+            } else if repositories_touched || hints.gitlink(&entry.path).is_some() {
+                self.known_submodule(&entry.path, &entry.id);
+            }
+        }
+    }
+
+    /// Whether a file that git knows is still in this folder: then it is no submodule, whatever the agent's index says.
+    pub(super) fn has_known_files(&self, folder: &[u8]) -> bool {
+        let (start, view) = (self.input.start, self.input.view);
         let is_there = |at: usize| {
-            let path = base.path(at);
-            let slash = path.iter().rposition(|&byte| byte == b'/').unwrap_or(0);
-            let parent = root.open_folder(&path[..slash]);
-            parent.is_ok_and(|parent| !matches!(stat_in(&parent, &path[slash + 1..]), Ok(None)))
+            let (parent, name) = split(&start.entries()[at].path);
+            let parent = view.open_folder(parent);
+            parent.is_ok_and(|parent| !matches!(stat_in(&parent, name), Ok(None)))
         };
-        base.has_below(folder) && base.below(folder).any(is_there)
+        start.below(folder).any(is_there)
     }
 
     pub(super) fn new_submodule(&mut self, path: &[u8], hinted: &ObjectId) {
-        let commit = match nested_head(self.input.root, path) {
+        let (nested, _) = nested_head(self.input.view, path);
+        let commit = match nested {
             Nested::Head(id) => id,
             Nested::NoRepository { is_empty: true } => hinted.clone(),
             Nested::NoRepository { is_empty: false } | Nested::Unreadable => {

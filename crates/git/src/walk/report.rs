@@ -11,7 +11,7 @@ pub struct DiffLimits {
     pub max_file_bytes: u64,
     /// Sum of the changed files that are read.
     pub max_total_bytes: u64,
-    /// Files and folders looked at.
+    /// Files and folders that the agent touched.
     pub max_entries: u64,
     /// Size of the patch.
     pub max_patch_bytes: usize,
@@ -123,7 +123,7 @@ pub enum WalkError {
     #[error("the working tree cannot be opened")]
     Root(#[source] io::Error),
     #[error(
-        "the working tree has more than {limit} files and folders; name what is generated in .gitignore"
+        "more than {limit} files and folders of the working tree were touched; name what is generated in .gitignore"
     )]
     TooManyEntries { limit: u64 },
     #[error("the changed files, or their names, have more than {limit_bytes} bytes together (reached at {}); name what is generated in .gitignore", .at.escape_ascii())]

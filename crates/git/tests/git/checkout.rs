@@ -1,5 +1,5 @@
-use crate::fixture::{World, git_in, picture, put};
-use outwork_git::{CheckoutError, DiffLimits, Owner};
+use crate::fixture::{Asked, World, git_in, picture, put};
+use outwork_git::{CheckoutError, Diff, DiffLimits, FileChange, Owner};
 use std::fs;
 
 pub fn upstream() -> World {
@@ -123,12 +123,13 @@ async fn starting_and_carried_diffs() {
     fs::remove_file(user.directory().join("crlf.txt")).expect("removed");
     let starting = user.diff(&DiffLimits::default()).await.expect("a diff");
 
-    let mut turn1 = world.checkout("turn1", &head).await;
-    turn1
-        .apply_starting_diff(&starting.patch)
-        .await
-        .expect("applies");
-    assert_eq!(turn1.base_tree(), &starting.tree);
+    let snapshot = world.snapshot("snapshot", &head).await;
+    let mut asked = Asked {
+        starting: &starting.patch,
+        ..Asked::MAIN
+    };
+    let turn1 = world.attempt("turn1", &head, &snapshot, &asked).await;
+    assert_eq!(turn1.checkout.base_tree(), &starting.tree);
     assert!(
         turn1
             .diff(&DiffLimits::default())
@@ -137,7 +138,8 @@ async fn starting_and_carried_diffs() {
             .patch
             .is_empty()
     );
-    assert!(git_in(turn1.directory(), &["status", "--porcelain"]).contains("?? mine.txt"));
+    let status = git_in(turn1.directory(), &["status", "--porcelain"]);
+    assert_eq!(status, " M a.txt\n D crlf.txt\n?? mine.txt\n");
     put(turn1.directory(), "a.txt", "zero\none\ntwo\nthree\nfour\n");
     put(
         turn1.directory(),
@@ -147,25 +149,14 @@ async fn starting_and_carried_diffs() {
     put(turn1.directory(), "lost.log", "ignored\n");
     git_in(turn1.directory(), &["add", "-f", "kept.log"]);
     let carried = turn1.diff(&DiffLimits::default()).await.expect("a diff");
-    assert_eq!(
-        carried
-            .files
-            .iter()
-            .map(|file| file.path.as_slice())
-            .collect::<Vec<_>>(),
-        [&b"a.txt"[..], b"kept.log"]
-    );
+    assert_eq!(names(&carried), ["a.txt", "kept.log"]);
 
-    let mut turn2 = world.checkout("turn2", &head).await;
-    turn2
-        .apply_starting_diff(&starting.patch)
-        .await
-        .expect("applies");
-    turn2
-        .apply_carried_diff(&carried.patch)
-        .await
-        .expect("applies");
-    assert_eq!(turn2.base_tree(), &starting.tree);
+    asked.carried = &carried.patch;
+    let turn2 = world.attempt("turn2", &head, &snapshot, &asked).await;
+    assert_eq!(turn2.checkout.base_tree(), &starting.tree);
+    assert_eq!(turn2.checkout.start_tree(), &carried.tree);
+    let at_start = turn2.checkout.diff_at_start(&DiffLimits::default()).await;
+    assert_eq!(at_start.expect("a diff"), carried);
     assert_eq!(
         turn2.diff(&DiffLimits::default()).await.expect("a diff"),
         carried
@@ -173,20 +164,17 @@ async fn starting_and_carried_diffs() {
     put(turn2.directory(), "mine.txt", "mm\n");
     fs::remove_file(turn2.directory().join("kept.log")).expect("removed");
     let second = turn2.diff(&DiffLimits::default()).await.expect("a diff");
-    assert_eq!(
-        second
-            .files
-            .iter()
-            .map(|file| file.path.as_slice())
-            .collect::<Vec<_>>(),
-        [&b"a.txt"[..], b"mine.txt"]
-    );
+    assert_eq!(names(&second), ["a.txt", "mine.txt"]);
+    // What the carried diff removed is known to git, ignored or not.
+    asked.carried = &second.patch;
+    put(turn2.directory(), "kept.log", "again\n");
+    let third = turn2.diff(&DiffLimits::default()).await.expect("a diff");
+    assert_eq!(names(&third), ["a.txt", "kept.log", "mine.txt"]);
 
-    let before = picture(turn2.directory());
-    let fault = turn2
-        .apply_starting_diff(&starting.patch)
-        .await
-        .expect_err("does not fit twice");
+    asked.starting = &second.patch;
+    asked.carried = b"";
+    let fault = world.over("turn3", &head, &snapshot, &asked).await;
+    let fault = fault.expect_err("does not fit without the changes before it");
     let CheckoutError::DiffDoesNotApply { conflicts, .. } = &fault else {
         panic!("{fault:?}")
     };
@@ -194,36 +182,44 @@ async fn starting_and_carried_diffs() {
         conflicts.iter().any(|conflict| conflict.path == "mine.txt"),
         "{conflicts:?}"
     );
-    assert_eq!(picture(turn2.directory()), before);
+    let left = fs::read_dir(world.path("turn3.attempt/upper/workspace"));
+    assert!(left.is_err() || left.is_ok_and(|mut left| left.next().is_none()));
+    assert!(!world.path("turn3.attempt/git").exists());
+}
+
+pub fn names(diff: &Diff) -> Vec<String> {
+    let name = |file: &FileChange| String::from_utf8_lossy(&file.path).into_owned();
+    diff.files.iter().map(name).collect()
 }
 
 #[tokio::test]
 async fn a_diff_cannot_write_outside_or_into_git() {
     let world = upstream();
     let hook = "diff --git a/.git/hooks/x b/.git/hooks/x\nnew file mode 100755\n--- /dev/null\n+++ b/.git/hooks/x\n@@ -0,0 +1 @@\n+evil\n";
+    let snapshot = world.snapshot("snapshot", &world.head()).await;
+    let link = "diff --git a/l b/l\nnew file mode 120000\n--- /dev/null\n+++ b/l\n@@ -0,0 +1 @@\n+..\n\\ No newline at end of file\n";
+    let through = format!("{link}{}", hook.replace(".git/hooks/x", "l/evil"));
     for diff in [
         hook.to_owned(),
         hook.replace(".git/hooks/x", "../evil"),
         hook.replace(".git/hooks/x", "src/.GIT/config"),
+        through,
     ] {
-        let mut checkout = world.checkout("tree", &world.head()).await;
-        let before = picture(world.dir.path());
-        assert!(
-            checkout.apply_starting_diff(diff.as_bytes()).await.is_err(),
-            "{diff}"
-        );
-        assert!(
-            checkout.apply_carried_diff(diff.as_bytes()).await.is_err(),
-            "{diff}"
-        );
-        assert!(!checkout.directory().join(".git/hooks").exists() && !world.path("evil").exists());
-        assert_eq!(
-            picture(world.dir.path()).len(),
-            before.len() + 1,
-            "only the scratch index is new"
-        );
-        fs::remove_dir_all(checkout.directory()).expect("removed");
-        fs::remove_dir_all(world.path("tree.trusted")).expect("removed");
+        let diff = diff.as_bytes();
+        let starting = Asked {
+            starting: diff,
+            ..Asked::MAIN
+        };
+        let carried = Asked {
+            carried: diff,
+            ..Asked::MAIN
+        };
+        for asked in [starting, carried] {
+            let before = picture(world.dir.path());
+            let made = world.over("tree", &world.head(), &snapshot, &asked).await;
+            assert!(made.is_err(), "{}", String::from_utf8_lossy(diff));
+            assert_eq!(picture(world.dir.path()), before);
+        }
     }
 }
 
@@ -231,12 +227,6 @@ async fn a_diff_cannot_write_outside_or_into_git() {
 async fn another_owner() {
     use std::os::unix::fs::MetadataExt;
     let world = upstream();
-    let mirror = world.mirror();
-    mirror
-        .ensure_commit(&outwork_git::CommitRef::Full(world.head()))
-        .await
-        .expect("there");
-    let mut request = world.request("tree", &mirror);
     let me = fs::metadata(world.dir.path()).expect("there");
     // As root any user, else only ourselves.
     let owner = if me.uid() == 0 {
@@ -250,43 +240,39 @@ async fn another_owner() {
             gid: me.gid(),
         }
     };
-    request.owner = Some(owner);
     std::os::unix::fs::symlink("/etc", world.upstream().join("link")).expect("a link");
     let head = world.commit("link");
-    mirror
-        .ensure_commit(&outwork_git::CommitRef::Full(head.clone()))
-        .await
-        .expect("there");
-    let mut checkout = mirror.checkout(&head, &request).await.expect("made");
     let patch = "diff --git a/n/x b/n/x\nnew file mode 100644\n--- /dev/null\n+++ b/n/x\n@@ -0,0 +1 @@\n+new\n";
-    checkout
-        .apply_starting_diff(patch.as_bytes())
-        .await
-        .expect("applies");
+    let asked = Asked {
+        starting: patch.as_bytes(),
+        owner: Some(owner),
+        branch: Some("other"),
+        ..Asked::MAIN
+    };
+    let snapshot = world.cold("snapshot", &head, &asked).await;
+    fs::write(snapshot.directory().join("a.txt"), "changed").expect("written");
+    fs::remove_dir_all(snapshot.directory().join("src")).expect("removed");
+    let snapshot = world.keep("snapshot", snapshot).await;
+    assert_eq!(snapshot.restored.paths, ["a.txt", "src/main.rs"]);
+    let checkout = world.attempt("tree", &head, &snapshot, &asked).await;
     for path in [
         "",
         ".git",
         ".git/index",
+        ".git/objects/info",
+        ".git/HEAD",
+        "a.txt",
         "src",
         "src/main.rs",
         "link",
         "n/x",
         "n",
     ] {
-        let meta = checkout
-            .directory()
-            .join(path)
-            .symlink_metadata()
-            .expect("there");
+        let meta = checkout.directory().join(path).symlink_metadata();
+        let meta = meta.expect("there");
         assert_eq!((meta.uid(), meta.gid()), (owner.uid, owner.gid), "{path}");
     }
     assert_ne!(fs::metadata("/etc").expect("there").uid(), 200_000);
-    assert!(
-        checkout
-            .diff(&DiffLimits::default())
-            .await
-            .expect("a diff")
-            .patch
-            .is_empty()
-    );
+    let diff = checkout.diff(&DiffLimits::default()).await;
+    assert!(diff.expect("a diff").patch.is_empty());
 }

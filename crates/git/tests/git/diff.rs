@@ -126,7 +126,7 @@ async fn limits_are_named() {
         "{fault}"
     );
     let limits = DiffLimits {
-        max_entries: 3,
+        max_entries: 1,
         ..DiffLimits::default()
     };
     assert!(
@@ -135,7 +135,7 @@ async fn limits_are_named() {
             .await
             .expect_err("too many")
             .to_string()
-            .contains("more than 3 files")
+            .contains("more than 1 files")
     );
     let limits = DiffLimits {
         max_patch_bytes: 300,

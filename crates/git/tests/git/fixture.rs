@@ -1,8 +1,10 @@
 //! A repository to work with, and what the tests do to it from outside: plain files and the plain git command.
 
-use outwork_git::{
-    Checkout, CheckoutRequest, CommitId, CommitRef, Credentials, Git, Mirror, RefName, RepoUrl,
-};
+mod layers;
+
+pub use layers::Asked;
+
+use outwork_git::{CheckoutRequest, CommitId, Credentials, Git, Mirror, RefName, RepoUrl};
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -73,19 +75,6 @@ impl World {
 
     pub fn head(&self) -> CommitId {
         CommitId::parse(git_in(&self.upstream(), &["rev-parse", "HEAD"]).trim()).expect("a commit")
-    }
-
-    /// A checkout named `name` of a commit; the agent's git sees the mirror at its place on the host.
-    pub async fn checkout(&self, name: &str, commit: &CommitId) -> Checkout {
-        let mirror = self.mirror();
-        mirror
-            .ensure_commit(&CommitRef::Full(commit.clone()))
-            .await
-            .expect("the commit is there");
-        mirror
-            .checkout(commit, &self.request(name, &mirror))
-            .await
-            .expect("the checkout is made")
     }
 
     pub fn request(&self, name: &str, mirror: &Mirror) -> CheckoutRequest {

@@ -254,8 +254,10 @@ async fn every_kind_of_change_comes_back_exactly() {
             "{name}"
         );
         // The agent's own commit of it makes no difference.
-        fs::remove_dir_all(checkout.directory()).expect("removed");
-        fs::remove_dir_all(world.path(&format!("{label}.trusted"))).expect("removed");
+        drop(checkout);
+        for part in ["attempt", "snapshot"] {
+            fs::remove_dir_all(world.path(&format!("{label}.{part}"))).expect("removed");
+        }
     }
 }
 
