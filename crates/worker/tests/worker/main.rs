@@ -11,4 +11,7 @@ mod follow_ups;
 mod leases;
 mod limits;
 mod models;
+mod repositories;
 mod results;
+mod secrets;
+mod snapshots;
