@@ -22,6 +22,7 @@ use crate::data_dir::DataDir;
 use crate::failure::{Failure, FailureExt, HintExt};
 use crate::system::{self, ServerClock, SystemRandom};
 use crate::work::{self, KeepingArgs, WorkerArgs};
+use secret_key::SecretKey;
 
 /// Where a server listens unless told otherwise.
 pub(crate) const LISTEN: &str = "127.0.0.1:7420";

@@ -110,7 +110,13 @@ mod tests {
         assert_eq!(load(&data, None), Ok(own));
 
         fs::set_permissions(&file, Permissions::from_mode(0o600)).expect("ours");
-        for text in ["", "0f", &"0f".repeat(33), &"zz".repeat(32), &"+f".repeat(32)] {
+        for text in [
+            "",
+            "0f",
+            &"0f".repeat(33),
+            &"zz".repeat(32),
+            &"+f".repeat(32),
+        ] {
             fs::write(&file, text).expect("a file");
             let refused = load(&data, Some(&file)).expect_err("no key");
             assert!(refused.contains("64 hexadecimal digits"), "{refused}");
