@@ -68,12 +68,14 @@ fn a_task_from_submission_to_applied(engine: Engine) {
     let events = outwork.events(id, 1);
     let states: Vec<&str> = events
         .iter()
+        .filter(|event| event["type"] == "state")
         .filter_map(|event| event["state"].as_str())
         .collect();
     let expected = [
         "queued",
         "leased",
         "preparing",
+        "setting_up",
         "running",
         "collecting",
         "succeeded",
