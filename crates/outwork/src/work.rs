@@ -75,6 +75,12 @@ pub(crate) struct KeepingArgs {
     /// A directory from which environments may take images as files; can be given several times
     #[arg(long, value_name = "DIR")]
     allow_local_image: Vec<PathBuf>,
+    /// Reach a registry at another place, such as docker.example=10.0.0.7:5000; can be given several times
+    #[arg(long, value_name = "HOST=PLACE", value_parser = mirror)]
+    registry_mirror: Vec<(String, String)>,
+    /// A registry without TLS, beside those on this machine; can be given several times
+    #[arg(long, value_name = "HOST:PORT")]
+    plain_http_registry: Vec<String>,
     /// Runtimes to offer beside those of the base: DIR/NAME/VERSION/bin
     #[arg(long, value_name = "DIR", env = "OUTWORK_RUNTIMES_DIR")]
     runtimes_dir: Option<PathBuf>,
@@ -97,6 +103,8 @@ impl Default for KeepingArgs {
             image_disk: None,
             default_registry: None,
             allow_local_image: Vec::new(),
+            registry_mirror: Vec::new(),
+            plain_http_registry: Vec::new(),
             runtimes_dir: None,
             ca_bundle: None,
             setup_allow_address: Vec::new(),
@@ -127,6 +135,15 @@ fn size(text: &str) -> Result<u64, String> {
     };
     let number: u64 = digits.parse().map_err(|_| WRONG)?;
     number.checked_mul(1 << shift).ok_or(WRONG.into())
+}
+
+fn mirror(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((host, place)) if !host.is_empty() && !place.is_empty() => {
+            Ok((host.to_owned(), place.to_owned()))
+        }
+        _ => Err("must be HOST=PLACE".into()),
+    }
 }
 
 fn network(text: &str) -> Result<IpNet, String> {
@@ -269,6 +286,11 @@ fn config_keeping(args: WorkerArgs, keeping: KeepingArgs) -> Result<WorkerConfig
         images: ImageSources {
             default_registry: keeping.default_registry,
             local_directories: keeping.allow_local_image,
+            mirrors: keeping.registry_mirror.into_iter().collect(),
+            plain_http: keeping.plain_http_registry,
+            https_proxy: proxy_variable("https_proxy"),
+            http_proxy: proxy_variable("http_proxy"),
+            no_proxy: proxy_variable("no_proxy"),
         },
         network,
         runtimes_dir: keeping.runtimes_dir,
@@ -293,15 +315,17 @@ fn cache_limits(keeping: &KeepingArgs, data_dir: &Path) -> CacheLimits {
     }
 }
 
+/// In either spelling.
+fn proxy_variable(name: &str) -> Option<String> {
+    system::variable(name).or_else(|| system::variable(&name.to_ascii_uppercase()))
+}
+
 /// Scripts reach the network as this machine does: through its proxy if it has one, and with its certificates.
 fn setup_network(keeping: &KeepingArgs) -> Result<SetupNetwork, Failure> {
-    let either = |name: &str| {
-        system::variable(name).or_else(|| system::variable(&name.to_ascii_uppercase()))
-    };
     let upstream = UpstreamProxies::parse(
-        either("http_proxy").as_deref(),
-        either("https_proxy").as_deref(),
-        either("no_proxy").as_deref(),
+        proxy_variable("http_proxy").as_deref(),
+        proxy_variable("https_proxy").as_deref(),
+        proxy_variable("no_proxy").as_deref(),
     )
     .failure("the proxy of this machine cannot be used for setup scripts")
     .hint("Set http_proxy and https_proxy to http://HOST:PORT, or unset them.")?;

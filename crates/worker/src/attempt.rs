@@ -1,5 +1,6 @@
 //! One attempt, from the assignment to the end. [`work`] is the pipeline; each step has its file.
 
+mod image;
 mod prepare;
 mod runtimes;
 
@@ -41,6 +42,7 @@ use self::tree::Tree;
 use crate::base::{Base, HostBase, StoredIds};
 use crate::config::WorkerConfig;
 use crate::failure;
+use crate::images::Images;
 use crate::lease::{ClaimId, LeaseGuard, Leases, Stop, Wish};
 use crate::mask::Masker;
 use crate::outbox::delivery::{Delivered, Delivery};
@@ -63,6 +65,7 @@ pub(crate) struct Host {
     /// Whose what is kept is, on disk.
     pub(crate) ids: StoredIds,
     pub(crate) host_base: Arc<HostBase>,
+    pub(crate) images: Images,
     pub(crate) snapshots: Cache<Failure>,
     pub(crate) found_runtimes: Found,
     pub(crate) models: Models,
@@ -384,7 +387,7 @@ fn first_name(assignment: &Assignment) -> &str {
 /// The steps that an agent has a part in. Collecting comes after, whatever came of them.
 async fn work(run: &mut Run) -> Result<(), Stopped> {
     let prepared = prepare::run(run).await?;
-    let base = Base::Host(Arc::clone(&run.host.host_base));
+    let base = image::run(run).await?;
     runtimes::run(run, &base).await?;
     // The adapter is for one thread at a time; it must not be seen from here while others are waited for.
     let Prepared { launch, adapter } = prepared;

@@ -10,6 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use outwork_image::Image;
 use outwork_sandbox::{Capabilities, LayerIds, Lower, Mount, SystemEntry, stored_owner};
 
 pub(crate) use skeleton::give;
@@ -71,7 +72,7 @@ pub(crate) const AGENT_ID: u32 = 1000;
 #[derive(Clone, Debug)]
 pub(crate) enum Base {
     Host(Arc<HostBase>),
-    Image(ImageBase),
+    Image(Arc<ImageBase>),
 }
 
 /// The worker's own system.
@@ -85,13 +86,16 @@ pub(crate) struct HostBase {
 }
 
 /// An unpacked image.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct ImageBase {
     pub(crate) digest: String,
     /// Uppermost first.
     pub(crate) layers: Vec<PathBuf>,
     /// What the image says about its environment.
     pub(crate) variables: Vec<(String, String)>,
+    /// Keeps the layers where they are.
+    #[expect(dead_code, reason = "it is held, not looked at")]
+    pub(crate) image: Image,
 }
 
 impl HostBase {

@@ -1,5 +1,6 @@
 //! What a worker is told by whoever starts it. Nothing here reads the environment or the clock.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -71,12 +72,22 @@ impl Default for CacheLimits {
 }
 
 /// Where images come from.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct ImageSources {
     /// For references without a host, such as `debian:12`; without it they are refused.
     pub default_registry: Option<String>,
     /// Directories below which images may be read from files.
     pub local_directories: Vec<PathBuf>,
+    /// Registries that are reached at another place: from the host that references name to `host[:port][/prefix]`.
+    pub mirrors: BTreeMap<String, String>,
+    /// `host:port` of registries without TLS, beside those on this machine.
+    pub plain_http: Vec<String>,
+    /// The operator's own proxies, as in the variables of these names.
+    pub https_proxy: Option<String>,
+    /// For plain HTTP.
+    pub http_proxy: Option<String>,
+    /// Hosts that are reached without a proxy.
+    pub no_proxy: Option<String>,
 }
 
 /// What setup and maintenance scripts may reach.

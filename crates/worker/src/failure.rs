@@ -111,6 +111,16 @@ pub(crate) fn sandbox(error: &SandboxError) -> Failure {
     }
 }
 
+pub(crate) fn not_in_image(program: &str) -> Failure {
+    Failure::new(
+        FailureCode::BaseImageUnavailable,
+        format!(
+            "The environment's image has no {program}, which scripts and agents are started with."
+        ),
+    )
+    .with_hint("Choose an image with bash, such as `debian:12`.")
+}
+
 pub(crate) fn prepare(error: &PrepareError) -> Failure {
     let code = match error {
         PrepareError::ModelMissing { .. } => return model_missing(),

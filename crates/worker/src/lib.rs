@@ -34,6 +34,7 @@ pub mod config;
 
 mod base;
 mod hostile_file;
+mod images;
 mod layers;
 mod session;
 mod state_dir;

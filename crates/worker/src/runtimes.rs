@@ -219,15 +219,6 @@ impl Runtimes {
         })
     }
 
-    /// In words, for the log; none if nothing is pinned.
-    pub(crate) fn in_words(&self) -> Option<String> {
-        let all = self.chosen.iter();
-        let all: Vec<String> = all
-            .map(|chosen| format!("{} {}", chosen.name, chosen.version))
-            .collect();
-        (!all.is_empty()).then(|| all.join(", "))
-    }
-
     pub(crate) fn binds(&self) -> impl Iterator<Item = ReadOnlyBind> {
         self.chosen.iter().filter_map(|chosen| chosen.bind.clone())
     }
@@ -287,9 +278,12 @@ fn unavailable(
     ))
 }
 
+/// What was found on one base; empty until somebody looked.
+type OnBase = Arc<OnceCell<Arc<Vec<Candidate>>>>;
+
 /// What was found on each base, by what names the base.
 #[derive(Debug, Default)]
-pub(crate) struct Found(Mutex<HashMap<String, Arc<OnceCell<Arc<Vec<Candidate>>>>>>);
+pub(crate) struct Found(Mutex<HashMap<String, OnBase>>);
 
 /// Bases that are remembered; looking again takes a second.
 const REMEMBERED: usize = 100;
@@ -377,10 +371,6 @@ mod tests {
                 link("python3.11", "/usr/bin/python3.11"),
                 link("pip3", "/usr/bin/pip3"),
             ]
-        );
-        assert_eq!(
-            runtimes.in_words().as_deref(),
-            Some("java 17.0.1, node 22.9.0, python 3.11.2")
         );
     }
 

@@ -20,7 +20,7 @@ use outwork_domain::Failure;
 use outwork_git::ReadOnlyBind;
 use outwork_sandbox::{
     Forward, Mount, Network, Overlay, PlanError, Privileges, Running, Sandbox, SandboxError, Spec,
-    Stdin, SystemRoot, User, plan,
+    Stdin, Step, SystemRoot, User, plan,
 };
 
 use crate::attempt::Host;
@@ -151,15 +151,24 @@ impl Inside<'_> {
     }
 
     pub(crate) async fn spawn(self, host: &Host, slot: u32) -> Result<Running, SpawnError> {
+        let (program, is_image) = (self.command.first().cloned(), self.base.is_image());
         let spec = self.spec(host.config.uid_base, host.config.store_uid_base, slot);
         let plan = plan(&spec, &host.capabilities)?;
-        Ok(Sandbox::spawn(plan, &host.config.launcher).await?)
+        let spawned = Sandbox::spawn(plan, &host.config.launcher).await;
+        spawned.map_err(|error| match error.step {
+            Step::Execute if is_image => SpawnError::NotInImage {
+                program: program.unwrap_or_default(),
+            },
+            _ => error.into(),
+        })
     }
 }
 
 /// Why a command could not be started.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SpawnError {
+    #[error("the image has no program {program}, which scripts and agents are started with")]
+    NotInImage { program: String },
     #[error(transparent)]
     Plan(#[from] PlanError),
     #[error(transparent)]
@@ -169,6 +178,7 @@ pub(crate) enum SpawnError {
 impl From<SpawnError> for Failure {
     fn from(error: SpawnError) -> Self {
         match error {
+            SpawnError::NotInImage { program } => failure::not_in_image(&program),
             SpawnError::Plan(error) => failure::plan(&error),
             SpawnError::Sandbox(error) => failure::sandbox(&error),
         }
@@ -184,12 +194,13 @@ fn root() -> User {
     }
 }
 
-/// The whole environment of a command. Nothing of the worker's own. What comes later wins: the base's, the environment's
-/// variables, `extra`.
+/// The whole environment of a command. Nothing of the worker's own. What comes later wins: the base's, `usual`, the
+/// environment's variables, `extra`.
 pub(crate) fn environment(
     who: Who,
     base: &Base,
     assignment: &Assignment,
+    usual: Vec<(String, String)>,
     extra: impl IntoIterator<Item = (String, String)>,
 ) -> BTreeMap<String, String> {
     let name = match who {
@@ -219,6 +230,7 @@ pub(crate) fn environment(
     let mut variables = BTreeMap::from([("PATH".to_owned(), SEARCH_PATH.to_owned())]);
     variables.extend(base.variables().iter().cloned());
     variables.extend(own.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    variables.extend(usual);
     variables.extend(assignment.variables.clone());
     variables.extend(ids.map(|(name, value)| (name.to_owned(), value)));
     variables.extend(extra);

@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::attempt::{self, Host};
 use crate::base::{HostBase, StoredIds};
 use crate::config::WorkerConfig;
+use crate::images::Images;
 use crate::lease::{ClaimId, Leases, Wish};
 use crate::retry::Backoff;
 use crate::runtimes::Found;
@@ -138,6 +139,7 @@ impl Worker {
             .with_network_environment(config.git.environment.iter().cloned());
         // After the sweep, which waits until no sandbox uses them any more.
         let snapshots = Cache::open(inventory::cache_config(&config, &state)).await?;
+        let images = Images::new(&config, &state, &capabilities);
         let host = Host {
             config,
             api,
@@ -147,6 +149,7 @@ impl Worker {
             capabilities,
             ids,
             host_base: Arc::new(host_base),
+            images,
             snapshots,
             found_runtimes: Found::default(),
             models: attempt::Models::default(),

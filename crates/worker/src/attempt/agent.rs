@@ -124,7 +124,13 @@ async fn spawn(
     binds.extend(agent_bind(run)?);
     binds.extend(run.runtimes.binds());
     let variables = launch.env.iter().cloned();
-    let mut environment = inside::environment(Who::Agent, &tree.base, &run.assignment, variables);
+    let mut environment = inside::environment(
+        Who::Agent,
+        &tree.base,
+        &run.assignment,
+        Vec::new(),
+        variables,
+    );
     run.runtimes.add_to(&mut environment);
     let inside = Inside {
         who: Who::Agent,
@@ -147,8 +153,10 @@ async fn spawn(
             SpawnError::Sandbox(error) if is_about_layers(&error) => {
                 Halt::Broken(failure::chain(&error))
             }
-            SpawnError::Sandbox(error) => failure::sandbox(&error).into(),
-            SpawnError::Plan(error) => failure::plan(&error).into(),
+            error @ SpawnError::Sandbox(_) => Failure::from(error).into(),
+            error @ (SpawnError::Plan(_) | SpawnError::NotInImage { .. }) => {
+                Failure::from(error).into()
+            }
         })
 }
 

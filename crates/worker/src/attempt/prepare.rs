@@ -159,7 +159,7 @@ async fn repository(run: &Run, assigned: &AssignedRepository) -> Result<Reposito
         run.host.git.clone(),
         &run.host.state.mirrors(),
         url,
-        credentials(credential.as_ref()),
+        credentials(credential.as_ref())?,
     );
     let ensured = async {
         let found = mirror.ensure_commit(&commit).await;
@@ -186,8 +186,24 @@ async fn repository(run: &Run, assigned: &AssignedRepository) -> Result<Reposito
     })
 }
 
-fn credentials(_credential: Option<&CredentialSecret>) -> Credentials {
-    Credentials::None
+fn credentials(credential: Option<&CredentialSecret>) -> Result<Credentials, Failure> {
+    let made = match credential {
+        None => return Ok(Credentials::None),
+        Some(CredentialSecret::Token { username, token }) => {
+            Credentials::token(username.as_deref(), token.reveal())
+        }
+        Some(CredentialSecret::SshKey {
+            private_key,
+            known_hosts,
+        }) => Credentials::ssh_key(private_key.reveal(), known_hosts.as_deref()),
+    };
+    made.map_err(|error| {
+        Failure::new(
+            FailureCode::RepositoryUnavailable,
+            format!("The stored credential for the repository cannot be used: {error}."),
+        )
+        .with_hint("Set it again with `outwork credential set`.")
+    })
 }
 
 /// The session that the turn continues, as bytes and read. One that cannot be used is told and left out: the files of the

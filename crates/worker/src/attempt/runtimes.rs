@@ -61,7 +61,7 @@ async fn look(run: &Run, base: &Base) -> Result<Vec<Candidate>, Failure> {
     let inside = Inside {
         who: Who::Agent,
         command: ["/bin/bash", inside::SCRIPT].map(str::to_owned).into(),
-        environment: inside::environment(Who::Agent, base, &run.assignment, []),
+        environment: inside::environment(Who::Agent, base, &run.assignment, Vec::new(), []),
         stdin: Stdin::Null,
         cwd: "/",
         base,

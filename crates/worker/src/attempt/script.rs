@@ -15,6 +15,8 @@ use crate::base::Base;
 use crate::failure::{self, Script};
 use crate::sandbox_layout::{self as inside, Inside, Who};
 
+const JAVA: &str = "JAVA_TOOL_OPTIONS";
+
 /// A script and what it sees.
 pub(super) struct ScriptRun<'a> {
     pub(super) script: Script,
@@ -106,17 +108,17 @@ fn environment(run: &Run, base: &Base) -> std::collections::BTreeMap<String, Str
         ("GIT_CONFIG_KEY_0", "safe.directory"),
         ("GIT_CONFIG_VALUE_0", "*"),
     ];
+    let mut usual = proxy_environment(inside::PROXY_PORT, bundle);
+    let java = usual.iter().find(|(name, _)| name == JAVA);
+    let java = java.map(|(_, value)| value.clone());
+    usual.extend(git.map(|(name, value)| (name.to_owned(), value.to_owned())));
     let secrets = run.assignment.secrets.iter();
     let secrets = secrets.map(|secret| (secret.name.clone(), secret.value.reveal().to_owned()));
-    let mut variables = inside::environment(
-        Who::Root,
-        base,
-        &run.assignment,
-        proxy_environment(inside::PROXY_PORT, bundle)
-            .into_iter()
-            .chain(git.map(|(name, value)| (name.to_owned(), value.to_owned())))
-            .chain(secrets),
-    );
+    let mut variables = inside::environment(Who::Root, base, &run.assignment, usual, secrets);
+    // What the JVM is told is one text: the environment's own is added, not put in the place of the proxy.
+    if let (Some(own), Some(proxy)) = (run.assignment.variables.get(JAVA), java) {
+        variables.insert(JAVA.to_owned(), format!("{proxy} {own}"));
+    }
     run.runtimes.add_to(&mut variables);
     variables
 }

@@ -32,7 +32,8 @@ pub(super) struct Tree {
     upper: UpperDir,
     /// Between the upper directory and the base, uppermost first.
     layers: Vec<PathBuf>,
-    pub(super) lease: Lease,
+    #[expect(dead_code, reason = "it is held, not looked at")]
+    lease: Lease,
 }
 
 impl Tree {

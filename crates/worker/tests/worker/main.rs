@@ -6,6 +6,7 @@ mod fake_api;
 mod scene;
 
 mod agents;
+mod bases;
 mod ends;
 mod follow_ups;
 mod leases;

@@ -196,13 +196,6 @@ impl RunningWorker {
         }
     }
 
-    /// A path of the first repository, if the attempt has written it.
-    pub fn written(&self, attempt: &str, path: &str) -> PathBuf {
-        self.directory(attempt)
-            .join("upper/root/workspace/project")
-            .join(path)
-    }
-
     pub fn directory(&self, attempt: &str) -> PathBuf {
         self.data.join("attempts").join(attempt).join("1")
     }

@@ -1,0 +1,97 @@
+//! The images that this worker has, opened when the first attempt wants one.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use outwork_image::{Digest, HttpConfig, ImageStore, ImageStoreConfig, LayerOwner, OpenError};
+use outwork_sandbox::{Capabilities, Privilege};
+use tokio::sync::OnceCell;
+
+use crate::config::{ImageSources, SetupNetwork, WorkerConfig};
+use crate::state_dir::StateDir;
+
+/// References that are remembered.
+const REMEMBERED: usize = 1000;
+
+pub(crate) struct Images {
+    config: ImageStoreConfig,
+    store: OnceCell<ImageStore>,
+    /// What each reference named last.
+    named: Mutex<HashMap<String, Digest>>,
+}
+
+impl Images {
+    pub(crate) fn new(
+        config: &WorkerConfig,
+        state: &StateDir,
+        capabilities: &Capabilities,
+    ) -> Self {
+        let owner = match capabilities.privilege {
+            Privilege::Root { uid: _, gid: _ } => LayerOwner::Root {
+                store_uid_base: config.store_uid_base,
+            },
+            Privilege::User { uid: _, gid: _ } => LayerOwner::User,
+        };
+        let mut store = ImageStoreConfig::new(state.images(), owner, config.cache.image_bytes);
+        let ImageSources {
+            default_registry,
+            local_directories,
+            mirrors,
+            plain_http,
+            https_proxy,
+            http_proxy,
+            no_proxy,
+        } = config.images.clone();
+        store.default_registry = default_registry;
+        store.allow_local = local_directories;
+        store.mirrors = mirrors;
+        store.allow_plain_http = plain_http;
+        let SetupNetwork {
+            proxy: _,
+            ca_bundle,
+        } = &config.network;
+        let bundle = ca_bundle.as_ref().map(std::fs::read);
+        store.http = HttpConfig {
+            https_proxy,
+            http_proxy,
+            no_proxy,
+            // Whoever starts the worker has looked that it can be read.
+            extra_root_certificates_pem: bundle.and_then(Result::ok).unwrap_or_default(),
+        };
+        Self {
+            config: store,
+            store: OnceCell::new(),
+            named: Mutex::default(),
+        }
+    }
+
+    pub(crate) async fn store(&self) -> Result<&ImageStore, Arc<OpenError>> {
+        let open = async || {
+            let config = self.config.clone();
+            let opened = tokio::task::spawn_blocking(move || ImageStore::open(config)).await;
+            let opened = opened.unwrap_or_else(|error| {
+                Err(OpenError::Io {
+                    path: self.config.root.clone(),
+                    source: std::io::Error::other(error),
+                })
+            });
+            opened.map_err(Arc::new)
+        };
+        self.store.get_or_try_init(open).await
+    }
+
+    /// Notes what a reference names now.
+    pub(crate) fn names(&self, reference: &str, digest: Digest) {
+        let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        if named.len() >= REMEMBERED {
+            named.clear();
+        }
+        named.insert(reference.to_owned(), digest);
+    }
+
+    /// What a reference named when its registry was last asked.
+    pub(crate) fn named(&self, reference: &str) -> Option<Digest> {
+        let named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        named.get(reference).copied()
+    }
+}
