@@ -150,14 +150,25 @@ async fn label_of(
         .text("label_folded")
 }
 
-/// Any environment by its id, deleted or not.
+/// Any environment by its id, deleted or not, and the generation of its cache.
 pub(crate) async fn load(
     conn: &mut Conn<'_>,
     environment: EnvironmentId,
+) -> Result<(Environment, i64), StoreError> {
+    const SELECT: &str = select_environments!("id = $1");
+    let row = conn.row(SELECT, values![id(environment)]).await?;
+    let row = row.ok_or_else(|| StoreError::corrupt("environment_id"))?;
+    Ok((read(&row)?, row.int("cache_generation")?))
+}
+
+/// What was just written.
+async fn written(
+    tx: &mut Tx<'_>,
+    environment: EnvironmentId,
 ) -> Result<EnvironmentRecord, StoreError> {
     const SELECT: &str = select_environments!("id = $1");
-    let rows = conn.rows(SELECT, values![id(environment)]).await?;
-    let record = records(conn, &rows).await?.pop();
+    let rows = tx.rows(SELECT, values![id(environment)]).await?;
+    let record = records(tx.conn(), &rows).await?.pop();
     record.ok_or_else(|| StoreError::corrupt("environment_id"))
 }
 
@@ -179,7 +190,7 @@ impl Write for Insert {
         }
         let (workspace, now) = (wanted.workspace_id, wanted.updated_at);
         secret::change(tx, workspace, wanted.id, &self.secrets, now).await?;
-        load(tx.conn(), wanted.id).await
+        written(tx, wanted.id).await
     }
 }
 
@@ -211,7 +222,7 @@ impl Write for Update {
         }
         let (workspace, now) = (wanted.workspace_id, wanted.updated_at);
         secret::change(tx, workspace, wanted.id, &self.secrets, now).await?;
-        load(tx.conn(), wanted.id).await
+        written(tx, wanted.id).await
     }
 }
 

@@ -186,7 +186,7 @@ async fn gather(tx: &mut Tx<'_>, row: AttemptRow, shared: &Shared) -> Result<Cla
     let conn = tx.conn();
     let (task, repository) = task_row::load_task(conn, attempt.task_id).await?;
     let turn = task_row::load_turn(conn, attempt.turn_id).await?;
-    let environment = environment::load(conn, task.environment_id).await?;
+    let (environment, cache_generation) = environment::load(conn, task.environment_id).await?;
     let continues = match turn.continues {
         Some(before) => task::load_attempt(conn, attempt.workspace_id, before).await?,
         None => None,
@@ -199,6 +199,7 @@ async fn gather(tx: &mut Tx<'_>, row: AttemptRow, shared: &Shared) -> Result<Cla
         turn,
         repository,
         environment,
+        cache_generation,
         credentials: credentials.clone(),
         model: model.clone(),
         continues,

@@ -289,7 +289,9 @@ pub struct Claimed {
     /// What the task's first repository is called.
     pub repository: String,
     /// The environment as it is now.
-    pub environment: EnvironmentRecord,
+    pub environment: Environment,
+    /// How often the environment's snapshots were reset.
+    pub cache_generation: i64,
     /// The values of its secrets, sealed, by name.
     pub secrets: Vec<SealedSecret>,
     /// The credentials of the workspace.

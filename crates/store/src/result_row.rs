@@ -49,8 +49,12 @@ pub(crate) async fn read_records(
             repository: first_repository(row)?,
         });
     }
-    let ids = records.iter().map(|record| record.attempt.id);
-    let mut further = further_diffs(conn, ids).await?;
+    let ended = records.iter().filter(|record| record.result.is_some());
+    let ids: Vec<_> = ended.map(|record| record.attempt.id).collect();
+    if ids.is_empty() {
+        return Ok(records);
+    }
+    let mut further = further_diffs(conn, ids.into_iter()).await?;
     for record in &mut records {
         if let Some(result) = &mut record.result {
             result.further_diffs = further.remove(&record.attempt.id).unwrap_or_default();

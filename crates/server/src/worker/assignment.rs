@@ -10,9 +10,7 @@ use outwork_domain::environment::{Environment, EnvironmentSpec};
 use outwork_domain::limits::AttemptLimits;
 use outwork_domain::task::{Base, FurtherBase};
 use outwork_domain::{EnvironmentId, Failure, FailureCode};
-use outwork_store::{
-    AttemptRecord, Claimed, CredentialRecord, EnvironmentRecord, ModelRecord, SealedSecret,
-};
+use outwork_store::{AttemptRecord, Claimed, CredentialRecord, ModelRecord, SealedSecret};
 
 use super::WorkerService;
 use crate::config::ModelDefault;
@@ -31,12 +29,8 @@ impl WorkerService {
             task,
             turn,
             repository,
-            environment:
-                EnvironmentRecord {
-                    environment,
-                    secrets: _,
-                    cache_generation,
-                },
+            environment,
+            cache_generation,
             secrets,
             credentials,
             model,

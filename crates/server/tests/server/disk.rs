@@ -28,6 +28,7 @@ async fn writes_that_can_wait_are_refused_and_reading_and_cancelling_work() {
 
     let submit = json!({"environment": "app", "prompt": "p"});
     let model = json!({"base_url": "https://model.example/v1", "name": "m"});
+    let credential = json!({"scope": "host", "secret": {"kind": "token", "token": "t"}});
     let full = [
         rig.user().post("/api/v1/tasks", &submit).await,
         rig.user()
@@ -40,6 +41,10 @@ async fn writes_that_can_wait_are_refused_and_reading_and_cancelling_work() {
             .send(Method::PATCH, &environment, &json!({"label": "x"}))
             .await,
         rig.user().send(Method::PUT, "/api/v1/model", &model).await,
+        rig.user()
+            .send(Method::PUT, "/api/v1/credentials", &credential)
+            .await,
+        worker.inventory(json!([]), json!([])).await,
         worker
             .append(&claim, 1, &[json!({"type": "message", "text": "m"})])
             .await,
@@ -58,6 +63,8 @@ async fn writes_that_can_wait_are_refused_and_reading_and_cancelling_work() {
     // Nothing new begins, what runs can end.
     assert!(worker.acquire(1, 0).await.is_empty());
     assert_eq!(worker.heartbeat(&[&claim]).await, ["run"]);
+    let reset = rig.user().post("/api/v1/cache/reset", &json!({})).await;
+    reset.expect(200);
     let ready = rig.nobody().get("/readyz?verbose").await.expect(503);
     assert_eq!(ready["checks"][2], json!({"name": "disk", "ok": false}));
     assert_eq!(

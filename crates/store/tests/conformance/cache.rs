@@ -178,7 +178,7 @@ async fn a_reset_is_of_one_environment_or_of_all(bed: Bed) {
     assert_eq!(told(&bed, away).await, ["a"]);
     bed.submit(1, at(0)).await;
     let claimed = bed.claim(worker, at(1)).await;
-    assert_eq!(claimed.environment.cache_generation, 1);
+    assert_eq!(claimed.cache_generation, 1);
     // Neither an edit of the environment nor what the worker says again brings it back.
     let edited = bed
         .store

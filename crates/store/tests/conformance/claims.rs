@@ -6,7 +6,6 @@ use outwork_domain::{AttemptId, Desired, Epoch, Lease, State, Step};
 use outwork_store::ModelRecord;
 
 use crate::bed::{Bed, at, events, limits};
-use crate::environments::stored;
 
 async fn the_longest_waiting_is_claimed_first(bed: Bed) {
     let late = bed.submit(1, at(20)).await.attempts[0].id;
@@ -40,7 +39,7 @@ async fn a_claim_brings_all_that_is_needed(bed: Bed) {
     let claimed = bed.claim(worker, at(5)).await;
     assert_eq!(claimed.task, submission.task);
     assert_eq!(claimed.turn, submission.turn);
-    assert_eq!(claimed.environment, stored(&bed.environment));
+    assert_eq!(claimed.environment, bed.environment);
     assert_eq!(claimed.model, Some(model));
     assert_eq!(claimed.continues, None);
     let lease = Lease {
