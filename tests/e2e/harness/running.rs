@@ -1,0 +1,245 @@
+//! A server and its workers.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{By, Engine, Kept, OUTWORK, Process, Worker};
+use super::{agents_dir, clean, open_scratch, outwork, processes_with, scratch};
+
+/// Nobody's id, for an ordinary user.
+const ORDINARY: u32 = 65533;
+
+/// A running server, with or without a worker in it.
+pub struct Outwork {
+    // The processes before the directory that their logs lie in, the worker before its server.
+    hired: Option<Worker>,
+    pub process: Process,
+    pub dir: TempDir,
+    pub url: String,
+    pub token: String,
+    arguments: Vec<String>,
+    variables: Vec<(String, String)>,
+}
+
+impl Outwork {
+    /// `outwork up` on that store.
+    pub fn up(engine: Engine) -> Self {
+        Self::start("up", engine, &[])
+    }
+
+    /// `outwork up` with flags for its worker.
+    pub fn up_with(engine: Engine, flags: &[&str]) -> Self {
+        Self::start_with("up", engine, &[], flags)
+    }
+
+    /// A server and a worker, on SQLite.
+    pub fn run_by(who: By, flags: &[&str]) -> Self {
+        match who {
+            By::Tester => Self::up_with(Engine::Sqlite, flags),
+            By::Ordinary => {
+                let mut outwork = Self::start("server", Engine::Sqlite, &[]);
+                outwork.hired = Some(outwork.ordinary_worker(flags));
+                outwork
+            }
+        }
+    }
+
+    /// `outwork up` or `outwork server` with more variables in its environment.
+    pub fn start(command: &str, engine: Engine, variables: &[(&str, &str)]) -> Self {
+        Self::start_with(command, engine, variables, &[])
+    }
+
+    fn start_with(
+        command: &str,
+        engine: Engine,
+        variables: &[(&str, &str)],
+        flags: &[&str],
+    ) -> Self {
+        let dir = scratch();
+        let data = dir.path().join("data").display().to_string();
+        let mut arguments: Vec<String> = [
+            command,
+            "--data-dir",
+            &data,
+            "--listen",
+            "127.0.0.1:0",
+            "--json",
+        ]
+        .map(String::from)
+        .to_vec();
+        let database = match engine {
+            Engine::Sqlite => None,
+            Engine::Postgres => Some(outwork_test_postgres::shared().new_database()),
+        };
+        if let Some(database) = database {
+            arguments.extend(["--database".to_owned(), database]);
+        }
+        if command == "up" {
+            arguments.extend([
+                "--agents-dir".to_owned(),
+                agents_dir().display().to_string(),
+            ]);
+        }
+        arguments.extend(flags.iter().map(|flag| (*flag).to_owned()));
+        let variables = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect::<Vec<_>>();
+        let (process, ready) = launch(dir.path(), &arguments, &variables);
+        let (url, token) = address(&ready, &process);
+        Self {
+            hired: None,
+            dir,
+            process,
+            url,
+            token,
+            arguments,
+            variables,
+        }
+    }
+
+    /// A server from a command of the test's own; it must print the ready line.
+    pub fn from_command(mut command: Command, dir: TempDir) -> Self {
+        let mut process = Process::start(&mut command, dir.path().join("server.log"));
+        let ready = process.ready();
+        let (url, token) = address(&ready, &process);
+        Self {
+            hired: None,
+            dir,
+            process,
+            url,
+            token,
+            arguments: Vec::new(),
+            variables: Vec::new(),
+        }
+    }
+
+    /// From the next start on it listens there, where its workers look for it.
+    pub fn listen_on(&mut self, address: &str) {
+        let flag = self
+            .arguments
+            .iter()
+            .position(|argument| argument == "--listen");
+        self.arguments[flag.expect("--listen is there") + 1] = address.to_owned();
+    }
+
+    /// Starts it again on the same data, after it was stopped or killed.
+    pub fn restart(&mut self) {
+        let (process, ready) = launch(self.dir.path(), &self.arguments, &self.variables);
+        (self.url, self.token) = address(&ready, &process);
+        self.process = process;
+    }
+
+    /// One more worker, as a process of its own that talks HTTP.
+    pub fn worker(&self, name: &str) -> Worker {
+        self.worker_with(name, &[])
+    }
+
+    /// The same with more flags. A name that was used before is the same worker's again.
+    pub fn worker_with(&self, name: &str, flags: &[&str]) -> Worker {
+        let mut command = outwork();
+        command.arg("worker");
+        let token_file = self.dir.path().join("data/worker.token");
+        let flags: Vec<&OsStr> = flags.iter().map(OsStr::new).collect();
+        let agents = [OsStr::new("--agents-dir"), agents_dir().as_os_str()];
+        let flags = [flags, agents.to_vec()].concat();
+        let data = self.dir.path().join(name);
+        let process = self.launch_worker(command, name, &token_file, &data, &flags);
+        Worker::new(process, data, None)
+    }
+
+    /// A worker of somebody without rights, in a directory that everybody can reach.
+    fn ordinary_worker(&self, flags: &[&str]) -> Worker {
+        let home = open_scratch();
+        // The target folder may be closed to others.
+        let program = home.path().join("outwork");
+        fs::copy(OUTWORK, &program).expect("the program can be copied");
+        let token_file = home.path().join("token");
+        fs::copy(self.dir.path().join("data/worker.token"), &token_file).expect("the token");
+        let data = home.path().join("data");
+        fs::create_dir(&data).expect("a directory");
+        let mut command = if rustix::process::geteuid().is_root() {
+            for path in [&token_file, &data] {
+                std::os::unix::fs::chown(path, Some(ORDINARY), Some(ORDINARY)).expect("root can");
+            }
+            let mut command = clean("setpriv");
+            let id = ORDINARY.to_string();
+            command
+                .args(["--reuid", &id, "--regid", &id, "--clear-groups"])
+                .arg(program);
+            command
+        } else {
+            clean(&program.display().to_string())
+        };
+        command.arg("worker").env("HOME", &data);
+        let flags: Vec<&OsStr> = flags.iter().map(OsStr::new).collect();
+        let process = self.launch_worker(command, "ordinary", &token_file, &data, &flags);
+        Worker::new(process, data, Some(home))
+    }
+
+    fn launch_worker(
+        &self,
+        mut command: Command,
+        name: &str,
+        token_file: &Path,
+        data: &Path,
+        flags: &[&OsStr],
+    ) -> Process {
+        command
+            .args(["--name", name, "--json", "--url", &self.url])
+            .arg("--token-file")
+            .arg(token_file)
+            .arg("--data-dir")
+            .arg(data)
+            .args(flags);
+        let log = self.dir.path().join(format!("{name}.log"));
+        let mut process = Process::start(&mut command, log);
+        let ready = process.ready();
+        assert_eq!(ready["event"], "ready", "{ready}\n{}", process.log());
+        process
+    }
+
+    /// Where its worker keeps what it keeps.
+    pub fn kept(&self) -> Kept {
+        match &self.hired {
+            Some(worker) => worker.kept(),
+            None => Kept::of(&self.dir.path().join("data")),
+        }
+    }
+
+    /// Ends it; then nothing may be left of its attempts.
+    #[track_caller]
+    pub fn end(mut self) {
+        let kept = self.kept();
+        if let Some(mut worker) = self.hired.take() {
+            assert!(worker.terminate().success(), "{}", worker.log());
+            kept.assert_idle();
+        }
+        assert!(self.process.terminate().success(), "{}", self.process.log());
+        kept.assert_idle();
+        let dir = self.dir.path().display().to_string();
+        assert_eq!(processes_with(&dir), Vec::<String>::new());
+    }
+}
+
+fn launch(dir: &Path, arguments: &[String], variables: &[(String, String)]) -> (Process, Value) {
+    let mut command = outwork();
+    command.args(arguments);
+    command.envs(variables.iter().map(|(name, value)| (name, value)));
+    let mut process = Process::start(&mut command, dir.join("server.log"));
+    let ready = process.ready();
+    assert_eq!(ready["event"], "ready", "{ready}\n{}", process.log());
+    (process, ready)
+}
+
+fn address(ready: &Value, process: &Process) -> (String, String) {
+    let url = ready["url"].as_str().expect("a url").to_owned();
+    let token_file = ready["token_file"].as_str().expect("a token file");
+    let token = fs::read_to_string(process.sees(token_file)).expect("the token");
+    (url, token.trim().to_owned())
+}
