@@ -204,6 +204,13 @@ impl Outwork {
         process
     }
 
+    /// The address of its PostgreSQL, if it has one.
+    pub fn database(&self) -> Option<&str> {
+        let mut arguments = self.arguments.iter();
+        arguments.find(|argument| *argument == "--database")?;
+        arguments.next().map(String::as_str)
+    }
+
     /// Where its worker keeps what it keeps.
     pub fn kept(&self) -> Kept {
         match &self.hired {
