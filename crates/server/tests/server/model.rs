@@ -1,9 +1,11 @@
 //! The model and its key.
 
 use outwork_api::secret::Secret;
+use outwork_domain::WorkspaceId;
 use outwork_server::ModelDefault;
 use reqwest::Method;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::rig::worker::Worker;
 use crate::rig::{Rig, Setting, repository};
@@ -201,5 +203,29 @@ async fn what_is_wrong_is_named() {
         assert_eq!(problem["errors"][0]["pointer"], pointer, "{problem:#}");
         assert!(!problem.to_string().contains("canary"), "{problem}");
     }
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_opened_ends_the_attempt_with_the_reason() {
+    let rig = Rig::start().await;
+    codex_environment(&rig).await;
+    let body = json!({"base_url": "https://model.example/v1", "name": "m", "api_key": CANARY});
+    set(&rig, &body).await.expect(200);
+    let task = rig.task("app", "p").await;
+    // As if it had been sealed with another key.
+    let workspace = WorkspaceId::from_uuid(Uuid::from_u128(1));
+    let stored = rig.store.model(workspace).await.expect("works");
+    let mut record = stored.expect("it is set");
+    record.sealed_key = Some(vec![1; 60]);
+    rig.store.set_model(workspace, record).await.expect("works");
+    let worker = Worker::register(&rig, "one").await;
+    assert!(worker.acquire(1, 0).await.is_empty());
+    let path = format!("/api/v1/tasks/{}", task["id"].as_str().expect("an id"));
+    let attempt = rig.get(&path).await["turns"][0]["attempts"][0].clone();
+    let failure = &attempt["failure"];
+    assert_eq!(failure["code"], "model_not_configured", "{attempt:#}");
+    let hint = failure["hint"].as_str().expect("a hint");
+    assert!(hint.contains("outwork model set"), "{failure:#}");
     rig.stop().await;
 }

@@ -238,3 +238,26 @@ async fn a_worker_keeps_its_id_and_gets_only_what_it_can_run() {
     }
     rig.stop().await;
 }
+
+#[tokio::test]
+async fn setting_up_has_time_for_a_wait_a_build_and_maintenance() {
+    let rig = Rig::start().await;
+    let path = repository::make(rig.directory.path());
+    let body = json!({"label": "app", "repository_url": path, "agent": {"name": "command", "command": "cat"},
+        "setup_timeout_seconds": 600});
+    rig.user()
+        .post("/api/v1/environments", &body)
+        .await
+        .expect(201);
+    let worker = Worker::register(&rig, "one").await;
+    rig.task("app", "p").await;
+    let claim = worker.take().await;
+    assert_eq!(claim.assignment["limits"]["setting_up_ms"], 600_000);
+    worker.step(&claim, "setting_up").await.expect(200);
+    let attempt = rig
+        .get(&format!("/api/v1/attempts/{}", claim.attempt))
+        .await;
+    // 14:53:40, three times ten minutes, fifteen for a checkout, and one that the worker comes first.
+    assert_eq!(attempt["deadline_at"], "2026-11-20T15:39:40.000Z");
+    rig.stop().await;
+}
