@@ -27,7 +27,7 @@ const TEST_EXTRAS: [&str; 4] = ["test", "tests", "testing", "dev"];
 /// Before the first project.
 pub(super) fn before() -> Option<Part> {
     let text = "python3 -m venv \"$HOME/.venv\"\n\
-         export VIRTUAL_ENV=\"$HOME/.venv\" PATH=\"$HOME/.venv/bin:$PATH\"";
+         export VIRTUAL_ENV=\"$HOME/.venv\" PATH=\"$HOME/.venv/bin:$PATH\" PIP_NO_CACHE_DIR=1";
     Some(part(text, "Python: a virtual environment in the home"))
 }
 
@@ -59,7 +59,11 @@ pub(super) fn find(folder: &Folder<'_>) -> Option<Project> {
     if needs_nothing && !folder.is_top() {
         return None;
     }
-    let (install, mut verify) = tests(folder, &files);
+    let has_pytest = match stands_alone {
+        true => files.needs.contains("pytest"),
+        false => files.pip_installs(folder, "pytest"),
+    };
+    let (install, mut verify) = tests(folder, &files, has_pytest);
     setup.extend(install);
     if setup.is_empty() {
         // Without a virtual environment there may be no program of that short name.
@@ -118,6 +122,29 @@ impl Files {
     /// Whether `pip install .` does something.
     fn is_package(&self) -> bool {
         self.table(&["project"]).is_some() || self.table(&["build-system"]).is_some()
+    }
+
+    /// Whether what pip is told to install names the package.
+    fn pip_installs(&self, folder: &Folder<'_>, package: &str) -> bool {
+        let requirements = ["requirements.txt"].iter().chain(&EXTRA_REQUIREMENTS);
+        let mut texts = requirements.filter_map(|name| folder.read(name));
+        if texts.any(|text| text.contains(package)) {
+            return true;
+        }
+        let tables = [
+            &["project", "optional-dependencies"][..],
+            &["dependency-groups"],
+        ];
+        let lists = tables.iter().flat_map(|path| {
+            let names = self.test_names(path).into_iter();
+            names.filter_map(|name| self.table(path)?.get(name))
+        });
+        let own = self
+            .table(&["project"])
+            .and_then(|table| table.get("dependencies"));
+        lists
+            .chain(own)
+            .any(|list| list.to_string().contains(package))
     }
 
     /// The names in a table that test tools go by.
@@ -194,7 +221,7 @@ fn with_pip(folder: &Folder<'_>, files: &Files) -> Vec<Part> {
 }
 
 /// What the tests need besides, and how they are run.
-fn tests(folder: &Folder<'_>, files: &Files) -> (Option<Part>, Option<Part>) {
+fn tests(folder: &Folder<'_>, files: &Files, has_pytest: bool) -> (Option<Part>, Option<Part>) {
     let configured = folder
         .first(&[
             "pytest.ini",
@@ -203,18 +230,13 @@ fn tests(folder: &Folder<'_>, files: &Files) -> (Option<Part>, Option<Part>) {
             "tests/conftest.py",
         ])
         .or_else(|| files.table(&["tool", "pytest"]).map(|_| "pyproject.toml"));
-    let needs_pytest = files.needs.contains("pytest");
+    let is_named = files.needs.contains("pytest");
+    let configured = configured.or(is_named.then_some("pytest is one of its requirements"));
     let test_folder = ["tests", "test"]
         .into_iter()
         .find(|name| modules(folder, name).next().is_some());
     let pytest = |reason: &str| Some(part("python -m pytest", reason));
-    let add = |reason: &str| Some(part("pip install pytest", reason));
-    if needs_pytest {
-        return (
-            None,
-            pytest(configured.unwrap_or("pytest is one of its requirements")),
-        );
-    }
+    let add = |reason: &str| (!has_pytest).then(|| part("pip install pytest", reason));
     if let Some(reason) = configured {
         return (add(reason), pytest(reason));
     }

@@ -66,21 +66,18 @@ fn a_fault_is_named_with_its_line() {
         let error = ProjectFile::parse(text).expect_err("a fault");
         format!("{error}\n{}", error.root_cause().unwrap_or_default())
     };
-    insta::assert_snapshot!(
-        [
-            "label = \"web\"\nsetpu = \"npm ci\"\n",
-            "[runtimes]\nnode = 22\n",
-            "secrets = { NPM_TOKEN = \"s3cret\" }\n",
-            "secrets = [\"NPM_TOKEN=s3cret\"]\n",
-            "setup = 1\n",
-            "setup = { path = \"x\" }\n",
-            "setup = { file = \"\" }\n",
-            "[[also]]\nname = \"docs\"\n",
-            "verify = \"npm\ntest\"\n",
-        ]
-        .map(told)
-        .join("\n---\n")
-    );
+    let all = [
+        "label = \"web\"\nsetpu = \"npm ci\"\n",
+        "[runtimes]\nnode = 22\n",
+        "secrets = { NPM_TOKEN = \"s3cret\" }\n",
+        "secrets = [\"NPM_TOKEN=s3cret\"]\n",
+        "setup = 1\n",
+        "setup = { path = \"x\" }\n",
+        "setup = { file = \"\" }\n",
+        "[[also]]\nname = \"docs\"\n",
+        "verify = \"npm\ntest\"\n",
+    ];
+    insta::assert_snapshot!(all.map(told).join("\n---\n"));
 }
 
 #[cfg(unix)]

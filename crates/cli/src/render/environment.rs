@@ -98,6 +98,8 @@ pub(crate) fn script(name: &str, script: Option<&str>, style: Style) -> Vec<Stri
         return Vec::new();
     };
     let heading = style.paint(Paint::Dim, name);
-    let lines = script.lines().map(|line| format!("  {}", plain(line)));
+    let lines = script
+        .lines()
+        .map(|line| format!("  {}", plain(line)).trim_end().to_owned());
     std::iter::once(heading).chain(lines).collect()
 }

@@ -68,7 +68,7 @@ fn a_snapshot_is_cold_or_cached_and_says_why() {
     let key = "3f".repeat(32);
     let shown = lines(&[
         json!({"type": "snapshot", "key": key, "state": "cached", "age_seconds": 7300,
-            "size_bytes": 1_023_456_789}),
+            "size_bytes": 1_023_456_789, "reason": "first time"}),
         json!({"type": "snapshot", "key": key, "state": "broken", "reason": "Its checkout is damaged."}),
         json!({"type": "snapshot", "key": key, "state": "waiting", "reason": "attempt att_1 builds it"}),
         json!({"type": "snapshot", "key": key, "state": "building", "reason": "the setup script changed"}),
@@ -82,7 +82,8 @@ fn a_snapshot_is_cold_or_cached_and_says_why() {
             "reason": "It is an address of this network."}),
         json!({"type": "network_request", "host": "h", "port": 22, "verdict": "refused"}),
         json!({"type": "step_finished", "step": "setup", "duration_ms": 41_000, "detail": "exit code 0"}),
-        json!({"type": "snapshot", "key": key, "state": "built", "size_bytes": 1_023_456_789}),
+        json!({"type": "snapshot", "key": key, "state": "built", "age_seconds": 0,
+            "size_bytes": 1_023_456_789, "reason": "the setup script changed"}),
         json!({"type": "step_started", "step": "maintenance"}),
         json!({"type": "state", "state": "failed", "failure": {"code": "maintenance_failed",
             "message": "The maintenance script ended with exit code 3:\nnpm: not found",

@@ -42,6 +42,7 @@ fn trial(status: &str, state: &str, failure: Value) -> World {
         json!({"type": "step_started", "step": "agent"}),
         json!({"type": "output", "stream": "stdout", "text": "1 test failed\nsee"}),
         json!({"type": "output", "stream": "stdout", "text": " above"}),
+        json!({"type": "step_started", "step": "diff"}),
         end,
     ]);
     knows.events.insert(ATTEMPT.to_owned(), events);
@@ -315,7 +316,7 @@ async fn the_file_wins_over_guesses_and_flags_over_the_file() {
         "{}",
         again.stderr
     );
-    let second = run(&["second", "--no-runtimes"], ExitStatus::Ok).await;
+    let second = run(&["second", "--runtime", "go=1.24"], ExitStatus::Ok).await;
     assert!(
         second
             .stderr
@@ -323,10 +324,11 @@ async fn the_file_wins_over_guesses_and_flags_over_the_file() {
         "{}",
         second.stderr
     );
-    assert_eq!(
-        changes(&server).pop().expect("a request").1["runtimes"],
-        Value::Null
-    );
+    let sent = changes(&server).pop().expect("a request").1;
+    assert_eq!(sent["runtimes"], json!({"go": "1.24"}));
+    run(&["third", "--no-runtimes"], ExitStatus::Ok).await;
+    let sent = changes(&server).pop().expect("a request").1;
+    assert_eq!(sent["runtimes"], Value::Null);
     let other = run(&["demo"], ExitStatus::Failed).await;
     assert!(
         other.stderr.contains("it is for another repository"),

@@ -63,8 +63,11 @@ pub struct InitArgs {
     /// The image that tasks run on, such as debian:12
     #[arg(long, value_name = "REFERENCE")]
     pub image: Option<String>,
+    /// Pin this version, such as node=22, and no guessed ones; may be given several times
+    #[arg(long = "runtime", value_name = "NAME=VERSION", value_parser = values::parse_runtime)]
+    pub runtimes: Vec<(String, String)>,
     /// Pin no versions
-    #[arg(long)]
+    #[arg(long, conflicts_with = "runtimes")]
     pub no_runtimes: bool,
     /// This setup script instead of a guessed one; `-` for standard input
     #[arg(long, value_name = "FILE")]
@@ -94,6 +97,7 @@ impl InitArgs {
             agent_command: None,
             branch: None,
             image: None,
+            runtimes: Vec::new(),
             no_runtimes: false,
             setup: None,
             verify: None,

@@ -35,16 +35,18 @@ pub(super) fn line(said: &Said<'_>) -> String {
     if let Some(time) = build_time {
         line.push_str(&format!(" in {}", duration::show(*time)));
     }
-    if let Some(seconds) = age_seconds {
+    // What has just been built has no age; and why it was built has been told before.
+    let is_old = *state == "cached";
+    if let Some(seconds) = age_seconds.filter(|_| is_old) {
         line.push_str(&format!(
             ", {}",
-            duration::old(Duration::from_secs(*seconds))
+            duration::old(Duration::from_secs(seconds))
         ));
     }
     if let Some(bytes) = size_bytes {
         line.push_str(&format!(", {}", size::show(*bytes)));
     }
-    if let Some(reason) = reason {
+    if let Some(reason) = reason.filter(|_| !matches!(*state, "built" | "cached")) {
         line.push_str(&format!(": {}", plain(&after_colon(reason))));
     }
     line

@@ -38,7 +38,8 @@ pub(super) async fn propose(
         image: args.image.clone(),
         setup: values::script(session, args.setup.clone()).await?,
         verify: args.verify.clone(),
-        runtimes: args.no_runtimes.then(BTreeMap::new),
+        runtimes: (args.no_runtimes || !args.runtimes.is_empty())
+            .then(|| BTreeMap::from_iter(args.runtimes.clone())),
         ..Wanted::default()
     };
     let folder = top.to_owned();

@@ -78,8 +78,8 @@ impl Watched {
             EventBody::StepFinished {
                 step, duration_ms, ..
             } if step == "setup" => self.setup = Some(Duration::from_millis(*duration_ms)),
-            // What the setup wrote is not why the next step failed.
-            EventBody::StepStarted { .. } => self.output.clear(),
+            // What the setup wrote is not why the agent failed; the diff comes in any case.
+            EventBody::StepStarted { step } if step != "diff" => self.output.clear(),
             EventBody::Output { text, .. } => {
                 self.unfinished.push_str(text);
                 while let Some(end) = self.unfinished.find('\n') {

@@ -50,7 +50,7 @@ pub(super) async fn checked(
     let new = proposal.environment(agent, secrets.clone());
     let environment = create(session, client, new).await?;
     let next = match trial::run(session, client, &environment, &command).await {
-        Ok(ran) => decide(session, manner, ran).await,
+        Ok(ran) => decide(session, manner, proposal, ran).await,
         Err(error) => Err(error),
     };
     let ended = match next {
@@ -77,9 +77,16 @@ enum Next {
     Remove(CliError),
 }
 
-async fn decide(session: &mut Session, manner: &Manner, ran: trial::Ran) -> Result<Next, CliError> {
+async fn decide(
+    session: &mut Session,
+    manner: &Manner,
+    proposal: &Proposal,
+    ran: trial::Ran,
+) -> Result<Next, CliError> {
     let trial::Ran { task, setup, fault } = ran;
     let Some(fault) = fault else {
+        let script = proposal.wanted.setup.as_deref().unwrap_or("");
+        let setup = setup.filter(|_| !script.is_empty());
         let took =
             setup.map(|time| format!(", its setup took {} and is kept", duration::show(time)));
         session.out.note(&format!(
