@@ -3,6 +3,8 @@
 mod diffs;
 mod folders;
 
+pub(crate) use folders::past;
+
 use crate::agent_git::write_whole;
 use crate::git_dir::{AgentGitDir, empty_tree, write_trusted};
 use crate::index::with_stats;

@@ -7,7 +7,7 @@ pub(crate) use restore::Look;
 
 use crate::agent_git::{AgentFiles, write_files};
 use crate::checkout::{
-    CheckoutError, Origin, Owner, ReadOnlyBind, classify, folder_error, refs_of, tree_of,
+    CheckoutError, Origin, Owner, ReadOnlyBind, classify, folder_error, past, refs_of, tree_of,
 };
 use crate::diff::{Diff, DiffError};
 use crate::git_dir::write_trusted;
@@ -25,6 +25,7 @@ use crate::trees::Trees;
 use crate::trusted::{Index, PutError, Trusted, copy, link};
 use crate::walk::DiffLimits;
 use difference::Difference;
+use rustix::fs::Timespec;
 use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
@@ -68,7 +69,7 @@ impl LayeredCheckout {
     ) -> Result<Self, CheckoutError> {
         let (place, dir) = (&request.upper, &request.trusted_git_dir);
         let folder = |source| place_error(place, source);
-        if snapshot.origin().url != *mirror.url() {
+        if snapshot.origin.url != *mirror.url() {
             let fault = "the snapshot is of another repository";
             return Err(folder(io::Error::new(io::ErrorKind::InvalidInput, fault)));
         }
@@ -182,7 +183,7 @@ async fn commit_of(
 ) -> Result<(TreeId, Option<String>), CheckoutError> {
     let folder = |source| folder_error(&trusted.dir, source);
     let theirs = snapshot.git_dir().join(Index::Commit.name());
-    if snapshot.file_count() > 0 {
+    if snapshot.file_count > 0 {
         std::fs::symlink_metadata(&theirs).map_err(folder)?;
     }
     if trusted.commit == *snapshot.commit() {
@@ -268,6 +269,8 @@ async fn write_difference(
         return Ok(Notes::default());
     }
     let mut writer = place.make(request.owner).map_err(folder)?;
+    let date = date(&writer, snapshot).map_err(folder)?;
+    writer.date(Some(date));
     for path in &difference.hide {
         writer.whiteout(path).map_err(folder)?;
     }
@@ -278,6 +281,13 @@ async fn write_difference(
     };
     let is_same_commit = trusted.commit == *snapshot.commit();
     record(trusted, &mut writer, &difference, is_same_commit).map_err(folder)
+}
+
+/// Old enough for git to believe its index, and not older than what a script built from other versions of the files.
+fn date(writer: &TreeWriter, snapshot: &SnapshotCheckout) -> io::Result<Timespec> {
+    let (past, sealed) = (past(&writer.root().stamp()?), snapshot.sealed_at);
+    let is_later = (past.tv_sec, past.tv_nsec) > (sealed.tv_sec, sealed.tv_nsec);
+    Ok(if is_later { past } else { sealed })
 }
 
 /// Tells the indexes how the written files look, so that the agent's git need not read them, and takes note for the diff.
@@ -329,7 +339,7 @@ struct AgentGit {
 impl AgentGit {
     /// The files that say something else than the snapshot's. Without a look at any file if nothing is different.
     fn different(&self, trusted: &Trusted, snapshot: &SnapshotCheckout) -> io::Result<AgentFiles> {
-        let known = snapshot.origin();
+        let known = &snapshot.origin;
         if self.is_of_same_commit
             && self.origin.branch == known.branch
             && self.origin.alternates_inside == known.alternates_inside

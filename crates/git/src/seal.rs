@@ -10,7 +10,7 @@ use crate::place::Place;
 use crate::snapshot::{SnapshotCheckout, Untracked};
 use crate::summary::FileMode;
 use crate::tracked::Expectation;
-use crate::tree_dir::{TreeRoot, file_type, join, names_in, split, stat_in};
+use crate::tree_dir::{TreeRoot, file_type, join, mtime, names_in, split, stat_in};
 use crate::tree_write::TreeWriter;
 use crate::trusted::{Index, PutError, Trusted};
 use rustix::fd::OwnedFd;
@@ -147,9 +147,16 @@ impl Scanned {
         }
         write_whole(&mut writer, &files)?;
         remove_scratch(trusted)?;
-        let count = self.listing.entries().len();
-        let (commit, untracked) = (&trusted.commit, &self.untracked);
-        SnapshotCheckout::write(&trusted.dir, commit, tree, origin, count, untracked)
+        let now = writer.root().stamp()?;
+        let snapshot = SnapshotCheckout {
+            git_dir: trusted.dir.clone(),
+            commit: trusted.commit.clone(),
+            tree: tree.clone(),
+            origin: origin.clone(),
+            file_count: self.listing.entries().len(),
+            sealed_at: mtime(&now),
+        };
+        snapshot.write(&self.untracked)
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::checkout::Origin;
 use crate::names::{CommitId, RefName, TreeId};
 use crate::url::RepoUrl;
+use rustix::fs::Timespec;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::io;
@@ -18,12 +19,14 @@ const UNTRACKED: &str = "snapshot-untracked";
 /// more; it may be moved together with the snapshot before it is opened, and the mirror may have been made anew.
 #[derive(Debug, Clone)]
 pub struct SnapshotCheckout {
-    git_dir: PathBuf,
-    commit: CommitId,
-    tree: TreeId,
-    /// Without the references, which only a checkout of another branch needs.
-    origin: Origin,
-    file_count: usize,
+    pub(crate) git_dir: PathBuf,
+    pub(crate) commit: CommitId,
+    pub(crate) tree: TreeId,
+    /// When it is read from disk: without the references, which only a checkout of another branch needs.
+    pub(crate) origin: Origin,
+    pub(crate) file_count: usize,
+    /// By the clock of its file system: whatever a script made there is not younger.
+    pub(crate) sealed_at: Timespec,
 }
 
 /// Folders of the commit in which something lies that git does not track, by their paths; of a submodule, that it is not empty.
@@ -73,14 +76,6 @@ impl SnapshotCheckout {
         &self.tree
     }
 
-    pub(crate) fn origin(&self) -> &Origin {
-        &self.origin
-    }
-
-    pub(crate) fn file_count(&self) -> usize {
-        self.file_count
-    }
-
     pub(crate) fn refs(&self) -> io::Result<String> {
         std::fs::read_to_string(self.git_dir.join(REFS))
     }
@@ -93,15 +88,16 @@ impl SnapshotCheckout {
         Ok(Untracked(paths.map(<[u8]>::to_vec).collect()))
     }
 
-    /// Notes a checkout. The file that is read first is written last.
-    pub(crate) fn write(
-        git_dir: &Path,
-        commit: &CommitId,
-        tree: &TreeId,
-        origin: &Origin,
-        file_count: usize,
-        untracked: &Untracked,
-    ) -> io::Result<()> {
+    /// Notes a checkout in its trusted git directory. The file that is read first is written last.
+    pub(crate) fn write(&self, untracked: &Untracked) -> io::Result<()> {
+        let Self {
+            git_dir,
+            commit,
+            tree,
+            origin,
+            file_count,
+            sealed_at,
+        } = self;
         let Origin {
             url,
             branch,
@@ -115,12 +111,20 @@ impl SnapshotCheckout {
         }
         std::fs::write(git_dir.join(UNTRACKED), paths)?;
         std::fs::write(git_dir.join(REFS), refs)?;
-        let branch = branch.as_ref().map_or("", RefName::as_str);
-        let mut note = format!(
-            "{FIRST_LINE}\n{commit}\n{tree}\n{file_count}\n{branch}\n{}\n",
-            url.as_str()
-        )
-        .into_bytes();
+        let Timespec { tv_sec, tv_nsec } = sealed_at;
+        let (url, branch) = (url.as_str(), branch.as_ref().map_or("", RefName::as_str));
+        let lines = [
+            FIRST_LINE,
+            commit.as_str(),
+            tree.as_str(),
+            &file_count.to_string(),
+            &tv_sec.to_string(),
+            &tv_nsec.to_string(),
+            branch,
+            url,
+            "",
+        ];
+        let mut note = lines.join("\n").into_bytes();
         note.extend_from_slice(alternates_inside.as_os_str().as_bytes());
         std::fs::write(git_dir.join(NOTE), note)
     }
@@ -128,7 +132,7 @@ impl SnapshotCheckout {
 
 fn parse(git_dir: &Path, text: &[u8]) -> Option<SnapshotCheckout> {
     // The last is a path, which may hold anything.
-    let mut lines = text.splitn(7, |&byte| byte == b'\n');
+    let mut lines = text.splitn(9, |&byte| byte == b'\n');
     let mut line = || std::str::from_utf8(lines.next()?).ok();
     if line()? != FIRST_LINE {
         return None;
@@ -136,6 +140,10 @@ fn parse(git_dir: &Path, text: &[u8]) -> Option<SnapshotCheckout> {
     let commit = CommitId::parse(line()?).ok()?;
     let tree = TreeId::parse(line()?).ok()?;
     let file_count = line()?.parse().ok()?;
+    let sealed_at = Timespec {
+        tv_sec: line()?.parse().ok()?,
+        tv_nsec: line()?.parse().ok()?,
+    };
     let branch = match line()? {
         "" => None,
         name => Some(RefName::parse(name).ok()?),
@@ -152,5 +160,6 @@ fn parse(git_dir: &Path, text: &[u8]) -> Option<SnapshotCheckout> {
             refs: String::new(),
         },
         file_count,
+        sealed_at,
     })
 }

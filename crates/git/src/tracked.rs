@@ -4,7 +4,8 @@ use crate::checkout::Owner;
 use crate::index::IndexEntry;
 use crate::object::blob_id;
 use crate::summary::FileMode;
-use crate::tree_dir::{file_type, make_readable, open_file, read_link_in, stat_in};
+use crate::tree_dir::{file_type, make_readable, open_file, open_subfolder, read_link_in, stat_in};
+use crate::tree_remove::remove;
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, FileType, Gid, Mode, Stat, Uid};
 use std::fs::File;
@@ -31,7 +32,10 @@ impl Expectation {
             return Ok(None);
         };
         let is_right = match (entry.mode, file_type(&stat)) {
-            (FileMode::Gitlink, FileType::Directory) => true,
+            (FileMode::Gitlink, FileType::Directory) => {
+                unlink_git_file(folder, name)?;
+                true
+            }
             (FileMode::Symlink, FileType::Symlink) => {
                 is_known(&stat) || {
                     let target = read_link_in(folder, name)?;
@@ -96,5 +100,15 @@ impl Expectation {
             rustix::fs::fchmod(&file, Mode::from_raw_mode(right))?;
         }
         Ok(true)
+    }
+}
+
+/// Removes the file by which a submodule names its repository: that lay in the agent's `.git`, of which nothing is kept, and git refuses to
+/// work where it leads nowhere.
+fn unlink_git_file(folder: &OwnedFd, name: &[u8]) -> io::Result<()> {
+    let inner = open_subfolder(folder, name)?;
+    match stat_in(&inner, b".git")? {
+        Some(stat) if file_type(&stat) != FileType::Directory => remove(inner, b".git"),
+        Some(_) | None => Ok(()),
     }
 }

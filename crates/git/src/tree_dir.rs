@@ -1,7 +1,7 @@
 //! Reading a hostile tree: never through a symlink, never outside the root, never blocking on what is not a file.
 
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, Timespec};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io::{self, Read};
@@ -150,6 +150,15 @@ pub(crate) fn stat_in(folder: impl AsFd, name: &[u8]) -> io::Result<Option<Stat>
 
 pub(crate) fn file_type(stat: &Stat) -> FileType {
     FileType::from_raw_mode(stat.st_mode)
+}
+
+// The widths of these fields differ between systems.
+#[allow(clippy::unnecessary_cast, clippy::useless_conversion)]
+pub(crate) fn mtime(stat: &Stat) -> Timespec {
+    Timespec {
+        tv_sec: stat.st_mtime as i64,
+        tv_nsec: stat.st_mtime_nsec as _,
+    }
 }
 
 /// Opens a regular file to read it; none if it is something else. What is opened is looked at again: between two looks it may have become

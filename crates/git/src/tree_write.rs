@@ -4,7 +4,7 @@ use crate::checkout::Owner;
 use crate::tree_dir::{TreeRoot, file_type, grant, open_subfolder, split, stat_in};
 use crate::tree_remove::remove;
 use rustix::fd::OwnedFd;
-use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Uid};
+use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io::{self, Read};
@@ -16,6 +16,8 @@ const OWNERS: Mode = Mode::RWXU;
 pub(crate) struct TreeWriter {
     root: TreeRoot,
     owner: Option<Owner>,
+    /// When files are said to have been written; none: when they are.
+    date: Option<Timespec>,
     /// The folder used last: most files come folder by folder.
     last: Option<(Vec<u8>, OwnedFd)>,
 }
@@ -25,8 +27,14 @@ impl TreeWriter {
         Self {
             root,
             owner,
+            date: None,
             last: None,
         }
+    }
+
+    /// Dates the files that are written from now on.
+    pub(crate) fn date(&mut self, date: Option<Timespec>) {
+        self.date = date;
     }
 
     pub(crate) fn root(&self) -> &TreeRoot {
@@ -40,7 +48,7 @@ impl TreeWriter {
         executable: bool,
         content: &mut dyn Read,
     ) -> io::Result<()> {
-        let owner = self.owner;
+        let (owner, date) = (self.owner, self.date);
         let (folder, name) = self.cleared(path)?;
         let make =
             OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -51,14 +59,23 @@ impl TreeWriter {
             rustix::fs::fchown(&file, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?;
         }
         let mode = if executable { 0o755 } else { 0o644 };
-        Ok(rustix::fs::fchmod(&file, Mode::from_raw_mode(mode))?)
+        rustix::fs::fchmod(&file, Mode::from_raw_mode(mode))?;
+        match date {
+            Some(date) => Ok(rustix::fs::futimens(&file, &both(date))?),
+            None => Ok(()),
+        }
     }
 
     pub(crate) fn symlink(&mut self, path: &[u8], target: &[u8]) -> io::Result<()> {
-        let owner = self.owner;
+        let (owner, date) = (self.owner, self.date);
         let (folder, name) = self.cleared(path)?;
         rustix::fs::symlinkat(target, folder, name)?;
-        chown(folder, name, owner)
+        chown(folder, name, owner)?;
+        let no_follow = AtFlags::SYMLINK_NOFOLLOW;
+        match date {
+            Some(date) => Ok(rustix::fs::utimensat(folder, name, &both(date), no_follow)?),
+            None => Ok(()),
+        }
     }
 
     /// What hides a file of a layer below: a character device of no driver.
@@ -111,6 +128,13 @@ impl TreeWriter {
         let folder = self.folder(parent)?;
         remove(folder, name)?;
         Ok((folder, name))
+    }
+}
+
+fn both(time: Timespec) -> Timestamps {
+    Timestamps {
+        last_access: time,
+        last_modification: time,
     }
 }
 

@@ -4,7 +4,7 @@ use super::Owner;
 use crate::index::FileStat;
 use crate::listing::{Child, Listing};
 use crate::tree_dir::{TreeRoot, file_type, join, names_in, stat_in};
-use rustix::fs::{AtFlags, FileType, Gid, Timespec, Timestamps, Uid};
+use rustix::fs::{AtFlags, FileType, Gid, Stat, Timespec, Timestamps, Uid};
 use std::collections::HashMap;
 use std::io;
 use std::path::Path;
@@ -68,19 +68,25 @@ pub(super) fn give(directory: &Path, owner: Owner) -> io::Result<()> {
     Ok(())
 }
 
-/// Dates the files of a fresh tree back, and tells how they look then.
+/// A time at which files can be said to have been written at this moment.
 ///
 /// Git compares whole seconds, and reads every file that is not older than its index. Two seconds make sure that all are older, and that a
 /// file which is changed from now on has another time. Build tools see sources that are older than what is built from them.
+#[allow(clippy::unnecessary_cast, clippy::useless_conversion)]
+pub(crate) fn past(now: &Stat) -> Timespec {
+    const SECONDS: i64 = 2;
+    Timespec {
+        tv_sec: (now.st_mtime as i64).saturating_sub(SECONDS),
+        tv_nsec: 0,
+    }
+}
+
+/// Dates the files of a fresh tree back, and tells how they look then.
 pub(super) fn look_old(
     root: &TreeRoot,
     listing: &Listing,
 ) -> io::Result<HashMap<Vec<u8>, FileStat>> {
-    const SECONDS: i64 = 2;
-    let time = Timespec {
-        tv_sec: root.stamp()?.st_mtime.saturating_sub(SECONDS),
-        tv_nsec: 0,
-    };
+    let time = past(&root.stamp()?);
     let times = Timestamps {
         last_access: time,
         last_modification: time,

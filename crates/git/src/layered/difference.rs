@@ -57,11 +57,12 @@ fn hidden<'a>(entry: &'a IndexEntry, start: &Listing, untracked: &Untracked) -> 
     let slashes = path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
     for (slash, _) in slashes {
         let folder = &path[..slash];
-        if start.find(folder).is_some() {
-            return None;
-        }
-        if !start.has_below(folder) && !untracked.at_or_below(folder) {
-            return Some(folder);
+        match start.find(folder).map(|(_, known)| known.mode) {
+            // Still a folder, though an empty one.
+            Some(FileMode::Gitlink) => {}
+            Some(FileMode::Regular | FileMode::Executable | FileMode::Symlink) => return None,
+            None if start.has_below(folder) || untracked.at_or_below(folder) => {}
+            None => return Some(folder),
         }
     }
     // A folder of the same name hides a file. Of a submodule that a script has filled the files stay, as with git itself.

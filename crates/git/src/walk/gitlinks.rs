@@ -46,17 +46,16 @@ impl Walk<'_> {
         }
     }
 
-    /// Submodules whose folder was not touched: their repository can lie elsewhere, and the agent's index speaks, too.
+    /// Submodules whose folder was not touched: the agent's index speaks, too.
     pub(super) fn untouched_submodules(&mut self) {
         let (start, hints) = (self.input.start, self.input.hints);
-        let repositories_touched = self.is_touched(b".git/modules");
         for (at, entry) in start.entries().iter().enumerate() {
             if entry.mode != FileMode::Gitlink || self.gone[at] || self.is_touched(&entry.path) {
                 continue;
             }
             if hints.dropped(&entry.path) {
                 self.gone[at] = true;
-            } else if repositories_touched || hints.gitlink(&entry.path).is_some() {
+            } else if hints.gitlink(&entry.path).is_some() {
                 self.known_submodule(&entry.path, &entry.id);
             }
         }

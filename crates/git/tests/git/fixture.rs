@@ -1,8 +1,10 @@
 //! A repository to work with, and what the tests do to it from outside: plain files and the plain git command.
 
+mod files;
 mod layers;
 
-pub use layers::Asked;
+pub use files::{Files, blobs, files_in, files_of, on_disk};
+pub use layers::{Asked, Attempt, BELOW, Snapshot};
 
 use outwork_git::{CheckoutRequest, CommitId, Credentials, Git, Mirror, RefName, RepoUrl};
 use std::ffi::OsStr;

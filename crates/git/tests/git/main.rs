@@ -7,6 +7,7 @@ mod attacks;
 mod changes;
 mod checkout;
 mod diff;
+mod layered;
 mod mirror;
 mod names;
 mod replay;

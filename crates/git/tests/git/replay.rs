@@ -1,9 +1,11 @@
 //! The history of a repository, one commit per kind of change. For each commit: check out the parent, make the working tree what the commit
 //! has with plain file operations, take the diff, apply it to a fresh clone of the parent: the tree must be the commit's.
 
-mod steps;
+pub mod steps;
 
-use crate::fixture::{World, git_bytes, git_fed, git_in, put};
+use crate::fixture::{
+    Asked, Snapshot, World, blobs, files_in, files_of, git_bytes, git_fed, git_in, on_disk, put,
+};
 use outwork_git::{ChangeKind, CommitId, Diff, DiffLimits, FileMode};
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -12,7 +14,8 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use steps::{COMMIT_A, COMMIT_B, deep, lines, rename, steps};
 
-fn build(world: &World) -> Vec<(&'static str, CommitId, CommitId)> {
+/// Each step with the commit before it and its own.
+pub fn build(world: &World) -> Vec<(&'static str, CommitId, CommitId)> {
     let upstream = world.upstream();
     put(&upstream, "a.txt", lines(50, "line"));
     put(&upstream, "dir/one", "1\n");
@@ -83,7 +86,7 @@ fn listed(world: &World, commit: &CommitId) -> Vec<(String, String, OsString)> {
 }
 
 /// Changes, by plain file operations, only what differs between two commits, as an agent would.
-fn become_commit(world: &World, tree: &Path, parent: &CommitId, commit: &CommitId) {
+pub fn become_commit(world: &World, tree: &Path, parent: &CommitId, commit: &CommitId) {
     let (old, new) = (listed(world, parent), listed(world, commit));
     for entry in old.iter().filter(|entry| !new.contains(entry)) {
         let path = tree.join(&entry.2);
@@ -127,7 +130,7 @@ fn become_commit(world: &World, tree: &Path, parent: &CommitId, commit: &CommitI
     let wanted = new
         .iter()
         .filter(|entry| !old.contains(entry) && entry.0 != "160000");
-    let mut blobs = blobs(world, wanted.map(|entry| entry.1.as_str())).into_iter();
+    let mut blobs = blobs(&world.upstream(), wanted.map(|entry| entry.1.as_str())).into_iter();
     for entry in new.iter().filter(|entry| !old.contains(entry)) {
         let (mode, id, name) = entry;
         let path = tree.join(name);
@@ -165,34 +168,6 @@ fn become_commit(world: &World, tree: &Path, parent: &CommitId, commit: &CommitI
             );
         }
     }
-}
-
-/// Contents by id, from one git for all.
-fn blobs<'a>(world: &World, ids: impl Iterator<Item = &'a str>) -> Vec<Vec<u8>> {
-    let input: String = ids.map(|id| format!("{id}\n")).collect();
-    let (ok, output) = git_fed(
-        &world.upstream(),
-        &["cat-file", "--batch"],
-        input.as_bytes(),
-    );
-    assert!(ok);
-    let mut rest = output.as_slice();
-    let mut contents = Vec::new();
-    while !rest.is_empty() {
-        let end = rest
-            .iter()
-            .position(|&byte| byte == b'\n')
-            .expect("a header");
-        let header = std::str::from_utf8(&rest[..end]).expect("ASCII");
-        let size: usize = header
-            .rsplit(' ')
-            .next()
-            .and_then(|word| word.parse().ok())
-            .expect("a size");
-        contents.push(rest[end + 1..end + 1 + size].to_vec());
-        rest = &rest[end + 2 + size..];
-    }
-    contents
 }
 
 fn listed_as_ignored(tree: &Path, name: &OsStr) -> bool {
@@ -235,9 +210,10 @@ async fn every_kind_of_change_comes_back_exactly() {
     let history = build(&world);
     for (number, (name, parent, commit)) in history.iter().enumerate() {
         let label = format!("tree{number}");
-        let checkout = world.checkout(&label, parent).await;
-        become_commit(&world, checkout.directory(), parent, commit);
-        let diff = checkout
+        let snapshot = world.snapshot(&label, parent).await;
+        let attempt = world.attempt(&label, parent, &snapshot, &Asked::MAIN).await;
+        become_commit(&world, attempt.directory(), parent, commit);
+        let diff = attempt
             .diff(&DiffLimits::default())
             .await
             .unwrap_or_else(|fault| panic!("{name}: {fault:?}"));
@@ -253,12 +229,53 @@ async fn every_kind_of_change_comes_back_exactly() {
             diff.patch.is_empty() || diff.patch.ends_with(b"\n"),
             "{name}"
         );
-        // The agent's own commit of it makes no difference.
-        drop(checkout);
-        for part in ["attempt", "snapshot"] {
-            fs::remove_dir_all(world.path(&format!("{label}.{part}"))).expect("removed");
+        drop(attempt);
+        begin_with(&world, name, commit, &snapshot, &diff).await;
+        for part in fs::read_dir(world.dir.path()).expect("a folder") {
+            let part = part.expect("an entry").path();
+            if part
+                .extension()
+                .is_some_and(|end| end == "attempt" || end == "snapshot")
+            {
+                fs::remove_dir_all(part).expect("removed");
+            }
         }
     }
+}
+
+/// The next turn, and a task that starts from the user's own changes: both find the tree that came out.
+async fn begin_with(
+    world: &World,
+    name: &str,
+    commit: &CommitId,
+    snapshot: &Snapshot,
+    diff: &Diff,
+) {
+    let limits = DiffLimits::default();
+    let wanted = on_disk(files_of(&world.upstream(), commit.as_str()));
+    let parent = snapshot.checkout.commit();
+    let carried = Asked {
+        carried: &diff.patch,
+        ..Asked::MAIN
+    };
+    let turn = world.attempt("carried", parent, snapshot, &carried).await;
+    assert!(files_in(turn.directory()) == wanted, "{name}: carried");
+    let at_start = turn.checkout.diff_at_start(&limits).await;
+    assert!(at_start.expect("a diff") == *diff, "{name}: diff at start");
+    let untouched = turn.diff(&limits).await.expect("a diff");
+    assert!(
+        untouched == *diff,
+        "{name}: diff of a turn that did nothing"
+    );
+    let starting = Asked {
+        starting: &diff.patch,
+        ..Asked::MAIN
+    };
+    let task = world.attempt("starting", parent, snapshot, &starting).await;
+    assert!(files_in(task.directory()) == wanted, "{name}: starting");
+    assert_eq!(task.checkout.base_tree(), &diff.tree, "{name}");
+    let nothing = task.diff(&limits).await.expect("a diff");
+    assert_eq!(nothing.patch, b"", "{name}: starting changes are the base");
 }
 
 #[tokio::test]
