@@ -1,5 +1,7 @@
 //! Why there is no image.
 
+use std::error::Error;
+use std::fmt;
 use std::io;
 
 use crate::document::DocumentError;
@@ -20,15 +22,8 @@ pub enum ImageError {
     #[error(transparent)]
     Document(#[from] DocumentError),
     /// One of its layers is wrong.
-    #[error("layer {layer} of {layers}: {source}")]
-    Layer {
-        /// The lowest is 1.
-        layer: usize,
-        /// How many the image has.
-        layers: usize,
-        /// What is wrong. Part of the message: it is what people need.
-        source: UnpackError,
-    },
+    #[error(transparent)]
+    Layer(LayerError),
     /// The disk of the worker.
     #[error("the images on the worker's disk cannot be changed: {doing}")]
     Disk {
@@ -41,6 +36,31 @@ pub enum ImageError {
     /// A fault of this crate, or the program ends.
     #[error("unpacking the image was not finished")]
     Panicked,
+}
+
+/// A layer that cannot be used. What is wrong with it is part of the message, since it is what people need; the cause of that is
+/// the source.
+#[derive(Debug)]
+pub struct LayerError {
+    /// The lowest is 1.
+    pub layer: usize,
+    /// How many the image has.
+    pub layers: usize,
+    /// What is wrong.
+    pub why: UnpackError,
+}
+
+impl fmt::Display for LayerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { layer, layers, why } = self;
+        write!(f, "layer {layer} of {layers}: {why}")
+    }
+}
+
+impl Error for LayerError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.why.source()
+    }
 }
 
 /// Who can do something about an [`ImageError`].
@@ -83,7 +103,7 @@ impl ImageError {
             },
             Self::Local(LocalError::Read { .. }) => ErrorKind::Worker,
             Self::Local(_) | Self::Document(_) => ErrorKind::Reference,
-            Self::Layer { source, .. } => match source {
+            Self::Layer(LayerError { why, .. }) => match why {
                 UnpackError::Source(_) | UnpackError::Write { .. } => ErrorKind::Worker,
                 UnpackError::Digest { .. }
                 | UnpackError::Size { .. }
@@ -102,12 +122,12 @@ impl ImageError {
     }
 
     /// Of one of several layers, counted from 0.
-    pub(crate) fn layer(at: usize, layers: usize, source: UnpackError) -> Self {
-        Self::Layer {
+    pub(crate) fn layer(at: usize, layers: usize, why: UnpackError) -> Self {
+        Self::Layer(LayerError {
             layer: at + 1,
             layers,
-            source,
-        }
+            why,
+        })
     }
 
     pub(crate) fn disk(doing: &'static str) -> impl FnOnce(io::Error) -> Self {

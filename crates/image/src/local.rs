@@ -26,7 +26,7 @@ use docker::DockerImage;
 pub enum LocalError {
     /// Not below a directory that the operator named, or not there.
     #[error(
-        "there is no image `{}` that may be used: images can be files only in the directories that the worker's operator allows (`--image-dir`)",
+        "there is no image `{}` that may be used: images can be files only in the directories that the worker's operator allows (`--allow-local-image`)",
         path.display()
     )]
     NotAllowed {

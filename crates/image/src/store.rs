@@ -7,6 +7,7 @@ mod pull;
 mod state;
 
 use std::fmt;
+use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -258,9 +259,14 @@ impl Inner {
                     .discard_layer(digest)
                     .map(|layer| gone.push(layer)),
             };
-            if let Err(error) = done {
-                tracing::warn!(?victim, %error, "an image cannot be removed");
-                break;
+            match done {
+                Ok(()) => {}
+                // Somebody removed it by hand.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => {
+                    tracing::warn!(?victim, %error, "an image cannot be removed");
+                    break;
+                }
             }
             tracing::info!(?victim, "removed from the disk to make room");
             state.forget(victim);

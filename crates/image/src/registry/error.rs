@@ -13,7 +13,7 @@ use crate::digest::Digest;
 pub enum RegistryError {
     /// No host in the reference, and none configured.
     #[error(
-        "`{name}` has no registry; write its host, as in `registry.example/{name}`, or start the worker with a default registry"
+        "`{name}` has no registry; write its host, as in `registry.example/{name}`, or start the worker with `--default-registry`"
     )]
     NoDefault {
         /// As written.
@@ -32,7 +32,7 @@ pub enum RegistryError {
     },
     /// Somebody else, perhaps.
     #[error(
-        "there is no secure connection to {registry}; check its certificate. A registry without TLS must be allowed by the worker's operator"
+        "there is no secure connection to {registry}; check its certificate. Without TLS, registries are used only on the worker's own machine and where its operator allows it (`--allow-http-registry`)"
     )]
     Tls {
         /// `host:port`.

@@ -94,7 +94,7 @@ mod tests {
         let mut config = ImageStoreConfig::new("/x".into(), LayerOwner::User, 0);
         assert_eq!(
             place(&config, "debian:12"),
-            "`debian` has no registry; write its host, as in `registry.example/debian`, or start the worker with a default registry"
+            "`debian` has no registry; write its host, as in `registry.example/debian`, or start the worker with `--default-registry`"
         );
         config.default_registry = Some("hub.example".into());
         config.mirrors = [("far.example".into(), "near.example:5000/far".into())].into();

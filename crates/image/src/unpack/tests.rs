@@ -123,6 +123,12 @@ impl Drop for Place {
     }
 }
 
+fn gzip(content: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(content).unwrap();
+    encoder.finish().unwrap()
+}
+
 fn list(top: &Path, path: &Path, owner: LayerOwner, text: &mut String) {
     let metadata = fs::symlink_metadata(path).unwrap();
     let kind = metadata.file_type();

@@ -1,10 +1,12 @@
 //! What is removed to make room.
 
+use std::process::Command;
+
 use outwork_image::Image;
 
 use crate::build::{LayerTar, TestImage, layer, noise};
 use crate::fake::Fake;
-use crate::harness::{Place, eventually, failure, pull, read};
+use crate::harness::{Place, eventually, example, failure, pull, read};
 
 const MIB: u64 = 1 << 20;
 
@@ -111,6 +113,28 @@ async fn what_was_used_last_is_known_after_a_restart() {
             .iter()
             .all(|image| !image.in_use && image.size_bytes > MIB)
     );
+}
+
+/// No file may grow beyond a limit: an error in the same place as that of a disk without space.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_written_is_said() {
+    let (fake, place) = (Fake::usual().await, Place::new());
+    images(&fake, &["a"]).await;
+    let output = Command::new("sh")
+        .args(["-c", "ulimit -f 500; trap '' XFSZ; exec \"$@\"", "sh"])
+        .arg(example("pull"))
+        .arg(place.root())
+        .arg(fake.image("img:a"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        said.contains("layer: 2, layers: 2, why: Write { path: \"a\""),
+        "{said}"
+    );
+    assert!(said.contains("FileTooLarge"), "{said}");
+    place.store();
+    assert!(place.names("partial").is_empty() && place.names("images").is_empty());
 }
 
 #[tokio::test]

@@ -286,7 +286,7 @@ async fn only_what_the_operator_allows_is_looked_at() {
         assert_eq!(
             failure(&store, &format!("oci:{path}")).await,
             format!(
-                "Reference: there is no image `{path}` that may be used: images can be files only in the directories that the worker's operator allows (`--image-dir`)"
+                "Reference: there is no image `{path}` that may be used: images can be files only in the directories that the worker's operator allows (`--allow-local-image`)"
             )
         );
     }

@@ -244,7 +244,7 @@ async fn a_registry_with_tls_is_trusted_by_its_certificate() {
     assert_eq!(
         unknown.1,
         format!(
-            "there is no secure connection to {}; check its certificate. A registry without TLS must be allowed by the worker's operator",
+            "there is no secure connection to {}; check its certificate. Without TLS, registries are used only on the worker's own machine and where its operator allows it (`--allow-http-registry`)",
             registry.address
         )
     );

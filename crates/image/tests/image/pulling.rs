@@ -212,7 +212,7 @@ async fn operators_say_where_images_without_a_host_are() {
     let refused = failure(&place.store(), "debian:12").await;
     assert_eq!(
         refused,
-        "Reference: `debian` has no registry; write its host, as in `registry.example/debian`, or start the worker with a default registry"
+        "Reference: `debian` has no registry; write its host, as in `registry.example/debian`, or start the worker with `--default-registry`"
     );
     place.config.default_registry = Some(fake.address.clone());
     place.config.mirrors = [("far.example".to_owned(), format!("{}/far", fake.address))].into();

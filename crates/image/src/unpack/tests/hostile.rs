@@ -401,12 +401,6 @@ const ARCHIVES: &[Case] = &[
     ("xz", |_| b"\xfd7zXZ\0data".to_vec()),
 ];
 
-fn gzip(content: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    encoder.write_all(content).unwrap();
-    encoder.finish().unwrap()
-}
-
 /// What comes of each: an error, or the layer.
 fn outcomes(owner: LayerOwner, cases: &[Case]) -> String {
     let mut outcomes = String::new();
