@@ -7,5 +7,6 @@ mod bad_input;
 mod codex;
 mod command;
 mod life;
+mod packages;
 mod replay;
 mod terminal;

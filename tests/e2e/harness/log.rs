@@ -36,6 +36,11 @@ impl Log {
         self.texts("output", "text").concat()
     }
 
+    /// What scripts asked the network for.
+    pub fn network_requests(&self) -> impl Iterator<Item = &Value> {
+        self.of("network_request")
+    }
+
     pub fn warnings(&self) -> Vec<String> {
         self.texts("warning", "message")
     }
