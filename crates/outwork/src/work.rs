@@ -80,7 +80,7 @@ pub(crate) struct KeepingArgs {
     registry_mirror: Vec<(String, String)>,
     /// A registry without TLS, beside those on this machine; can be given several times
     #[arg(long, value_name = "HOST:PORT")]
-    plain_http_registry: Vec<String>,
+    allow_http_registry: Vec<String>,
     /// Runtimes to offer beside those of the base: DIR/NAME/VERSION/bin
     #[arg(long, value_name = "DIR", env = "OUTWORK_RUNTIMES_DIR")]
     runtimes_dir: Option<PathBuf>,
@@ -104,7 +104,7 @@ impl Default for KeepingArgs {
             default_registry: None,
             allow_local_image: Vec::new(),
             registry_mirror: Vec::new(),
-            plain_http_registry: Vec::new(),
+            allow_http_registry: Vec::new(),
             runtimes_dir: None,
             ca_bundle: None,
             setup_allow_address: Vec::new(),
@@ -287,7 +287,7 @@ fn config_keeping(args: WorkerArgs, keeping: KeepingArgs) -> Result<WorkerConfig
             default_registry: keeping.default_registry,
             local_directories: keeping.allow_local_image,
             mirrors: keeping.registry_mirror.into_iter().collect(),
-            plain_http: keeping.plain_http_registry,
+            plain_http: keeping.allow_http_registry,
             https_proxy: proxy_variable("https_proxy"),
             http_proxy: proxy_variable("http_proxy"),
             no_proxy: proxy_variable("no_proxy"),

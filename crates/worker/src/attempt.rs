@@ -7,6 +7,7 @@ mod runtimes;
 mod build;
 mod script;
 mod snapshot;
+mod start;
 mod tree;
 
 mod agent;
@@ -24,9 +25,9 @@ pub(crate) use build::GENERATION;
 pub(crate) use model::Models;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use outwork_agents::{Launch, Prepared, SessionSpec};
+use outwork_agents::{Prepared, SessionSpec};
 use outwork_api::event::EventBody;
 use outwork_api::task::Tokens;
 use outwork_api::worker::{Assignment, Finish, Outcome, Release, WorkerApi};
@@ -37,9 +38,8 @@ use outwork_sandbox::Capabilities;
 use outwork_snapshot::Cache;
 
 use self::prepare::Repository;
-use self::step::StepName;
 use self::tree::Tree;
-use crate::base::{Base, HostBase, StoredIds};
+use crate::base::{HostBase, StoredIds};
 use crate::config::WorkerConfig;
 use crate::failure;
 use crate::images::Images;
@@ -97,25 +97,6 @@ impl From<Wish> for Stopped {
             // Nobody stops because it was told to go on.
             Wish::Abandon | Wish::Run => Self::Abandoned,
         }
-    }
-}
-
-/// Why an attempt did not get to its agent.
-enum Halt {
-    Stopped(Stopped),
-    /// The snapshot cannot be used; another one may.
-    Broken(String),
-}
-
-impl From<Stopped> for Halt {
-    fn from(stopped: Stopped) -> Self {
-        Self::Stopped(stopped)
-    }
-}
-
-impl From<Failure> for Halt {
-    fn from(failure: Failure) -> Self {
-        Self::Stopped(failure.into())
     }
 }
 
@@ -391,63 +372,8 @@ async fn work(run: &mut Run) -> Result<(), Stopped> {
     runtimes::run(run, &base).await?;
     // The adapter is for one thread at a time; it must not be seen from here while others are waited for.
     let Prepared { launch, adapter } = prepared;
-    let started = start(run, &base, &launch).await?;
+    let started = start::run(run, &base, &launch).await?;
     agent::run(run, started, adapter).await
-}
-
-/// From a snapshot to an agent that runs. A snapshot that cannot be used is dropped, and the next one is built anew, once.
-async fn start(run: &mut Run, base: &Base, launch: &Launch) -> Result<agent::Started, Stopped> {
-    let what = match try_start(run, base, launch).await {
-        Ok(started) => return Ok(started),
-        Err(Halt::Stopped(stopped)) => return Err(stopped),
-        Err(Halt::Broken(what)) => what,
-    };
-    tracing::info!(claim = %run.claim, what, "beginning again");
-    match try_start(run, base, launch).await {
-        Ok(started) => Ok(started),
-        Err(Halt::Stopped(stopped)) => Err(stopped),
-        Err(Halt::Broken(what)) => Err(failure::broken(&what).into()),
-    }
-}
-
-async fn try_start(run: &mut Run, base: &Base, launch: &Launch) -> Result<agent::Started, Halt> {
-    let snapshot::Found { lease, is_own } = snapshot::acquire(run, base).await?;
-    let found_at = Instant::now();
-    let broken = |run: &Run, halt| {
-        if let Halt::Broken(what) = &halt {
-            snapshot::report_broken(run, &lease, what);
-        }
-        halt
-    };
-    run.tree = None;
-    let laid = run.begun_within(StepName::Checkout, Tree::lay(run, base, lease.clone()));
-    let mut tree = laid.await.map_err(|halt| broken(run, halt))?;
-    let laid_after = found_at.elapsed();
-    let text = run.assignment.maintenance_script.as_deref();
-    if let Some(text) = snapshot::script(text).filter(|_| !is_own) {
-        let timer = run.begin(StepName::Maintenance);
-        let done = tree.maintain(run, text).await;
-        let detail = match &done {
-            Ok(()) => Some("exit code 0".to_owned()),
-            Err(Halt::Stopped(stopped)) => stopped.detail(),
-            Err(Halt::Broken(_)) => Some("the snapshot is broken".to_owned()),
-        };
-        run.end(timer, detail);
-        if let Err(halt) = done {
-            run.tree = Some(tree);
-            return Err(broken(run, halt));
-        }
-    }
-    run.tree = Some(tree);
-    let started = agent::start(run, launch).await;
-    let started = started.map_err(|halt| broken(run, halt))?;
-    tracing::debug!(
-        claim = %run.claim,
-        laid_us = laid_after.as_micros(),
-        started_us = found_at.elapsed().as_micros(),
-        "from the snapshot to the agent"
-    );
-    Ok(started)
 }
 
 impl Stopped {

@@ -83,6 +83,7 @@ pub(crate) struct HostBase {
     /// A directory for each volume.
     skeleton: PathBuf,
     system: Vec<SystemEntry>,
+    has_usr_local: bool,
 }
 
 /// An unpacked image.
@@ -117,6 +118,7 @@ impl HostBase {
             fingerprint,
             skeleton,
             system: capabilities.system.clone(),
+            has_usr_local: is_directory(Path::new(Volume::UsrLocal.target())),
         })
     }
 }
@@ -124,7 +126,11 @@ impl HostBase {
 impl Base {
     pub(crate) fn volumes(&self) -> &'static [Volume] {
         match self {
-            Self::Host(_) => &[Volume::Root, Volume::UsrLocal, Volume::Opt],
+            Self::Host(host) if host.has_usr_local => {
+                &[Volume::Root, Volume::UsrLocal, Volume::Opt]
+            }
+            // Below the host's own `/usr` no place can be made for it.
+            Self::Host(_) => &[Volume::Root, Volume::Opt],
             Self::Image(_) => &[Volume::Root],
         }
     }

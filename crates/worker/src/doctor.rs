@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use outwork_git::Git;
-use outwork_sandbox::{Privilege, Sandbox, Spec, plan, probe};
+use outwork_sandbox::{OverlaySupport, Privilege, Sandbox, Spec, plan, probe};
 
 use crate::config::WorkerConfig;
 use crate::failure::chain;
@@ -16,7 +16,7 @@ const DISK_BYTES: u64 = 1 << 30;
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
-    /// What: `sandbox`, `git`, `agents` or `disk`.
+    /// What: `sandbox`, `overlays`, `git`, `agents` or `disk`.
     pub name: &'static str,
     /// Whether a worker can work.
     pub ok: bool,
@@ -46,11 +46,12 @@ impl Check {
     }
 }
 
-/// Looks at sandboxes (one is made and run), git, agents and the disk. Changes nothing, but for git's private configuration
+/// Looks at sandboxes (one is made and run), overlays, git, agents and the disk. Changes nothing, but for git's private configuration
 /// in the data directory.
 pub async fn doctor(config: &WorkerConfig) -> Vec<Check> {
     vec![
         sandbox(config).await,
+        overlays(),
         git(config).await,
         agents(&config.agents_dir),
         disk(&config.data_dir),
@@ -105,6 +106,30 @@ async fn sandbox(config: &WorkerConfig) -> Check {
                 .unwrap_or_else(|| "See the worker's log.".to_owned());
             Check::bad(NAME, chain(&error), hint)
         }
+    }
+}
+
+fn overlays() -> Check {
+    const NAME: &str = "overlays";
+    let capabilities = probe();
+    match (capabilities.overlay, capabilities.privilege) {
+        (OverlaySupport::Available, _)
+        | (OverlaySupport::WithoutIdMaps, Privilege::User { uid: _, gid: _ }) => {
+            Check::good(NAME, "attempts can share what setup made")
+        }
+        (OverlaySupport::WithoutIdMaps, Privilege::Root { uid: _, gid: _ }) => Check::bad(
+            NAME,
+            "layers with mapped ids cannot be mounted",
+            "Run the worker as an ordinary user, or on Linux 5.19 or newer.",
+        ),
+        (OverlaySupport::Refused { errno }, _) => Check::bad(
+            NAME,
+            format!(
+                "they cannot be mounted: {}",
+                std::io::Error::from_raw_os_error(errno)
+            ),
+            "Load the module with `modprobe overlay`; in a container allow mounts in its seccomp and AppArmor profiles.",
+        ),
     }
 }
 

@@ -2,8 +2,11 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use outwork_image::{Digest, HttpConfig, ImageStore, ImageStoreConfig, LayerOwner, OpenError};
+use outwork_image::{
+    Digest, HttpConfig, ImageStore, ImageStoreConfig, LayerOwner, OpenError, RegistryAuth,
+};
 use outwork_sandbox::{Capabilities, Privilege};
 use tokio::sync::OnceCell;
 
@@ -13,11 +16,24 @@ use crate::state_dir::StateDir;
 /// References that are remembered.
 const REMEMBERED: usize = 1000;
 
+/// Attempts that begin together ask their registry once.
+const FRESH: Duration = Duration::from_secs(60);
+
+/// A reference, and who asked for it.
+type Asked = (String, Option<RegistryAuth>);
+
+/// What a reference named.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Named {
+    pub(crate) digest: Digest,
+    pub(crate) is_fresh: bool,
+}
+
 pub(crate) struct Images {
     config: ImageStoreConfig,
     store: OnceCell<ImageStore>,
-    /// What each reference named last.
-    named: Mutex<HashMap<String, Digest>>,
+    /// What each reference named last, for whom, and when that was.
+    named: Mutex<HashMap<Asked, (Digest, Instant)>>,
 }
 
 impl Images {
@@ -80,18 +96,23 @@ impl Images {
         self.store.get_or_try_init(open).await
     }
 
-    /// Notes what a reference names now.
-    pub(crate) fn names(&self, reference: &str, digest: Digest) {
+    /// Notes what a reference names now, for who asked so.
+    pub(crate) fn names(&self, reference: &str, auth: Option<&RegistryAuth>, digest: Digest) {
         let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
         if named.len() >= REMEMBERED {
             named.clear();
         }
-        named.insert(reference.to_owned(), digest);
+        let key = (reference.to_owned(), auth.cloned());
+        named.insert(key, (digest, Instant::now()));
     }
 
-    /// What a reference named when its registry was last asked.
-    pub(crate) fn named(&self, reference: &str) -> Option<Digest> {
+    /// What a reference named when its registry was last asked, and whether that was a moment ago.
+    pub(crate) fn named(&self, reference: &str, auth: Option<&RegistryAuth>) -> Option<Named> {
         let named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
-        named.get(reference).copied()
+        let (digest, asked_at) = named.get(&(reference.to_owned(), auth.cloned()))?;
+        Some(Named {
+            digest: *digest,
+            is_fresh: asked_at.elapsed() < FRESH,
+        })
     }
 }

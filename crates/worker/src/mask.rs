@@ -18,7 +18,7 @@ use aho_corasick::{AhoCorasick, MatchKind};
 use outwork_snapshot::scan::{SHORTEST_BYTES, forms};
 
 pub(crate) use events::EventMasker;
-use stream::MaskStream;
+pub(crate) use stream::MaskStream;
 
 /// Values are found by their beginnings and then compared: a key of many lines would make a large automaton.
 const BEGINNING_BYTES: usize = 32;

@@ -233,8 +233,12 @@ impl Outbox {
         }
     }
 
-    /// The text without the attempt's secrets.
-    pub(crate) fn masked(&self, text: &str) -> String {
+    /// Knows the attempt's secrets.
+    pub(crate) fn masker(&self) -> &Masker {
+        &self.masker
+    }
+
+    fn masked(&self, text: &str) -> String {
         self.masker.mask(text).into_owned()
     }
 

@@ -7,8 +7,9 @@ use outwork_sandbox::{Running, SandboxError, Stdin, Step};
 
 use super::drive::{Bounds, Driven, drive};
 use super::model::ModelGateway;
+use super::start::Halt;
 use super::step::{StepName, StepTimer};
-use super::{Halt, Run, Stopped};
+use super::{Run, Stopped};
 use crate::failure;
 use crate::sandbox_layout::{self as inside, Inside, SpawnError, Who};
 

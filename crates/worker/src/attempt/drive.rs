@@ -324,9 +324,9 @@ impl<'a> Driver<'a> {
             AgentEvent::CommandFinished { item, .. } | AgentEvent::ToolFinished { item, .. } => {
                 self.open_commands.remove(item);
             }
-            AgentEvent::Output { stream: _, text } => {
+            AgentEvent::Output { stream, text } => {
                 if let Some(tail) = self.tail {
-                    tail.push(text);
+                    tail.push(*stream, text);
                 }
             }
             AgentEvent::SessionStarted { .. }

@@ -13,6 +13,7 @@ use super::step::StepName;
 use super::{Run, Stopped};
 use crate::base::{Base, ImageBase};
 use crate::failure;
+use crate::images::Named;
 use crate::outbox::Source;
 
 /// How often a pull says how far it is.
@@ -42,25 +43,41 @@ async fn pull(run: &Run, reference: &str) -> Result<(Base, String), Failure> {
         .store()
         .await
         .map_err(|error| failure::internal("images cannot be kept", &*error))?;
+    let known = images.named(reference, auth.as_ref());
+    let fresh = known.filter(|known| known.is_fresh);
+    let wanted = fresh.map_or_else(|| image.clone(), |known| image.with_digest(known.digest));
     let teller = Teller::new(run);
     let pulled = store
-        .pull(&image, auth.as_ref(), |progress| teller.tell(progress))
+        .pull(&wanted, auth.as_ref(), |progress| teller.tell(progress))
         .await;
     let found = match pulled {
-        Ok(found) => found,
-        Err(error) => kept(run, store, reference, &error).ok_or_else(|| failed(run, &error))?,
+        Ok(found) => {
+            if fresh.is_none() {
+                images.names(reference, auth.as_ref(), found.digest);
+            }
+            found
+        }
+        Err(error) => {
+            let kept = known.and_then(|known| kept(run, store, reference, known, &error));
+            kept.ok_or_else(|| failed(run, &error))?
+        }
     };
-    images.names(reference, found.digest);
     let detail = format!("{reference}, {}", found.digest);
     Ok((base(found), detail))
 }
 
 /// While a registry is away, the image of the last time does.
-fn kept(run: &Run, store: &ImageStore, reference: &str, error: &ImageError) -> Option<Image> {
+fn kept(
+    run: &Run,
+    store: &ImageStore,
+    reference: &str,
+    known: Named,
+    error: &ImageError,
+) -> Option<Image> {
     if error.kind() != ErrorKind::Transient {
         return None;
     }
-    let found = store.stored(run.host.images.named(reference)?)?;
+    let found = store.stored(known.digest)?;
     run.warn(format!(
         "The registry cannot be asked for {reference} ({error}); what it gave last is used."
     ));

@@ -74,7 +74,7 @@ impl ScriptRun<'_> {
         .prepare(context(run)?)
         .map_err(|error| failure::prepare(&error))?
         .adapter;
-        let tail = Tail::default();
+        let tail = Tail::new(run.outbox.masker().clone());
         let bounds = Bounds {
             name: step,
             total: step.limit(&run.assignment),
@@ -90,9 +90,8 @@ impl ScriptRun<'_> {
             (Some(stopped), _) => Err(stopped),
             (None, TurnOutcome::Completed { last_message: _ }) => Ok(()),
             (None, TurnOutcome::Interrupted | TurnOutcome::Failed { .. }) => {
-                // Masked before it is cut: half a secret is not found.
-                let tail = run.outbox.masked(&tail.text());
-                Err(failure::script(script, &run.assignment.environment, &exit, &tail).into())
+                let environment = &run.assignment.environment;
+                Err(failure::script(script, environment, &exit, &tail.text()).into())
             }
         }
     }

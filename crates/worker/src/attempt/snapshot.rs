@@ -191,7 +191,7 @@ impl Said {
 
     fn of(lease: &Lease) -> Self {
         Self {
-            reason: Some(lease.reason_built().to_owned()),
+            reason: None,
             age: Some(lease.age()),
             size_bytes: Some(lease.size_bytes()),
         }

@@ -7,7 +7,8 @@ use outwork_api::event::EventBody;
 use outwork_api::worker::Assignment;
 use outwork_domain::{Failure, Step};
 
-use super::{Halt, Run, Stopped};
+use super::start::Halt;
+use super::{Run, Stopped};
 use crate::failure;
 use crate::lease::Wish;
 use crate::outbox::Source;

@@ -16,8 +16,9 @@ use outwork_snapshot::Lease;
 
 use super::prepare::Repository;
 use super::script::ScriptRun;
+use super::start::Halt;
 use super::step::StepName;
-use super::{Halt, Run, build};
+use super::{Run, build};
 use crate::base::{Base, StoredIds, Volume, give};
 use crate::failure::{self, Script};
 use crate::layers::UpperDir;

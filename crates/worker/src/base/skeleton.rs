@@ -129,6 +129,8 @@ impl Maker {
                         self.directory(&path, 0o755)?;
                     }
                 }
+                // A volume is mounted there.
+                SystemEntry::Symlink { path, points_to: _ } if path == Path::new("/opt") => {}
                 SystemEntry::Symlink { path, points_to } => self.link(points_to, &below(path))?,
             }
         }

@@ -45,15 +45,21 @@ pub(super) async fn tell(
 ) {
     let mut changed = host.snapshots.changed();
     let mut backoff = Backoff::default();
+    // What the server has heard last; none if it may have forgotten, or waits to hear it again.
+    let mut told = None;
     loop {
         changed.mark_unchanged();
         let worker = match identity.wait_for(Option::is_some).await {
             Ok(known) => known.as_ref().map(|known| known.worker.clone()),
             Err(_) => return,
         };
-        identity.mark_unchanged();
         let Some(worker) = worker else { continue };
-        let sent = host.api.snapshots(inventory(&host, worker)).await;
+        let inventory = inventory(&host, worker);
+        let news = (told.as_ref() != Some(&inventory)).then(|| inventory.clone());
+        let sent = match news {
+            Some(news) => host.api.snapshots(news).await,
+            None => Ok(()),
+        };
         if let Err(error) = sent {
             match verdict(&error) {
                 Verdict::Rejected => {
@@ -72,15 +78,20 @@ pub(super) async fn tell(
             }
         }
         backoff = Backoff::default();
+        told = Some(inventory);
         tokio::select! {
             // The senders live as long as the worker.
             _ = changed.changed() => {}
             // It registered again: the server may have forgotten everything.
-            _ = identity.changed() => {}
-            keys = resets.recv() => match keys {
-                Some(keys) => drop_keys(&host, keys).await,
-                None => return,
-            },
+            _ = identity.changed() => told = None,
+            keys = resets.recv() => {
+                let Some(mut keys) = keys else { return };
+                while let Ok(more) = resets.try_recv() {
+                    keys.extend(more);
+                }
+                drop_keys(&host, keys).await;
+                told = None;
+            }
             () = tokio::time::sleep(LOOK_EVERY) => host.snapshots.expire(),
         }
         // What is to be gone must not wait for what may change besides.

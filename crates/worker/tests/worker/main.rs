@@ -12,6 +12,7 @@ mod follow_ups;
 mod leases;
 mod limits;
 mod models;
+mod network;
 mod repositories;
 mod results;
 mod secrets;
