@@ -145,7 +145,11 @@ async fn an_image_may_not_be_larger_than_the_limit() {
     let expected =
         "the image is too large: its layers may have 524288 bytes when they are unpacked";
     let said = failure(&place.store(), &fake.image("img:a")).await;
-    assert_eq!(said, format!("Image: layer 2 of 2: {expected}"));
+    // Whichever of the two comes to the limit.
+    assert!(
+        said.starts_with("Image: layer ") && said.ends_with(expected),
+        "{said}"
+    );
     // Layers that are there count as well.
     place.config.limits.unpacked_bytes = 2 * MIB;
     pull(&place.store_again().await, &fake.image("img:a"))
