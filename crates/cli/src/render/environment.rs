@@ -68,12 +68,9 @@ pub(crate) fn environment(environment: &Environment, style: Style, now: Timestam
     for (runtime, version) in runtimes {
         lines.push(text("runtime", &format!("{runtime}={version}")));
     }
-    lines.extend(verify_command.iter().flat_map(|command| {
-        let mut parts = command.lines();
-        let first = text("verify", parts.next().unwrap_or(""));
-        let rest = parts.map(|line| format!("{:14}{}", "", plain(line)));
-        std::iter::once(first).chain(rest).collect::<Vec<_>>()
-    }));
+    let verify = verify_command.iter().flat_map(|command| command.lines());
+    let names = std::iter::once("verify").chain(std::iter::repeat(""));
+    lines.extend(names.zip(verify).map(|(name, line)| text(name, line)));
     lines.push(text(
         "setup timeout",
         &duration::exactly(*setup_timeout_seconds),

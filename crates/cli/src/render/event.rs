@@ -6,6 +6,7 @@ mod snapshot;
 use std::time::Duration;
 
 use outwork_api::event::{Event, EventBody, PlanEntry};
+use outwork_api::task::{Failure, Tokens};
 use outwork_domain::Timestamp;
 
 use super::task::{diff_stat, failure_lines, tokens};
@@ -105,23 +106,7 @@ impl EventLines {
                 state,
                 worker,
                 failure,
-            } => {
-                // The steps say the same, in the worker's own time.
-                if matches!(
-                    state.as_str(),
-                    "preparing" | "setting_up" | "running" | "collecting"
-                ) {
-                    return Vec::new();
-                }
-                let mut lines = vec![self.state(state, worker.as_deref())];
-                lines.extend(
-                    failure
-                        .iter()
-                        .flat_map(failure_lines)
-                        .map(|line| format!("  {line}")),
-                );
-                lines
-            }
+            } => self.state_lines(state, worker.as_deref(), failure.as_ref()),
             EventBody::CancelRequested {} => warn("asked to stop".to_owned()),
             EventBody::WorkerLost { worker, tries } => warn(format!(
                 "worker {} was lost; the attempt waits for another (tried {tries} times)",
@@ -132,19 +117,7 @@ impl EventLines {
                 step,
                 duration_ms,
                 detail,
-            } => {
-                // What the diff holds has been told by the event before.
-                let detail = detail
-                    .as_deref()
-                    .filter(|_| step != "diff")
-                    .map(|text| format!(", {}", plain(text)));
-                vec![format!(
-                    "{}: finished in {}{}",
-                    plain(step),
-                    ms(*duration_ms),
-                    detail.unwrap_or_default()
-                )]
-            }
+            } => vec![step_finished(step, *duration_ms, detail.as_deref())],
             EventBody::Message { text } => {
                 // Its pieces have been shown already.
                 match std::mem::take(&mut self.has_message_pieces) {
@@ -174,17 +147,7 @@ impl EventLines {
                 status,
                 duration_ms,
                 tokens: used,
-            } => {
-                let status =
-                    status.map_or("no answer".to_owned(), |status| format!("status {status}"));
-                let used = used.as_ref().map(|used| format!(", {}", tokens(used)));
-                let text = format!(
-                    "model call {number}: {status} in {}{}",
-                    ms(*duration_ms),
-                    used.unwrap_or_default()
-                );
-                dim(text)
-            }
+            } => dim(model_call(*number, *status, *duration_ms, used.as_ref())),
             EventBody::Session { thread_id, resumed } => {
                 let verb = if *resumed { "resumed" } else { "started" };
                 dim(format!("session {} {verb}", plain(thread_id)))
@@ -205,53 +168,38 @@ impl EventLines {
                     diff_stat(summary)
                 )]
             }
-            EventBody::Snapshot {
-                key: _,
-                state,
-                reason,
-                age_seconds,
-                size_bytes,
-            } => {
-                let line = snapshot::line(&snapshot::Said {
-                    state,
-                    reason: reason.as_deref(),
-                    age_seconds: *age_seconds,
-                    size_bytes: *size_bytes,
-                    build_time: self.build_time(state, at),
-                });
+            EventBody::Snapshot { state, .. } => {
+                let line = snapshot::line(body, self.build_time(state, at));
                 match state.as_str() {
                     "broken" => warn(line),
                     _ => vec![line],
                 }
             }
-            EventBody::NetworkRequest {
-                host,
-                port,
-                method,
-                path,
-                verdict,
-                code,
-                reason,
-            } => {
-                let line = network::line(&network::Request {
-                    host,
-                    port: *port,
-                    method: method.as_deref(),
-                    path: path.as_deref(),
-                    verdict,
-                    code: code.as_deref(),
-                    reason: reason.as_deref(),
-                });
-                match verdict.as_str() {
-                    "allowed" => dim(line),
-                    _ => warn(line),
-                }
-            }
+            EventBody::NetworkRequest { verdict, .. } => match verdict.as_str() {
+                "allowed" => dim(network::line(body)),
+                _ => warn(network::line(body)),
+            },
             EventBody::MessageDelta { .. }
             | EventBody::CommandOutput { .. }
             | EventBody::Output { .. }
             | EventBody::Unknown => Vec::new(),
         }
+    }
+
+    fn state_lines(
+        &self,
+        state: &str,
+        worker: Option<&str>,
+        failure: Option<&Failure>,
+    ) -> Vec<String> {
+        // The steps say the same, in the worker's own time.
+        if matches!(state, "preparing" | "setting_up" | "running" | "collecting") {
+            return Vec::new();
+        }
+        let failure = failure.into_iter().flat_map(failure_lines);
+        std::iter::once(self.state(state, worker))
+            .chain(failure.map(|line| format!("  {line}")))
+            .collect()
     }
 
     /// How long a snapshot took, when it is built.
@@ -326,6 +274,29 @@ fn ms(duration_ms: u64) -> String {
         0..1000 => format!("{duration_ms}ms"),
         _ => duration::show(Duration::from_millis(duration_ms)),
     }
+}
+
+fn step_finished(step: &str, duration_ms: u64, detail: Option<&str>) -> String {
+    // What the diff holds has been told by the event before.
+    let detail = detail
+        .filter(|_| step != "diff")
+        .map(|text| format!(", {}", plain(text)));
+    format!(
+        "{}: finished in {}{}",
+        plain(step),
+        ms(duration_ms),
+        detail.unwrap_or_default()
+    )
+}
+
+fn model_call(number: u64, status: Option<u16>, duration_ms: u64, used: Option<&Tokens>) -> String {
+    let status = status.map_or("no answer".to_owned(), |status| format!("status {status}"));
+    let used = used.map(|used| format!(", {}", tokens(used)));
+    format!(
+        "model call {number}: {status} in {}{}",
+        ms(duration_ms),
+        used.unwrap_or_default()
+    )
 }
 
 fn command_finished(exit_code: Option<i64>, duration_ms: Option<u64>) -> String {

@@ -124,6 +124,6 @@ async fn all_of_the_workspace_is_asked_about() {
         .await;
     assert_eq!(
         ran.expect(ExitStatus::Ok).stdout,
-        "there was no snapshot to reset\n"
+        "no snapshot is known of; the next task builds a new one\n"
     );
 }

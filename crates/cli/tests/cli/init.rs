@@ -154,6 +154,30 @@ async fn what_does_not_work_is_removed_and_says_why() {
 }
 
 #[tokio::test]
+async fn a_program_that_is_not_there_is_named() {
+    let repo = clone();
+    let failure = json!({"code": "setup_failed",
+        "message": "The setup script failed with exit code 127: cargo: command not found"});
+    let mut knows = trial("failed", "failed", failure);
+    let events = log(&[
+        json!({"type": "step_started", "step": "setup"}),
+        json!({"type": "output", "stream": "stderr",
+            "text": "/outwork/setup.sh: line 2: cargo: command not found\n"}),
+        json!({"type": "state", "state": "failed"}),
+    ]);
+    knows.events.insert(ATTEMPT.to_owned(), events);
+    let server = Server::start(knows).await;
+    let line = ["-q", "env", "init", "--yes"];
+    let ran = Setup::new(&server).dir(repo.path()).run(&line).await;
+    assert_eq!(
+        ran.expect(ExitStatus::Failed).stderr,
+        "error: the setup script failed\n  /outwork/setup.sh: line 2: cargo: command not found\n  \
+         setup_failed: The setup script failed with exit code 127: cargo: command not found\n\
+         hint: cargo is not there: name an image that has it with --image REFERENCE, or install it in the setup script\n"
+    );
+}
+
+#[tokio::test]
 async fn nobody_is_asked_who_is_not_there() {
     let repo = clone();
     let server = Server::start(passes()).await;

@@ -196,7 +196,7 @@ async fn reset(args: ResetArgs, client: &Client, session: &mut Session) -> Resul
         size_bytes,
     } = done;
     session.out.line(&match snapshots {
-        0 => "there was no snapshot to reset".to_owned(),
+        0 => "no snapshot is known of; the next task builds a new one".to_owned(),
         _ => format!("reset {}", counted(snapshots, size_bytes)),
     })
 }

@@ -124,6 +124,10 @@ pub(crate) async fn run(args: InitArgs, session: &mut Session) -> Result<(), Cli
     let json = args.json;
     let client = session.client()?;
     let Made { environment, check } = make(args, &client, session).await?;
+    session.out.note(&format!(
+        "give it a task:  outwork exec --env {} \"…\"",
+        plain(&environment.label)
+    ));
     match json {
         true => session.out.json(&Printed {
             environment: &environment,
@@ -201,22 +205,19 @@ fn write(session: &mut Session, top: &Path, proposal: &Proposal) -> Result<(), C
 
 /// What is left to do until the first task can run.
 async fn tell(session: &mut Session, client: &Client, environment: &Environment) {
-    if environment.agent == (Agent::Codex {}) {
-        if matches!(client.model().await, Ok(None)) {
-            session.out.note(
+    if environment.agent != (Agent::Codex {}) {
+        return;
+    }
+    if matches!(client.model().await, Ok(None)) {
+        session.out.note(
                 "no model is set; set one with `outwork model set --base-url URL --name NAME --key-file FILE`",
             );
-        }
-        let workers = client.workers().await.map(|page| page.items);
-        let has_codex = |worker: &Worker| worker.agents.iter().any(|agent| agent == "codex");
-        if workers.is_ok_and(|workers| !workers.iter().any(has_codex)) {
-            session
-                .out
-                .note("no worker has codex; install it there with `outwork agent install codex`");
-        }
     }
-    session.out.note(&format!(
-        "give it a task:  outwork exec --env {} \"…\"",
-        plain(&environment.label)
-    ));
+    let workers = client.workers().await.map(|page| page.items);
+    let has_codex = |worker: &Worker| worker.agents.iter().any(|agent| agent == "codex");
+    if workers.is_ok_and(|workers| !workers.iter().any(has_codex)) {
+        session
+            .out
+            .note("no worker has codex; install it there with `outwork agent install codex`");
+    }
 }

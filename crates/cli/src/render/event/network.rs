@@ -1,22 +1,13 @@
 //! What setup asked of the network.
 
+use outwork_api::event::EventBody;
+
 use crate::phrase::after_colon;
 use crate::terminal::plain::plain;
 
-/// A request that the proxy let pass or refused.
-pub(super) struct Request<'a> {
-    pub host: &'a str,
-    pub port: u16,
-    pub method: Option<&'a str>,
-    pub path: Option<&'a str>,
-    pub verdict: &'a str,
-    pub code: Option<&'a str>,
-    pub reason: Option<&'a str>,
-}
-
 /// `network: refused GET host:443/path: why (code)`.
-pub(super) fn line(request: &Request<'_>) -> String {
-    let Request {
+pub(super) fn line(body: &EventBody) -> String {
+    let EventBody::NetworkRequest {
         host,
         port,
         method,
@@ -24,8 +15,12 @@ pub(super) fn line(request: &Request<'_>) -> String {
         verdict,
         code,
         reason,
-    } = request;
-    let method = method.map(|method| format!("{} ", plain(method)));
+    } = body
+    else {
+        return String::new();
+    };
+    let method = method.as_ref().map(|method| format!("{} ", plain(method)));
+    let path = path.as_ref().map(|path| plain(path));
     let why = match (reason, code) {
         (Some(reason), Some(code)) => {
             format!(": {} ({})", plain(&after_colon(reason)), plain(code))
@@ -38,6 +33,6 @@ pub(super) fn line(request: &Request<'_>) -> String {
         plain(verdict),
         method.unwrap_or_default(),
         plain(host),
-        plain(path.unwrap_or(""))
+        path.unwrap_or_default()
     )
 }

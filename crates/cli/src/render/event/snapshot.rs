@@ -2,51 +2,44 @@
 
 use std::time::Duration;
 
+use outwork_api::event::EventBody;
+
 use crate::duration;
 use crate::phrase::after_colon;
 use crate::size;
 use crate::terminal::plain::plain;
 
-/// What an event says about a snapshot.
-pub(super) struct Said<'a> {
-    pub state: &'a str,
-    pub reason: Option<&'a str>,
-    pub age_seconds: Option<u64>,
-    pub size_bytes: Option<u64>,
-    /// How long it took, if it was being built.
-    pub build_time: Option<Duration>,
-}
-
 /// `snapshot: cached, 2h old, 1.0 GB`; `snapshot: cold: the setup script changed`;
 /// `snapshot: built in 41.0s, 1.0 GB`.
-pub(super) fn line(said: &Said<'_>) -> String {
-    let Said {
+pub(super) fn line(body: &EventBody, build_time: Option<Duration>) -> String {
+    let EventBody::Snapshot {
+        key: _,
         state,
         reason,
         age_seconds,
         size_bytes,
-        build_time,
-    } = said;
-    let word = match *state {
+    } = body
+    else {
+        return String::new();
+    };
+    let word = match state.as_str() {
         "building" => "cold".to_owned(),
         other => plain(other),
     };
     let mut line = format!("snapshot: {word}");
     if let Some(time) = build_time {
-        line.push_str(&format!(" in {}", duration::show(*time)));
+        line.push_str(&format!(" in {}", duration::show(time)));
     }
     // What has just been built has no age; and why it was built has been told before.
-    let is_old = *state == "cached";
-    if let Some(seconds) = age_seconds.filter(|_| is_old) {
-        line.push_str(&format!(
-            ", {}",
-            duration::old(Duration::from_secs(seconds))
-        ));
+    if let Some(seconds) = age_seconds.filter(|_| state == "cached") {
+        let age = Duration::from_secs(seconds);
+        line.push_str(&format!(", {}", duration::old(age)));
     }
     if let Some(bytes) = size_bytes {
         line.push_str(&format!(", {}", size::show(*bytes)));
     }
-    if let Some(reason) = reason.filter(|_| !matches!(*state, "built" | "cached")) {
+    let is_told = matches!(state.as_str(), "built" | "cached");
+    if let Some(reason) = reason.as_ref().filter(|_| !is_told) {
         line.push_str(&format!(": {}", plain(&after_colon(reason))));
     }
     line

@@ -122,13 +122,10 @@ impl Proposal {
 
     /// As people read it before they agree.
     pub fn lines(&self, style: Style) -> Vec<String> {
-        let name = |name: &str| style.paint(Paint::Dim, &format!("{name:<14}"));
-        let because = |part: &str| match self.reasons.get(part) {
-            Some(reason) => style.paint(Paint::Dim, &format!("  ({})", plain(reason))),
-            None => String::new(),
+        let shown = Shown {
+            style,
+            reasons: &self.reasons,
         };
-        let text =
-            |part: &str, text: &str| format!("{}{}{}", name(part), plain(text), because(part));
         let Wanted {
             label: _,
             branch,
@@ -142,56 +139,39 @@ impl Proposal {
             also,
         } = &self.wanted;
         let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        let or = |text: &Option<String>, none: &str| given(text).unwrap_or_else(|| none.to_owned());
         let mut lines = vec![
             style.paint(Paint::Bold, &plain(&self.label)),
-            text("repository", &self.repository_url),
-            text(
-                "branch",
-                &given(branch).unwrap_or_else(|| "(default)".to_owned()),
-            ),
+            shown.text("repository", &self.repository_url),
+            shown.text("branch", &or(branch, "(default)")),
         ];
         for repository in also.iter().flatten() {
-            lines.push(format!(
-                "{}{}",
-                name("also"),
-                environment::further(repository)
-            ));
+            lines.push(shown.line("also", "also", &environment::further(repository)));
         }
-        lines.extend(given(image).map(|image| text("image", &image)));
+        lines.extend(given(image).map(|image| shown.text("image", &image)));
         for (runtime, version) in runtimes.iter().flatten() {
-            let why = because(&format!("runtime {runtime}"));
+            let part = format!("runtime {runtime}");
             let pin = plain(&format!("{runtime}={version}"));
-            lines.push(format!("{}{pin}{why}", name("runtime")));
+            lines.push(shown.line("runtime", &part, &pin));
         }
-        let verify = given(verify).unwrap_or_else(|| "(none)".to_owned());
-        lines.push(text("verify", &verify));
+        lines.push(shown.text("verify", &or(verify, "(none)")));
         for (key, value) in variables.iter().flatten() {
-            lines.push(text("variable", &format!("{key}={value}")));
+            lines.push(shown.text("variable", &format!("{key}={value}")));
         }
-        lines.extend(
-            secrets
-                .iter()
-                .flatten()
-                .map(|secret| text("secret", secret)),
-        );
+        let secrets = secrets.iter().flatten();
+        lines.extend(secrets.map(|secret| shown.text("secret", secret)));
         match given(setup) {
-            Some(script) => {
-                let heading = format!("setup{}", because("setup"));
-                lines.extend(environment::script(&heading, Some(&script), style));
-            }
-            None => lines.push(text("setup", "(none)")),
+            Some(script) => lines.extend(shown.script("setup", &script)),
+            None => lines.push(shown.text("setup", "(none)")),
         }
-        let heading = format!("maintenance{}", because("maintenance"));
-        lines.extend(environment::script(
-            &heading,
-            given(maintenance).as_deref(),
-            style,
-        ));
+        let maintenance = given(maintenance);
         lines.extend(
-            self.notes
+            maintenance
                 .iter()
-                .map(|note| format!("note: {}", plain(note))),
+                .flat_map(|script| shown.script("maintenance", script)),
         );
+        let notes = self.notes.iter();
+        lines.extend(notes.map(|note| format!("note: {}", plain(note))));
         lines
     }
 
@@ -267,6 +247,42 @@ impl Proposal {
             secrets,
             setup_timeout_seconds: None,
             timeout_seconds: None,
+        }
+    }
+}
+
+/// Parts of a proposal as lines, each with its reason.
+struct Shown<'a> {
+    style: Style,
+    reasons: &'a BTreeMap<String, String>,
+}
+
+impl Shown<'_> {
+    /// `text` may hold anything.
+    fn text(&self, part: &str, text: &str) -> String {
+        self.line(part, part, &plain(text))
+    }
+
+    /// `text` must be safe to show.
+    fn line(&self, name: &str, part: &str, text: &str) -> String {
+        let name = self.style.paint(Paint::Dim, &format!("{name:<14}"));
+        format!("{name}{text}{}", self.because(part))
+    }
+
+    fn script(&self, part: &str, script: &str) -> Vec<String> {
+        let mut lines = environment::script(part, Some(script), self.style);
+        if let Some(heading) = lines.first_mut() {
+            heading.push_str(&self.because(part));
+        }
+        lines
+    }
+
+    fn because(&self, part: &str) -> String {
+        match self.reasons.get(part) {
+            Some(reason) => self
+                .style
+                .paint(Paint::Dim, &format!("  ({})", plain(reason))),
+            None => String::new(),
         }
     }
 }

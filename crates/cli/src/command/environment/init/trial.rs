@@ -137,18 +137,30 @@ fn fault(task: &Task, command: &str, watched: &Watched) -> CliError {
         return CliError::failed(format!("the check ended otherwise: {status}"))
             .code("check_failed");
     };
+    // The environment is about to go: the server's hints speak of editing it.
     let (message, advice) = match failure.code.as_str() {
-        "setup_failed" => ("the setup script failed".to_owned(), None),
-        "maintenance_failed" => ("the maintenance script failed".to_owned(), None),
+        "setup_failed" => (
+            "the setup script failed".to_owned(),
+            Some("give the right one with --setup FILE, or change it in the editor at a terminal"),
+        ),
+        "maintenance_failed" => (
+            "the maintenance script failed".to_owned(),
+            Some("correct it in .outwork.toml"),
+        ),
         "agent_failed" => (
             format!("the verification command failed: {command}"),
             Some("give the right one with --verify COMMAND"),
         ),
         "runtime_unavailable" => (
-            "no worker has a pinned runtime".to_owned(),
+            "a pinned runtime is not there".to_owned(),
             Some(
-                "leave the pins out with --no-runtimes, or name an image that has it with --image",
+                "leave the pins out with --no-runtimes, pin another with --runtime NAME=VERSION, \
+                 or name an image that has it with --image",
             ),
+        ),
+        "base_image_unavailable" => (
+            "the image cannot be had".to_owned(),
+            Some("name another with --image"),
         ),
         _ => ("the check failed".to_owned(), None),
     };
@@ -156,7 +168,9 @@ fn fault(task: &Task, command: &str, watched: &Watched) -> CliError {
     // The scripts' failures have their last lines in them already.
     let first = failure.message.lines().next().unwrap_or("");
     details.push(format!("{}: {first}", failure.code));
-    let hint = advice.map(str::to_owned).or_else(|| failure.hint.clone());
+    let hint = missing_program(&watched.output)
+        .or_else(|| advice.map(str::to_owned))
+        .or_else(|| failure.hint.clone());
     let error = CliError::failed(message)
         .code("check_failed")
         .details(details);
@@ -164,6 +178,18 @@ fn fault(task: &Task, command: &str, watched: &Watched) -> CliError {
         Some(hint) => error.hint(crate::phrase::after_colon(&hint)),
         None => error,
     }
+}
+
+/// What to do about a program that is not there: `bash: line 2: cargo: command not found`.
+fn missing_program(output: &VecDeque<String>) -> Option<String> {
+    let lines = output.iter().rev();
+    let before = lines
+        .filter_map(|line| line.strip_suffix(": command not found"))
+        .next()?;
+    let program = before.rsplit(": ").next()?;
+    Some(format!(
+        "{program} is not there: name an image that has it with --image REFERENCE, or install it in the setup script"
+    ))
 }
 
 /// Takes back an environment that may have been made, or is being made: the same request again
