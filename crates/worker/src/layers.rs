@@ -34,12 +34,12 @@ impl UpperDir {
         Ok(upper)
     }
 
-    /// The agent's home and the directory of its checkouts. Before anything ran in here: no link is in the way.
-    pub(crate) fn create_home(&self) -> io::Result<()> {
+    /// The home, for `owner`, and the directory of the checkouts. Before anything ran in here: no link is in the way.
+    pub(crate) fn create_home(&self, owner: (u32, u32)) -> io::Result<()> {
         let home = self.inside(HOME);
         let above = home.parent().expect("the home is below a directory");
         self.directory(above, self.ids.root, 0o755)?;
-        self.directory(&home, self.ids.agent, 0o755)?;
+        self.directory(&home, owner, 0o755)?;
         self.directory(&self.inside(WORKSPACE), self.ids.agent, 0o755)
     }
 

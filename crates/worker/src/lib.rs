@@ -2,7 +2,7 @@
 //! result back. It dials out only, holds no database and no push credential, and may be killed at any instruction.
 //!
 //! ```text
-//!  heartbeat (own thread) ─┐                        ┌─ attempt ── prepare → setup → agent → collect
+//!  heartbeat (own thread) ─┐                        ┌─ attempt ── prepare → snapshot → agent → collect
 //!  commands (SSE) ─────────┼─→ leases ── wish ──→   │     │ events, steps, results, the end
 //!  answers to each verb ───┘  (Run, Release,        │     ▼
 //!                              Cancel, Abandon)     └─ outbox (a file) ── delivery ──→ WorkerApi
@@ -24,18 +24,19 @@
 //! | `id` | the id that the server gave |
 //! | `git/` | git's private configuration |
 //! | `mirrors/` | bare mirrors of repositories, kept |
+//! | `snapshots/` | trees after setup, kept by key |
+//! | `images/` | unpacked images |
+//! | `base/<fingerprint>/` | the skeleton of the worker's own system |
 //! | `run/<slot>/` | sockets, short paths because a socket's path has 108 bytes at most |
-//! | `attempts/<attempt>/<epoch>/` | `checkout/`, `home/`, `git/` of a running attempt, and its `outbox/` |
+//! | `attempts/<attempt>/<epoch>/` | `upper/`, `maintained/`, `git/` of a running attempt, and its `outbox/` |
 //!
-//! Read in this order: [`config`], `state_dir`, `lease`, `outbox` (and its `delivery`), `supervisor`, `attempt` (one file for
-//! each step), `failure`; beside it [`install`] (agents) and [`doctor`].
+//! Read in this order: [`config`], `state_dir`, `lease`, `mask` and `outbox` (and its `delivery`), `supervisor`; then what
+//! attempts see: `base`, `layers`, `sandbox_layout`, `runtimes`; then `attempt` (one file for each step) and `failure`; beside it
+//! [`install`] (agents) and [`doctor`].
 
 pub mod config;
 
-mod base;
 mod hostile_file;
-mod images;
-mod layers;
 mod session;
 mod state_dir;
 
@@ -43,11 +44,15 @@ mod lease;
 mod mask;
 mod outbox;
 mod retry;
+
+mod base;
+mod images;
+mod layers;
 mod runtimes;
+mod sandbox_layout;
 
 mod attempt;
 mod failure;
-mod sandbox_layout;
 mod supervisor;
 
 pub mod doctor;

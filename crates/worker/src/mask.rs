@@ -1,12 +1,14 @@
 //! Secrets do not appear in the log.
 //!
 //! Setup and maintenance scripts have them in their environment and print what they like; so every text that goes into the log
-//! is searched for their values: as they are, in base64, percent-encoded and as JSON writes them. What comes in pieces is
+//! is searched for their values: as they are, in base64 (also broken into lines), percent-encoded, and as JSON, shells and
+//! languages write them. What comes in pieces is
 //! searched across the pieces: [`MaskStream`] keeps back what could be the beginning of a value until it is known.
 //!
 //! It is a guard against accidents. A script that takes a value apart prints it.
 
 mod events;
+mod finder;
 mod stream;
 
 use std::borrow::Cow;
@@ -14,14 +16,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use aho_corasick::{AhoCorasick, MatchKind};
-use outwork_snapshot::scan::{SHORTEST_BYTES, forms};
+use outwork_snapshot::scan::{Encoding, Form, SHORTEST_BYTES, forms};
 
 pub(crate) use events::EventMasker;
+use finder::{Finder, Held, Match};
 pub(crate) use stream::MaskStream;
 
-/// Values are found by their beginnings and then compared: a key of many lines would make a large automaton.
-const BEGINNING_BYTES: usize = 32;
+/// An end of at least this length that may be the beginning of a value is taken for one where it has to be decided.
+const SUSPICIOUS_BYTES: usize = 4;
 /// Shorter lines of a value of several lines say little, and are everywhere.
 const LINE_BYTES: usize = 8;
 /// A line of fewer different characters is a rule or a bracket.
@@ -32,34 +34,13 @@ const LINE_VARIETY: usize = 4;
 pub(crate) struct Masker(Arc<Secrets>);
 
 struct Secrets {
-    patterns: Vec<Pattern>,
+    /// Values in all their forms.
+    whole: Finder,
+    /// Those that programs break into lines.
+    broken: Finder,
     /// What stands in the place of a value, by secret.
     marks: Vec<String>,
-    /// Finds beginnings, overlapping ones too.
-    beginnings: AhoCorasick,
-    /// Sorted, and by the automaton's number: the beginnings, and the patterns that begin so.
-    by_beginning: Vec<(String, Vec<usize>)>,
     unmaskable: Vec<String>,
-}
-
-struct Pattern {
-    text: String,
-    secret: usize,
-}
-
-/// A value in a text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Match {
-    start: usize,
-    end: usize,
-    secret: usize,
-}
-
-/// The longest end of a text that may be the beginning of a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Held {
-    start: usize,
-    secret: usize,
 }
 
 impl Masker {
@@ -71,7 +52,7 @@ impl Masker {
     {
         let (mut names, mut unmaskable) = (Vec::new(), Vec::new());
         // By text: of two secrets with one value, the first gives the name.
-        let mut texts = BTreeMap::new();
+        let (mut whole, mut broken) = (BTreeMap::new(), BTreeMap::new());
         for (name, value) in secrets {
             let value = value.as_ref().trim();
             if value.len() < SHORTEST_BYTES {
@@ -80,34 +61,28 @@ impl Masker {
             }
             let secret = names.len();
             names.push(name.as_ref().to_owned());
-            for form in forms(value) {
-                texts.entry(form.text).or_insert(secret);
+            for Form { encoding, text } in forms(value) {
+                if encoding == Encoding::Base64 {
+                    broken.entry(text.clone()).or_insert(secret);
+                }
+                whole.entry(text).or_insert(secret);
             }
             for line in lines(value) {
-                texts.entry(line.to_owned()).or_insert(secret);
+                whole.entry(line.to_owned()).or_insert(secret);
             }
         }
-        let patterns: Vec<_> = texts
-            .into_iter()
-            .map(|(text, secret)| Pattern { text, secret })
-            .collect();
-        let by_beginning = by_beginning(&patterns);
-        let beginnings = AhoCorasick::builder()
-            .match_kind(MatchKind::Standard)
-            .build(by_beginning.iter().map(|(beginning, _)| beginning))
-            .expect("short texts are far from its limits");
+        let whole = Finder::new(whole);
         Self(Arc::new(Secrets {
-            marks: marks(&names, &patterns),
-            patterns,
-            beginnings,
-            by_beginning,
+            marks: marks(&names, &whole),
+            whole,
+            broken: Finder::new(broken),
             unmaskable,
         }))
     }
 
     /// Whether there is nothing to look for.
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.patterns.is_empty()
+        self.0.whole.is_empty()
     }
 
     /// The names of secrets that are too short to be told from other text; they are left as they are.
@@ -133,54 +108,21 @@ impl Masker {
 impl Secrets {
     /// The values in `text`, sorted by where they start and then the longest first; and what may become one.
     fn search(&self, text: &str) -> (Vec<Match>, Option<Held>) {
-        let (mut matches, mut held) = (Vec::new(), None);
-        for found in self.beginnings.find_overlapping_iter(text) {
-            let start = found.start();
-            let (_, patterns) = &self.by_beginning[found.pattern().as_usize()];
-            for number in patterns {
-                let Pattern {
-                    text: pattern,
-                    secret,
-                } = &self.patterns[*number];
-                let rest = &text[start..];
-                if rest.starts_with(pattern) {
-                    matches.push(Match {
-                        start,
-                        end: start + pattern.len(),
-                        secret: *secret,
-                    });
-                } else if pattern.starts_with(rest) {
-                    hold(&mut held, start, *secret);
-                }
-            }
-        }
-        // What is too short to be a beginning yet.
-        for start in text.len().saturating_sub(BEGINNING_BYTES)..text.len() {
-            if !text.is_char_boundary(start) {
-                continue;
-            }
-            let rest = &text[start..];
-            // Sorted: all that begin with `rest` stand together, `rest` itself first.
-            let first = self
-                .by_beginning
-                .partition_point(|(beginning, _)| beginning.as_str() < rest);
-            let longer = self.by_beginning[first..]
-                .iter()
-                .take_while(|(beginning, _)| beginning.starts_with(rest))
-                .find(|(beginning, _)| beginning.len() > rest.len());
-            if let Some((_, patterns)) = longer {
-                hold(&mut held, start, self.patterns[patterns[0]].secret);
-                break;
-            }
-        }
+        let (mut matches, whole) = self.whole.search(text);
+        let (broken, parts) = self.broken.search_broken(text);
+        matches.extend(broken);
         matches.sort_by_key(|found| (found.start, std::cmp::Reverse(found.end), found.secret));
+        let held = match (whole, parts) {
+            (Some(one), Some(other)) => {
+                let first = if other.say < one.say { other } else { one };
+                Some(Held {
+                    start: one.start.min(other.start),
+                    ..first
+                })
+            }
+            (held, None) | (None, held) => held,
+        };
         (matches, held)
-    }
-}
-
-fn hold(held: &mut Option<Held>, start: usize, secret: usize) {
-    if held.is_none_or(|held| start < held.start) {
-        *held = Some(Held { start, secret });
     }
 }
 
@@ -243,26 +185,11 @@ fn lines(value: &str) -> Vec<&str> {
     lines.filter(is_telling).collect()
 }
 
-fn by_beginning(patterns: &[Pattern]) -> Vec<(String, Vec<usize>)> {
-    let mut map: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    for (number, pattern) in patterns.iter().enumerate() {
-        let end = pattern.text.floor_char_boundary(BEGINNING_BYTES);
-        map.entry(&pattern.text[..end]).or_default().push(number);
-    }
-    map.into_iter()
-        .map(|(beginning, numbers)| (beginning.to_owned(), numbers))
-        .collect()
-}
-
 /// Usually `[secret NAME]`; but a value may be such a text itself.
-fn marks(names: &[String], patterns: &[Pattern]) -> Vec<String> {
-    let is_clean = |mark: &str| {
-        let mut patterns = patterns.iter();
-        !patterns.any(|pattern| mark.contains(&pattern.text))
-    };
+fn marks(names: &[String], values: &Finder) -> Vec<String> {
     let mark = |name: &String| {
         let marks = [format!("[secret {name}]"), "[secret]".to_owned()];
-        marks.into_iter().find(|mark| is_clean(mark))
+        marks.into_iter().find(|mark| !values.is_in(mark))
     };
     names
         .iter()

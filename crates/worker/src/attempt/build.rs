@@ -44,9 +44,12 @@ pub(super) async fn run(
     builder: &Builder<Failure>,
 ) -> Result<Value, Stopped> {
     let ids = run.host.ids;
+    let text = script(run.assignment.setup_script.as_deref());
+    let has_script = text.is_some();
     let upper = UpperDir::create(builder.dir().to_owned(), base, ids)
         .and_then(|upper| {
-            upper.create_home()?;
+            // Package managers keep no cache in a home that is not theirs; it is given to the agent after the script.
+            upper.create_home(if has_script { ids.root } else { ids.agent })?;
             upper.empty_tmp()?;
             std::fs::create_dir(builder.dir().join(GIT))?;
             Ok(upper)
@@ -55,22 +58,18 @@ pub(super) async fn run(
     let checkouts = run
         .bounded(StepName::Checkout, check_out(run, &upper))
         .await?;
-    let has_run = match script(run.assignment.setup_script.as_deref()) {
-        Some(text) => {
-            let binds = checkouts.iter().flat_map(|made| made.binds().to_vec());
-            let script = ScriptRun {
-                script: Script::Setup,
-                text,
-                base,
-                overlays: overlays(base, &upper, &[]),
-                binds: binds.collect(),
-            };
-            script.run(run).await?;
-            true
-        }
-        None => false,
-    };
-    let settled = settle(run, base, &upper, checkouts, has_run);
+    if let Some(text) = text {
+        let binds = checkouts.iter().flat_map(|made| made.binds().to_vec());
+        let script = ScriptRun {
+            script: Script::Setup,
+            text,
+            base,
+            overlays: overlays(base, &upper, &[]),
+            binds: binds.collect(),
+        };
+        script.run(run).await?;
+    }
+    let settled = settle(run, base, &upper, checkouts, has_script);
     run.bounded_as(StepName::Setup, "Keeping what setup left", settled)
         .await?;
     // For the server, which cannot tell from the key.
@@ -123,13 +122,13 @@ async fn settle(
     base: &Base,
     upper: &UpperDir,
     checkouts: Vec<Checkout>,
-    has_run: bool,
+    has_script: bool,
 ) -> Result<(), Failure> {
     {
         let (upper, base, ids) = (upper.clone(), base.clone(), run.host.ids);
         blocking("settling the snapshot", move || {
             upper.remove_work(&base)?;
-            if has_run {
+            if has_script {
                 upper.empty_tmp()?;
                 give_to_agent(&upper, ids)?;
             }
@@ -150,8 +149,8 @@ async fn settle(
         restored.push((repository.name.as_str(), sealed));
     }
     warn_of(run, Script::Setup, &restored);
-    if has_run {
-        scan(run, upper).await?;
+    if has_script {
+        scan(run, Script::Setup, upper).await?;
     }
     Ok(())
 }
@@ -199,7 +198,7 @@ pub(super) fn warn_of(run: &Run, script: Script, restored: &[(&str, Restored)]) 
 }
 
 /// Looks for secrets that the script wrote down: the agent will be able to read them.
-async fn scan(run: &Run, upper: &UpperDir) -> Result<(), Failure> {
+pub(super) async fn scan(run: &Run, script: Script, upper: &UpperDir) -> Result<(), Failure> {
     let secrets: Vec<(String, Secret)> = run
         .assignment
         .secrets
@@ -225,7 +224,8 @@ async fn scan(run: &Run, upper: &UpperDir) -> Result<(), Failure> {
     let report = report.await?;
     for found in report.found.iter().take(FOUND_SHOWN) {
         run.warn(format!(
-            "The setup script wrote the secret {} into {}: the agent can read it there.",
+            "{} wrote the secret {} into {}: the agent can read it there.",
+            script.sentence(),
             found.name,
             seen_at(Path::new(&found.path))
         ));
@@ -235,7 +235,10 @@ async fn scan(run: &Run, upper: &UpperDir) -> Result<(), Failure> {
         run.warn("There are more places with secrets than are named here.");
     }
     if report.is_cut_off {
-        run.warn("The snapshot is too large to be searched for secrets as a whole.");
+        run.warn(format!(
+            "{} left too much to be searched for secrets as a whole.",
+            script.sentence()
+        ));
     }
     Ok(())
 }

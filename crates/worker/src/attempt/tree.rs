@@ -101,6 +101,7 @@ impl Tree {
             restored.push((repository.name.as_str(), done));
         }
         build::warn_of(run, Script::Maintenance, &restored);
+        build::scan(run, Script::Maintenance, &self.upper).await?;
         let maintained = run.directory.maintained();
         let renewed = std::fs::rename(self.upper.path(), &maintained)
             .and_then(|()| UpperDir::create(run.directory.upper(), &self.base, run.host.ids));
@@ -116,7 +117,7 @@ impl Tree {
         if launch.directories.is_empty() && launch.files.is_empty() {
             return Ok(());
         }
-        self.upper.create_home()?;
+        self.upper.create_home(ids.agent)?;
         let home = Home {
             path: self.upper.inside(inside::HOME),
             ids,

@@ -1,9 +1,6 @@
 //! A text that comes in pieces.
 
-use super::{Held, Masker, Written};
-
-/// When something else has to be said, an end of at least this length that may be the beginning of a value is taken for one.
-const SUSPICIOUS_BYTES: usize = 4;
+use super::{Held, Masker, SUSPICIOUS_BYTES, Written};
 
 /// Masks a text that comes in pieces: whatever the pieces, together they give what [`Masker::mask`] makes of the whole.
 #[derive(Debug, Default)]
@@ -22,13 +19,18 @@ impl MaskStream {
         }
         self.text.push_str(piece);
         let (matches, held) = masker.0.search(&self.text);
-        let known = held.map_or(self.text.len(), |held| held.start);
+        let end = self.text.len();
+        let (needed, known) = held.map_or((end, end), |held| (held.start, held.say));
         let mut out = String::new();
         self.written
             .write(&masker.0, &self.text, &matches, known, &mut out);
-        self.text.drain(..known);
-        self.written.until -= known;
-        self.held = held.map(|held| Held { start: 0, ..held });
+        self.text.drain(..needed);
+        self.written.until -= needed;
+        self.held = held.map(|held| Held {
+            start: 0,
+            say: held.say - needed,
+            ..held
+        });
         out
     }
 

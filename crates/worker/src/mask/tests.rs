@@ -58,6 +58,61 @@ fn values_within_and_across_each_other_leave_nothing() {
     assert_eq!(whole(&[("A", "aaaaaa")], "aaaaaaaaaaaab"), "[secret A]b");
 }
 
+/// As `base64`, `openssl` and Python's `encodebytes` do.
+#[test]
+fn base64_that_is_broken_into_lines_is_masked() {
+    let value = "hunter22".repeat(20);
+    let secrets = [("TOKEN", value.as_str())];
+    for before in 0..80 {
+        let text = format!("{}{value}:more", "u".repeat(before));
+        for (width, line_break) in [(76, "\n"), (64, "\r\n"), (72, "\n    "), (60, "\n\n")] {
+            let written = in_lines(&STANDARD.encode(&text), width, line_break);
+            let said = whole(&secrets, &format!("Basic {written}\nand on"));
+            let (_, rest) = said.split_once("[secret TOKEN]").expect(&said);
+            assert!(rest.len() <= "OmMvcmU=    \r\n\r\nand on".len(), "{said}");
+            // Of the beginning, what stood before the break when that was very little.
+            let told = said.split("[secret").next().unwrap().trim_end();
+            let plain = STANDARD.encode("u".repeat(before));
+            let most = "Basic ".len() + in_lines(&plain, width, line_break).len() + 4;
+            assert!(told.len() <= most, "{before} {said}");
+        }
+    }
+    // Lines that end as a value begins are not kept back.
+    let masker = masker(&secrets);
+    let mut stream = MaskStream::default();
+    let begins = &STANDARD.encode(&value)[..8];
+    for (line, said) in [
+        (
+            format!("wait {}\n", &begins[..3]),
+            format!("wait {}\n", &begins[..3]),
+        ),
+        ("go on\n".to_owned(), "go on\n".to_owned()),
+        (format!("wait {begins}\n"), "wait ".to_owned()),
+        ("go on\n".to_owned(), format!("{begins}\ngo on\n")),
+    ] {
+        assert_eq!(stream.push(&masker, &line), said);
+    }
+}
+
+#[test]
+fn a_value_is_masked_as_shells_and_languages_show_it() {
+    let secrets = [("TOKEN", r#"it's "$HOME"#)];
+    for written in [
+        r#"+ : 'it'\''s "$HOME\'"#,
+        r#"X='it'"'"'s "$HOME\'"#,
+        r#"declare -x X="it's \"\$HOME\\""#,
+        r#"it\'s\ \"\$HOME\\"#,
+        r#"{'X': 'it\'s "$HOME\\'}"#,
+        r#"$'it\'s "$HOME\\'"#,
+    ] {
+        let said = whole(&secrets, written);
+        assert!(
+            said.contains("[secret TOKEN]") && !said.contains("HOME"),
+            "{said}"
+        );
+    }
+}
+
 #[test]
 fn a_key_is_masked_whole_and_line_by_line() {
     let key = "-----BEGIN KEY-----\nMIIEvQIBADANBgkq\nhkiG9w0BAQEFAASC\n========\nabc=\n-----END KEY-----\n";
@@ -198,16 +253,33 @@ pub(in crate::mask) fn scene(dice: &mut Dice) -> (Vec<(String, String)>, String)
     let mut text = String::new();
     for _ in 0..dice.below(12) {
         let (_, value) = &secrets[dice.below(secrets.len())];
-        match dice.below(6) {
+        match dice.below(8) {
             0 => text += &dice.text(letters, 12),
             1 => text += value,
             2 => text += &value[..value.floor_char_boundary(dice.below(value.len() + 1))],
             3 => text += &value[value.floor_char_boundary(dice.below(value.len() + 1))..],
             4 => text += &STANDARD.encode(format!("{}{value}", dice.text(letters, 3))),
+            5 => {
+                let coded = STANDARD.encode(format!("{}{value}", dice.text(letters, 3)));
+                text += &in_lines(
+                    &coded,
+                    1 + dice.below(9),
+                    ["\n", "\r\n", "\n  "][dice.below(3)],
+                );
+            }
+            6 => text += "\n",
             _ => text += &serde_json::to_string(value).unwrap(),
         }
     }
     (secrets, text)
+}
+
+fn in_lines(text: &str, width: usize, line_break: &str) -> String {
+    let lines = text
+        .as_bytes()
+        .chunks(width)
+        .map(|line| str::from_utf8(line).unwrap());
+    lines.collect::<Vec<_>>().join(line_break)
 }
 
 pub(in crate::mask) fn pieces<'a>(dice: &mut Dice, mut text: &'a str) -> Vec<&'a str> {

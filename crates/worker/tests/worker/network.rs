@@ -25,7 +25,10 @@ fn server() -> u16 {
     port
 }
 
-fn requests(record: &Record) -> Vec<(String, u16, Option<String>, String, Option<String>)> {
+/// Host, port, path, verdict, code.
+type Request = (String, u16, Option<String>, String, Option<String>);
+
+fn requests(record: &Record) -> Vec<Request> {
     let request = |body: &EventBody| match body {
         EventBody::NetworkRequest {
             host,

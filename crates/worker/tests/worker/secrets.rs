@@ -107,6 +107,23 @@ async fn one_that_a_script_writes_down_is_told_by_name_and_place() {
         );
         assert!(warnings.contains(&expected), "{warnings:#?}");
     }
+
+    let worker = scene.start().await;
+    for number in [2, 3] {
+        let mut assignment = scene.assignment(number, "true");
+        assignment.maintenance_script = Some("echo $TOKEN > ~/.netrc".to_owned());
+        assignment.secrets = vec![secret("TOKEN", VALUE)];
+        scene.api.offer(assignment);
+        let warnings = scene.finished(&attempt(number)).await.warnings();
+        let expected = match number {
+            2 => Vec::new(),
+            _ => vec![
+                "The maintenance script wrote the secret TOKEN into /home/agent/.netrc: the agent can read it there.",
+            ],
+        };
+        assert_eq!(warnings, expected);
+    }
+    worker.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
