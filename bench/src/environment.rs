@@ -19,6 +19,7 @@ use crate::stats::Series;
 
 const TRACKED_FILES: usize = 10_000;
 const SETUP_FILES: usize = 40_000;
+const FOLDERS: usize = 400;
 /// 10,000 × 4 KiB and 40,000 × 25 KiB are 1.04 GB.
 const TRACKED_BYTES: usize = 4 << 10;
 const SETUP_KIB: usize = 25;
@@ -116,10 +117,10 @@ fn repository(dir: &Path) -> Result<()> {
 
 /// Files that differ, as dependencies do.
 fn setup_script() -> String {
+    let each = SETUP_FILES / FOLDERS;
     format!(
-        "for d in $(seq 0 399); do mkdir -p dependencies/$d; done\n\
-         head -c $(({SETUP_KIB} * 1024)) /dev/urandom > /tmp/block\n\
-         for n in $(seq 1 {SETUP_FILES}); do d=dependencies/$((n % 400))/$n; {{ echo $n; cat /tmp/block; }} > $d; done\n"
+        "for d in $(seq {FOLDERS}); do mkdir -p dependencies/$d; \
+         head -c $(({each} * {SETUP_KIB} * 1024)) /dev/urandom | split -a 3 -b {SETUP_KIB}k - dependencies/$d/; done\n"
     )
 }
 
