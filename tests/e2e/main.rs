@@ -4,9 +4,13 @@
 mod harness;
 
 mod bad_input;
+mod cache;
 mod codex;
 mod command;
+mod environments;
 mod life;
 mod packages;
 mod replay;
+mod repositories;
+mod secrets;
 mod terminal;

@@ -28,6 +28,12 @@ impl Repository {
         self.dir.path()
     }
 
+    /// What its checkout is called.
+    pub fn name(&self) -> &str {
+        let name = self.path().file_name().and_then(|name| name.to_str());
+        name.expect("plain text")
+    }
+
     pub fn url(&self) -> String {
         self.path().display().to_string()
     }
