@@ -40,6 +40,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "outwork-git",
             "outwork-sandbox",
             "outwork-snapshot",
+            "outwork-image",
             "outwork-egress",
         ],
     ),
