@@ -281,7 +281,7 @@ const DISK_FULL_SIGNS: [&str; 3] = [
     "Disk quota exceeded",
 ];
 
-fn is_disk_full(error: &(dyn Error + 'static)) -> bool {
+pub(crate) fn is_disk_full(error: &(dyn Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(error) = error.downcast_ref::<io::Error>()

@@ -113,15 +113,21 @@ impl Secrets {
         matches.extend(broken);
         matches.sort_by_key(|found| (found.start, std::cmp::Reverse(found.end), found.secret));
         let held = match (whole, parts) {
-            (Some(one), Some(other)) => {
-                let first = if other.say < one.say { other } else { one };
-                Some(Held {
-                    start: one.start.min(other.start),
-                    ..first
-                })
-            }
+            (Some(one), Some(other)) => Some(Held {
+                begin: one.begin.min(other.begin),
+                ..if other.start < one.start { other } else { one }
+            }),
             (held, None) | (None, held) => held,
         };
+        let held = held.map(|held| {
+            // They are found again when they can be written.
+            let later = matches.iter().filter(|found| found.start >= held.start);
+            let begin = later.map(|found| found.begin).min();
+            Held {
+                begin: begin.map_or(held.begin, |begin| begin.min(held.begin)),
+                ..held
+            }
+        });
         (matches, held)
     }
 }

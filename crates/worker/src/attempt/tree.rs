@@ -171,11 +171,27 @@ async fn lay(
 }
 
 fn not_laid(run: &Run, name: &str, error: &CheckoutError) -> Halt {
-    let what = match run.repositories.len() {
-        1 => "changes to start from".to_owned(),
-        _ => format!("changes to start from ({name})"),
+    let of = |what: &str| match run.repositories.len() {
+        1 => what.to_owned(),
+        _ => format!("{what} ({name})"),
     };
-    failure::checkout(&what, error).into()
+    match error {
+        CheckoutError::DiffDoesNotApply { .. } => {
+            failure::checkout(&of("changes to start from"), error).into()
+        }
+        // The mirror was made anew already.
+        CheckoutError::Mirror(_) | CheckoutError::Damaged { .. } => {
+            failure::checkout(&of("checkout"), error).into()
+        }
+        CheckoutError::Folder { .. } | CheckoutError::Git(_) if failure::is_disk_full(error) => {
+            failure::disk_full().into()
+        }
+        // The attempt's own directory is new, so it is what the checkout lies over.
+        CheckoutError::Folder { .. } | CheckoutError::Git(_) => Halt::Broken(format!(
+            "its checkout of {name} cannot be used: {}",
+            failure::chain(error)
+        )),
+    }
 }
 
 /// The agent's home in an upper directory that nobody else has written.

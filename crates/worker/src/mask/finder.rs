@@ -12,6 +12,9 @@ const BEGINNING_BYTES: usize = 32;
 /// A value in a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Match {
+    /// From here on the text is needed to find it.
+    pub(super) begin: usize,
+    /// From here on it is masked.
     pub(super) start: usize,
     pub(super) end: usize,
     pub(super) secret: usize,
@@ -21,9 +24,9 @@ pub(super) struct Match {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Held {
     /// From here on the text is needed to tell.
-    pub(super) start: usize,
+    pub(super) begin: usize,
     /// What is before this can be said all the same.
-    pub(super) say: usize,
+    pub(super) start: usize,
     pub(super) secret: usize,
 }
 
@@ -84,6 +87,7 @@ impl Finder {
                 let rest = &text[start..];
                 if rest.starts_with(pattern) {
                     matches.push(Match {
+                        begin: start,
                         start,
                         end: start + pattern.len(),
                         secret: *secret,
@@ -125,14 +129,15 @@ impl Finder {
         let (mut matches, held) = self.search(&lines.text);
         for found in &mut matches {
             *found = Match {
-                start: lines.telling_start(found.start),
+                begin: lines.place(found.begin),
+                start: lines.telling_start(found.begin),
                 end: lines.place(found.end - 1) + 1,
                 secret: found.secret,
             };
         }
         let held = held.map(|held| Held {
-            start: lines.place(held.start),
-            say: lines.telling_start(held.start),
+            begin: lines.place(held.begin),
+            start: lines.telling_start(held.begin),
             secret: held.secret,
         });
         (matches, held)
@@ -142,8 +147,8 @@ impl Finder {
 fn hold(held: &mut Option<Held>, start: usize, secret: usize) {
     if held.is_none_or(|held| start < held.start) {
         *held = Some(Held {
+            begin: start,
             start,
-            say: start,
             secret,
         });
     }

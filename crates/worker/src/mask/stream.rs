@@ -20,15 +20,15 @@ impl MaskStream {
         self.text.push_str(piece);
         let (matches, held) = masker.0.search(&self.text);
         let end = self.text.len();
-        let (needed, known) = held.map_or((end, end), |held| (held.start, held.say));
+        let (needed, known) = held.map_or((end, end), |held| (held.begin, held.start));
         let mut out = String::new();
         self.written
             .write(&masker.0, &self.text, &matches, known, &mut out);
         self.text.drain(..needed);
         self.written.until -= needed;
         self.held = held.map(|held| Held {
-            start: 0,
-            say: held.say - needed,
+            begin: 0,
+            start: held.start - needed,
             ..held
         });
         out
