@@ -115,7 +115,7 @@ impl Found {
         let is_hidden = match root {
             Some(root) => search.run(&root, is_hidden)?,
             None => {
-                search.replaced(b"");
+                search.replaced(b"", is_hidden);
                 is_hidden
             }
         };
@@ -179,7 +179,7 @@ impl Search<'_> {
                         Some(stat) if file_type(&stat) == FileType::Directory => {
                             pending.push((join(&path, name), is_hidden));
                         }
-                        Some(_) => self.replaced(&join(&path, name)),
+                        Some(_) => self.replaced(&join(&path, name), is_hidden),
                     },
                 }
             }
@@ -212,17 +212,19 @@ impl Search<'_> {
         }
     }
 
-    /// Where there is no folder any more one is made, through which the snapshot shows.
-    fn replaced(&mut self, folder: &[u8]) {
+    /// Where there is no folder any more one is made. If the snapshot shows through it, marks have to be made again, too; elsewhere they would
+    /// be names of nothing.
+    fn replaced(&mut self, folder: &[u8], is_hidden: bool) {
         let below = self.start.below(folder);
         self.wrong[below].fill(true);
-        let hide = self.difference.hide.iter();
-        let below = hide.filter(|path| {
-            folder.is_empty()
-                || path
-                    .strip_prefix(folder)
-                    .is_some_and(|rest| matches!(rest.first(), None | Some(b'/')))
-        });
-        self.hide.extend(below.cloned());
+        if is_hidden {
+            return;
+        }
+        let is_below = |path: &&Vec<u8>| {
+            let rest = path.strip_prefix(folder);
+            folder.is_empty() || rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'/')))
+        };
+        let hide = self.difference.hide.iter().filter(is_below);
+        self.hide.extend(hide.cloned());
     }
 }

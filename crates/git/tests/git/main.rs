@@ -10,5 +10,8 @@ mod diff;
 mod layered;
 mod mirror;
 mod names;
+mod random;
 mod replay;
 mod resolve;
+mod restore;
+mod seal;
