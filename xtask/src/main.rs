@@ -17,8 +17,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("outwork-sandbox", &[]),
     ("outwork-egress", &[]),
     ("outwork-git", &[]),
-    ("outwork-snapshot", &[]),
-    ("outwork-image", &[]),
+    // A leaf that both keepers of hostile trees share.
+    ("outwork-remove", &[]),
+    ("outwork-snapshot", &["outwork-remove"]),
+    ("outwork-image", &["outwork-remove"]),
     ("outwork-store", &["outwork-domain"]),
     ("outwork-api", &["outwork-domain"]),
     ("outwork-agents", &[]),
@@ -59,6 +61,7 @@ const SOLE_USERS: &[(&str, &[&str])] = &[
         &[
             "outwork-sandbox",
             "outwork-git",
+            "outwork-remove",
             "outwork-snapshot",
             "outwork-image",
             "outwork-worker",

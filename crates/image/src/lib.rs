@@ -32,7 +32,6 @@ mod local;
 mod platform;
 mod reference;
 mod registry;
-mod remove;
 mod source;
 mod store;
 mod text;

@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use crate::place::{Directory, Place, write_whole};
-use crate::remove::remove_tree;
+use outwork_remove::remove_tree;
 
 /// A file to be written.
 #[derive(Debug)]

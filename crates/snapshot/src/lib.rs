@@ -37,7 +37,6 @@ mod state;
 
 mod background;
 mod place;
-mod remove;
 mod size;
 mod walk;
 
@@ -59,8 +58,8 @@ pub use cache::{
     AcquireError, Acquired, Cache, CacheConfig, Clock, Counters, Removed, SnapshotInfo, boot_id,
 };
 pub use lease::Lease;
+pub use outwork_remove::remove_tree;
 pub use place::CacheError;
 pub use reason::{GivenUp, MissReason};
 pub use recipe::{Change, How, InvalidKey, Key, Part, Recipe};
-pub use remove::remove_tree;
 pub use size::tree_bytes;

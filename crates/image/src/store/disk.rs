@@ -27,8 +27,8 @@ use crate::config::LayerOwner;
 use crate::digest::Digest;
 use crate::document::ImageConfig;
 use crate::error::OpenError;
-use crate::remove::remove_tree;
 use crate::unpack::{self, LayerPath};
+use outwork_remove::remove_tree;
 
 /// Raised when older layers cannot be used any more.
 const VERSION: u32 = 1;

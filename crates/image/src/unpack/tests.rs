@@ -119,7 +119,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        crate::remove::remove_tree(&self.layer()).unwrap();
+        outwork_remove::remove_tree(&self.layer()).unwrap();
     }
 }
 

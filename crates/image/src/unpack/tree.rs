@@ -18,7 +18,7 @@ use super::attributes::{Attributes, IMPLIED};
 use super::path::{LayerPath, Refusal};
 use crate::config::LayerOwner;
 use crate::limits::Limits;
-use crate::remove::remove_directory_at;
+use outwork_remove::remove_directory_at;
 
 const DIRECTORY: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)

@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use rustix::path::Arg;
 
 /// Removes `path` with all that is below it. It is no error if it does not exist.
-pub(crate) fn remove_tree(path: &Path) -> io::Result<()> {
+pub fn remove_tree(path: &Path) -> io::Result<()> {
     match std::fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
@@ -23,10 +23,7 @@ pub(crate) fn remove_tree(path: &Path) -> io::Result<()> {
 }
 
 /// Removes a directory of `parent` with all that is below it.
-pub(crate) fn remove_directory_at(
-    parent: impl AsFd,
-    name: impl Arg + Copy,
-) -> rustix::io::Result<()> {
+pub fn remove_directory_at(parent: impl AsFd, name: impl Arg + Copy) -> rustix::io::Result<()> {
     let top = open(&parent, name)?;
     let mut next_name = 0_u64;
     // Names of moved directories, waiting in `top`.
@@ -123,7 +120,7 @@ mod tests {
         let tree = home.path().join("tree");
         std::fs::create_dir(&tree).unwrap();
         symlink(outside.path(), tree.join("link")).unwrap();
-        std::fs::write(tree.join(".outwork-removed-0"), "the image's own").unwrap();
+        std::fs::write(tree.join(".outwork-removed-0"), "a program's own").unwrap();
         let closed = tree.join("closed");
         std::fs::create_dir_all(closed.join("inner")).unwrap();
         std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o000)).unwrap();
