@@ -30,6 +30,9 @@ pub fn proxy_environment(port: u16, ca_bundle: Option<&str>) -> Vec<(String, Str
         ("npm_config_proxy", &url),
         ("npm_config_https_proxy", &url),
         ("npm_config_noproxy", NO_PROXY),
+        // Yarn from 2 on reads no others.
+        ("YARN_HTTP_PROXY", &url),
+        ("YARN_HTTPS_PROXY", &url),
         ("CARGO_HTTP_PROXY", &url),
         ("NODE_USE_ENV_PROXY", "1"),
         ("JAVA_TOOL_OPTIONS", &java),
@@ -42,6 +45,7 @@ pub fn proxy_environment(port: u16, ca_bundle: Option<&str>) -> Vec<(String, Str
             "REQUESTS_CA_BUNDLE",
             "CURL_CA_BUNDLE",
             "GIT_SSL_CAINFO",
+            "YARN_HTTPS_CA_FILE_PATH",
             "CARGO_HTTP_CAINFO",
             "AWS_CA_BUNDLE",
             "DENO_CERT",
