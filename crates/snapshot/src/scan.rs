@@ -1,7 +1,7 @@
 //! Finds secrets that were written into a tree.
 //!
-//! A file is searched for each value as it is, in base64, percent-encoded and as JSON writes it; so are names of files and what
-//! symbolic links say. It is a search for accidents: what was compressed, encrypted or taken apart is not found.
+//! A file is searched for each value as it is, in base64, percent-encoded, and as JSON, shells and languages write it; so are
+//! names of files and what symbolic links say. It is a search for accidents: what was compressed, encrypted or taken apart is not found.
 //!
 //! Of a long value, a piece from its middle stands for the whole: both ends may be cut off or be the same for all values of that
 //! sort, and a file breaks long lines.

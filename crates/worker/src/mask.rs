@@ -2,8 +2,8 @@
 //!
 //! Setup and maintenance scripts have them in their environment and print what they like; so every text that goes into the log
 //! is searched for their values: as they are, in base64 (also broken into lines), percent-encoded, and as JSON, shells and
-//! languages write them. What comes in pieces is
-//! searched across the pieces: [`MaskStream`] keeps back what could be the beginning of a value until it is known.
+//! languages write them. What comes in pieces is searched across the pieces: [`MaskStream`] keeps back what could be the beginning
+//! of a value until it is known.
 //!
 //! It is a guard against accidents. A script that takes a value apart prints it.
 

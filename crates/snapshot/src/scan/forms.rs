@@ -18,6 +18,8 @@ pub enum Encoding {
     Percent,
     /// With the escapes of JSON strings.
     Json,
+    /// As shells quote it, and as languages show a string.
+    Quoted,
 }
 
 /// A value in one of its forms.
@@ -44,6 +46,7 @@ pub fn forms(value: &str) -> Vec<Form> {
         plain,
         (Encoding::Json, json(value)),
         (Encoding::Percent, percent(value)),
+        (Encoding::Quoted, quoted(value)),
         (Encoding::Base64, base64(value)),
     ];
     let mut forms = Vec::new();
@@ -149,6 +152,61 @@ fn json_with(value: &str, beyond: &str, is_ascii: bool, is_small: bool) -> Strin
     text
 }
 
+/// What is between the quotes, where it is not the value itself.
+fn quoted(value: &str) -> Vec<String> {
+    // What `declare -p` escapes; what `printf %q` does.
+    const ESCAPED: [&str; 2] = ["\"$`\\", " '\"\\|&;()<>!{}*[]?^$`,"];
+    // Bash's `set -x` and `${NAME@Q}`; other shells, and Python's `shlex.quote`.
+    const APOSTROPHES: [&str; 2] = [r"'\''", r#"'"'"'"#];
+    // Bash's `$'…'`, Python's `repr`, Node's `inspect`: those that do not escape `"`, as JSON does.
+    const C_ESCAPED: [&str; 2] = ["", "'"];
+    let mut texts = Vec::new();
+    if value.contains('\'') {
+        texts.extend(APOSTROPHES.map(|written| value.replace('\'', written)));
+    }
+    for escaped in ESCAPED {
+        if value.contains(|c| escaped.contains(c)) {
+            texts.push(backslashed(value, escaped));
+        }
+    }
+    for quote in C_ESCAPED {
+        if value.contains(|c: char| c == '\\' || c.is_control() || quote.contains(c)) {
+            texts.push(c_escaped(value, quote));
+        }
+    }
+    texts
+}
+
+fn backslashed(value: &str, escaped: &str) -> String {
+    let mut text = String::new();
+    for character in value.chars() {
+        if escaped.contains(character) {
+            text.push('\\');
+        }
+        text.push(character);
+    }
+    text
+}
+
+fn c_escaped(value: &str, quote: &str) -> String {
+    let mut text = String::new();
+    for character in value.chars() {
+        match character {
+            '\\' => text.push_str("\\\\"),
+            '\n' => text.push_str("\\n"),
+            '\r' => text.push_str("\\r"),
+            '\t' => text.push_str("\\t"),
+            _ => {
+                if quote.contains(character) {
+                    text.push('\\');
+                }
+                text.push(character);
+            }
+        }
+    }
+    text
+}
+
 /// Three bytes are four characters, so a value looks different for each of the three places where it can begin.
 fn base64(value: &str) -> Vec<String> {
     let mut texts = Vec::new();
@@ -229,6 +287,21 @@ mod tests {
             "p/ss w\\\"rd\\n<\\u00fc>&\\ud834\\udd1e~!\\\\",
         ] {
             assert!(json.iter().any(|form| form == written), "{written}");
+        }
+        let quoted = texts(
+            "it's \"q\" \\ $HOME `a` {}[1],!|&;()<>*?^\n",
+            Encoding::Quoted,
+        );
+        for written in [
+            // set -x; shlex.quote; declare -p; printf %q; $'…' and Python's repr; Node.
+            "it'\\''s \"q\" \\ $HOME `a` {}[1],!|&;()<>*?^\n",
+            "it'\"'\"'s \"q\" \\ $HOME `a` {}[1],!|&;()<>*?^\n",
+            "it's \\\"q\\\" \\\\ \\$HOME \\`a\\` {}[1],!|&;()<>*?^\n",
+            "it\\'s\\ \\\"q\\\"\\ \\\\\\ \\$HOME\\ \\`a\\`\\ \\{\\}\\[1\\]\\,\\!\\|\\&\\;\\(\\)\\<\\>\\*\\?\\^\n",
+            "it\\'s \"q\" \\\\ $HOME `a` {}[1],!|&;()<>*?^\\n",
+            "it's \"q\" \\\\ $HOME `a` {}[1],!|&;()<>*?^\\n",
+        ] {
+            assert!(quoted.iter().any(|form| form == written), "{written}");
         }
         assert_eq!(
             serde_json::to_string(value).expect("text"),

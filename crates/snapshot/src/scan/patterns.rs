@@ -132,7 +132,7 @@ fn texts_of(value: &str) -> BTreeSet<(String, Encoding)> {
                     texts.insert((part.to_owned(), form.encoding));
                 }
             }
-            Encoding::Plain | Encoding::Percent | Encoding::Json => {
+            Encoding::Plain | Encoding::Percent | Encoding::Json | Encoding::Quoted => {
                 texts.insert((form.text, form.encoding));
             }
         }
