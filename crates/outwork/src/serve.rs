@@ -265,7 +265,9 @@ impl Running {
                 self.token_file.display()
             );
         }
-        println!("  outwork env init                  # in a clone; or: outwork env create LABEL --repo URL");
+        println!(
+            "  outwork env init                  # in a clone; or: outwork env create LABEL --repo URL"
+        );
         println!("  outwork exec --env LABEL --wait \"fix the failing test\"");
         Ok(())
     }
