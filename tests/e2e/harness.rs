@@ -20,7 +20,7 @@ pub use client::Done;
 pub use kept::Kept;
 pub use log::Log;
 pub use process::{Hold, Process, Worker, processes_with};
-pub use repository::{Repository, git};
+pub use repository::Repository;
 pub use running::Outwork;
 
 /// The binary under test.

@@ -8,6 +8,7 @@ mod cache;
 mod codex;
 mod command;
 mod environments;
+mod images;
 mod life;
 mod packages;
 mod replay;

@@ -9,7 +9,7 @@ use crate::harness::{By, Engine, Hold, Outwork, Repository, by_both, processes_w
 by_both!(a_broken_snapshot_is_rebuilt_once);
 
 /// What can go wrong with a snapshot on the disk, and whether that is seen before it is used.
-const DAMAGES: [(&str, fn(&Path)); 6] = [
+const DAMAGES: [(&str, fn(&Path)); 7] = [
     ("its tree is gone", |path| {
         fs::remove_dir_all(path.join("data")).expect("there");
     }),
@@ -19,6 +19,9 @@ const DAMAGES: [(&str, fn(&Path)); 6] = [
     ("a volume is a file", |path| {
         fs::remove_dir_all(path.join("data/opt")).expect("there");
         fs::write(path.join("data/opt"), "").expect("writable");
+    }),
+    ("the index of its commit is gone", |path| {
+        fs::remove_file(checkout(path).join("commit-index")).expect("there");
     }),
     ("what was noted of its checkout is gone", |path| {
         fs::remove_file(checkout(path).join("snapshot")).expect("there");
@@ -150,6 +153,9 @@ fn a_worker_killed_during_setup_leaves_nothing() {
     let mut worker = outwork.worker("mortal");
     let task = outwork.submit("demo", "survive", &[]);
     hold.reached(1);
+    until("the server has heard of it", || {
+        (outwork.log(&task).snapshots() == ["building"]).then_some(())
+    });
     worker.kill();
     hold.reached(0);
     assert_eq!(worker.kept().snapshots().len(), 0);
