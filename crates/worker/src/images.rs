@@ -96,6 +96,16 @@ impl Images {
         self.store.get_or_try_init(open).await
     }
 
+    /// Removes what no attempt uses, for space on the disk.
+    pub(crate) async fn trim(&self) {
+        let Some(store) = self.store.get().cloned() else {
+            return;
+        };
+        if let Err(error) = tokio::task::spawn_blocking(move || store.trim(0)).await {
+            tracing::error!(%error, "removing images panicked");
+        }
+    }
+
     /// Notes what a reference names now, for who asked so.
     pub(crate) fn names(&self, reference: &str, auth: Option<&RegistryAuth>, digest: Digest) {
         let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);

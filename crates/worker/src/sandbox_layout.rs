@@ -175,6 +175,21 @@ pub(crate) enum SpawnError {
     Sandbox(#[from] SandboxError),
 }
 
+impl SpawnError {
+    /// What is wrong with the layers in `snapshot`, if it may be their fault.
+    pub(crate) fn about_snapshot(&self, snapshot: &Path) -> Option<String> {
+        let Self::Sandbox(error) = self else {
+            return None;
+        };
+        let is_about = match error.step {
+            Step::MountOverlay => true,
+            Step::OpenSource => error.detail.contains(&*snapshot.to_string_lossy()),
+            _ => false,
+        };
+        is_about.then(|| failure::chain(error))
+    }
+}
+
 impl From<SpawnError> for Failure {
     fn from(error: SpawnError) -> Self {
         match error {

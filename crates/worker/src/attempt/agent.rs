@@ -3,7 +3,7 @@
 use outwork_agents::{Adapter, Launch, TurnOutcome};
 use outwork_domain::Failure;
 use outwork_git::ReadOnlyBind;
-use outwork_sandbox::{Running, SandboxError, Stdin, Step};
+use outwork_sandbox::{Running, Stdin};
 
 use super::drive::{Bounds, Driven, drive};
 use super::model::ModelGateway;
@@ -11,7 +11,7 @@ use super::start::Halt;
 use super::step::{StepName, StepTimer};
 use super::{Run, Stopped};
 use crate::failure;
-use crate::sandbox_layout::{self as inside, Inside, SpawnError, Who};
+use crate::sandbox_layout::{self as inside, Inside, Who};
 
 /// An agent that runs, and what it was given.
 pub(super) struct Started {
@@ -147,23 +147,8 @@ async fn spawn(
         forward: model_socket.map(|socket| (inside::MODEL_PORT, socket)),
         handles: vec!["/".into()],
     };
-    inside
-        .spawn(&run.host, run.slot)
-        .await
-        .map_err(|error| match error {
-            SpawnError::Sandbox(error) if is_about_layers(&error) => {
-                Halt::Broken(failure::chain(&error))
-            }
-            error @ SpawnError::Sandbox(_) => Failure::from(error).into(),
-            error @ (SpawnError::Plan(_) | SpawnError::NotInImage { .. }) => {
-                Failure::from(error).into()
-            }
-        })
-}
-
-/// Whether it may be the snapshot's fault.
-fn is_about_layers(error: &SandboxError) -> bool {
-    matches!(error.step, Step::MountOverlay | Step::OpenSource)
+    let spawned = inside.spawn(&run.host, run.slot).await;
+    spawned.map_err(|error| tree.not_spawned(error))
 }
 
 fn agent_bind(run: &Run) -> Result<Option<ReadOnlyBind>, Failure> {

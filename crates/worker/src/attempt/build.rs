@@ -67,7 +67,9 @@ pub(super) async fn run(
             overlays: overlays(base, &upper, &[]),
             binds: binds.collect(),
         };
-        script.run(run).await?;
+        script
+            .run(run, |error| Stopped::from(Failure::from(error)))
+            .await?;
     }
     let settled = settle(run, base, &upper, checkouts, has_script);
     run.bounded_as(StepName::Setup, "Keeping what setup left", settled)

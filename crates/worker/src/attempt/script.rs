@@ -2,6 +2,7 @@
 //! the first command that fails.
 
 use outwork_agents::{AbsolutePath, Agent, LaunchContext, TurnOutcome};
+use outwork_domain::Failure;
 use outwork_egress::proxy::proxy_environment;
 use outwork_git::ReadOnlyBind;
 use outwork_sandbox::{Overlay, Stdin};
@@ -13,7 +14,7 @@ use super::tail::Tail;
 use super::{Run, Stopped};
 use crate::base::Base;
 use crate::failure::{self, Script};
-use crate::sandbox_layout::{self as inside, Inside, Who};
+use crate::sandbox_layout::{self as inside, Inside, SpawnError, Who};
 
 const JAVA: &str = "JAVA_TOOL_OPTIONS";
 
@@ -35,15 +36,24 @@ impl ScriptRun<'_> {
         }
     }
 
-    /// Runs it until nothing of it is left.
-    pub(super) async fn run(self, run: &Run) -> Result<(), Stopped> {
+    /// Runs it until nothing of it is left. `not_spawned` says what it means if it cannot be started.
+    pub(super) async fn run<E: From<Stopped> + From<Failure>>(
+        self,
+        run: &Run,
+        not_spawned: impl FnOnce(SpawnError) -> E,
+    ) -> Result<(), E> {
         let proxy = ScriptProxy::start(run)?;
-        let done = self.execute(run, &proxy).await;
+        let done = self.execute(run, &proxy, not_spawned).await;
         proxy.stop().await;
         done
     }
 
-    async fn execute(self, run: &Run, proxy: &ScriptProxy) -> Result<(), Stopped> {
+    async fn execute<E: From<Stopped> + From<Failure>>(
+        self,
+        run: &Run,
+        proxy: &ScriptProxy,
+        not_spawned: impl FnOnce(SpawnError) -> E,
+    ) -> Result<(), E> {
         let (script, step) = (self.script, self.step());
         let environment = environment(run, self.base);
         let mut binds = self.binds;
@@ -65,8 +75,8 @@ impl ScriptRun<'_> {
             forward: Some((inside::PROXY_PORT, proxy.socket())),
             handles: Vec::new(),
         };
-        let spawned = async { Ok(inside.spawn(&run.host, run.slot).await?) };
-        let running = run.bounded(step, spawned).await?;
+        let spawned = async { Ok(inside.spawn(&run.host, run.slot).await) };
+        let running = run.bounded(step, spawned).await?.map_err(not_spawned)?;
         // A script is a program like the agent `command`; that adapter turns its output into events.
         let mut adapter = Agent::Command {
             command_line: inside::SCRIPT.to_owned(),
@@ -87,7 +97,7 @@ impl ScriptRun<'_> {
             exit,
         } = drive(run, running, adapter.as_mut(), &bounds, None, Some(&tail)).await?;
         match (stopped, outcome) {
-            (Some(stopped), _) => Err(stopped),
+            (Some(stopped), _) => Err(stopped.into()),
             (None, TurnOutcome::Completed { last_message: _ }) => Ok(()),
             (None, TurnOutcome::Interrupted | TurnOutcome::Failed { .. }) => {
                 let environment = &run.assignment.environment;

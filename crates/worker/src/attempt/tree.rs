@@ -22,7 +22,7 @@ use super::{Run, build};
 use crate::base::{Base, StoredIds, Volume, give};
 use crate::failure::{self, Script};
 use crate::layers::UpperDir;
-use crate::sandbox_layout as inside;
+use crate::sandbox_layout::{self as inside, SpawnError};
 
 /// Layers, and the checkouts in them.
 pub(super) struct Tree {
@@ -33,7 +33,6 @@ pub(super) struct Tree {
     upper: UpperDir,
     /// Between the upper directory and the base, uppermost first.
     layers: Vec<PathBuf>,
-    #[expect(dead_code, reason = "it is held, not looked at")]
     lease: Lease,
 }
 
@@ -58,6 +57,14 @@ impl Tree {
         })
     }
 
+    /// Tells a snapshot whose layers cannot be mounted from everything else that keeps a command from starting.
+    pub(super) fn not_spawned(&self, error: SpawnError) -> Halt {
+        match error.about_snapshot(self.lease.dir()) {
+            Some(what) => Halt::Broken(what),
+            None => Failure::from(error).into(),
+        }
+    }
+
     pub(super) fn overlays(&self) -> Vec<Overlay> {
         build::overlays(&self.base, &self.upper, &self.layers)
     }
@@ -77,7 +84,7 @@ impl Tree {
             overlays: self.overlays(),
             binds: self.binds(),
         };
-        script.run(run).await?;
+        script.run(run, |error| self.not_spawned(error)).await?;
         run.bounded(StepName::Maintenance, self.keep_maintained(run))
             .await?;
         Ok(())

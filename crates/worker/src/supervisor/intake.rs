@@ -105,7 +105,7 @@ impl Supervisor {
         None
     }
 
-    /// Gives up snapshots that nobody uses; whether that was enough.
+    /// Gives up snapshots and images that nobody uses; whether that was enough.
     async fn make_space(&self) -> bool {
         let reserve_bytes = self.host.config.timing.reserve_bytes;
         match self.host.snapshots.prune(reserve_bytes).await {
@@ -115,12 +115,17 @@ impl Supervisor {
                     "removed for space on the disk"
                 );
             }
-            Ok(_) => return false,
-            Err(error) => {
-                tracing::warn!(%error, "snapshots cannot be removed for space");
-                return false;
-            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "snapshots cannot be removed for space"),
         }
+        if !self.is_free() {
+            self.host.images.trim().await;
+        }
+        self.is_free()
+    }
+
+    fn is_free(&self) -> bool {
+        let reserve_bytes = self.host.config.timing.reserve_bytes;
         let free_bytes = self.host.state.free_bytes();
         free_bytes.is_none_or(|free| free >= reserve_bytes)
     }
