@@ -20,7 +20,7 @@ fn start(more: &[(&str, &str)]) -> Outwork {
     ];
     let variables: Vec<(&str, String)> = names
         .into_iter()
-        .filter_map(|name| Some((name, std::env::var(name).ok()?)))
+        .filter_map(|name| Some((name, std::env::var_os(name)?.into_string().ok()?)))
         .collect();
     let variables = variables
         .iter()
