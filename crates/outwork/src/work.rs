@@ -272,6 +272,11 @@ fn config_keeping(args: WorkerArgs, keeping: KeepingArgs) -> Result<WorkerConfig
     } = args;
     let cache = cache_limits(&keeping, &data_dir);
     let network = setup_network(&keeping)?;
+    let local = keeping.allow_local_image.iter();
+    let local_directories = local
+        .map(|dir| absolute(dir))
+        .collect::<Result<Vec<_>, _>>()?;
+    let runtimes_dir = keeping.runtimes_dir.as_deref().map(absolute).transpose()?;
     let launcher = std::env::current_exe().failure("the path of this program is unknown")?;
     Ok(WorkerConfig {
         data_dir,
@@ -285,7 +290,7 @@ fn config_keeping(args: WorkerArgs, keeping: KeepingArgs) -> Result<WorkerConfig
         cache,
         images: ImageSources {
             default_registry: keeping.default_registry,
-            local_directories: keeping.allow_local_image,
+            local_directories,
             mirrors: keeping.registry_mirror.into_iter().collect(),
             plain_http: keeping.allow_http_registry,
             https_proxy: proxy_variable("https_proxy"),
@@ -293,7 +298,7 @@ fn config_keeping(args: WorkerArgs, keeping: KeepingArgs) -> Result<WorkerConfig
             no_proxy: proxy_variable("no_proxy"),
         },
         network,
-        runtimes_dir: keeping.runtimes_dir,
+        runtimes_dir,
         now: Arc::new(system::now),
         drain_grace: DRAIN_GRACE,
         timing: Timing::default(),
@@ -339,15 +344,24 @@ fn setup_network(keeping: &KeepingArgs) -> Result<SetupNetwork, Failure> {
         Some(file) => Some(file.clone()),
         None => system::variable("SSL_CERT_FILE").map(PathBuf::from),
     };
-    if let Some(file) = &ca_bundle {
-        std::fs::File::open(file)
-            .failure(format!(
-                "the certificates in {} cannot be read",
-                file.display()
-            ))
-            .hint("Name a file with --ca-bundle, or unset SSL_CERT_FILE.")?;
-    }
+    let ca_bundle = ca_bundle.map(|file| readable(&file)).transpose()?;
     Ok(SetupNetwork { proxy, ca_bundle })
+}
+
+/// The real path of a file with certificates: it is shown in sandboxes.
+fn readable(file: &Path) -> Result<PathBuf, Failure> {
+    let real = std::fs::canonicalize(file);
+    let opened = real.and_then(|real| std::fs::File::open(&real).map(|_| real));
+    opened
+        .failure(format!(
+            "the certificates in {} cannot be read",
+            file.display()
+        ))
+        .hint("Name a file with --ca-bundle, or unset SSL_CERT_FILE.")
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    std::path::absolute(path).failure(format!("{} is not a path", path.display()))
 }
 
 /// Git and what it needs of this process' environment.

@@ -6,6 +6,7 @@
 
 pub(crate) mod delivery;
 mod log;
+mod pieces;
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -22,9 +23,8 @@ use tokio::sync::Notify;
 use crate::config::Clock;
 use crate::mask::{EventMasker, Masker};
 use log::Log;
+use pieces::{JOINED_BYTES, joins, size_of};
 
-/// Pieces of output are joined up to this size; six times that (the worst that JSON escapes do) is below [`EVENT_BYTES`].
-const JOINED_BYTES: usize = 32 * 1024;
 /// What an event costs besides its text, so that a flood of tiny events is bounded, too.
 const EVENT_COST_BYTES: u64 = 100;
 
@@ -335,84 +335,6 @@ impl State {
             event,
         });
     }
-}
-
-/// Joins `next` to `open` if both are pieces of the same stream.
-fn joins(open: &mut EventBody, next: &EventBody) -> bool {
-    let (text, more) = match (open, next) {
-        (
-            EventBody::Output { stream, text },
-            EventBody::Output {
-                stream: other,
-                text: more,
-            },
-        ) if stream == other => (text, more),
-        (EventBody::MessageDelta { text }, EventBody::MessageDelta { text: more }) => (text, more),
-        (
-            EventBody::CommandOutput { id, text },
-            EventBody::CommandOutput {
-                id: other,
-                text: more,
-            },
-        ) if id == other => (text, more),
-        // Everything else stands for itself.
-        _ => return false,
-    };
-    let fits = text.len() + more.len() <= JOINED_BYTES;
-    if fits {
-        text.push_str(more);
-    }
-    fits
-}
-
-/// The bytes of text in an event.
-fn size_of(body: &EventBody) -> u64 {
-    let bytes = match body {
-        EventBody::Output { stream: _, text }
-        | EventBody::MessageDelta { text }
-        | EventBody::Message { text }
-        | EventBody::Reasoning { text } => text.len(),
-        EventBody::CommandStarted { id, command: text }
-        | EventBody::CommandOutput { id, text }
-        | EventBody::FileChanged {
-            path: id,
-            kind: text,
-        } => id.len() + text.len(),
-        EventBody::Plan { entries } => entries
-            .iter()
-            .map(|entry| entry.text.len() + entry.status.len())
-            .sum(),
-        EventBody::Retrying { message } | EventBody::Warning { message } => message.len(),
-        EventBody::Session {
-            thread_id,
-            resumed: _,
-        } => thread_id.len(),
-        EventBody::NetworkRequest {
-            host,
-            port: _,
-            method: _,
-            path,
-            verdict: _,
-            code: _,
-            reason,
-        } => {
-            host.len()
-                + path.as_ref().map_or(0, String::len)
-                + reason.as_ref().map_or(0, String::len)
-        }
-        EventBody::State { .. }
-        | EventBody::CancelRequested {}
-        | EventBody::WorkerLost { .. }
-        | EventBody::Snapshot { .. }
-        | EventBody::StepStarted { .. }
-        | EventBody::StepFinished { .. }
-        | EventBody::CommandFinished { .. }
-        | EventBody::ModelCallStarted { .. }
-        | EventBody::ModelCallFinished { .. }
-        | EventBody::DiffReady { .. }
-        | EventBody::Unknown => 0,
-    };
-    bytes as u64
 }
 
 #[cfg(test)]
