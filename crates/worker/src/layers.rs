@@ -57,6 +57,19 @@ impl UpperDir {
         self.volume(Volume::Root).join(path.trim_start_matches('/'))
     }
 
+    /// Where the directory `path`, absolute inside, is in the root's volume, if there is one. A script may have put a link in
+    /// its place, or in that of one above it, that leads anywhere on the host: that is none.
+    pub(crate) fn directory_inside(&self, path: &str) -> Option<PathBuf> {
+        let mut at = self.volume(Volume::Root);
+        for part in path.split('/').filter(|part| !part.is_empty()) {
+            at.push(part);
+            if !fs::symlink_metadata(&at).is_ok_and(|found| found.is_dir()) {
+                return None;
+            }
+        }
+        Some(at)
+    }
+
     /// An overlay that writes here, above `layers` (directories of volumes, uppermost first) and the base.
     pub(crate) fn overlay(&self, volume: Volume, layers: &[PathBuf], base: &Base) -> Overlay {
         let stored = layers.iter().map(|layer| Lower {
@@ -98,5 +111,41 @@ impl UpperDir {
         give(path, self.ids, owner)?;
         // After the owner, and whatever the worker's umask is.
         fs::set_permissions(path, Permissions::from_mode(mode))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn no_link_that_a_script_left_leads_out_of_the_layer() {
+        let host = tempfile::tempdir().unwrap();
+        let elsewhere = host.path().join("elsewhere");
+        fs::create_dir_all(elsewhere.join("agent")).unwrap();
+        let of = |name: &str| UpperDir {
+            path: host.path().join(name),
+            ids: StoredIds {
+                root: (0, 0),
+                agent: (0, 0),
+                is_changed: false,
+            },
+        };
+        let (honest, above, itself, file) = (of("honest"), of("above"), of("itself"), of("file"));
+        for upper in [&honest, &above, &itself, &file] {
+            fs::create_dir_all(upper.inside("/")).unwrap();
+        }
+        fs::create_dir_all(honest.inside(HOME)).unwrap();
+        symlink(&elsewhere, above.inside("/home")).unwrap();
+        fs::create_dir(itself.inside("/home")).unwrap();
+        symlink(elsewhere.join("agent"), itself.inside(HOME)).unwrap();
+        fs::write(file.inside("/home"), "").unwrap();
+
+        assert_eq!(honest.directory_inside(HOME), Some(honest.inside(HOME)));
+        for upper in [above, itself, file] {
+            assert_eq!(upper.directory_inside(HOME), None, "{upper:?}");
+        }
     }
 }

@@ -31,6 +31,7 @@ pub(crate) const GENERATION: &str = "cache_generation";
 
 /// Warnings about single places.
 const FOUND_SHOWN: usize = 10;
+const SHOWN_PATH_BYTES: usize = 1000;
 
 /// The git directory of a repository in a snapshot.
 pub(super) fn git_dir(snapshot: &Path, repository: &str) -> std::path::PathBuf {
@@ -163,9 +164,7 @@ pub(super) fn give_to_agent(upper: &UpperDir, ids: StoredIds) -> std::io::Result
         return Ok(());
     }
     for path in [inside::WORKSPACE, inside::HOME] {
-        let path = upper.inside(path);
-        let is_directory = std::fs::symlink_metadata(&path).is_ok_and(|found| found.is_dir());
-        if is_directory {
+        if let Some(path) = upper.directory_inside(path) {
             change_owner(&path, ids.root, ids.agent).map_err(std::io::Error::other)?;
         }
     }
@@ -236,6 +235,13 @@ pub(super) async fn scan(run: &Run, script: Script, upper: &UpperDir) -> Result<
     if left_out > 0 || !report.more.is_empty() {
         run.warn("There are more places with secrets than are named here.");
     }
+    if report.unreadable > 0 {
+        run.warn(format!(
+            "{} left {} files or directories that the worker may not read, so they were not searched for secrets.",
+            script.sentence(),
+            report.unreadable
+        ));
+    }
     if report.is_cut_off {
         run.warn(format!(
             "{} left too much to be searched for secrets as a whole.",
@@ -253,12 +259,17 @@ fn seen_at(path: &Path) -> String {
     let volume = volumes
         .into_iter()
         .find(|known| volume == Some(known.directory().as_ref()));
-    match volume {
+    let path = match volume {
         Some(volume) => Path::new(volume.target())
             .join(parts.as_path())
             .display()
             .to_string(),
         None => path.display().to_string(),
+    };
+    // It may be as deep as a script likes.
+    match path.len() {
+        ..=SHOWN_PATH_BYTES => path,
+        _ => format!("{} …", &path[..path.floor_char_boundary(SHOWN_PATH_BYTES)]),
     }
 }
 
