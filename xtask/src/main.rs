@@ -16,8 +16,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("outwork-domain", &[]),
     ("outwork-sandbox", &[]),
     ("outwork-egress", &[]),
-    ("outwork-git", &[]),
-    // A leaf that both keepers of hostile trees share.
+    ("outwork-git", &["outwork-remove"]),
+    // A leaf that all keepers of hostile trees share.
     ("outwork-remove", &[]),
     ("outwork-snapshot", &["outwork-remove"]),
     ("outwork-image", &["outwork-remove"]),

@@ -1,6 +1,5 @@
 //! A working tree for a sandbox, and the git directory that the sandbox never sees.
 
-mod diffs;
 mod folders;
 
 pub(crate) use folders::past;
@@ -15,7 +14,6 @@ use crate::patch::{Conflict, list};
 use crate::process::{Call, Git, GitError};
 use crate::tree_dir::TreeRoot;
 use crate::tree_write::TreeWriter;
-use crate::trees::Trees;
 use crate::trusted::{Index, Trusted, parse_tree};
 use crate::url::RepoUrl;
 use folders::{clear, give, look_old, prepare};
@@ -80,6 +78,9 @@ pub enum CheckoutError {
     Damaged { source: GitError },
     #[error("the working tree {path} could not be made")]
     Folder { path: String, source: io::Error },
+    /// What a snapshot's checkout has noted is gone or makes no sense: the snapshot has to be made anew.
+    #[error("the checkout in the snapshot cannot be used")]
+    Snapshot { source: io::Error },
     #[error("the diff does not apply to commit {commit}: {}", list(.conflicts))]
     DiffDoesNotApply {
         commit: CommitId,
@@ -92,9 +93,10 @@ pub enum CheckoutError {
 /// A whole working tree, made from nothing. [`Checkout::seal`] makes it a part of a snapshot, over which later checkouts lie.
 #[derive(Debug)]
 pub struct Checkout {
-    pub(crate) trees: Trees,
+    pub(crate) trusted: Trusted,
+    pub(crate) tree: TreeId,
+    pub(crate) notes: Notes,
     pub(crate) directory: PathBuf,
-    pub(crate) commit_tree: TreeId,
     pub(crate) origin: Origin,
     pub(crate) owner: Option<Owner>,
     pub(crate) binds: Vec<ReadOnlyBind>,
@@ -165,9 +167,10 @@ impl Checkout {
         };
         let notes = finish(&trusted, &origin, directory, *owner).map_err(folder)?;
         Ok(Self {
-            trees: Trees::new(trusted, tree.clone(), tree.clone(), notes),
+            trusted,
+            tree,
+            notes,
             directory: directory.clone(),
-            commit_tree: tree,
             origin,
             owner: *owner,
             binds: vec![mirror.bind(alternates_inside)],
@@ -179,7 +182,7 @@ impl Checkout {
     }
 
     pub fn commit(&self) -> &CommitId {
-        &self.trees.trusted.commit
+        &self.trusted.commit
     }
 
     /// What the sandbox must bind for the agent's `.git` to find its objects.
@@ -206,7 +209,6 @@ fn finish(
         files.push(("index", index));
     }
     trusted.link(Index::Base, Index::Commit)?;
-    trusted.link(Index::Base, Index::Start)?;
     write_whole(&mut TreeWriter::new(root, owner), &files)?;
     if let Some(owner) = owner {
         give(directory, owner)?;

@@ -70,8 +70,8 @@ impl LayeredCheckout {
         let (place, dir) = (&request.upper, &request.trusted_git_dir);
         let folder = |source| place_error(place, source);
         if snapshot.origin.url != *mirror.url() {
-            let fault = "the snapshot is of another repository";
-            return Err(folder(io::Error::new(io::ErrorKind::InvalidInput, fault)));
+            let fault = "it is of another repository";
+            return Err(broken(io::Error::new(io::ErrorKind::InvalidInput, fault)));
         }
         if let Some(parent) = dir.parent() {
             std::fs::create_dir_all(parent).map_err(folder)?;
@@ -115,7 +115,7 @@ impl LayeredCheckout {
         } else {
             write_difference(&trusted, snapshot, request).await?
         };
-        let files = agent_git.different(&trusted, snapshot).map_err(folder)?;
+        let files = agent_git.different(&trusted, snapshot).map_err(broken)?;
         if !files.is_empty() {
             let mut writer = place.make(request.owner).map_err(folder)?;
             write_files(&mut writer, &files).map_err(folder)?;
@@ -182,10 +182,7 @@ async fn commit_of(
     snapshot: &SnapshotCheckout,
 ) -> Result<(TreeId, Option<String>), CheckoutError> {
     let folder = |source| folder_error(&trusted.dir, source);
-    let theirs = snapshot.git_dir().join(Index::Commit.name());
-    if snapshot.file_count > 0 {
-        std::fs::symlink_metadata(&theirs).map_err(folder)?;
-    }
+    let theirs = snapshot.index().map_err(broken)?;
     if trusted.commit == *snapshot.commit() {
         link(&theirs, &trusted.index(Index::Commit)).map_err(folder)?;
         return Ok((snapshot.tree().clone(), None));
@@ -208,11 +205,26 @@ async fn commit_of(
         tree_of(&trusted.git, &mirror_dir, &trusted.commit),
         refs_of(&trusted.git, &mirror_dir)
     );
-    let all = || -> Result<_, GitError> {
-        read?;
-        Ok((tree?, Some(refs?)))
-    };
-    all().map_err(classify)
+    let all = || -> Result<_, GitError> { Ok((tree?, Some(refs?))) };
+    let found = all().map_err(classify)?;
+    match read {
+        Ok(_) => Ok(found),
+        // Of the snapshot, which is where it comes from.
+        Err(GitError::Failed { stderr, .. }) if is_of_an_index(&stderr) => {
+            Err(broken(io::Error::new(io::ErrorKind::InvalidData, stderr)))
+        }
+        Err(fault) => Err(classify(fault)),
+    }
+}
+
+fn is_of_an_index(stderr: &str) -> bool {
+    ["index file", "bad signature", "bad index", "index entry"]
+        .iter()
+        .any(|sign| stderr.contains(sign))
+}
+
+fn broken(source: io::Error) -> CheckoutError {
+    CheckoutError::Snapshot { source }
 }
 
 /// Applies the diffs, each to an index of its own: first what becomes part of the base, then what the agent finds beside.
@@ -260,11 +272,12 @@ async fn write_difference(
 ) -> Result<Notes, CheckoutError> {
     let place = &request.upper;
     let folder = |source| place_error(place, source);
-    let theirs = snapshot.git_dir().join(Index::Commit.name());
+    let theirs = snapshot.index().map_err(broken)?;
     link(&theirs, &trusted.index(Index::Snapshot)).map_err(folder)?;
-    let untracked = snapshot.untracked().map_err(folder)?;
-    let load = |index| trusted.listing(index).map_err(folder);
-    let difference = Difference::of(&load(Index::Snapshot)?, &load(Index::Start)?, &untracked);
+    let untracked = snapshot.untracked().map_err(broken)?;
+    let below = trusted.listing(Index::Snapshot).map_err(broken)?;
+    let start = trusted.listing(Index::Start).map_err(folder)?;
+    let difference = Difference::of(&below, &start, &untracked);
     if difference.is_empty() {
         return Ok(Notes::default());
     }

@@ -22,85 +22,83 @@ mod process;
 mod credentials;
 mod remote;
 
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod mirror;
 
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod agent_git;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod checkout;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod git_dir;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod index;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod layered;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod listing;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod notes;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod object;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod place;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod seal;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod snapshot;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod tracked;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod trusted;
 
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod hints;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod ignore;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod submodule;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod tree_dir;
-#[cfg(unix)]
-mod tree_remove;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod tree_write;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod walk;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod wildmatch;
 
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod diff;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod import;
 mod summary;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod trees;
 
 mod patch;
 mod repository;
 
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 pub use checkout::{Checkout, CheckoutError, CheckoutRequest, Owner, ReadOnlyBind, Restored};
 pub use credentials::{Credentials, InvalidCredential, KnownHosts, PrivateKey, Token, Username};
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 pub use diff::{Diff, DiffError};
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 pub use layered::{LayeredCheckout, LayeredRequest};
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 pub use mirror::{Mirror, MirrorError};
 pub use names::{CommitId, CommitRef, InvalidName, ObjectId, RefName, TreeId};
 pub use patch::Conflict;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 pub use place::Place;
 pub use process::{Git, GitError};
 pub use remote::{Asked, Denied, RefSpec, ResolveError, Resolved};
 pub use repository::{
     Applied, ApplyError, ApplyPlan, Remote, Repository, RepositoryError, ThreeWay,
 };
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 pub use snapshot::SnapshotCheckout;
 pub use summary::{ChangeKind, FileChange, FileMode};
 pub use url::{InvalidUrl, RepoUrl};
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 pub use walk::{DiffLimits, WalkError, Warning};

@@ -112,12 +112,14 @@ impl ObjectId {
         Ok(Self(text.to_ascii_lowercase()))
     }
 
-    #[cfg(unix)]
+    #[cfg(target_os = "linux")]
     pub(crate) fn from_bytes(bytes: &[u8]) -> Self {
-        use std::fmt::Write;
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        // Indexes have tens of thousands of these.
         let mut text = String::with_capacity(bytes.len() * 2);
         for byte in bytes {
-            write!(text, "{byte:02x}").expect("writing to a String never fails");
+            text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+            text.push(char::from(DIGITS[usize::from(byte & 15)]));
         }
         Self(text)
     }
@@ -126,7 +128,7 @@ impl ObjectId {
         &self.0
     }
 
-    #[cfg(unix)]
+    #[cfg(target_os = "linux")]
     pub(crate) fn is_sha256(&self) -> bool {
         self.0.len() == 64
     }

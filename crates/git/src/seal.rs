@@ -12,37 +12,32 @@ use crate::summary::FileMode;
 use crate::tracked::Expectation;
 use crate::tree_dir::{TreeRoot, file_type, join, mtime, names_in, split, stat_in};
 use crate::tree_write::TreeWriter;
-use crate::trusted::{Index, PutError, Trusted};
+use crate::trusted::{Index, PutError, Trusted, blocking};
 use rustix::fd::OwnedFd;
 use rustix::fs::{FileType, Stat};
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 
 impl Checkout {
     /// Makes the checkout ready to be kept as a part of a snapshot, after a setup script ran in it and all its processes are gone. `place` is
     /// where it lies now, which may be full of traps. Puts every tracked file back to what the commit has, writes the agent's `.git` anew
     /// (nothing of it is kept), and leaves in the trusted git directory all that [`SnapshotCheckout`] needs. What the script left beside
-    /// tracked files stays, whoever owns it. Only for a checkout to which no diff was applied.
+    /// tracked files stays, whoever owns it.
     ///
     /// # Errors
     /// The tree cannot be read or written; it must not be kept then.
     pub async fn seal(self, place: &Place) -> Result<Restored, CheckoutError> {
         let folder = |source| folder_error(&place.root.join(&place.below), source);
         let Self {
-            trees,
-            commit_tree,
+            trusted,
+            tree,
+            notes,
             origin,
             owner,
             directory: _,
             binds: _,
         } = self;
-        if trees.start != commit_tree {
-            let fault = "a checkout with a diff cannot be kept";
-            return Err(folder(io::Error::new(io::ErrorKind::InvalidInput, fault)));
-        }
-        let (trusted, notes) = (trees.trusted, trees.notes);
         let scanning = {
             let (trusted, place) = (trusted.clone(), place.clone());
             move || Scanned::of(&trusted, &place, &notes, owner)
@@ -56,19 +51,10 @@ impl Checkout {
             Err(PutError::Folder(source)) => return Err(folder(source)),
             Err(PutError::Git(fault)) => return Err(classify(fault)),
         };
-        let finishing = move || scanned.finish(writer, &trusted, &commit_tree, &origin);
+        let finishing = move || scanned.finish(writer, &trusted, &tree, &origin);
         blocking(finishing).await.map_err(folder)?;
         Ok(restored)
     }
-}
-
-/// Beside the runtime: it waits for the disk.
-pub(crate) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> io::Result<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .unwrap_or_else(|panic| Err(io::Error::other(panic)))
 }
 
 /// What was found of the tracked files.
@@ -90,7 +76,7 @@ impl Scanned {
     fn of(
         trusted: &Trusted,
         place: &Place,
-        notes: &Arc<Notes>,
+        notes: &Notes,
         owner: Option<Owner>,
     ) -> io::Result<Self> {
         let listing = trusted.listing(Index::Commit)?;
@@ -148,12 +134,13 @@ impl Scanned {
         write_whole(&mut writer, &files)?;
         remove_scratch(trusted)?;
         let now = writer.root().stamp()?;
+        let index = files.iter().find(|(name, _)| *name == "index");
         let snapshot = SnapshotCheckout {
             git_dir: trusted.dir.clone(),
             commit: trusted.commit.clone(),
             tree: tree.clone(),
             origin: origin.clone(),
-            file_count: self.listing.entries().len(),
+            index_bytes: index.map_or(0, |(_, content)| content.len() as u64),
             sealed_at: mtime(&now),
         };
         snapshot.write(&self.untracked)

@@ -2,6 +2,7 @@
 
 use crate::checkout::Origin;
 use crate::names::{CommitId, RefName, TreeId};
+use crate::trusted::Index;
 use crate::url::RepoUrl;
 use rustix::fs::Timespec;
 use std::collections::BTreeSet;
@@ -24,7 +25,8 @@ pub struct SnapshotCheckout {
     pub(crate) tree: TreeId,
     /// When it is read from disk: without the references, which only a checkout of another branch needs.
     pub(crate) origin: Origin,
-    pub(crate) file_count: usize,
+    /// Size of the index file; 0 if there is none, which is so without files.
+    pub(crate) index_bytes: u64,
     /// By the clock of its file system: whatever a script made there is not younger.
     pub(crate) sealed_at: Timespec,
 }
@@ -76,6 +78,20 @@ impl SnapshotCheckout {
         &self.tree
     }
 
+    /// The index of the commit, looked at so far that a lost or cut one is told.
+    pub(crate) fn index(&self) -> io::Result<PathBuf> {
+        let path = self.git_dir.join(Index::Commit.name());
+        let found = match std::fs::symlink_metadata(&path) {
+            Err(fault) if fault.kind() == io::ErrorKind::NotFound => 0,
+            found => found?.len(),
+        };
+        if found == self.index_bytes {
+            return Ok(path);
+        }
+        let fault = format!("its index has {found} bytes, not {}", self.index_bytes);
+        Err(io::Error::new(io::ErrorKind::InvalidData, fault))
+    }
+
     pub(crate) fn refs(&self) -> io::Result<String> {
         std::fs::read_to_string(self.git_dir.join(REFS))
     }
@@ -95,7 +111,7 @@ impl SnapshotCheckout {
             commit,
             tree,
             origin,
-            file_count,
+            index_bytes,
             sealed_at,
         } = self;
         let Origin {
@@ -117,7 +133,7 @@ impl SnapshotCheckout {
             FIRST_LINE,
             commit.as_str(),
             tree.as_str(),
-            &file_count.to_string(),
+            &index_bytes.to_string(),
             &tv_sec.to_string(),
             &tv_nsec.to_string(),
             branch,
@@ -139,7 +155,7 @@ fn parse(git_dir: &Path, text: &[u8]) -> Option<SnapshotCheckout> {
     }
     let commit = CommitId::parse(line()?).ok()?;
     let tree = TreeId::parse(line()?).ok()?;
-    let file_count = line()?.parse().ok()?;
+    let index_bytes = line()?.parse().ok()?;
     let sealed_at = Timespec {
         tv_sec: line()?.parse().ok()?,
         tv_nsec: line()?.parse().ok()?,
@@ -159,7 +175,7 @@ fn parse(git_dir: &Path, text: &[u8]) -> Option<SnapshotCheckout> {
             alternates_inside: PathBuf::from(OsStr::from_bytes(lines.next()?)),
             refs: String::new(),
         },
-        file_count,
+        index_bytes,
         sealed_at,
     })
 }

@@ -1,6 +1,6 @@
 //! What changed, file by file, as `git diff-tree --raw --numstat -z` tells it.
 
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 use crate::process::GitError;
 
 /// What git records of a file's type and permission.
@@ -14,7 +14,7 @@ pub enum FileMode {
 }
 
 impl FileMode {
-    #[cfg(unix)]
+    #[cfg(target_os = "linux")]
     pub(crate) fn from_git(mode: u32) -> Option<Self> {
         match mode {
             0o100644 | 0o100664 => Some(Self::Regular),
@@ -67,7 +67,7 @@ pub struct FileChange {
 }
 
 /// Splits the answer of `diff-tree -z --raw --numstat --patch` into the file list and the patch.
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 pub(crate) fn parse_diff(output: &[u8]) -> Result<(Vec<FileChange>, Vec<u8>), GitError> {
     let mut fields = Fields { rest: output };
     let mut files: Vec<FileChange> = Vec::new();
@@ -90,12 +90,12 @@ pub(crate) fn parse_diff(output: &[u8]) -> Result<(Vec<FileChange>, Vec<u8>), Gi
     Ok((files, fields.rest.to_vec()))
 }
 
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 struct Fields<'a> {
     rest: &'a [u8],
 }
 
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 impl<'a> Fields<'a> {
     fn next(&mut self) -> Option<&'a [u8]> {
         let end = self.rest.iter().position(|&byte| byte == 0)?;
@@ -105,7 +105,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 fn unexpected(field: &[u8]) -> GitError {
     GitError::Unexpected {
         operation: "compare two trees",
@@ -114,7 +114,7 @@ fn unexpected(field: &[u8]) -> GitError {
 }
 
 /// `:100644 100755 <id> <id> R087` and then one or two paths.
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 fn raw_record(field: &[u8], fields: &mut Fields<'_>) -> Result<FileChange, GitError> {
     let text = std::str::from_utf8(field).map_err(|_| unexpected(field))?;
     let mut words = text.trim_start_matches(':').split(' ');
@@ -151,7 +151,7 @@ fn raw_record(field: &[u8], fields: &mut Fields<'_>) -> Result<FileChange, GitEr
 }
 
 /// `<added>TAB<removed>TAB<path>`, or for a rename an empty path and then two fields.
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 fn count_record(
     field: &[u8],
     fields: &mut Fields<'_>,

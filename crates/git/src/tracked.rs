@@ -4,8 +4,9 @@ use crate::checkout::Owner;
 use crate::index::IndexEntry;
 use crate::object::blob_id;
 use crate::summary::FileMode;
-use crate::tree_dir::{file_type, make_readable, open_file, open_subfolder, read_link_in, stat_in};
-use crate::tree_remove::remove;
+use crate::tree_dir::{
+    file_type, make_readable, open_file, open_subfolder, read_link_in, remove, stat_in,
+};
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, FileType, Gid, Mode, Stat, Uid};
 use std::fs::File;

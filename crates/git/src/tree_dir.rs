@@ -64,7 +64,6 @@ impl TreeRoot {
 
     /// Opens a folder below the root; no part of the way can be a symlink. An empty path is the root itself.
     pub(crate) fn open_folder(&self, path: &[u8]) -> io::Result<OwnedFd> {
-        #[cfg(target_os = "linux")]
         if !path.is_empty() && path.len() <= PATH_LIMIT_BYTES {
             use rustix::fs::ResolveFlags;
             let ways =
@@ -223,7 +222,6 @@ pub(crate) fn make_readable(folder: impl AsFd, name: &[u8], stat: &Stat) -> io::
 }
 
 /// Gives the owner of a file or folder permissions on it; an error if it is no more of the type that `stat` says.
-#[cfg(target_os = "linux")]
 pub(crate) fn grant(folder: impl AsFd, name: &[u8], stat: &Stat, added: Mode) -> io::Result<()> {
     use rustix::fd::AsRawFd;
     let handle = rustix::fs::openat(
@@ -245,14 +243,13 @@ pub(crate) fn grant(folder: impl AsFd, name: &[u8], stat: &Stat, added: Mode) ->
     )?)
 }
 
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn grant(
-    _folder: impl AsFd,
-    _name: &[u8],
-    _stat: &Stat,
-    _added: Mode,
-) -> io::Result<()> {
-    Err(io::Error::from(io::ErrorKind::PermissionDenied))
+/// Removes what has this name, if anything: a folder with all that is in it.
+pub(crate) fn remove(folder: impl AsFd, name: &[u8]) -> io::Result<()> {
+    match rustix::fs::unlinkat(&folder, name, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
+        Err(Errno::ISDIR | Errno::PERM) => Ok(outwork_remove::remove_directory_at(folder, name)?),
+        Err(fault) => Err(fault.into()),
+    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,7 @@
 //! Writing into a hostile tree: never through a symlink, never outside the root, never into a file that is there.
 
 use crate::checkout::Owner;
-use crate::tree_dir::{TreeRoot, file_type, grant, open_subfolder, split, stat_in};
-use crate::tree_remove::remove;
+use crate::tree_dir::{TreeRoot, file_type, grant, open_subfolder, remove, split, stat_in};
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid};
 use rustix::io::Errno;

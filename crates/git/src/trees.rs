@@ -10,7 +10,7 @@ use crate::notes::Notes;
 use crate::place::Place;
 use crate::process::Input;
 use crate::tree_dir::{Content, TreeRoot, read_in, stat_in};
-use crate::trusted::{Index, Trusted};
+use crate::trusted::{Index, Trusted, blocking};
 use crate::walk::{DiffLimits, WalkError, WalkInput, Walked, Warning, walk};
 use std::io;
 use std::sync::Arc;
@@ -86,26 +86,28 @@ impl Trees {
         let mut turn = self.listings.lock().await;
         let listings = match &*turn {
             Some(listings) => Arc::clone(listings),
-            None => Arc::clone(turn.insert(self.load().await.map_err(DiffError::Folder)?)),
+            None => Arc::clone(turn.insert(self.load().await?)),
         };
         let seen = Seen { view, changed };
         let (tree, warnings) = self.tree_of(seen, listings, limits).await?;
         self.exact(tree, warnings, limits).await
     }
 
-    async fn load(&self) -> io::Result<Arc<Listings>> {
-        let trusted = self.trusted.clone();
-        let loading = tokio::task::spawn_blocking(move || {
-            let start = trusted.listing(Index::Start)?;
-            Ok(Arc::new(Listings {
-                commit: trusted.listing(Index::Commit)?,
-                hints: Hints::of(&trusted.listing(Index::Base)?, &start),
-                start,
-            }))
-        });
-        loading
-            .await
-            .unwrap_or_else(|panic| Err(io::Error::other(panic)))
+    /// Reads the indexes. Those come from a snapshot, which may have been damaged; what is in them git can tell anew.
+    async fn load(&self) -> Result<Arc<Listings>, DiffError> {
+        if let Ok(listings) = load(self.trusted.clone()).await {
+            return Ok(listings);
+        }
+        tracing::warn!(commit = %self.trusted.commit, "an index makes no sense, making it anew");
+        let trees = [
+            (Index::Commit, self.trusted.commit.as_str()),
+            (Index::Base, self.base.as_str()),
+            (Index::Start, self.start.as_str()),
+        ];
+        for (index, tree) in trees {
+            self.trusted.read_tree(index, tree).await?;
+        }
+        load(self.trusted.clone()).await.map_err(DiffError::Folder)
     }
 
     /// Walks the tree and lets git name what was found.
@@ -162,6 +164,18 @@ impl Trees {
             (_, Err(fault)) => Err(DiffError::Walk(fault)),
         }
     }
+}
+
+async fn load(trusted: Trusted) -> io::Result<Arc<Listings>> {
+    let loading = move || {
+        let start = trusted.listing(Index::Start)?;
+        Ok(Arc::new(Listings {
+            commit: trusted.listing(Index::Commit)?,
+            hints: Hints::of(&trusted.listing(Index::Base)?, &start),
+            start,
+        }))
+    };
+    blocking(loading).await
 }
 
 /// Stops the walking thread when the diff is dropped.

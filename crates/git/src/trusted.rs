@@ -123,6 +123,18 @@ impl Trusted {
         })
     }
 
+    /// Makes an index of a tree anew.
+    pub(crate) async fn read_tree(&self, index: Index, tree: &str) -> Result<(), GitError> {
+        const OPERATION: &str = "read a tree";
+        let path = self.index(index);
+        remove_file(&path).map_err(|source| GitError::Io {
+            operation: OPERATION,
+            source,
+        })?;
+        let call = self.call(OPERATION).args(["read-tree", tree]);
+        call.env("GIT_INDEX_FILE", path).success().await.map(drop)
+    }
+
     pub(crate) async fn write_tree(&self, index: Index) -> Result<TreeId, GitError> {
         let call = self
             .call("write a tree")
@@ -155,6 +167,15 @@ impl Trusted {
 pub(crate) enum PutError {
     Folder(io::Error),
     Git(GitError),
+}
+
+/// Beside the runtime: it waits for the disk.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|panic| Err(io::Error::other(panic)))
 }
 
 /// A second name for a file; a copy where there can be none. None if there is no file: git removes that of an index without entries.

@@ -76,7 +76,10 @@ pub(crate) fn checkout(what: &str, error: &CheckoutError) -> Failure {
             Failure::new(FailureCode::StartingDiffConflict, format!("The {what} cannot be applied: {error}"))
                 .with_hint("Bring the changes up to date with the branch, or start from the commit that they belong to.")
         }
-        CheckoutError::Damaged { .. } | CheckoutError::Folder { .. } | CheckoutError::Git(_) => {
+        CheckoutError::Damaged { .. }
+        | CheckoutError::Snapshot { .. }
+        | CheckoutError::Folder { .. }
+        | CheckoutError::Git(_) => {
             internal(&format!("the {what} cannot be made"), error)
         }
     }

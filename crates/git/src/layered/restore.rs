@@ -1,19 +1,18 @@
 //! Putting tracked files back in a layer, after a script that must be assumed hostile ran over it.
 
 use super::difference::Difference;
-use super::{LayeredCheckout, place_error};
+use super::{LayeredCheckout, broken, place_error};
 use crate::agent_git::{write_files, write_whole};
 use crate::checkout::{CheckoutError, Owner, Restored, classify};
 use crate::index::IndexEntry;
 use crate::listing::{Child, Listing};
 use crate::notes::Notes;
 use crate::place::Place;
-use crate::seal::blocking;
 use crate::snapshot::Untracked;
 use crate::tracked::Expectation;
 use crate::tree_dir::{TreeRoot, file_type, is_opaque, join, stat_in};
 use crate::tree_write::TreeWriter;
-use crate::trusted::{Index, PutError, Trusted};
+use crate::trusted::{Index, PutError, Trusted, blocking};
 use rustix::fd::OwnedFd;
 use rustix::fs::{FileType, Stat};
 use std::io;
@@ -34,7 +33,7 @@ impl LayeredCheckout {
         let found = {
             let (trusted, notes) = (trusted.clone(), Arc::clone(&self.trees.notes));
             let (upper, owner) = (upper.clone(), self.owner);
-            let untracked = self.snapshot.untracked().map_err(folder)?;
+            let untracked = self.snapshot.untracked().map_err(broken)?;
             blocking(move || Found::of(&trusted, &upper, &notes, owner, &untracked)).await
         };
         let Some(found) = found.map_err(folder)? else {

@@ -18,7 +18,7 @@ pub(crate) enum Input<'a> {
     Nothing,
     Bytes(&'a [u8]),
     /// Chunks as they come; the end of the channel is the end of the input.
-    #[cfg_attr(not(unix), allow(dead_code))]
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
     Stream {
         first: Vec<u8>,
         rest: mpsc::Receiver<Vec<u8>>,
@@ -114,7 +114,7 @@ impl<'a> Call<'a> {
         self
     }
 
-    #[cfg_attr(not(unix), allow(dead_code))]
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
     pub(crate) fn stdout_limit(mut self, bytes: usize) -> Self {
         self.stdout_limit_bytes = bytes;
         self
@@ -127,7 +127,7 @@ impl<'a> Call<'a> {
 
     /// Runs and hands on what git writes, as it comes and without limit of size; the end of the channel is the end of the output. Any exit
     /// code but 0 is an error.
-    #[cfg_attr(not(unix), allow(dead_code))]
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
     pub(crate) async fn stream(self, sink: mpsc::Sender<Vec<u8>>) -> Result<(), GitError> {
         let operation = self.operation;
         let output = self.run(Some(sink)).await?;

@@ -112,6 +112,11 @@ async fn scene(dice: &mut Dice) -> Scene {
     }
 }
 
+/// What git tracks in the snapshot.
+fn tracked_below(world: &World, snapshot: &Snapshot) -> Files {
+    files_of(&world.upstream(), snapshot.checkout.commit().as_str())
+}
+
 /// Whether a layer has something at this path, or hides it.
 fn is_in(layer: &Path, path: &[u8]) -> bool {
     let path = layer.join(std::str::from_utf8(path).expect("ASCII"));
@@ -140,6 +145,10 @@ async fn random_work_comes_back_exactly() {
                 "{seed}: {}",
                 path.escape_ascii()
             );
+        }
+        for path in tracked_below(&world, &snapshot).keys() {
+            let is_hidden = start.contains_key(path) || !found.contains_key(path);
+            assert!(is_hidden, "{seed}: {}", path.escape_ascii());
         }
         if !attempt.is_mounted() {
             return;

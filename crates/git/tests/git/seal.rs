@@ -428,25 +428,14 @@ async fn many_files_are_counted_and_some_are_named() {
 }
 
 #[tokio::test]
-async fn sealing_a_checkout_with_a_diff_is_refused() {
+async fn a_place_does_not_lead_upwards() {
     let world = upstream();
-    let mut cold = world.cold("snapshot", &world.head(), &Asked::MAIN).await;
-    let patch =
-        "diff --git a/n b/n\nnew file mode 100644\n--- /dev/null\n+++ b/n\n@@ -0,0 +1 @@\n+new\n";
-    cold.apply_carried_diff(patch.as_bytes())
-        .await
-        .expect("applies");
-    let place = Place::new(world.path("snapshot.making/root"), BELOW);
+    let cold = world.cold("snapshot", &world.head(), &Asked::MAIN).await;
+    let upwards = "workspace/../workspace/repo";
+    let place = Place::new(world.path("snapshot.making/root"), upwards);
     let fault = cold.seal(&place).await;
     assert!(
         matches!(fault, Err(CheckoutError::Folder { .. })),
         "{fault:?}"
     );
-    // Nor may a place lead upwards.
-    let cold = world.cold("other", &world.head(), &Asked::MAIN).await;
-    let place = Place::new(
-        world.path("other.making/root"),
-        "workspace/../workspace/repo",
-    );
-    assert!(cold.seal(&place).await.is_err());
 }

@@ -24,7 +24,8 @@ impl Server {
     /// Lets in who has the private half of a key that [`Server::authorize`] names; runs what is asked, and notes what lies in `watched` then.
     pub async fn start(watched: &Path) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
-        let path = std::env::var("PATH").expect("PATH is set");
+        let path = std::env::var_os("PATH").expect("PATH is set");
+        let path = path.to_str().expect("UTF-8");
         let script = dir.path().join("run");
         let text = format!(
             "#!/bin/sh\nls -lnA '{}' >> '{}'\nPATH='{path}' GIT_CONFIG_GLOBAL=/dev/null\nexport PATH GIT_CONFIG_GLOBAL\neval \"exec $SSH_ORIGINAL_COMMAND\"\n",

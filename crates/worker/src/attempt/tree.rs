@@ -194,10 +194,12 @@ fn not_laid(run: &Run, name: &str, error: &CheckoutError) -> Halt {
             failure::disk_full().into()
         }
         // The attempt's own directory is new, so it is what the checkout lies over.
-        CheckoutError::Folder { .. } | CheckoutError::Git(_) => Halt::Broken(format!(
-            "its checkout of {name} cannot be used: {}",
-            failure::chain(error)
-        )),
+        CheckoutError::Snapshot { .. } | CheckoutError::Folder { .. } | CheckoutError::Git(_) => {
+            Halt::Broken(format!(
+                "its checkout of {name} cannot be used: {}",
+                failure::chain(error)
+            ))
+        }
     }
 }
 

@@ -326,21 +326,60 @@ async fn a_snapshot_that_is_none_is_refused() {
     assert!(SnapshotCheckout::open(&git).is_err());
     fs::write(git.join("snapshot"), note).expect("written");
     assert!(SnapshotCheckout::open(&git).is_ok());
-    // Whole, but of another repository; and one that has lost its index.
+    // Whole, but of another repository.
     let other = World::with_files(&[("b", "1\n")]);
     let fault = other
         .over("tree", &other.head(), &snapshot, &Asked::MAIN)
         .await;
     assert!(
-        matches!(fault, Err(CheckoutError::Folder { .. })),
+        matches!(fault, Err(CheckoutError::Snapshot { .. })),
         "{fault:?}"
     );
-    fs::remove_file(git.join("commit-index")).expect("removed");
-    let fault = world
-        .over("tree", &world.head(), &snapshot, &Asked::MAIN)
-        .await;
+}
+
+#[tokio::test]
+async fn a_damaged_snapshot_is_told_or_does_not_matter() {
+    let world = upstream();
+    let first = world.head();
+    put(&world.upstream(), "a.txt", "other\n");
+    let second = world.commit("second");
+    let snapshot = world.snapshot("snapshot", &first).await;
+    let index = world.path("snapshot.snapshot/git/commit-index");
+    let whole = fs::read(&index).expect("an index");
+    let garbage = vec![b'x'; whole.len()];
+    let over = async |name: &str, commit, content: Option<&[u8]>| {
+        let _ = fs::remove_file(&index);
+        if let Some(content) = content {
+            fs::write(&index, content).expect("written");
+        }
+        world.over(name, commit, &snapshot, &Asked::MAIN).await
+    };
+    for commit in [&first, &second] {
+        for content in [None, Some(&whole[..whole.len() / 2])] {
+            let fault = over("tree", commit, content).await;
+            assert!(
+                matches!(fault, Err(CheckoutError::Snapshot { .. })),
+                "{fault:?}"
+            );
+        }
+    }
+    let fault = over("tree", &second, Some(&garbage)).await;
     assert!(
-        matches!(fault, Err(CheckoutError::Folder { .. })),
+        matches!(fault, Err(CheckoutError::Snapshot { .. })),
+        "{fault:?}"
+    );
+    // Found too late to be told, but no work is lost.
+    let checkout = over("late", &first, Some(&garbage)).await.expect("made");
+    let attempt = world.show("late", checkout, &snapshot, &[]);
+    put(attempt.directory(), "a.txt", "mine\n");
+    let diff = attempt.diff(&DiffLimits::default()).await.expect("a diff");
+    assert_eq!(crate::checkout::names(&diff), ["a.txt"]);
+    // And nothing is wrong with the snapshot itself.
+    over("again", &second, Some(&whole)).await.expect("made");
+    fs::remove_file(world.path("snapshot.snapshot/git/snapshot-untracked")).expect("removed");
+    let fault = over("tree", &second, Some(&whole)).await;
+    assert!(
+        matches!(fault, Err(CheckoutError::Snapshot { .. })),
         "{fault:?}"
     );
 }
