@@ -31,6 +31,8 @@ pub enum Denied {
     HostKeyChanged { host: String },
     /// Known hosts are stored with the credential, and this is none of them.
     HostKeyUnknown { host: String },
+    /// No credential is stored, and the user that runs Outwork does not know the server's ssh key.
+    HostKeyUnasked(CredentialHint),
     /// The server sends readers to another one, which wants a credential of its own.
     Redirected { host: String, to: String },
     /// The credential was not sent.
@@ -103,6 +105,11 @@ impl fmt::Display for Denied {
                 f,
                 "the known hosts that are stored with the credential do not hold the ssh key of {host}; store it again with the right \
                  `--known-hosts FILE`"
+            ),
+            Self::HostKeyUnasked(hint) => write!(
+                f,
+                "the ssh key of {} is not known to the user that runs Outwork; store a credential, with which the first key is kept: {hint}",
+                hint.host
             ),
             Self::Redirected { host, to } => write!(
                 f,
@@ -249,9 +256,12 @@ fn denied(url: &RepoUrl, credentials: &Credentials, text: &str) -> Denied {
         return Denied::Files;
     };
     if text.contains("host key verification failed") {
-        return match text.contains("has changed") {
-            true => Denied::HostKeyChanged { host },
-            false => Denied::HostKeyUnknown { host },
+        return match (text.contains("has changed"), credentials) {
+            (true, _) => Denied::HostKeyChanged { host },
+            (false, Credentials::None) => Denied::HostKeyUnasked(CredentialHint::of(url)),
+            (false, Credentials::Token { .. } | Credentials::SshKey { .. }) => {
+                Denied::HostKeyUnknown { host }
+            }
         };
     }
     if let Some(to) = asked_by(text)
@@ -275,4 +285,28 @@ fn asked_by(text: &str) -> Option<String> {
     let (_, rest) = address.split_once("://")?;
     let authority = rest.split('/').next()?;
     Some(authority.rsplit('@').next()?.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_host_is_told_by_whom_it_is_not_known() {
+        let url = RepoUrl::parse("ssh://git@git.example.com/team/repo.git").expect("an address");
+        let fault = || GitError::Failed {
+            operation: "ls-remote",
+            code: Some(128),
+            stderr: "Host key verification failed.\nfatal: Could not read from remote repository."
+                .to_owned(),
+        };
+        let said = explain(&url, &Credentials::None, fault()).to_string();
+        assert!(
+            said.ends_with(
+                "; the ssh key of git.example.com is not known to the user that runs Outwork; store a credential, with which the \
+                 first key is kept: `outwork credential set git.example.com --ssh-key-file FILE`"
+            ),
+            "{said}"
+        );
+    }
 }
