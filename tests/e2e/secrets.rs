@@ -1,7 +1,7 @@
 //! A secret's value is in the scripts that it is for, and afterwards nowhere.
 
-mod canary;
-mod places;
+pub mod canary;
+pub mod places;
 mod written;
 
 use std::collections::BTreeSet;
@@ -18,7 +18,7 @@ const SAY: &str = include_str!("secrets/say.sh");
 /// Leaves something where it can outside of the tree, and waits for a signal.
 const LEAVE: &str = include_str!("secrets/leave.sh");
 /// Reads what an agent can read.
-const LOOK: &str = include_str!("secrets/look.py");
+pub const LOOK: &str = include_str!("secrets/look.py");
 
 on_both_stores!(a_secret_is_nowhere_afterwards);
 
@@ -117,10 +117,7 @@ fn nowhere_afterwards(mut outwork: Outwork, worker: Option<Worker>) {
     assert_eq!(canaries.places_in(answers.as_bytes()), [], "the API told");
 
     // While all is running, with what is not yet in the database's own file; and afterwards.
-    assert_eq!(left_on_disk(&outwork, &canaries), Places::new());
-    if let Some(url) = outwork.database() {
-        assert_eq!(places::in_postgres(url, &canaries), Places::new());
-    }
+    assert_eq!(left(&outwork, &canaries), Places::new());
     drop(worker);
     outwork.process.terminate();
     assert_eq!(left_on_disk(&outwork, &canaries), Places::new());
@@ -132,7 +129,7 @@ fn nowhere_afterwards(mut outwork: Outwork, worker: Option<Worker>) {
 const CONTROL: &str = "control8fQ2vXk41mZr7TbW";
 
 /// What the agent is to look for, backwards.
-fn prompt(canaries: &Canaries) -> String {
+pub fn prompt(canaries: &Canaries) -> String {
     let mut needles = canaries.needles();
     needles.push(("CONTROL".to_owned(), CONTROL.to_owned()));
     for (_, text) in &mut needles {
@@ -161,6 +158,15 @@ fn look_at_the_machine(outwork: &Outwork, canaries: &Canaries) {
     // Its own, while it runs.
     places.retain(|place, _| !place.ends_with("/root/tmp/left"));
     assert_eq!(places, Places::new());
+}
+
+/// What is left in files and tables.
+pub fn left(outwork: &Outwork, canaries: &Canaries) -> Places {
+    let mut places = left_on_disk(outwork, canaries);
+    if let Some(url) = outwork.database() {
+        places.append(&mut places::in_postgres(url, canaries));
+    }
+    places
 }
 
 /// Everything of the server, and of its worker if that is somewhere else.
@@ -246,7 +252,7 @@ fn failing(
 }
 
 /// All that the commands tell of a task.
-fn told(outwork: &Outwork, task: &str) -> String {
+pub fn told(outwork: &Outwork, task: &str) -> String {
     let mut text = String::new();
     for command in [
         &["status", task, "--json"][..],

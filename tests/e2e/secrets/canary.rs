@@ -57,7 +57,7 @@ impl Canaries {
         Self::of(values)
     }
 
-    fn of(values: Vec<(&'static str, String)>) -> Self {
+    pub fn of(values: Vec<(&'static str, String)>) -> Self {
         let mut windows = HashMap::new();
         for (name, value) in &values {
             for run in runs(value) {
