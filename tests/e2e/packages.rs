@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::harness::{Engine, Outwork, Repository};
 
 /// With what this machine needs to reach the registries, besides PATH.
-fn start(more: &[(&str, &str)]) -> Outwork {
+pub fn start(more: &[(&str, &str)]) -> Outwork {
     let names = [
         "SSL_CERT_FILE",
         "http_proxy",
@@ -79,8 +79,8 @@ fn install_and_use(
     }
 }
 
-#[test]
-fn npm_ci() {
+/// A small project with a lock file, which names no registry.
+pub fn node_project() -> Repository {
     let lock = json!({
         "name": "demo",
         "version": "1.0.0",
@@ -107,13 +107,18 @@ fn npm_ci() {
         "name": "demo",
         "version": "1.0.0",
         "dependencies": { "is-odd": "3.0.1", "ms": "2.1.3" },
-        "scripts": { "postinstall": "touch node_modules/.after" },
+        "scripts": { "postinstall": "touch node_modules/.after", "test": "node -e 'require(\"is-odd\")'" },
     });
-    let repository = Repository::with(&[
+    Repository::with(&[
         (".gitignore", "node_modules\n"),
         ("package.json", &package.to_string()),
         ("package-lock.json", &lock.to_string()),
-    ]);
+    ])
+}
+
+#[test]
+fn npm_ci() {
+    let repository = node_project();
     install_and_use(
         &start(&[]),
         &repository,

@@ -10,7 +10,7 @@ use crate::harness::{Engine, Outwork, Repository, clean};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A command on a pseudo terminal, which `script` makes.
-struct Terminal {
+pub struct Terminal {
     script: Child,
     keyboard: ChildStdin,
     screen: Arc<(Mutex<(String, bool)>, Condvar)>,
@@ -18,7 +18,7 @@ struct Terminal {
 
 impl Terminal {
     /// `line` is for a shell; `outwork` in it is the program.
-    fn run(outwork: &Outwork, columns: u16, line: &str) -> Self {
+    pub fn run(outwork: &Outwork, columns: u16, line: &str) -> Self {
         let program = env!("CARGO_BIN_EXE_outwork");
         // Ctrl-C is for the program; the shell goes on and tells how that ended.
         let line = format!(
@@ -60,14 +60,14 @@ impl Terminal {
         }
     }
 
-    fn press(&mut self, keys: &str) {
+    pub fn press(&mut self, keys: &str) {
         self.keyboard.write_all(keys.as_bytes()).expect("typed");
         self.keyboard.flush().expect("typed");
     }
 
     /// Waits until the screen has `text`, and gives all of it.
     #[track_caller]
-    fn until(&self, text: &str) -> String {
+    pub fn until(&self, text: &str) -> String {
         let deadline = Instant::now() + PATIENCE;
         let (screen, change) = &*self.screen;
         let mut shown = screen.lock().expect("no panic");
@@ -85,7 +85,7 @@ impl Terminal {
 
     /// All that was shown, once the command has ended as expected.
     #[track_caller]
-    fn ended(mut self, code: i32) -> String {
+    pub fn ended(mut self, code: i32) -> String {
         // The whole line: a part of it may come first.
         let text = self.until(&format!("exit {code}\r\n"));
         drop(self.keyboard);
