@@ -49,22 +49,43 @@ macro_rules! on_both_stores {
 }
 pub(crate) use on_both_stores;
 
-/// A directory that everybody can read.
-pub fn open_scratch() -> TempDir {
-    let dir = tempfile::Builder::new()
-        .prefix("e2e-")
-        .tempdir()
-        .expect("a directory for the test");
-    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).expect("ours");
-    dir
-}
-
 /// A directory for a test, on the disk of the target folder: agents refuse homes below `/tmp`.
 pub fn scratch() -> TempDir {
-    tempfile::Builder::new()
-        .prefix("e2e-")
-        .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
-        .expect("a directory for the test")
+    let new = tempfile::Builder::new().prefix("e2e-").tempdir_in(place());
+    new.expect("a directory for the test")
+}
+
+/// A directory that everybody can read.
+pub fn open_scratch() -> TempDir {
+    let is_open = |path: &Path| {
+        let metadata = fs::metadata(path).expect("it is there");
+        metadata.permissions().mode() & 0o001 != 0
+    };
+    // The target folder may be closed to others.
+    let new = match place().ancestors().all(is_open) {
+        true => scratch(),
+        false => tempfile::tempdir().expect("a directory for the test"),
+    };
+    fs::set_permissions(new.path(), fs::Permissions::from_mode(0o755)).expect("ours");
+    new
+}
+
+/// Where directories for tests are made. ext4 is asked to put them far from each other: where many
+/// files were just removed it makes new ones slowly, and tests do nothing else.
+fn place() -> &'static Path {
+    static PLACE: OnceLock<&Path> = OnceLock::new();
+    PLACE.get_or_init(|| {
+        let place = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let spread = || -> std::io::Result<()> {
+            let directory = fs::File::open(place)?;
+            let flags = rustix::fs::ioctl_getflags(&directory)?;
+            rustix::fs::ioctl_setflags(&directory, flags | rustix::fs::IFlags::TOPDIR)?;
+            Ok(())
+        };
+        // Other file systems have no such wish.
+        let _ = spread();
+        place
+    })
 }
 
 /// Who runs the worker.
