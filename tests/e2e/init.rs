@@ -14,9 +14,9 @@ fn run_in(clone: &Repository, outwork: &Outwork, arguments: &[&str]) -> Done {
 }
 
 /// Makes an environment for the clone, whose tasks then run `agent`.
-fn init(clone: &Repository, outwork: &Outwork, agent: &str) -> Value {
+fn init(clone: &Repository, outwork: &Outwork, agent: &str, more: &[&str]) -> Value {
     let init = ["env", "init", "--yes", "--json", "--agent-command", agent];
-    let done = run_in(clone, outwork, &init).success();
+    let done = run_in(clone, outwork, &[&init, more].concat()).success();
     let made = done.json();
     assert_eq!(made["check"]["outcome"], "succeeded", "{made:#}");
     assert_eq!(
@@ -42,11 +42,12 @@ fn text<'a>(environment: &'a Value, field: &str) -> &'a str {
 
 #[test]
 fn a_node_project() {
-    let outwork = packages::start(&[]);
+    let node = packages::Offer::node();
+    let outwork = node.start();
     let repository = packages::node_project();
     let clone = repository.clone_here();
     let use_it = "node -p 'require(\"ms\")(\"1m\")'";
-    let environment = init(&clone, &outwork, use_it);
+    let environment = init(&clone, &outwork, use_it, &["--runtime", &node.pin]);
     assert_eq!(text(&environment, "verify_command"), "npm test");
     assert!(
         text(&environment, "setup_script").contains("npm ci"),
@@ -68,6 +69,7 @@ fn a_python_project() {
         &clone,
         &outwork,
         "python3 -c 'import six; print(six.__version__)'",
+        &[],
     );
     assert_eq!(text(&environment, "verify_command"), "python -m unittest");
     assert!(text(&environment, "setup_script").contains("pip install -r requirements.txt"));
@@ -78,7 +80,7 @@ fn a_python_project() {
 fn a_folder_with_a_makefile_and_no_remote() {
     let outwork = Outwork::up(Engine::Sqlite);
     let clone = Repository::with(&[("Makefile", "test:\n\ttest -f a\n"), ("a", "1\n")]);
-    let environment = init(&clone, &outwork, "cat a");
+    let environment = init(&clone, &outwork, "cat a", &[]);
     assert_eq!(text(&environment, "verify_command"), "make test");
     assert_eq!(text(&environment, "repository_url"), clone.url());
     assert_eq!(first_task(&clone, &outwork), "1\n");
@@ -126,7 +128,7 @@ fn a_file_in_the_repository_is_taken_over_by_people_only() {
     let outwork = Outwork::up(Engine::Sqlite);
     let repository = Repository::with(&[(".outwork.toml", FILE)]);
     let clone = repository.clone_here();
-    let environment = init(&clone, &outwork, "cat ~/colour");
+    let environment = init(&clone, &outwork, "cat ~/colour", &[]);
     assert_eq!(text(&environment, "label"), "filed");
     assert_eq!(first_task(&clone, &outwork), "red\n");
     // A commit that changes the file changes nothing but the file.

@@ -118,12 +118,12 @@ pub fn node_project() -> Repository {
 
 #[test]
 fn npm_ci() {
-    let repository = node_project();
+    let (repository, node) = (node_project(), Offer::node());
     install_and_use(
-        &start(&[]),
+        &node.start(),
         &repository,
         "npm ci --no-audit --no-fund\ntest -e node_modules/.after",
-        &[],
+        &["--runtime", &node.pin],
         "touch node_modules/mine\nnode -p 'require(\"is-odd\")(3) + \" \" + require(\"ms\")(\"2 days\")'",
         "true 172800000",
     );
@@ -144,7 +144,7 @@ fn pip_install_into_a_virtual_environment() {
 
 #[test]
 fn cargo_build_with_a_toolchain_of_the_operator() {
-    let (offers, version) = rust_toolchain();
+    let rust = Offer::rust();
     let manifest = "[package]\nname = \"demo\"\nversion = \"1.0.0\"\nedition = \"2021\"\n[dependencies]\nitoa = \"=1.0.11\"\n";
     let program = "fn main() { println!(\"{}\", itoa::Buffer::new().format(7 * 6)); }\n";
     let repository = Repository::with(&[
@@ -152,32 +152,64 @@ fn cargo_build_with_a_toolchain_of_the_operator() {
         ("Cargo.toml", manifest),
         ("src/main.rs", program),
     ]);
-    let offers = offers.path().display().to_string();
     install_and_use(
-        &start(&[("OUTWORK_RUNTIMES_DIR", &offers)]),
+        &rust.start(),
         &repository,
         "cargo build --quiet",
-        &["--runtime", &format!("rust={version}")],
+        &["--runtime", &rust.pin],
         "touch src/main.rs\ncargo build --quiet --offline\ntarget/debug/demo",
         "42",
     );
 }
 
-/// The toolchain of these tests, as an operator offers it, and its version.
-fn rust_toolchain() -> (tempfile::TempDir, String) {
-    let ask = |arguments: &[&str]| {
-        let output = Command::new("rustc").args(arguments).output();
-        let output = output.expect("rustc starts").stdout;
-        String::from_utf8(output).expect("text").trim().to_owned()
-    };
-    let version = ask(&["--version"]);
-    let version = version.split(' ').nth(1).expect("rustc VERSION").to_owned();
-    let offers = crate::harness::scratch();
-    let rust = offers.path().join("rust");
-    std::fs::create_dir(&rust).expect("a folder");
-    let toolchain = ask(&["--print", "sysroot"]);
-    std::os::unix::fs::symlink(Path::new(&toolchain), rust.join(&version)).expect("a link");
-    (offers, version)
+/// A runtime of this machine, as an operator offers it: it need not be where sandboxes see it.
+pub struct Offer {
+    dir: tempfile::TempDir,
+    /// For `--runtime`.
+    pub pin: String,
+}
+
+impl Offer {
+    fn new(name: &str, version: &str, root: &Path) -> Self {
+        let dir = crate::harness::scratch();
+        let versions = dir.path().join(name);
+        std::fs::create_dir(&versions).expect("a folder");
+        std::os::unix::fs::symlink(root, versions.join(version)).expect("a link");
+        let pin = format!("{name}={version}");
+        Self { dir, pin }
+    }
+
+    /// The one that the tests are built with.
+    fn rust() -> Self {
+        let version = ask("rustc", &["--version"]);
+        let version = version.split(' ').nth(1).expect("rustc VERSION");
+        Self::new(
+            "rust",
+            version,
+            Path::new(&ask("rustc", &["--print", "sysroot"])),
+        )
+    }
+
+    /// The one that `make` needs.
+    pub fn node() -> Self {
+        let version = ask("node", &["-p", "process.versions.node"]);
+        let program = ask("node", &["-p", "process.execPath"]);
+        let root = Path::new(&program).ancestors().nth(2);
+        Self::new("node", &version, root.expect("ROOT/bin/node"))
+    }
+
+    /// `outwork up` whose worker offers it.
+    pub fn start(&self) -> Outwork {
+        let dir = self.dir.path().display().to_string();
+        start(&[("OUTWORK_RUNTIMES_DIR", &dir)])
+    }
+}
+
+/// What a program of this machine prints.
+fn ask(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).output();
+    let output = output.expect(program).stdout;
+    String::from_utf8(output).expect("text").trim().to_owned()
 }
 
 /// Asks the proxy for something that it refuses, and prints the answers' codes.
