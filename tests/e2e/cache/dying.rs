@@ -8,8 +8,11 @@ use crate::harness::{By, Engine, Hold, Outwork, Repository, by_both, processes_w
 
 by_both!(a_broken_snapshot_is_rebuilt_once);
 
-/// What can go wrong with a snapshot on the disk, and whether that is seen before it is used.
-const DAMAGES: [(&str, fn(&Path)); 7] = [
+/// What is wrong afterwards, and how it comes about.
+type Damage = (&'static str, fn(&Path));
+
+/// What can go wrong with a snapshot on the disk.
+const DAMAGES: [Damage; 7] = [
     ("its tree is gone", |path| {
         fs::remove_dir_all(path.join("data")).expect("there");
     }),

@@ -156,9 +156,11 @@ impl Outwork {
     /// A worker of somebody without rights, in a directory that everybody can reach.
     fn ordinary_worker(&self, flags: &[&str]) -> Worker {
         let home = open_scratch();
-        // The target folder may be closed to others.
+        // The target folder may be closed to others. What this process itself writes could not be
+        // executed while another thread starts something.
         let program = home.path().join("outwork");
-        fs::copy(OUTWORK, &program).expect("the program can be copied");
+        let copied = Command::new("cp").arg(OUTWORK).arg(&program).status();
+        assert!(copied.expect("cp runs").success());
         let token_file = home.path().join("token");
         fs::copy(self.dir.path().join("data/worker.token"), &token_file).expect("the token");
         let data = home.path().join("data");
