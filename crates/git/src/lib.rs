@@ -7,8 +7,10 @@
 //! * [`Credentials`]: what a private repository is read with; no argument, address or repository ever holds it.
 //! * [`Git::resolve`]: branch to commit through `git ls-remote`, with errors that say what to do.
 //! * [`Mirror`]: one bare copy per repository; the warm path starts one local git and touches no network.
-//! * [`Checkout`]: a working tree for the sandbox, with a `.git` for the agent and a second git directory that the agent never sees.
-//! * [`Checkout::diff`]: the exact diff of a working tree that must be assumed hostile. `docs/git.md` says why it can be trusted.
+//! * [`Checkout`]: a whole working tree, with a `.git` for the agent and a second git directory that the agent never sees; after a setup script it
+//!   is sealed and kept as part of a snapshot ([`SnapshotCheckout`]).
+//! * [`LayeredCheckout`]: a commit over a snapshot's, of which only the difference is written.
+//! * [`LayeredCheckout::diff`]: the exact diff of a working tree that must be assumed hostile. `docs/git.md` says why it can be trusted.
 //! * [`Repository`]: the user's own repository: what it is, and applying a diff to it, all or nothing.
 //!
 //! Sandboxes, tasks and HTTP are unknown here. Time limits are durations; nothing here reads the clock, the environment or the user's git

@@ -3,7 +3,7 @@
 mod checkouts;
 
 use crate::credentials::{Access, Credentials};
-use crate::names::{CommitId, CommitRef};
+use crate::names::{CommitId, CommitRef, RefName, RefSpec};
 use crate::process::{Git, GitError};
 use crate::remote::{ResolveError, explain, unusable};
 use crate::url::RepoUrl;
@@ -107,6 +107,24 @@ impl Mirror {
                 commit: commit.clone(),
             }),
         }
+    }
+
+    /// The newest commit of a branch, of the default branch when `None`: asked of the remote, and copied here.
+    pub async fn newest(
+        &self,
+        branch: Option<&RefName>,
+    ) -> Result<(CommitId, Option<RefName>), MirrorError> {
+        let wanted = match branch {
+            Some(branch) => RefSpec::Branch(branch.clone()),
+            None => RefSpec::DefaultBranch,
+        };
+        let asked = self
+            .git
+            .resolve(&self.url, &wanted, self.credentials.clone());
+        let found = asked
+            .await
+            .map_err(|fault| MirrorError::Remote(Box::new(fault)))?;
+        Ok((self.ensure_commit(&found.commit).await?, found.branch))
     }
 
     async fn find(&self, commit: &CommitRef) -> Result<Found, MirrorError> {

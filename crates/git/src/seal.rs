@@ -10,7 +10,7 @@ use crate::place::Place;
 use crate::snapshot::{SnapshotCheckout, Untracked};
 use crate::summary::FileMode;
 use crate::tracked::Expectation;
-use crate::tree_dir::{TreeRoot, file_type, join, mtime, names_in, split, stat_in};
+use crate::tree_dir::{file_type, join, mtime, names_in, split, stat_in};
 use crate::tree_write::TreeWriter;
 use crate::trusted::{Index, PutError, Trusted, blocking};
 use rustix::fd::OwnedFd;
@@ -66,7 +66,7 @@ struct Scanned {
 }
 
 struct Scan<'a> {
-    root: &'a TreeRoot,
+    writer: &'a TreeWriter,
     notes: &'a Notes,
     expectation: Expectation,
     scanned: Scanned,
@@ -82,7 +82,7 @@ impl Scanned {
         let listing = trusted.listing(Index::Commit)?;
         let writer = place.make(owner)?;
         let mut scan = Scan {
-            root: writer.root(),
+            writer: &writer,
             notes,
             expectation: Expectation {
                 sha256: trusted.sha256(),
@@ -172,10 +172,8 @@ impl Scan<'_> {
     fn run(&mut self) -> io::Result<()> {
         let mut pending = vec![Vec::new()];
         while let Some(path) = pending.pop() {
-            // What is no folder any more is made anew with all that belongs in it.
-            let Ok(folder) = self.root.open_folder(&path) else {
-                continue;
-            };
+            // What is no folder any more is one again, with nothing in it yet.
+            let folder = self.writer.open(&path)?;
             let mut tracked = HashSet::new();
             let Scanned { listing, .. } = &self.scanned;
             let mut files = Vec::new();
@@ -210,7 +208,7 @@ impl Scan<'_> {
         let found = self.expectation.examine(folder, name, entry, is_known)?;
         if entry.mode == FileMode::Gitlink
             && found.is_some()
-            && let Ok(inner) = self.root.open_folder(&entry.path)
+            && let Ok(inner) = self.writer.root().open_folder(&entry.path)
             && holds_more_than(&inner, &HashSet::new())
         {
             self.scanned.untracked.add(entry.path.clone());

@@ -104,7 +104,8 @@ impl TreeWriter {
         Ok(&self.last.insert((path.to_vec(), opened)).1)
     }
 
-    fn open(&self, path: &[u8]) -> io::Result<OwnedFd> {
+    /// The same, for keeps.
+    pub(crate) fn open(&self, path: &[u8]) -> io::Result<OwnedFd> {
         if let Ok(folder) = self.root.open_folder(path)
             && rustix::fs::fstat(&folder)?.st_mode & OWNERS.as_raw_mode() == OWNERS.as_raw_mode()
         {

@@ -162,10 +162,8 @@ impl Search<'_> {
         let mut pending = vec![(Vec::new(), is_hidden)];
         while let Some((path, is_hidden)) = pending.pop() {
             let folder = match root.open_folder(&path) {
-                // The writer will open it.
                 Err(fault) if fault.kind() == io::ErrorKind::PermissionDenied => {
-                    self.absent(self.start.below(&path), true);
-                    continue;
+                    TreeWriter::new(root.below(b"")?, None).open(&path)?
                 }
                 folder => folder?,
             };

@@ -10,6 +10,7 @@ mod diff;
 mod layered;
 mod mirror;
 mod names;
+mod ordinary_user;
 mod random;
 mod replay;
 mod resolve;

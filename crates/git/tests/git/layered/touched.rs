@@ -33,7 +33,12 @@ async fn after_a_script(world: &World) -> Snapshot {
     put(tree, ".venv/.gitignore", "*\n");
     put(tree, ".venv/lib/x", "x\n");
     put(tree, "closed/file", "nobody reads this\n");
-    for path in ["closed/file", "closed"] {
+    // Who is not root cannot merge by hand what is closed to all.
+    let closed: &[&str] = match rustix::process::getuid().is_root() {
+        true => &["closed/file", "closed"],
+        false => &[],
+    };
+    for path in closed {
         fs::set_permissions(tree.join(path), fs::Permissions::from_mode(0o000)).expect("set");
     }
     let snapshot = world.keep("snapshot", cold).await;
@@ -213,11 +218,10 @@ async fn only_what_was_touched_is_seen_and_all_of_it() {
             .attempt("tree", &world.head(), &snapshot, &Asked::MAIN)
             .await;
         work(attempt.directory());
-        let found = if attempt.is_mounted() {
-            seen(&attempt).await
-        } else {
-            continue;
-        };
+        if !attempt.is_mounted() {
+            return;
+        }
+        let found = seen(&attempt).await;
         // A rename has one name for two.
         let mut found: Vec<&str> = found.iter().map(String::as_str).collect();
         found.sort_unstable();

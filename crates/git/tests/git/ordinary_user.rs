@@ -1,0 +1,65 @@
+//! The tests of layers once more, as an ordinary user who mounts overlays in a user namespace, as that user's sandboxes do.
+
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+
+const MARK: &str = "OUTWORK_TEST_IN_USER_NAMESPACE";
+const NOBODY_ELSE: u32 = 65_533;
+/// What does not need other ids than one's own.
+const TESTS: [&str; 6] = [
+    "attacks::",
+    "layered::touched::",
+    "random::",
+    "restore::",
+    "seal::",
+    "diff::",
+];
+
+fn namespace(program: &Path, home: &Path) -> Command {
+    let mut command = Command::new("unshare");
+    command
+        .args(["--user", "--map-root-user", "--mount"])
+        .arg(program);
+    command
+        .env("TMPDIR", home)
+        .env("HOME", home)
+        .env(MARK, "1")
+        .current_dir(home);
+    if rustix::process::getuid().is_root() {
+        command.uid(NOBODY_ELSE).gid(NOBODY_ELSE);
+    }
+    command
+}
+
+#[test]
+fn layers_of_an_ordinary_user() {
+    if std::env::var_os(MARK).is_some() {
+        return;
+    }
+    let home = tempfile::tempdir().expect("a folder");
+    if rustix::process::getuid().is_root() {
+        chown(home.path(), Some(NOBODY_ELSE), Some(NOBODY_ELSE)).expect("given");
+    }
+    let probe = namespace(Path::new("true"), home.path()).output();
+    if !probe.is_ok_and(|probe| probe.status.success()) {
+        eprintln!("no user namespaces here: not tested");
+        return;
+    }
+    // The build's folder may be closed to others.
+    let program = home.path().join("tests");
+    std::fs::copy(std::env::current_exe().expect("known"), &program).expect("copied");
+    let executable = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(&program, executable).expect("set");
+    let output = namespace(&program, home.path())
+        .args(TESTS)
+        .output()
+        .expect("starts");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}");
+    assert!(
+        said.contains("random::random_work_comes_back_exactly ... ok"),
+        "{said}"
+    );
+}
