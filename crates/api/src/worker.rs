@@ -222,6 +222,11 @@ pub struct AssignedRepository {
     pub branch: Option<String>,
     /// The commit to start from.
     pub commit: String,
+    /// The environment's branch, the repository's default branch when absent: the setup script runs
+    /// on its newest commit, whatever the task starts from. What runs with secrets for all tasks is
+    /// not for the branch of one task to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub setup_branch: Option<String>,
     /// Whether there is an input of kind `starting_diff` for it.
     pub has_starting_diff: bool,
     /// Whether there is an input of kind `carried_diff` for it: the turn continues another.

@@ -3,9 +3,9 @@
 mod checkouts;
 
 use crate::credentials::{Access, Credentials};
-use crate::names::{CommitId, CommitRef, RefName, RefSpec};
+use crate::names::{CommitId, CommitRef, RefName};
 use crate::process::{Git, GitError};
-use crate::remote::{ResolveError, explain, unusable};
+use crate::remote::{RefSpec, ResolveError, explain, unusable};
 use crate::url::RepoUrl;
 use sha2::{Digest, Sha256};
 use std::fs::File;

@@ -151,7 +151,20 @@ pub(crate) async fn run(host: Arc<Host>, assignment: Assignment, slot: u32, leas
             if let Err(error) = tokio::task::spawn_blocking(move || last.finish(*finish)).await {
                 tracing::error!(%claim, %error, "noting the end of an attempt panicked");
             }
-            last_words(claim, delivery, &mut stop).await
+            // What it made is read. Kept until the end is delivered, it could keep a server on the same disk from taking it.
+            let made = directory.clone();
+            let cleared = tokio::task::spawn_blocking(move || made.clear());
+            let kept = last_words(claim, delivery, &mut stop).await;
+            match cleared.await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    tracing::warn!(%claim, %error, "what an attempt made cannot be removed")
+                }
+                Err(error) => {
+                    tracing::error!(%claim, %error, "removing what an attempt made panicked")
+                }
+            }
+            kept
         }
         Ok(Ended::Released) => {
             delivery.0.abort();

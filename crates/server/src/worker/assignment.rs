@@ -43,7 +43,9 @@ impl WorkerService {
             credentials: &credentials,
             continues,
         };
-        let repositories = repositories.all(repository, spec.repository_url.clone(), task.base)?;
+        let mut repositories =
+            repositories.all(repository, spec.repository_url.clone(), task.base)?;
+        repositories[0].setup_branch = spec.branch.clone();
         let secrets = self.secrets(id, &spec, secrets)?;
         let image_credential = match &spec.base_image {
             Some(image) => credentials::for_image(&self.plane, &credentials, image)
@@ -191,6 +193,8 @@ impl Repositories<'_> {
             credential,
             name,
             url,
+            // Tasks cannot ask for another branch of a further repository; the first one's is set by the caller.
+            setup_branch: branch.clone(),
             branch,
             commit,
         })

@@ -38,12 +38,20 @@ pub(super) fn git_dir(snapshot: &Path, repository: &str) -> std::path::PathBuf {
     snapshot.join(GIT).join(repository)
 }
 
-/// Makes the tree in the builder's directory; gives what is to be written down with it.
+/// What was built.
+pub(super) struct Built {
+    /// To be written down with it.
+    pub(super) payload: Value,
+    /// The script ran on the very commits that the attempt starts from.
+    pub(super) is_of_attempt: bool,
+}
+
+/// Makes the tree in the builder's directory.
 pub(super) async fn run(
     run: &Run,
     base: &Base,
     builder: &Builder<Failure>,
-) -> Result<Value, Stopped> {
+) -> Result<Built, Stopped> {
     let ids = run.host.ids;
     let text = script(run.assignment.setup_script.as_deref());
     let has_script = text.is_some();
@@ -57,8 +65,12 @@ pub(super) async fn run(
         })
         .map_err(|error| failure::internal("the snapshot's directory cannot be made", &error))?;
     let checkouts = run
-        .bounded(StepName::Checkout, check_out(run, &upper))
+        .bounded(StepName::Checkout, check_out(run, &upper, has_script))
         .await?;
+    let commits = checkouts.iter().zip(run.repositories.iter());
+    let is_of_attempt = commits
+        .into_iter()
+        .all(|(checkout, repository)| *checkout.commit() == repository.commit);
     if let Some(text) = text {
         let binds = checkouts.iter().flat_map(|made| made.binds().to_vec());
         let script = ScriptRun {
@@ -76,7 +88,10 @@ pub(super) async fn run(
     run.bounded_as(StepName::Setup, "Keeping what setup left", settled)
         .await?;
     // For the server, which cannot tell from the key.
-    Ok(json!({ GENERATION: run.assignment.cache_generation }))
+    Ok(Built {
+        payload: json!({ GENERATION: run.assignment.cache_generation }),
+        is_of_attempt,
+    })
 }
 
 pub(super) fn overlays(
@@ -90,25 +105,39 @@ pub(super) fn overlays(
         .collect()
 }
 
-/// Each with the commit of this attempt; for others the difference is written when they start.
-async fn check_out(run: &Run, upper: &UpperDir) -> Result<Vec<Checkout>, Failure> {
+/// A script runs on the environment's own branch: what it leaves is for all tasks, so the branch of one must not bring the
+/// code that runs. Without a script it is the attempt's commit, and nothing is asked. When an attempt starts, the
+/// difference to its commit is written.
+async fn check_out(
+    run: &Run,
+    upper: &UpperDir,
+    has_script: bool,
+) -> Result<Vec<Checkout>, Failure> {
     let made = run.repositories.iter().map(|repository| async move {
         let Repository {
             name,
             mirror,
             commit,
             branch,
+            setup_branch,
             starting_diff: _,
             carried_diff: _,
         } = repository;
+        let (commit, branch) = match has_script {
+            true => {
+                let newest = mirror.newest(setup_branch.as_ref()).await;
+                newest.map_err(|error| failure::mirror(&error))?
+            }
+            false => (commit.clone(), branch.clone()),
+        };
         let request = CheckoutRequest {
             directory: upper.inside(&inside::checkout(name)),
             trusted_git_dir: git_dir(upper.path(), name),
             alternates_inside: inside::objects(name),
-            branch: branch.clone(),
+            branch,
             owner: Some(agent(run.host.ids)),
         };
-        let made = mirror.checkout(commit, &request).await;
+        let made = mirror.checkout(&commit, &request).await;
         made.map_err(|error| failure::checkout("checkout", &error))
     });
     try_join_all(made).await

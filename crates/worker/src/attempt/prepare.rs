@@ -26,6 +26,8 @@ pub(super) struct Repository {
     pub(super) mirror: Mirror,
     pub(super) commit: CommitId,
     pub(super) branch: Option<RefName>,
+    /// Where setup runs; the default branch when `None`.
+    pub(super) setup_branch: Option<RefName>,
     pub(super) starting_diff: Vec<u8>,
     pub(super) carried_diff: Vec<u8>,
 }
@@ -144,6 +146,7 @@ async fn repository(run: &Run, assigned: &AssignedRepository) -> Result<Reposito
         url,
         branch,
         commit,
+        setup_branch,
         has_starting_diff,
         has_carried_diff,
         credential,
@@ -153,8 +156,11 @@ async fn repository(run: &Run, assigned: &AssignedRepository) -> Result<Reposito
         RepoUrl::parse(url).map_err(|error| bad(FailureCode::RepositoryUnavailable, &error))?;
     let commit =
         CommitRef::parse(commit).map_err(|error| bad(FailureCode::CommitNotFound, &error))?;
-    let branch = branch.as_deref().map(RefName::parse).transpose();
-    let branch = branch.map_err(|error| bad(FailureCode::RepositoryUnavailable, &error))?;
+    let parsed = |branch: &Option<String>| {
+        let parsed = branch.as_deref().map(RefName::parse).transpose();
+        parsed.map_err(|error| bad(FailureCode::RepositoryUnavailable, &error))
+    };
+    let (branch, setup_branch) = (parsed(branch)?, parsed(setup_branch)?);
     let mirror = Mirror::new(
         run.host.git.clone(),
         &run.host.state.mirrors(),
@@ -181,6 +187,7 @@ async fn repository(run: &Run, assigned: &AssignedRepository) -> Result<Reposito
         mirror,
         commit,
         branch,
+        setup_branch,
         starting_diff,
         carried_diff,
     })

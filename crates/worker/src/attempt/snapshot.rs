@@ -22,8 +22,10 @@ const WAIT: &str = "Waiting for another attempt's setup";
 /// A snapshot that the attempt may use.
 pub(super) struct Found {
     pub(super) lease: Lease,
-    /// The attempt built it itself: its setup ran a moment ago.
+    /// The attempt built it itself.
     pub(super) is_own: bool,
+    /// Its setup ran a moment ago, on the attempt's own commits: there is nothing to maintain.
+    pub(super) is_fresh: bool,
 }
 
 pub(super) async fn acquire(run: &Run, base: &Base) -> Result<Found, Stopped> {
@@ -51,6 +53,7 @@ pub(super) async fn acquire(run: &Run, base: &Base) -> Result<Found, Stopped> {
             Ok(Found {
                 lease,
                 is_own: false,
+                is_fresh: false,
             })
         }
         Ok(Acquired::Build(builder)) => {
@@ -90,10 +93,17 @@ async fn build(run: &Run, base: &Base, builder: Builder<Failure>) -> Result<Foun
         "building",
         Said::reason(builder.reason().to_string()),
     );
-    let lease = match build::run(run, base, &builder).await {
-        Ok(payload) => builder.commit(payload).await.map_err(|error| {
-            Stopped::Failed(failure::internal("the snapshot cannot be kept", &*error))
-        })?,
+    let (lease, is_fresh) = match build::run(run, base, &builder).await {
+        Ok(build::Built {
+            payload,
+            is_of_attempt,
+        }) => {
+            let kept = builder.commit(payload).await;
+            let kept = kept.map_err(|error| {
+                Stopped::Failed(failure::internal("the snapshot cannot be kept", &*error))
+            });
+            (kept?, is_of_attempt)
+        }
         Err(stopped) => {
             match &stopped {
                 Stopped::Failed(failure) => {
@@ -115,6 +125,7 @@ async fn build(run: &Run, base: &Base, builder: Builder<Failure>) -> Result<Foun
     Ok(Found {
         lease,
         is_own: true,
+        is_fresh,
     })
 }
 

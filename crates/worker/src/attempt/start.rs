@@ -50,7 +50,11 @@ pub(super) async fn run(
 }
 
 async fn try_start(run: &mut Run, base: &Base, launch: &Launch) -> Result<agent::Started, Halt> {
-    let snapshot::Found { lease, is_own } = snapshot::acquire(run, base).await?;
+    let snapshot::Found {
+        lease,
+        is_own: _,
+        is_fresh,
+    } = snapshot::acquire(run, base).await?;
     let found_at = Instant::now();
     let broken = |run: &Run, halt| {
         if let Halt::Broken(what) = &halt {
@@ -63,7 +67,7 @@ async fn try_start(run: &mut Run, base: &Base, launch: &Launch) -> Result<agent:
     let mut tree = laid.await.map_err(|halt| broken(run, halt))?;
     let laid_after = found_at.elapsed();
     let text = run.assignment.maintenance_script.as_deref();
-    if let Some(text) = snapshot::script(text).filter(|_| !is_own) {
+    if let Some(text) = snapshot::script(text).filter(|_| !is_fresh) {
         let timer = run.begin(StepName::Maintenance);
         let done = tree.maintain(run, text).await;
         let detail = match &done {

@@ -159,6 +159,7 @@ async fn lay(
         mirror,
         commit,
         branch,
+        setup_branch: _,
         starting_diff,
         carried_diff,
     } = repository;

@@ -24,6 +24,7 @@ async fn each_has_its_checkout_and_its_diff() {
         url: docs.display().to_string(),
         branch: Some("trunk".to_owned()),
         commit,
+        setup_branch: None,
         has_starting_diff: false,
         has_carried_diff: false,
         credential: None,

@@ -91,6 +91,7 @@ impl Scene {
                 url: self.repository().display().to_string(),
                 branch: Some("main".to_owned()),
                 commit: self.commit.clone(),
+                setup_branch: None,
                 has_starting_diff: false,
                 has_carried_diff: false,
                 credential: None,
