@@ -10,7 +10,7 @@ use base64::engine::general_purpose::{GeneralPurpose, NO_PAD};
 /// How a value is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Encoding {
-    /// As it is.
+    /// As it is, or in small letters.
     Plain,
     /// Base64, in one of the two alphabets, wherever it begins among the other bytes.
     Base64,
@@ -41,7 +41,9 @@ impl std::fmt::Debug for Form {
 /// the value share a character with what is beside it.
 pub fn forms(value: &str) -> Vec<Form> {
     let mut seen = BTreeSet::new();
-    let plain = (Encoding::Plain, vec![value.to_owned()]);
+    // Names of hosts are shown in small letters.
+    let plain = vec![value.to_owned(), value.to_ascii_lowercase()];
+    let plain = (Encoding::Plain, plain);
     let all = [
         plain,
         (Encoding::Json, json(value)),

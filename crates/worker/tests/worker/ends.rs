@@ -94,6 +94,28 @@ fn an_attempt_that_ended_before_its_worker_was_killed_is_handed_in_by_the_next()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_an_attempt_made_does_not_wait_for_the_server() {
+    let scene = Scene::new();
+    let worker = scene.start().await;
+    scene
+        .api
+        .offer(scene.assignment(1, format!("{WAIT}; echo x > x.txt")));
+    scene.heard(&attempt(1), "ready").await;
+    scene.api.change(|state| state.mood = Mood::Away);
+    let directory = worker.directory(&attempt(1));
+    assert!(directory.join("upper").exists());
+    worker.go(&attempt(1)).await;
+    until("the disk is given back", || {
+        (!directory.join("upper").exists()).then_some(())
+    })
+    .await;
+    scene.api.change(|state| state.mood = Mood::Up);
+    let record = scene.finished(&attempt(1)).await;
+    assert_eq!(scene.applied(&record, "x.txt").as_deref(), Some("x\n"));
+    worker.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_must_end_while_the_server_is_away_leaves_the_results_to_the_next() {
     let scene = Scene::new();
     let worker = scene.start().await;

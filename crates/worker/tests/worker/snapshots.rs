@@ -246,6 +246,49 @@ async fn a_task_on_another_commit_writes_the_difference() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn setup_runs_on_the_environments_branch_whichever_task_builds() {
+    let scene = Scene::new();
+    let repository = scene.repository();
+    git(&repository, &["checkout", "-q", "-b", "stranger"]);
+    std::fs::write(repository.join("install.sh"), "echo stranger\n").unwrap();
+    git(&repository, &["add", "-A"]);
+    git(&repository, &["commit", "-q", "-m", "of a stranger"]);
+    let strange = git(&repository, &["rev-parse", "HEAD"]).trim().to_owned();
+    git(&repository, &["checkout", "-q", "main"]);
+
+    let worker = scene.start().await;
+    let command = "cat /usr/local/built-from; git log -1 --format=%s; git status --short; ls";
+    for (number, branch, commit) in [(1, "stranger", &strange), (2, "main", &scene.commit)] {
+        let mut assignment = scene.assignment(number, command);
+        assignment.repositories[0].branch = Some(branch.to_owned());
+        assignment.repositories[0].commit = commit.clone();
+        assignment.setup_script = Some(
+            "git log -1 --format=%D > /usr/local/built-from; bash install.sh || true".to_owned(),
+        );
+        assignment.maintenance_script = Some("echo maintained".to_owned());
+        scene.api.offer(assignment);
+        let record = scene.finished(&attempt(number)).await;
+        assert_eq!(record.outcome(), "ok", "{record:#?}");
+        let output = record.output();
+        assert!(!output.lines().any(|line| line == "stranger"), "{output}");
+        let built_from = output.lines().find(|line| line.starts_with("HEAD -> "));
+        assert!(
+            built_from.is_some_and(|line| line.contains("HEAD -> main")),
+            "{output}"
+        );
+        // Setup ran on another commit than the first task's, so that task is maintained, too.
+        assert!(output.contains("maintained\n"), "{output}");
+        assert_eq!(output.contains("of a stranger\n"), number == 1, "{output}");
+        assert_eq!(
+            output.contains("install.sh\nsrc\n"),
+            number == 1,
+            "{output}"
+        );
+    }
+    worker.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn maintenance_runs_on_the_tasks_commit_and_only_over_what_others_built() {
     let scene = Scene::new();
     let worker = scene.start().await;
