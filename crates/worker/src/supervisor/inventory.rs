@@ -16,7 +16,7 @@ use crate::retry::{Backoff, Verdict, verdict};
 use crate::state_dir::StateDir;
 
 /// Changes come in bursts: an attempt that starts and ends is four of them.
-const GATHER: Duration = Duration::from_secs(1);
+const GATHER: Duration = Duration::from_millis(200);
 /// What the protocol takes.
 const MOST_SNAPSHOTS: usize = 10_000;
 /// Snapshots that nobody asks for get too old without a change.
