@@ -29,7 +29,7 @@ fn two(outwork: &Outwork, agent: &str, more: &[&str]) -> (Repository, Repository
 }
 
 const BOTH: &str = r#"
-    pwd; ls /workspace | wc -l; cat code.txt ../docs/docs.txt ~/seen
+    pwd; ls -A /workspace | wc -l; cat code.txt ../docs/docs.txt ~/seen
     for place in . ../docs; do
         git -C $place status --porcelain; git -C $place branch --show-current; git -C $place log --format=%s
     done

@@ -200,8 +200,8 @@ fn check_report(outwork: &Outwork, task: &str) {
     );
     assert_eq!(report["left"], json!([]));
     let looked = |what: &str| report["looked"][what].as_u64().expect("a number");
-    // It did look: the checkout, what there is of /etc, and itself.
-    assert!(looked("files") > 50, "{report}");
+    // It did look: the checkout, what there is of /etc (little on a small system), and itself.
+    assert!(looked("files") > 20, "{report}");
     assert!(
         looked("processes") >= 2 && looked("processes") < 12,
         "{report}"
