@@ -65,7 +65,7 @@ impl CredentialScope {
         let (host, path) = text.split_once('/').unwrap_or((text, ""));
         let host_char =
             |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '[' | ']');
-        let usable = !host.is_empty()
+        let usable = host.chars().any(|c| c.is_ascii_alphanumeric())
             && text.len() <= 500
             && host.chars().all(host_char)
             && path
@@ -208,6 +208,7 @@ mod tests {
             "https://host",
             "user@host",
             "host/../x",
+            "../x",
             "ho st",
             "host//x",
             "host/a b",

@@ -220,7 +220,9 @@ impl EnvironmentSpec {
             let usable = (1..=limits::REPOSITORY_NAME_CHARS).contains(&name.len())
                 && name.chars().all(is_name_char)
                 && !name.trim_matches('.').is_empty()
-                && !name.starts_with('-');
+                && !name.starts_with('-')
+                // Git would take the workspace for a repository.
+                && !name.eq_ignore_ascii_case(".git");
             if !usable {
                 return invalid(
                     FIELD,
