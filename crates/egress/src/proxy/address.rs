@@ -239,7 +239,7 @@ mod tests {
             "172.32.0.0",
             "192.0.2.1",
             "198.51.100.1",
-            "203.0.113.80",
+            "203.0.113.7",
             "223.255.255.255",
             "2001:db8::1",
             "2001:200::1",
@@ -258,8 +258,8 @@ mod tests {
 
     #[test]
     fn a_list_opens_what_it_names_and_no_other_form_of_it() {
-        let listed = policy(&["10.1.0.0/16", "127.0.0.1/32", "203.0.113.80/32"]);
-        for text in ["10.1.2.3", "127.0.0.1", "203.0.113.80"] {
+        let listed = policy(&["10.1.0.0/16", "127.0.0.1/32", "203.0.113.7/32"]);
+        for text in ["10.1.2.3", "127.0.0.1", "203.0.113.7"] {
             assert!(listed.check(address(text), 80).is_ok(), "{text}");
             assert!(listed.check_literal(address(text), 80).is_ok(), "{text}");
         }

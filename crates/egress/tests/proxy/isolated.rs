@@ -47,8 +47,8 @@ fn harness(config: ProxyConfig) -> Harness {
         ("multicast.example", &["224.0.0.1", "ff02::1"]),
         ("broadcast.example", &["255.255.255.255"]),
         ("unique.example", &["fc00::1", "192.168.0.1", "172.16.0.1"]),
-        ("mirror.example", &["203.0.113.80"]),
-        ("rebound.example", &["10.0.0.1", "203.0.113.80"]),
+        ("mirror.example", &["203.0.113.7"]),
+        ("rebound.example", &["10.0.0.1", "203.0.113.7"]),
     ]);
     start_with(config, names)
 }
@@ -136,7 +136,7 @@ async fn addresses_and_what_could_be_read_as_one() {
         "10.0.0.1",
         "169.254.169.254",
         "8.8.8.8",
-        "203.0.113.80",
+        "203.0.113.7",
         "0.0.0.0",
         "[::1]",
         "[::]",
