@@ -163,8 +163,10 @@ fn list(top: &Path, path: &Path, owner: LayerOwner, text: &mut String) {
             write!(text, " {} names", metadata.nlink()).unwrap();
         }
     }
-    if metadata.mtime() != 0 {
-        write!(text, " at {}", metadata.mtime()).unwrap();
+    // The latest that ext4 can write down; others can more.
+    let modified_at = metadata.mtime().min(15_032_385_535);
+    if modified_at != 0 {
+        write!(text, " at {modified_at}").unwrap();
     }
     let mut names = vec![0; 1000];
     let length = rustix::fs::llistxattr(path, &mut names[..]).unwrap();
