@@ -27,16 +27,22 @@ fn an_ordinary_user_can_do_all_of_this() {
     let program = tests.join("image");
     fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
     fs::copy(example("pull"), examples.join("pull")).unwrap();
+    // The sources may be closed to others, too.
+    let below = "crates/image/tests/image/snapshots";
+    let snapshots = dir.path().join(below);
+    fs::create_dir_all(&snapshots).unwrap();
+    let sources = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    for found in fs::read_dir(format!("{sources}/{below}")).unwrap() {
+        let found = found.unwrap();
+        fs::copy(found.path(), snapshots.join(found.file_name())).unwrap();
+    }
     let output = Command::new("setpriv")
         .args(["--reuid", ORDINARY, "--regid", ORDINARY, "--clear-groups"])
         .arg(&program)
         // Snapshots are compared, never written; and cargo, which knows where they are, may not be there for everybody.
         .env("INSTA_UPDATE", "no")
-        .env(
-            "INSTA_WORKSPACE_ROOT",
-            concat!(env!("CARGO_MANIFEST_DIR"), "/../.."),
-        )
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env("INSTA_WORKSPACE_ROOT", dir.path())
+        .current_dir(dir.path())
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
