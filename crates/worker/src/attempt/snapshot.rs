@@ -19,13 +19,21 @@ const LAYOUT_VERSION: &str = "1";
 
 const WAIT: &str = "Waiting for another attempt's setup";
 
+/// Where the setup of a snapshot ran.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SetupRan {
+    /// In another attempt.
+    Elsewhere,
+    /// In this one, on other commits than the attempt's.
+    OnOtherCommits,
+    /// In this one, on its own commits: there is nothing to maintain.
+    OnItsCommits,
+}
+
 /// A snapshot that the attempt may use.
 pub(super) struct Found {
     pub(super) lease: Lease,
-    /// The attempt built it itself.
-    pub(super) is_own: bool,
-    /// Its setup ran a moment ago, on the attempt's own commits: there is nothing to maintain.
-    pub(super) is_fresh: bool,
+    pub(super) setup: SetupRan,
 }
 
 pub(super) async fn acquire(run: &Run, base: &Base) -> Result<Found, Stopped> {
@@ -52,8 +60,7 @@ pub(super) async fn acquire(run: &Run, base: &Base) -> Result<Found, Stopped> {
             tell(run, &key, "cached", Said::of(&lease));
             Ok(Found {
                 lease,
-                is_own: false,
-                is_fresh: false,
+                setup: SetupRan::Elsewhere,
             })
         }
         Ok(Acquired::Build(builder)) => {
@@ -70,7 +77,7 @@ pub(super) async fn acquire(run: &Run, base: &Base) -> Result<Found, Stopped> {
 
 fn detail(run: &Run, done: &Result<Found, Stopped>) -> String {
     match done {
-        Ok(found) if !found.is_own => "built by another attempt".to_owned(),
+        Ok(found) if found.setup == SetupRan::Elsewhere => "built by another attempt".to_owned(),
         Ok(_) if script(run.assignment.setup_script.as_deref()).is_none() => "no script".to_owned(),
         Ok(_) => "exit code 0".to_owned(),
         Err(stopped) => stopped.detail().unwrap_or_default(),
@@ -93,7 +100,7 @@ async fn build(run: &Run, base: &Base, builder: Builder<Failure>) -> Result<Foun
         "building",
         Said::reason(builder.reason().to_string()),
     );
-    let (lease, is_fresh) = match build::run(run, base, &builder).await {
+    let (lease, setup) = match build::run(run, base, &builder).await {
         Ok(build::Built {
             payload,
             is_of_attempt,
@@ -102,7 +109,11 @@ async fn build(run: &Run, base: &Base, builder: Builder<Failure>) -> Result<Foun
             let kept = kept.map_err(|error| {
                 Stopped::Failed(failure::internal("the snapshot cannot be kept", &*error))
             });
-            (kept?, is_of_attempt)
+            let setup = match is_of_attempt {
+                true => SetupRan::OnItsCommits,
+                false => SetupRan::OnOtherCommits,
+            };
+            (kept?, setup)
         }
         Err(stopped) => {
             match &stopped {
@@ -122,11 +133,7 @@ async fn build(run: &Run, base: &Base, builder: Builder<Failure>) -> Result<Foun
         ));
     }
     tell(run, &key, "built", Said::of(&lease));
-    Ok(Found {
-        lease,
-        is_own: true,
-        is_fresh,
-    })
+    Ok(Found { lease, setup })
 }
 
 /// Drops a snapshot that turned out to be unusable; whoever comes next builds it anew.

@@ -5,6 +5,7 @@ use std::time::Instant;
 use outwork_agents::Launch;
 use outwork_domain::Failure;
 
+use super::snapshot::SetupRan;
 use super::step::StepName;
 use super::tree::Tree;
 use super::{Run, Stopped, agent, snapshot};
@@ -50,11 +51,7 @@ pub(super) async fn run(
 }
 
 async fn try_start(run: &mut Run, base: &Base, launch: &Launch) -> Result<agent::Started, Halt> {
-    let snapshot::Found {
-        lease,
-        is_own: _,
-        is_fresh,
-    } = snapshot::acquire(run, base).await?;
+    let snapshot::Found { lease, setup } = snapshot::acquire(run, base).await?;
     let found_at = Instant::now();
     let broken = |run: &Run, halt| {
         if let Halt::Broken(what) = &halt {
@@ -67,7 +64,7 @@ async fn try_start(run: &mut Run, base: &Base, launch: &Launch) -> Result<agent:
     let mut tree = laid.await.map_err(|halt| broken(run, halt))?;
     let laid_after = found_at.elapsed();
     let text = run.assignment.maintenance_script.as_deref();
-    if let Some(text) = snapshot::script(text).filter(|_| !is_fresh) {
+    if let Some(text) = snapshot::script(text).filter(|_| setup != SetupRan::OnItsCommits) {
         let timer = run.begin(StepName::Maintenance);
         let done = tree.maintain(run, text).await;
         let detail = match &done {
