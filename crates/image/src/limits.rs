@@ -10,7 +10,7 @@ pub struct Limits {
     /// Files, directories, links and whiteouts of a layer.
     pub entries_per_layer: u64,
     /// Of all layers of an image together: what their archives hold when they are decompressed, holes of sparse
-    /// files included.
+    /// files included, and a block of 4 KiB for everything in them, however little an archive needs to say it.
     pub unpacked_bytes: u64,
 }
 

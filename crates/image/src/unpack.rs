@@ -60,6 +60,17 @@ impl Budget {
         })
     }
 
+    /// Whether a blob of this size can be in the image at all: parts of one that hold nothing take nothing of the budget, and would come for
+    /// as long as a manifest says.
+    pub(crate) fn fits(&self, blob_bytes: u64) -> Result<(), UnpackError> {
+        match blob_bytes > self.limit_bytes {
+            true => Err(UnpackError::Unpacked {
+                limit_bytes: self.limit_bytes,
+            }),
+            false => Ok(()),
+        }
+    }
+
     pub(crate) fn take(&self, bytes: u64) -> Result<(), UnpackError> {
         let take = |left: u64| left.checked_sub(bytes);
         let taken = self
@@ -175,8 +186,11 @@ fn archive(
     let mut entries = Entries::new(HashingReader::new(archive), limits.entries_per_layer);
     let mut buffer = vec![0; BUFFER_BYTES];
     let mut holes_bytes = 0;
+    let mut made_bytes = 0;
     while let Some(entry) = entries.next()? {
         holes_bytes += place(entry, &mut entries, &mut tree, &mut buffer, budget)?;
+        budget.take(tree.made_bytes() - made_bytes)?;
+        made_bytes = tree.made_bytes();
     }
     let finished = entries.into_stream().finish();
     let (found, archive_bytes) = finished.map_err(UnpackError::reading)?;
@@ -188,7 +202,7 @@ fn archive(
     }
     Ok(Unpacked {
         filled: tree.finish()?,
-        unpacked_bytes: archive_bytes + holes_bytes,
+        unpacked_bytes: archive_bytes + holes_bytes + made_bytes,
     })
 }
 

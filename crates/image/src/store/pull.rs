@@ -163,6 +163,9 @@ impl Pull {
             }
             None => {
                 let download_bytes = layer.download_bytes();
+                self.budget
+                    .fits(download_bytes)
+                    .map_err(|error| ImageError::layer(at, self.layers, error))?;
                 self.progress
                     .send_modify(|progress| progress.download_bytes += download_bytes);
                 let _permit = self

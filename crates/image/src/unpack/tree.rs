@@ -40,7 +40,10 @@ pub(crate) struct Tree {
     directories_bytes: usize,
     /// The one used last.
     at_hand: Option<(LayerPath, Rc<OwnedFd>)>,
-    size_bytes: u64,
+    /// Blocks of files' contents.
+    data_bytes: u64,
+    /// A block for everything that was made.
+    made_bytes: u64,
     hides_all: bool,
 }
 
@@ -72,9 +75,16 @@ impl Tree {
             directories: BTreeMap::from([(LayerPath::default(), None)]),
             directories_bytes: 0,
             at_hand: None,
-            size_bytes: BLOCK_BYTES,
+            data_bytes: 0,
+            made_bytes: BLOCK_BYTES,
             hides_all: false,
         })
+    }
+
+    /// What everything made so far takes beside its content. An archive says a directory, or by one long path two thousand of them, in
+    /// less than a block.
+    pub(crate) fn made_bytes(&self) -> u64 {
+        self.made_bytes
     }
 
     pub(crate) fn directory(
@@ -106,7 +116,7 @@ impl Tree {
         written_bytes: u64,
         attributes: Attributes,
     ) -> Result<(), UnpackError> {
-        self.size_bytes += written_bytes.next_multiple_of(BLOCK_BYTES);
+        self.data_bytes += written_bytes.next_multiple_of(BLOCK_BYTES);
         attributes
             .set(file, self.owner, 0o777)
             .map_err(|error| writing(path, error))
@@ -191,7 +201,7 @@ impl Tree {
             Existing::Directory => self.mark_opaque(&parent, path, name),
             Existing::Nothing => {
                 let kind = FileType::CharacterDevice;
-                self.size_bytes += BLOCK_BYTES;
+                self.made_bytes += BLOCK_BYTES;
                 rustix::fs::mknodat(&*parent, name, kind, Mode::empty(), 0)
                     .and_then(|()| IMPLIED.set_at(&parent, name, self.owner))
                     .map_err(|error| writing(path, error))
@@ -234,7 +244,7 @@ impl Tree {
                 None | Some(_) => None,
             });
         Ok(Filled {
-            size_bytes: self.size_bytes,
+            size_bytes: self.data_bytes + self.made_bytes,
             hides_all: self.hides_all,
             implied: implied.collect(),
         })
@@ -252,9 +262,7 @@ impl Tree {
             Ok(Existing::Nothing) => Ok(()),
             Ok(Existing::Directory) => {
                 self.at_hand = None;
-                let below = path.below();
-                self.directories
-                    .retain(|known, _| known != path && !below.contains(known));
+                self.forget_directories(path);
                 remove_directory_at(&*parent, name)
             }
             Ok(Existing::Whiteout | Existing::Other(_)) => {
@@ -262,10 +270,20 @@ impl Tree {
             }
             Err(error) => Err(error),
         };
-        self.size_bytes += BLOCK_BYTES;
+        self.made_bytes += BLOCK_BYTES;
         cleared
             .and_then(|()| make(&parent, name))
             .map_err(|error| writing(path, error))
+    }
+
+    /// Without a look at the others: an archive can make and replace a directory any number of times beside a million.
+    fn forget_directories(&mut self, path: &LayerPath) {
+        self.directories.remove(path);
+        let below = self.directories.range(path.below());
+        let below: Vec<LayerPath> = below.map(|(known, _)| known.clone()).collect();
+        for known in below {
+            self.directories.remove(&known);
+        }
     }
 
     /// The directory at `path`, made with those above it if need be.
@@ -320,7 +338,7 @@ impl Tree {
             rustix::fs::unlinkat(parent, name, AtFlags::empty()).map_err(fault)?;
         }
         rustix::fs::mkdirat(parent, name, Mode::RWXU).map_err(fault)?;
-        self.size_bytes += BLOCK_BYTES;
+        self.made_bytes += BLOCK_BYTES;
         self.note_directory(path.clone(), None)?;
         if hides {
             self.mark_opaque(parent, path, name)?;

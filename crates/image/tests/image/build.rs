@@ -83,6 +83,8 @@ pub enum Compression {
     None,
     Gzip,
     Zstd,
+    /// With a mebibyte of frames that hold nothing.
+    PaddedZstd,
 }
 
 impl Compression {
@@ -91,6 +93,13 @@ impl Compression {
             Self::None => (content.to_vec(), ""),
             Self::Gzip => (gzip(content), "+gzip"),
             Self::Zstd => (compress_to_vec(content, CompressionLevel::Fastest), "+zstd"),
+            Self::PaddedZstd => {
+                let length: u32 = 1 << 20;
+                let skipped = [0x184d_2a50, length].map(u32::to_le_bytes).concat();
+                let padding = vec![0; length as usize];
+                let content = compress_to_vec(content, CompressionLevel::Fastest);
+                ([skipped, padding, content].concat(), "+zstd")
+            }
         }
     }
 }

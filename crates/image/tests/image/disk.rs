@@ -4,7 +4,7 @@ use std::process::Command;
 
 use outwork_image::Image;
 
-use crate::build::{LayerTar, TestImage, layer, noise};
+use crate::build::{Compression, LayerTar, TestImage, layer, noise};
 use crate::fake::Fake;
 use crate::harness::{Place, eventually, example, failure, pull, read};
 
@@ -161,4 +161,19 @@ async fn an_image_may_not_be_larger_than_the_limit() {
     fake.add("small", &only);
     let said = failure(&store, &fake.image("img:small")).await;
     assert!(said.contains("the image is too large"), "{said}");
+}
+
+/// What holds nothing takes nothing of the budget, and yet would come for as long as a manifest says.
+#[tokio::test]
+async fn a_layer_may_not_come_for_longer_than_an_image_is_large() {
+    let (fake, mut place) = (Fake::usual().await, Place::new());
+    let padded = TestImage::new(&[(layer("small", "x"), Compression::PaddedZstd)]);
+    fake.add("padded", &padded);
+    place.config.limits.unpacked_bytes = MIB / 2;
+    let said = failure(&place.store(), &fake.image("img:padded")).await;
+    assert!(said.contains("the image is too large"), "{said}");
+    place.config.limits.unpacked_bytes = 2 * MIB;
+    pull(&place.store_again().await, &fake.image("img:padded"))
+        .await
+        .unwrap();
 }

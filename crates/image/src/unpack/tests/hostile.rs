@@ -398,6 +398,13 @@ const ARCHIVES: &[Case] = &[
         let tar = (0..101).fold(Tar::new(), |tar, number| tar.file(&number.to_string(), b""));
         tar.end()
     }),
+    ("directories that say little and take much", |_| {
+        let deep = |top: &str| [top.as_bytes(), &b"/d".repeat(1000)].concat();
+        let tar = ["a", "b", "c"].iter().fold(Tar::new(), |tar, top| {
+            tar.extended(&[pax("path", &deep(top))]).directory("d")
+        });
+        gzip(&tar.end())
+    }),
     ("xz", |_| b"\xfd7zXZ\0data".to_vec()),
 ];
 
