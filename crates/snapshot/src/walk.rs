@@ -21,10 +21,15 @@ pub(crate) struct Found<'a> {
 }
 
 impl Found<'_> {
-    /// The path, relative to the top of the walk.
+    /// The path, relative to the top of the walk. Of one that no system call would take, the beginning and the name: a tree may be a
+    /// million directories deep, and has an entry in each.
     pub(crate) fn path(&self) -> Vec<u8> {
         let mut path = Vec::new();
         for level in &self.above[1..] {
+            if path.len() > PATH_BYTES {
+                path.extend_from_slice("…/".as_bytes());
+                break;
+            }
             path.extend_from_slice(level.name.to_bytes());
             path.push(b'/');
         }
@@ -32,6 +37,9 @@ impl Found<'_> {
         path
     }
 }
+
+/// What is told of a path.
+const PATH_BYTES: usize = 4096;
 
 /// Directories that are kept open.
 const HANDLES: usize = 64;

@@ -127,6 +127,31 @@ fn nothing_is_followed_and_nothing_is_waited_for() {
     assert_eq!(tree.places(), ["sparse Content Plain"]);
 }
 
+/// A script can make directories below each other without end: each step costs the same, and a path is told as far as people can read it.
+#[test]
+fn a_tree_deeper_than_paths_can_be_is_searched_to_its_end() {
+    use rustix::fs::{CWD, openat};
+    let tree = Tree::new();
+    let directory = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let mut at = openat(CWD, tree.0.path(), directory, Mode::empty()).unwrap();
+    let name = "d".repeat(250);
+    for _ in 0..3000 {
+        rustix::fs::mkdirat(&at, name.as_str(), Mode::RWXU).unwrap();
+        at = openat(&at, name.as_str(), directory, Mode::empty()).unwrap();
+    }
+    let make = OFlags::CREATE | OFlags::WRONLY | OFlags::CLOEXEC;
+    let file = openat(&at, "token", make, Mode::RUSR | Mode::WUSR).unwrap();
+    rustix::io::write(&file, TOKEN.as_bytes()).unwrap();
+    let report = tree.scan(&[("TOKEN", TOKEN)]);
+    let [found] = &report.found[..] else {
+        panic!("{} places", report.found.len())
+    };
+    assert!(found.path.ends_with("/…/token"), "{}", found.path);
+    assert!(found.path.len() < 5000, "{}", found.path.len());
+    assert_eq!((report.unreadable, report.is_cut_off), (0, false));
+    crate::remove_tree(tree.0.path()).unwrap();
+}
+
 #[test]
 fn needles_within_and_across_each_other_are_all_found() {
     let tree = Tree::new();
