@@ -14,7 +14,6 @@ use std::collections::{BTreeMap, HashSet};
 pub(crate) struct Hints {
     /// With the commit for a submodule, without for a file.
     paths: BTreeMap<Vec<u8>, Option<ObjectId>>,
-    folders: HashSet<Vec<u8>>,
     /// Submodules that the agent's index had at first and has no more.
     dropped: HashSet<Vec<u8>>,
 }
@@ -59,11 +58,6 @@ impl Hints {
     }
 
     fn add(&mut self, path: &[u8], link: Option<ObjectId>) {
-        for (at, _) in path.iter().enumerate().filter(|(_, byte)| **byte == b'/') {
-            if !self.folders.contains(&path[..at]) {
-                self.folders.insert(path[..at].to_vec());
-            }
-        }
         self.paths.insert(path.to_vec(), link);
     }
 
@@ -80,7 +74,11 @@ impl Hints {
         self.paths.get(path)?.as_ref()
     }
 
+    /// Looked up in order, not remembered folder by folder: one long path has thousands of them.
     pub(crate) fn has_below(&self, folder: &[u8]) -> bool {
-        self.folders.contains(folder)
+        let below = [folder, b"/"].concat();
+        let mut from = self.paths.range(below.clone()..);
+        from.next()
+            .is_some_and(|(path, _)| path.starts_with(&below))
     }
 }

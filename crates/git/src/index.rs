@@ -6,6 +6,7 @@
 use crate::names::ObjectId;
 use crate::object::checksum;
 use crate::summary::FileMode;
+use crate::tree_dir::NAMES_LIMIT_BYTES;
 
 #[derive(Debug, Clone)]
 pub(crate) struct IndexEntry {
@@ -115,6 +116,9 @@ fn each_entry(
         return Err(BadIndex("unknown version"));
     }
     let count = reader.u32()?;
+    // In version 4 a name can repeat the one before it, however long, in one byte: a small file could fill the memory.
+    let names_limit = NAMES_LIMIT_BYTES.max(bytes.len());
+    let mut names_bytes = 0;
     let mut previous = Vec::new();
     for _ in 0..count {
         let start = reader.at;
@@ -132,6 +136,10 @@ fn each_entry(
         } else {
             reader.padded_name(start)?
         };
+        names_bytes += path.len();
+        if names_bytes > names_limit {
+            return Err(BadIndex("its names are too long"));
+        }
         previous.clone_from(&path);
         let stage = (flags >> 12) & 3;
         if let (0, Some(mode)) = (stage, FileMode::from_git(mode)) {
@@ -207,9 +215,6 @@ impl<'a> Reader<'a> {
             .len()
             .checked_sub(dropped)
             .ok_or(BadIndex("a name is shorter than nothing"))?;
-        if previous.len() > 1 << 20 {
-            return Err(BadIndex("a name is too long"));
-        }
         let mut name = previous[..kept].to_vec();
         name.extend_from_slice(self.name()?);
         Ok(name)

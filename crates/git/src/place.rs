@@ -2,7 +2,7 @@
 
 use crate::checkout::Owner;
 use crate::layered::Look;
-use crate::tree_dir::{TreeRoot, file_type, is_opaque, open_subfolder, stat_in};
+use crate::tree_dir::{TreeRoot, file_type, is_opaque, make_readable, open_subfolder, stat_in};
 use crate::tree_write::TreeWriter;
 use rustix::fs::FileType;
 use std::io;
@@ -30,7 +30,15 @@ impl Place {
     /// # Errors
     /// There is no such directory, or something on the way to it is none.
     pub(crate) fn open(&self) -> io::Result<TreeRoot> {
-        TreeRoot::open(&self.root)?.below(&self.way()?)
+        let (root, way) = (TreeRoot::open(&self.root)?, self.way()?);
+        match root.below(&way) {
+            // A command inside has closed it, or a directory above, to its owner, which an ordinary user's worker is.
+            Err(fault) if fault.kind() == io::ErrorKind::PermissionDenied => {
+                make_way(&root, &way)?;
+                root.below(&way)
+            }
+            opened => opened,
+        }
     }
 
     /// Makes the directory, and those on the way to it, if they are missing; what else is in the way is removed.
@@ -84,4 +92,20 @@ impl Place {
         }
         Ok(parts.join(&b'/'))
     }
+}
+
+/// Lets the owner enter each directory on the way.
+fn make_way(root: &TreeRoot, way: &[u8]) -> io::Result<()> {
+    let mut folder = root.open_folder(b"")?;
+    let parts = way.split(|&byte| byte == b'/');
+    for part in parts.filter(|part| !part.is_empty()) {
+        if let Some(stat) = stat_in(&folder, part)?
+            && stat.st_mode & 0o500 != 0o500
+            && file_type(&stat) == FileType::Directory
+        {
+            make_readable(&folder, part, &stat)?;
+        }
+        folder = open_subfolder(&folder, part)?;
+    }
+    Ok(())
 }

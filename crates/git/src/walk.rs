@@ -81,7 +81,7 @@ pub(crate) fn walk(input: &WalkInput<'_>, importer: &mut Importer) -> Result<Wal
             Err(_) => walk.unreadable_folder(&pending.path),
         }
     }
-    walk.untouched_submodules();
+    walk.untouched_submodules()?;
     let Walk {
         gone,
         mut changes,
@@ -252,7 +252,7 @@ impl Walk<'_> {
             return Ok(());
         }
         if let Some(id) = hints.gitlink(&entry.path)
-            && !self.has_known_files(&entry.path)
+            && !self.has_known_files(&entry.path)?
         {
             self.forget_below(&entry.path);
             self.new_submodule(&entry.path, id);

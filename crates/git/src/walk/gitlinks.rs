@@ -1,6 +1,6 @@
 //! Submodules met on the walk: only their commit counts.
 
-use super::{Walk, Warning};
+use super::{Walk, WalkError, Warning};
 use crate::import::Change;
 use crate::names::ObjectId;
 use crate::submodule::{Nested, nested_head};
@@ -47,29 +47,37 @@ impl Walk<'_> {
     }
 
     /// Submodules whose folder was not touched: the agent's index speaks, too.
-    pub(super) fn untouched_submodules(&mut self) {
+    pub(super) fn untouched_submodules(&mut self) -> Result<(), WalkError> {
         let (start, hints) = (self.input.start, self.input.hints);
         for (at, entry) in start.entries().iter().enumerate() {
             if entry.mode != FileMode::Gitlink || self.gone[at] || self.is_touched(&entry.path) {
                 continue;
             }
+            self.check_limits()?;
             if hints.dropped(&entry.path) {
                 self.gone[at] = true;
             } else if hints.gitlink(&entry.path).is_some() {
                 self.known_submodule(&entry.path, &entry.id);
             }
         }
+        Ok(())
     }
 
     /// Whether a file that git knows is still in this folder: then it is no submodule, whatever the agent's index says.
-    pub(super) fn has_known_files(&self, folder: &[u8]) -> bool {
+    ///
+    /// # Errors
+    /// The time is up: folders in each other can all be called submodules, and each asks for all files below it.
+    pub(super) fn has_known_files(&self, folder: &[u8]) -> Result<bool, WalkError> {
         let (start, view) = (self.input.start, self.input.view);
-        let is_there = |at: usize| {
+        for at in start.below(folder) {
+            self.check_limits()?;
             let (parent, name) = split(&start.entries()[at].path);
             let parent = view.open_folder(parent);
-            parent.is_ok_and(|parent| !matches!(stat_in(&parent, name), Ok(None)))
-        };
-        start.below(folder).any(is_there)
+            if parent.is_ok_and(|parent| !matches!(stat_in(&parent, name), Ok(None))) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     pub(super) fn new_submodule(&mut self, path: &[u8], hinted: &ObjectId) {

@@ -1,11 +1,12 @@
 //! What an agent may leave behind to harm the host that takes the diff. After each attack:
-//! no program of the agent's has run (EXEC), nothing from outside the tree is in the diff (LEAK), the agent's real change is in it (HIDE), and it
-//! ends in time (HANG).
+//! no program of the agent's has run (EXEC), nothing from outside the tree is in the diff (LEAK), the agent's real change is in it (HIDE), what
+//! lies outside is as it was (WRITE), and it ends in time (HANG).
 
+mod bounds;
 mod list;
 mod racing;
 
-use crate::fixture::{World, put};
+use crate::fixture::{World, picture, put};
 use list::Attack;
 use outwork_git::{Diff, DiffLimits};
 use std::fs;
@@ -83,6 +84,7 @@ async fn suffer(attack: &Attack) {
     let scene = scene(&world, checkout.directory());
     honest_change(&scene.tree);
     (attack.act)(&scene);
+    let outside = picture(&scene.outside);
     let limits = DiffLimits {
         time: Duration::from_secs(20),
         ..DiffLimits::default()
@@ -97,6 +99,7 @@ async fn suffer(attack: &Attack) {
         "LEAK: {}",
         attack.name
     );
+    assert_eq!(picture(&scene.outside), outside, "WRITE: {}", attack.name);
     let seen = paths(&diff);
     for path in attack.shown {
         assert!(
@@ -131,25 +134,30 @@ async fn suffer_all(attacks: Vec<Attack>, least: usize) {
 
 #[tokio::test]
 async fn programs_that_git_would_start() {
-    suffer_all(list::configuration(), 10).await;
+    suffer_all(list::configuration(), 14).await;
 }
 
 #[tokio::test]
 async fn other_places_put_in_the_way() {
-    suffer_all(list::redirection(), 13).await;
+    suffer_all(list::redirection(), 18).await;
 }
 
 #[tokio::test]
 async fn changes_to_be_overlooked() {
-    suffer_all(list::hiding(), 18).await;
+    suffer_all(list::hiding(), 22).await;
+}
+
+#[tokio::test]
+async fn names_to_be_misread() {
+    suffer_all(list::names(), 4).await;
 }
 
 #[tokio::test]
 async fn special_files() {
-    suffer_all(list::special_files(), 8).await;
+    suffer_all(list::special_files(), 12).await;
 }
 
 #[tokio::test]
 async fn hostile_submodules() {
-    suffer_all(list::submodules(), 6).await;
+    suffer_all(list::submodules(), 8).await;
 }

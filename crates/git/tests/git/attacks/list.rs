@@ -1,10 +1,14 @@
 //! The attacks, one by one.
 
 mod hiding;
+mod names;
 mod special;
+mod submodules;
 
 pub use hiding::hiding;
-pub use special::{special_files, submodules};
+pub use names::names;
+pub use special::special_files;
+pub use submodules::submodules;
 
 use super::Scene;
 use crate::fixture::{git_in, put};
@@ -44,7 +48,7 @@ fn program_in_config(scene: &Scene, keys: &[&str]) {
     }
 }
 
-fn fifo(path: &Path) {
+pub fn fifo(path: &Path) {
     assert!(
         std::process::Command::new("mkfifo")
             .arg(path)
@@ -135,6 +139,55 @@ pub fn configuration() -> Vec<Attack> {
                 "remote.origin.url",
                 &format!("ext::{}", s.program.display()),
             )
+        }),
+        attack("configuration included where the place fits", |s| {
+            put(
+                &s.tree,
+                "evil.config",
+                format!("[core]\n\tfsmonitor = {}\n", s.program.display()),
+            );
+            config(s, "includeIf.gitdir:/**.path", "../evil.config");
+            config(s, "includeIf.onbranch:**.path", "../evil.config");
+            config(
+                s,
+                "includeIf.hasconfig:remote.*.url:**.path",
+                "../evil.config",
+            );
+        }),
+        attack("proxies and helpers of remotes", |s| {
+            program_in_config(
+                s,
+                &[
+                    "core.gitProxy",
+                    "uploadpack.packObjectsHook",
+                    "remote.origin.vcs",
+                    "remote.origin.proxy",
+                    "url.ext::x.insteadOf",
+                    "trailer.x.command",
+                    "diff.tool",
+                    "sequence.editor",
+                ],
+            );
+            config(s, "protocol.ext.allow", "always");
+            config(s, "remote.origin.promisor", "true");
+        }),
+        attack("a required filter and attributes outside", |s| {
+            program_in_config(s, &["filter.x.clean", "filter.x.process"]);
+            config(s, "filter.x.required", "true");
+            put(&s.outside, "attributes", "* filter=x diff=x merge=x\n");
+            let attributes = s.outside.join("attributes");
+            config(
+                s,
+                "core.attributesFile",
+                attributes.to_str().expect("UTF-8"),
+            );
+        }),
+        attack("the socket of a monitor of files", |s| {
+            config(s, "core.fsmonitor", "true");
+            drop(
+                std::os::unix::net::UnixListener::bind(s.tree.join(".git/fsmonitor--daemon.ipc"))
+                    .expect("a socket"),
+            );
         }),
         attack("worktree configuration", |s| {
             config(s, "extensions.worktreeConfig", "true");
@@ -236,6 +289,42 @@ pub fn redirection() -> Vec<Attack> {
             shown: &["loop", "evil.txt"],
             ..attack("folder loops", |s| {
                 replace_with_link(Path::new("."), &s.tree.join("loop"))
+            })
+        },
+        Attack {
+            warned: &["git index could not be read"],
+            ..attack("an index outside, by a symlink", |s| {
+                replace_with_link(&s.outside.join("secret"), &s.tree.join(".git/index"))
+            })
+        },
+        attack("named pipes all over .git", |s| {
+            for name in ["HEAD", "config", "packed-refs", "objects/info/alternates"] {
+                let path = s.tree.join(".git").join(name);
+                let _ = fs::remove_file(&path);
+                fifo(&path);
+            }
+        }),
+        attack("objects outside, by a symlink", |s| {
+            replace_with_link(&s.outside, &s.tree.join(".git/objects"))
+        }),
+        attack("another working tree of the repository", |s| {
+            put(
+                &s.tree,
+                ".git/worktrees/x/gitdir",
+                format!("{}\n", s.outside.join(".git").display()),
+            );
+            put(
+                &s.tree,
+                ".git/worktrees/x/commondir",
+                "../../../../outside\n",
+            );
+            put(&s.tree, ".git/worktrees/x/HEAD", "ref: refs/heads/main\n");
+        }),
+        Attack {
+            shown: &["loop/a/b", "evil.txt"],
+            ..attack("folders in a loop of two links", |s| {
+                fs::create_dir_all(s.tree.join("loop/a")).expect("folders");
+                replace_with_link(Path::new("../../loop"), &s.tree.join("loop/a/b"));
             })
         },
         attack("common dir", |s| {

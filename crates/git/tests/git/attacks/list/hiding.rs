@@ -121,28 +121,110 @@ pub fn hiding() -> Vec<Attack> {
                 ],
             );
         }),
+        attack("an index in parts", |s| {
+            git_in(&s.tree, &["update-index", "--split-index"]);
+            let parts = fs::read_dir(s.tree.join(".git")).expect("a folder");
+            for part in parts.map(|part| part.expect("an entry").path()) {
+                if part.to_string_lossy().contains("sharedindex.") {
+                    replace_with_link(&s.outside.join("secret"), &part);
+                }
+            }
+        }),
+        attack("a shallow history", |s| {
+            put(
+                &s.tree,
+                ".git/shallow",
+                git_in(&s.tree, &["rev-parse", "HEAD"]),
+            )
+        }),
+        attack("an index that is being written for ever", |s| {
+            put(&s.tree, ".git/index.lock", "")
+        }),
         Attack {
-            absent: &[".GIT/config", "x/git~1"],
-            warned: &[".GIT is left out", "git~1 is left out"],
-            ..attack("names like .git", |s| {
-                put(&s.tree, ".GIT/config", "[core]\n");
-                put(&s.tree, "x/git~1", "x");
-                put(&s.tree, "x/.git /config", "x");
+            warned: &["git index could not be read"],
+            ..attack("an index whose names are a thousand times its size", |s| {
+                put(&s.tree, ".git/index", greedy_index())
             })
         },
+        attack("names of an index with thousands of folders each", |s| {
+            put(&s.tree, ".git/index", deep_index())
+        }),
         Attack {
-            shown: &[
-                "src/main.txt",
-                "evil.txt",
-                "x\ndiff --git a/README b/README\ndeleted file mode 100644\n",
-            ],
-            ..attack("a name that looks like a patch", |s| {
-                put(
-                    &s.tree,
-                    "x\ndiff --git a/README b/README\ndeleted file mode 100644\n",
-                    "x",
-                )
+            shown: &["src/main.txt", "evil.txt", "hidden/by/file"],
+            ..attack("marks of a layer, made by hand", |s| {
+                put(&s.tree, "hidden/by/file", "x\n");
+                for path in [
+                    "src",
+                    "src/main.txt",
+                    "hidden",
+                    "hidden/by",
+                    "hidden/by/file",
+                ] {
+                    forge_marks(&s.tree.join(path));
+                }
             })
         },
     ]
+}
+
+const ENTRY_STAT: [u8; 40] = {
+    let mut stat = [0; 40];
+    // The mode of a regular file.
+    (stat[26], stat[27]) = (0x81, 0xa4);
+    stat
+};
+
+fn index(version: u32, entries: u32) -> Vec<u8> {
+    [&b"DIRC"[..], &version.to_be_bytes(), &entries.to_be_bytes()].concat()
+}
+
+/// In version 4 a name repeats the one before it in one byte: 20,000 names of a megabyte, in little more than that.
+fn greedy_index() -> Vec<u8> {
+    const NAMES: u32 = 20_000;
+    let mut index = index(4, NAMES);
+    for number in 0..NAMES {
+        index.extend(ENTRY_STAT);
+        index.extend([1; 20]);
+        index.extend([0xff, 0xff]);
+        // Nothing of the name before is dropped.
+        index.push(0);
+        if number == 0 {
+            index.extend(vec![b'x'; 1 << 20]);
+        }
+        index.push(0);
+    }
+    index
+}
+
+/// 4,000 names, each two thousand folders deep and with no folder in common.
+fn deep_index() -> Vec<u8> {
+    const NAMES: u32 = 4000;
+    let mut index = index(2, NAMES);
+    for number in 0..NAMES {
+        let start = index.len();
+        index.extend(ENTRY_STAT);
+        index.extend([1; 20]);
+        index.extend([0x0f, 0xff]);
+        index.extend(format!("{number:05}{}", "/x".repeat(2040)).into_bytes());
+        let length = index.len() - start;
+        index.resize(start + (length + 8) / 8 * 8, 0);
+    }
+    index
+}
+
+/// What an overlay writes on files and folders, as far as anybody but the kernel may.
+fn forge_marks(path: &std::path::Path) {
+    use rustix::fs::{XattrFlags, setxattr};
+    let marks = [
+        "opaque", "whiteout", "redirect", "metacopy", "origin", "impure",
+    ];
+    for mark in marks {
+        for value in [&b"y"[..], b"x", b"/outside", b""] {
+            for space in ["user.overlay", "trusted.overlay", "user.overlay.overlay"] {
+                // Most are refused, which is as good.
+                let name = format!("{space}.{mark}");
+                let _ = setxattr(path, name.as_str(), value, XattrFlags::empty());
+            }
+        }
+    }
 }

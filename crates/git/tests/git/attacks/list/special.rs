@@ -1,5 +1,5 @@
-use super::{Attack, attack, fifo};
-use crate::fixture::{git_in, put, put_deep};
+use super::{Attack, attack, fifo, replace_with_link};
+use crate::fixture::{put, put_deep};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
@@ -51,6 +51,12 @@ pub fn special_files() -> Vec<Attack> {
                 }
             })
         },
+        attack("the tree itself and all above it closed", |s| {
+            let workspace = s.tree.parent().expect("a folder");
+            for path in [&*s.tree, workspace] {
+                fs::set_permissions(path, fs::Permissions::from_mode(0o000)).expect("set");
+            }
+        }),
         Attack {
             warned: &["path is longer than git can hold"],
             ..attack("a path of 30 kB", |s| {
@@ -77,89 +83,49 @@ pub fn special_files() -> Vec<Attack> {
         attack("a deep tree of folders", |s| {
             put_deep(&s.tree, &vec!["d"; 1900], "file".as_ref(), b"x");
         }),
-    ]
-}
-
-pub fn submodules() -> Vec<Attack> {
-    vec![
         Attack {
-            absent: &["sub/file"],
-            warned: &["files in the submodule sub"],
-            ..attack("files in a submodule", |s| put(&s.tree, "sub/file", "x"))
-        },
-        Attack {
-            absent: &["sub"],
-            warned: &["sub could not be read"],
-            ..attack("a submodule whose repository is outside", |s| {
-                put(
-                    &s.outside,
-                    "HEAD",
-                    "2222222222222222222222222222222222222222\n",
-                );
-                put(
-                    &s.tree,
-                    "sub/.git",
-                    format!("gitdir: {}\n", s.outside.display()),
-                );
+            warned: &["path is longer than git can hold"],
+            ..attack("folders far beyond what a path can name", |s| {
+                put_deep(&s.tree, &vec!["d"; 9000], "file".as_ref(), b"x");
             })
         },
         Attack {
-            absent: &["sub"],
-            warned: &["sub could not be read"],
-            ..attack("a submodule whose HEAD is a symlink", |s| {
-                put(
-                    &s.outside,
-                    "HEAD",
-                    "2222222222222222222222222222222222222222\n",
-                );
-                fs::create_dir_all(s.tree.join("sub/.git")).expect("a folder");
-                symlink(s.outside.join("HEAD"), s.tree.join("sub/.git/HEAD")).expect("a link");
+            shown: &["src/main.txt", "evil.txt", "docs/second", "docs/third"],
+            ..attack("hard links of one file", |s| {
+                put(&s.tree, "docs/second", "linked\n");
+                for (from, to) in [("docs/second", "docs/third"), ("evil.txt", "docs/fourth")] {
+                    fs::hard_link(s.tree.join(from), s.tree.join(to)).expect("a link");
+                }
             })
         },
         Attack {
-            absent: &["sub"],
-            warned: &["sub could not be read"],
-            ..attack("a submodule whose HEAD is a named pipe", |s| {
-                fs::create_dir_all(s.tree.join("sub/.git")).expect("a folder");
-                fifo(&s.tree.join("sub/.git/HEAD"));
+            shown: &["src/main.txt", "evil.txt", "line"],
+            ..attack("one line of eight megabytes", |s| {
+                put(&s.tree, "line", vec![b'x'; 8 << 20])
             })
         },
         Attack {
-            absent: &["sub"],
-            ..attack("a submodule whose HEAD names a file outside", |s| {
-                put(
-                    &s.outside,
-                    "ref",
-                    "2222222222222222222222222222222222222222\n",
-                );
-                put(
-                    &s.tree,
-                    "sub/.git/HEAD",
-                    "ref: refs/heads/../../../../../outside/ref\n",
-                );
+            shown: &["src/main.txt", "evil.txt", "noise"],
+            ..attack("NUL, escapes and what is no text", |s| {
+                let noise = b"\0\x1b[31m\xff\xfe\xc0\x80\r\n\x08".repeat(1000);
+                put(&s.tree, "noise", noise)
             })
         },
-        attack(
-            "a submodule with a program and a hostile .gitmodules",
-            |s| {
-                git_in(&s.tree.join("sub"), &["init", "-q"]);
-                git_in(
-                    &s.tree.join("sub"),
-                    &[
-                        "config",
-                        "core.fsmonitor",
-                        s.program.to_str().expect("UTF-8"),
-                    ],
-                );
-                put(
-                    &s.tree,
-                    ".gitmodules",
-                    format!(
-                        "[submodule \"sub\"]\n\tpath = sub\n\turl = ext::{0}\n\tupdate = !{0}\n\tignore = all\n",
-                        s.program.display()
-                    ),
-                );
-            },
-        ),
+        Attack {
+            warned: &["docs/a.txt is left out: it is a socket"],
+            ..attack("sockets and pipes in place of what is always read", |s| {
+                for name in ["docs/a.txt", "AGENTS.md"] {
+                    let _ = fs::remove_file(s.tree.join(name));
+                    drop(
+                        std::os::unix::net::UnixListener::bind(s.tree.join(name))
+                            .expect("a socket"),
+                    );
+                }
+                fifo(&s.tree.join(".gitmodules"));
+                fs::remove_file(s.tree.join(".gitignore")).expect("removed");
+                fifo(&s.tree.join(".gitignore"));
+                replace_with_link("/dev/zero".as_ref(), &s.tree.join("src/.gitignore"));
+            })
+        },
     ]
 }
