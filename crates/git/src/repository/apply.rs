@@ -1,6 +1,7 @@
 //! Applying a diff to the user's own repository, all or nothing.
 
 use super::rollback::Rollback;
+use super::ways_out::{sources, ways_out};
 use super::{Repository, path_from};
 use crate::patch::{Conflict, conflicts_in, list};
 use crate::process::{Call, GitError, Input};
@@ -74,6 +75,13 @@ impl Repository {
             });
         }
         let files = paths_in(&output.stdout);
+        let ways_out = ways_out(&self.top_level, patch, &files);
+        if !ways_out.is_empty() {
+            return Ok(ApplyPlan {
+                files: Vec::new(),
+                conflicts: ways_out,
+            });
+        }
         let checked = self
             .apply_call("check the diff")
             .args(["--check", "-"])
@@ -97,11 +105,14 @@ impl Repository {
             });
         }
         match three_way {
-            ThreeWay::Yes => self.apply_three_way(patch, plan).await,
-            ThreeWay::No if !plan.conflicts.is_empty() => Err(ApplyError::Conflicts {
-                conflicts: plan.conflicts,
-            }),
-            ThreeWay::No => self.apply_all_or_nothing(patch, plan.files).await,
+            // What cannot be read, or leads out, cannot be merged.
+            ThreeWay::Yes if !plan.files.is_empty() => self.apply_three_way(patch, plan).await,
+            ThreeWay::Yes | ThreeWay::No if !plan.conflicts.is_empty() => {
+                Err(ApplyError::Conflicts {
+                    conflicts: plan.conflicts,
+                })
+            }
+            ThreeWay::Yes | ThreeWay::No => self.apply_all_or_nothing(patch, plan.files).await,
         }
     }
 
@@ -263,55 +274,8 @@ fn paths_in(output: &[u8]) -> Vec<Vec<u8>> {
 /// All paths whose files may change: those after the patch, and where renamed files were.
 fn touched(patch: &[u8], files: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let mut touched = files.to_vec();
-    let lines = patch.split(|&byte| byte == b'\n');
-    // A line of content may look the same; then one file more is kept, which does no harm.
-    touched.extend(
-        lines
-            .filter_map(|line| line.strip_prefix(b"rename from "))
-            .map(unquoted),
-    );
+    touched.extend(sources(patch, &[b"rename from ", b"rename old "]));
     touched.sort_unstable();
     touched.dedup();
     touched
-}
-
-/// A path as git writes it in a patch: plain, or in quotes with escapes.
-fn unquoted(text: &[u8]) -> Vec<u8> {
-    let Some(inner) = text
-        .strip_prefix(b"\"")
-        .and_then(|rest| rest.strip_suffix(b"\""))
-    else {
-        return text.to_vec();
-    };
-    let mut path = Vec::with_capacity(inner.len());
-    let mut bytes = inner.iter().copied().peekable();
-    while let Some(byte) = bytes.next() {
-        if byte != b'\\' {
-            path.push(byte);
-            continue;
-        }
-        match bytes.next() {
-            Some(digit @ b'0'..=b'3') => {
-                let mut value = u32::from(digit - b'0');
-                while let Some(next @ b'0'..=b'7') = bytes.peek().copied() {
-                    value = value * 8 + u32::from(next - b'0');
-                    bytes.next();
-                    if value > 0o37 {
-                        break;
-                    }
-                }
-                path.push(u8::try_from(value & 0xff).expect("masked to a byte"));
-            }
-            Some(b'n') => path.push(b'\n'),
-            Some(b't') => path.push(b'\t'),
-            Some(b'r') => path.push(b'\r'),
-            Some(b'a') => path.push(7),
-            Some(b'b') => path.push(8),
-            Some(b'v') => path.push(11),
-            Some(b'f') => path.push(12),
-            Some(other) => path.push(other),
-            None => {}
-        }
-    }
-    path
 }

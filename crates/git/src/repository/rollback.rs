@@ -1,5 +1,6 @@
 //! What files were before a patch was written, to put them back should writing fail half-way.
 
+use super::ways_out::inside;
 use super::{ApplyError, path_from};
 use crate::process::GitError;
 use std::fs::{self, Permissions};
@@ -25,15 +26,19 @@ enum Before {
     Folder,
     /// Longer than the system takes from its root, though git can write it from within the repository.
     TooLong,
+    /// A named pipe, a socket, a device. No patch writes one, and reading one may never end.
+    Special,
 }
 
 impl Rollback {
-    /// The patch has passed `git apply --check`, so no path leads out of the repository or through a symlink.
+    /// A path that leads out of the repository or through a symlink is left alone: nothing is written there before the symlink goes.
     pub(super) fn read(top_level: &Path, touched: &[Vec<u8>]) -> Result<Self, ApplyError> {
         let mut files = Vec::new();
         let mut missing_folders = Vec::new();
         for path in touched {
-            let path = top_level.join(path_from(path));
+            let Ok(path) = inside(top_level, &path_from(path)) else {
+                continue;
+            };
             let before = read_one(&path).map_err(|source| ApplyError::Unreadable {
                 path: path.display().to_string(),
                 source,
@@ -126,6 +131,8 @@ fn read_one(path: &Path) -> io::Result<Before> {
         })
     } else if now.is_dir() {
         Ok(Before::Folder)
+    } else if !now.is_file() {
+        Ok(Before::Special)
     } else {
         Ok(Before::File {
             content: fs::read(path)?,
@@ -147,12 +154,13 @@ fn write_one(path: &Path, before: &Before) -> io::Result<()> {
             },
         ) => content == *old && permissions == *old_permissions,
         (Before::Link { target }, Before::Link { target: old }) => target == *old,
-        (_, Before::Folder | Before::Missing) => true,
+        (_, Before::Folder | Before::Missing | Before::Special) => true,
         (_, Before::TooLong) => return Err(io::Error::from(io::ErrorKind::InvalidFilename)),
         (
             Before::Missing
             | Before::Folder
             | Before::TooLong
+            | Before::Special
             | Before::File { .. }
             | Before::Link { .. },
             _,
@@ -176,7 +184,7 @@ fn write_one(path: &Path, before: &Before) -> io::Result<()> {
             fs::set_permissions(path, permissions.clone())
         }
         Before::Link { target } => link(target, path),
-        Before::Folder | Before::Missing | Before::TooLong => Ok(()),
+        Before::Folder | Before::Missing | Before::TooLong | Before::Special => Ok(()),
     }
 }
 

@@ -3,10 +3,12 @@
 mod fixture;
 
 mod apply;
+mod apply_attacks;
 mod attacks;
 mod changes;
 mod checkout;
 mod diff;
+mod injection;
 mod layered;
 mod mirror;
 mod names;

@@ -124,7 +124,10 @@ pub fn special_files() -> Vec<Attack> {
                 fifo(&s.tree.join(".gitmodules"));
                 fs::remove_file(s.tree.join(".gitignore")).expect("removed");
                 fifo(&s.tree.join(".gitignore"));
-                replace_with_link("/dev/zero".as_ref(), &s.tree.join("src/.gitignore"));
+                replace_with_link(
+                    &s.outside.join(".gitignore"),
+                    &s.tree.join("src/.gitignore"),
+                );
             })
         },
     ]
