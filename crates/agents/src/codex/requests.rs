@@ -8,7 +8,18 @@ use crate::text::{EVENT_TEXT_MAX_BYTES, clipped};
 
 const METHOD_NOT_FOUND: i64 = -32601;
 const MAX_QUESTIONS: usize = 20;
+/// Of an id or of permissions, which an answer repeats. An agent that asks and does not read keeps thousands of answers waiting.
+const REPEATED_MAX_BYTES: usize = 4 * 1024;
 const NOBODY_TO_ASK: &str = "Nobody can answer during this turn. Choose the most cautious option yourself and name your choice in your last message.";
+
+/// Whether an answer can name this id: a number or a short text, as JSON-RPC has it.
+pub(super) fn can_repeat(id: &Value) -> bool {
+    match id {
+        Value::Number(_) => true,
+        Value::String(text) => text.len() <= REPEATED_MAX_BYTES,
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => false,
+    }
+}
 
 /// The line to send back, and the event that tells of it.
 pub(super) fn answer(id: &Value, method: &str, params: Value) -> (Value, AgentEvent) {
@@ -93,6 +104,10 @@ fn reply(method: &str, params: Value) -> Option<Reply> {
             let subject = DecisionSubject::Permissions {
                 reason: reason.map(text),
             };
+            let permissions = match permissions.to_string().len() {
+                ..=REPEATED_MAX_BYTES => permissions,
+                _ => json!({}),
+            };
             let result = json!({"permissions": permissions, "scope": "turn"});
             Reply {
                 result,
@@ -129,7 +144,7 @@ fn approval(params: Value) -> ApprovalParams {
     })
 }
 
-/// Every question gets an answer that lets the model go on by itself.
+/// Every question gets an answer that lets the model go on by itself; no model asks more than a few at once.
 fn questions(params: Value) -> Reply {
     let asked = serde_json::from_value(params).unwrap_or(UserInputParams {
         item_id: None,
@@ -138,6 +153,8 @@ fn questions(params: Value) -> Reply {
     let answers: Map<String, Value> = asked
         .questions
         .iter()
+        .take(MAX_QUESTIONS)
+        .filter(|asked| asked.id.len() <= REPEATED_MAX_BYTES)
         .map(|asked| (asked.id.clone(), json!({"answers": [NOBODY_TO_ASK]})))
         .collect();
     Reply {

@@ -9,6 +9,7 @@
     reason = "the lint only knows test functions, not what they call"
 )]
 
+mod hostile;
 mod robustness;
 mod transcript;
 

@@ -99,7 +99,7 @@ fn a_session_file_outside_its_directory_is_not_believed() {
 }
 
 /// A Codex that has opened its thread and runs a turn; `line` is what it says next.
-fn running() -> Box<dyn outwork_agents::Adapter> {
+pub fn running() -> Box<dyn outwork_agents::Adapter> {
     let mut codex = adapter("do it", None);
     codex.start();
     for line in [

@@ -39,6 +39,9 @@ impl Conversation {
             error,
         } = incoming;
         match (method, id) {
+            (Some(_), Some(id)) if !requests::can_repeat(&id) => {
+                self.give_up("Codex asked something under an id that is none".to_owned());
+            }
             (Some(method), Some(id)) => {
                 let (answer, event) = requests::answer(&id, &method, params);
                 self.emit(event);
