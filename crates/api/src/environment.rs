@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::injection::{Injection, InjectionChange, NewInjection};
+use crate::network::{AgentNetwork, Resources};
 use crate::secret::Secret;
 use crate::time::Time;
 
@@ -95,6 +97,24 @@ pub struct NewEnvironment {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 86400)]
     pub timeout_seconds: Option<u64>,
+    /// What the agent may reach; nothing when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<AgentNetwork>,
+    /// What sandboxes may use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Resources>,
+    /// Whether the agent may make namespaces of its own, as browsers and container tools want; not
+    /// when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nested_namespaces: Option<bool>,
+    /// How many tokens an attempt may use, input and output together; no limit when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1)]
+    pub max_tokens: Option<u64>,
+    /// Headers to put into the agent's requests, at most 50. Their values are never shown again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 50)]
+    pub injections: Vec<NewInjection>,
 }
 
 /// A change to an environment: what is left out stays as it is.
@@ -147,6 +167,21 @@ pub struct EnvironmentPatch {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 86400)]
     pub timeout_seconds: Option<u64>,
+    /// What the agent may reach from now on, all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<AgentNetwork>,
+    /// The new limits of sandboxes, all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Resources>,
+    /// Whether the agent may make namespaces of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nested_namespaces: Option<bool>,
+    /// How many tokens an attempt may use; `0` for no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<u64>,
+    /// Headers to put into the agent's requests, or not any more; the others stay.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub injections: Vec<InjectionChange>,
 }
 
 /// An environment.
@@ -191,6 +226,21 @@ pub struct Environment {
     pub setup_timeout_seconds: u64,
     /// How long the agent may run, in seconds.
     pub timeout_seconds: u64,
+    /// What the agent may reach.
+    #[serde(default)]
+    pub network: AgentNetwork,
+    /// What sandboxes may use.
+    #[serde(default)]
+    pub resources: Resources,
+    /// Whether the agent may make namespaces of its own.
+    #[serde(default)]
+    pub nested_namespaces: bool,
+    /// How many tokens an attempt may use, input and output together; absent: no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<u64>,
+    /// The headers that are put into the agent's requests, without their values.
+    #[serde(default)]
+    pub injections: Vec<Injection>,
     /// Rises with each edit; also the `ETag`.
     pub revision: i64,
     /// When it was made.

@@ -95,6 +95,20 @@ pub enum EventBody {
         /// Why it was refused, in words.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
+        /// What decided: `allow: example.com`, `preset common: example.org`, `mode: all`,
+        /// `methods: read_only`, `address: private` and the like.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rule: Option<String>,
+        /// How what was refused can be allowed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hint: Option<String>,
+    },
+    /// The sandbox came up against a limit, and the attempt went on.
+    LimitHit {
+        /// `memory`, `processes`, `disk` or `output`.
+        limit: String,
+        /// What happened.
+        message: String,
     },
     /// Output of the setup script or of a plain command.
     Output {

@@ -6,7 +6,7 @@
 //! events they do not know; the server refuses unknown fields in requests.
 //!
 //! Read in this order: [`time`], [`secret`], [`problem`] (errors), [`page`], [`environment`],
-//! [`cache`], [`credential`], [`task`], [`event`], [`settings`]; then [`worker`] (the worker protocol as types and a trait), and
+//! [`network`], [`injection`], [`cache`], [`credential`], [`task`], [`event`], [`settings`]; then [`worker`] (the worker protocol as types and a trait), and
 //! [`client`] (HTTP and SSE).
 
 pub mod page;
@@ -18,6 +18,8 @@ pub mod cache;
 pub mod credential;
 pub mod environment;
 pub mod event;
+pub mod injection;
+pub mod network;
 pub mod settings;
 pub mod task;
 

@@ -49,6 +49,10 @@ pub struct Worker {
     pub slots: u32,
     /// The agents it has.
     pub agents: Vec<String>,
+    /// How it isolates attempts: `namespaces`, `oci:crun` and the like; absent until one that an
+    /// older version registered has registered anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub isolation: Option<String>,
     /// Whether it was heard of within the last lease time.
     pub online: bool,
     /// When it was last heard of.

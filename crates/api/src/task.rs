@@ -93,7 +93,7 @@ pub struct TaskSummary {
     pub title: String,
     /// `pending`, `running`, `needs_input`, `completed` or `failed`.
     pub status: String,
-    /// `succeeded`, `failed`, `cancelled`, `timed_out` or `lost`; absent until it has ended.
+    /// `succeeded`, `failed`, `cancelled`, `timed_out`, `over_budget` or `lost`; absent until it has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<String>,
     /// When it was submitted.
@@ -168,6 +168,10 @@ pub struct Attempt {
     /// The worker that has it or had it last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worker: Option<String>,
+    /// How that worker isolates it: `namespaces`, `oci:crun` and the like; absent before a worker
+    /// took it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub isolation: Option<String>,
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Time>,

@@ -35,13 +35,15 @@ use utoipa::ToSchema;
 use crate::credential::CredentialSecret;
 use crate::environment::Agent;
 use crate::event::EventBody;
+use crate::injection::AssignedInjection;
+use crate::network::{AgentNetwork, Resources};
 use crate::problem::Problem;
 use crate::secret::Secret;
 use crate::task::{Failure, RepositoryDiff, Tokens};
 use crate::time::Time;
 
 /// The version of the protocol that this crate speaks.
-pub const PROTOCOL_VERSION: u32 = 2;
+pub const PROTOCOL_VERSION: u32 = 3;
 
 /// Bytes of an object on their way.
 pub type Bytes = Vec<u8>;
@@ -120,6 +122,10 @@ pub struct Register {
     pub slots: u32,
     /// The agents it has installed.
     pub agents: Vec<String>,
+    /// How it isolates attempts, in a word that people are shown: `namespaces`, `oci:crun` and the
+    /// like.
+    #[schema(min_length = 1, max_length = 100)]
+    pub isolation: String,
 }
 
 /// What a worker is told at its start.
@@ -208,6 +214,22 @@ pub struct Assignment {
     pub secrets: Vec<AssignedSecret>,
     /// Time limits.
     pub limits: StepLimits,
+    /// What the agent may reach. Like the fields below no part of the key of snapshots: what setup
+    /// makes does not depend on it.
+    #[serde(default)]
+    pub network: AgentNetwork,
+    /// What sandboxes may use; where a limit is left out, the worker's own holds.
+    #[serde(default)]
+    pub resources: Resources,
+    /// Whether the agent may make namespaces of its own.
+    #[serde(default)]
+    pub nested_namespaces: bool,
+    /// How many tokens the attempt may use, input and output together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<u64>,
+    /// Headers for the proxy to put into the agent's requests.
+    #[serde(default)]
+    pub injections: Vec<AssignedInjection>,
 }
 
 /// A repository of an assignment.

@@ -1,10 +1,20 @@
 //! An environment: which repository, which agent, which scripts, which limits.
 
+mod injection;
+mod secret;
+
 use std::time::Duration;
 
 use crate::id::{EnvironmentId, PrincipalId, WorkspaceId};
 use crate::limits;
+use crate::network::AgentNetwork;
+use crate::resources::Resources;
 use crate::time::Timestamp;
+
+pub use injection::{
+    HeaderName, Injection, InjectionTarget, InvalidInjection, check_injection_value,
+};
+pub use secret::{SecretName, check_secret};
 
 /// Which agent runs the tasks of an environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +73,14 @@ pub struct EnvironmentSpec {
     pub setup_timeout: Duration,
     /// How long the agent may run.
     pub timeout: Duration,
+    /// What the agent may reach.
+    pub network: AgentNetwork,
+    /// What sandboxes may use.
+    pub resources: Resources,
+    /// Whether the agent may make namespaces of its own, as browsers and container tools want.
+    pub nested_namespaces: bool,
+    /// How many tokens an attempt may use, input and output together; no limit when `None`.
+    pub max_tokens: Option<u64>,
 }
 
 /// A further repository of an environment.
@@ -171,7 +189,7 @@ pub struct Environment {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {problem}")]
 pub struct InvalidEnvironment {
-    /// The field, by its name in the API.
+    /// The field, by its name in the API, with dots: `network.allow`.
     pub field: &'static str,
     /// What is wrong and what would be right.
     pub problem: String,
@@ -197,6 +215,22 @@ impl EnvironmentSpec {
             if timeout.is_zero() || timeout > day {
                 return invalid(field, "must be between 1 second and 24 hours");
             }
+        }
+        self.check_limits()
+    }
+
+    fn check_limits(&self) -> Result<(), InvalidEnvironment> {
+        let refused = |(field, problem)| InvalidEnvironment { field, problem };
+        match &self.network {
+            AgentNetwork::Off => {}
+            AgentNetwork::On(rules) => rules.check().map_err(refused)?,
+        }
+        self.resources.check().map_err(refused)?;
+        if let Some(tokens) = self.max_tokens
+            && !(1..=limits::MAX_TOKENS).contains(&tokens)
+        {
+            let most = limits::MAX_TOKENS;
+            return invalid("max_tokens", &format!("must be between 1 and {most}"));
         }
         Ok(())
     }
@@ -355,42 +389,6 @@ pub fn is_variable_name(name: &str) -> bool {
     !name.is_empty()
         && !name.starts_with(|c: char| c.is_ascii_digit())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-}
-
-/// A secret of an environment, without its value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SecretName {
-    /// The variable that setup and maintenance find it in.
-    pub name: String,
-    /// Rises whenever the value is set; part of the key of snapshots.
-    pub version: i64,
-    /// When it was last set.
-    pub updated_at: Timestamp,
-}
-
-/// Checks the name and value of a secret, and that no variable has the name.
-pub fn check_secret(
-    name: &str,
-    value: &str,
-    variables: &[(String, String)],
-) -> Result<(), InvalidEnvironment> {
-    if !is_variable_name(name) {
-        return invalid(
-            "secrets",
-            &format!("`{name}` is not a variable name: use letters, digits and `_`"),
-        );
-    }
-    if variables.iter().any(|(variable, _)| variable == name) {
-        return invalid("secrets", &format!("`{name}` is a variable already"));
-    }
-    if value.is_empty() || value.len() > limits::SECRET_BYTES || value.contains('\0') {
-        let most = limits::SECRET_BYTES;
-        return invalid(
-            "secrets",
-            &format!("the value of `{name}` must have 1 to {most} bytes and no NUL"),
-        );
-    }
-    Ok(())
 }
 
 fn invalid(field: &'static str, problem: &str) -> Result<(), InvalidEnvironment> {

@@ -44,6 +44,16 @@ pub enum FailureCode {
     ResultTooLarge,
     /// The worker's disk is full.
     DiskFull,
+    /// The sandbox used more memory than it may.
+    OutOfMemory,
+    /// The sandbox wrote more than it may.
+    DiskLimit,
+    /// The sandbox made more processes than it may.
+    ProcessLimit,
+    /// The attempt used more tokens than it may.
+    OverBudget,
+    /// The proxy that the agent reaches the network through is gone.
+    NetworkUnavailable,
     /// The worker disappeared, as often as it may.
     Lost,
     /// No worker took the attempt in time.
@@ -56,7 +66,7 @@ pub enum FailureCode {
 
 impl FailureCode {
     /// Every code.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 29] = [
         Self::RepositoryUnavailable,
         Self::CommitNotFound,
         Self::StartingDiffConflict,
@@ -77,6 +87,11 @@ impl FailureCode {
         Self::DiffFailed,
         Self::ResultTooLarge,
         Self::DiskFull,
+        Self::OutOfMemory,
+        Self::DiskLimit,
+        Self::ProcessLimit,
+        Self::OverBudget,
+        Self::NetworkUnavailable,
         Self::Lost,
         Self::NoWorker,
         Self::NoAnswer,
@@ -106,6 +121,11 @@ impl FailureCode {
             Self::DiffFailed => "diff_failed",
             Self::ResultTooLarge => "result_too_large",
             Self::DiskFull => "disk_full",
+            Self::OutOfMemory => "out_of_memory",
+            Self::DiskLimit => "disk_limit",
+            Self::ProcessLimit => "process_limit",
+            Self::OverBudget => "over_budget",
+            Self::NetworkUnavailable => "network_unavailable",
             Self::Lost => "lost",
             Self::NoWorker => "no_worker",
             Self::NoAnswer => "no_answer",

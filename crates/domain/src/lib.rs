@@ -5,7 +5,8 @@
 //! writes what this crate decides, the API shows it, the worker obeys it; none of them decides.
 //!
 //! Read in this order: [`id`] and [`time`] (newtypes), [`principal`] (who acts), [`environment`]
-//! (how a repository's tasks run), [`credential`] (how repositories are reached), [`task`] (what was asked), [`attempt`] (the state machine),
+//! (how a repository's tasks run), [`network`] and [`resources`] (what its agent may reach and use),
+//! [`credential`] (how repositories are reached), [`task`] (what was asked), [`attempt`] (the state machine),
 //! [`failure`] (why an attempt ended badly), [`status`] (what people are shown), [`limits`].
 
 pub mod id;
@@ -14,7 +15,9 @@ pub mod time;
 pub mod credential;
 pub mod environment;
 pub mod limits;
+pub mod network;
 pub mod principal;
+pub mod resources;
 
 pub mod attempt;
 pub mod failure;

@@ -31,6 +31,24 @@ pub const FURTHER_REPOSITORIES: usize = 9;
 pub const REPOSITORY_NAME_CHARS: usize = 100;
 /// The most repository credentials of a workspace.
 pub const CREDENTIALS: usize = 200;
+/// The most entries of a list of allowed domains.
+pub const ALLOWED_DOMAINS: usize = 500;
+/// The longest name of a host, in bytes.
+pub const DOMAIN_BYTES: usize = 253;
+/// The most ports that an agent may ask for.
+pub const NETWORK_PORTS: usize = 20;
+/// The ports that an agent may ask for unless its environment says otherwise.
+pub const DEFAULT_PORTS: [u16; 2] = [80, 443];
+/// The most header injections of an environment.
+pub const INJECTIONS: usize = 50;
+/// The longest value of an injected header, in bytes.
+pub const INJECTION_BYTES: usize = 8 * 1024;
+/// The longest name of an injected header, in bytes.
+pub const HEADER_NAME_BYTES: usize = 100;
+/// The largest budget of tokens: exact also for programs that read JSON numbers as doubles.
+pub const MAX_TOKENS: u64 = 1 << 53;
+/// The longest name of a kind of isolation that a worker may say, in characters.
+pub const ISOLATION_CHARS: usize = 100;
 
 /// How long an attempt may stay in each state before a reconciler moves it on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

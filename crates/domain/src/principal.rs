@@ -123,4 +123,7 @@ pub struct Worker {
     pub slots: u32,
     /// The agents it has installed.
     pub agents: Vec<String>,
+    /// How it isolates attempts: `namespaces`, `oci:crun` and the like. `None` for one that
+    /// registered before workers said so; it has to register anew before it is given an attempt.
+    pub isolation: Option<String>,
 }

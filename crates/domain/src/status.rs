@@ -48,6 +48,8 @@ pub enum TaskOutcome {
     Cancelled,
     /// A time limit ended it.
     TimedOut,
+    /// It used more tokens than it may.
+    OverBudget,
     /// Its workers disappeared.
     Lost,
 }
@@ -60,6 +62,7 @@ impl TaskOutcome {
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
             Self::TimedOut => "timed_out",
+            Self::OverBudget => "over_budget",
             Self::Lost => "lost",
         }
     }
@@ -99,6 +102,7 @@ pub fn task_status<'a>(
 const fn outcome(code: FailureCode) -> TaskOutcome {
     match code {
         FailureCode::TimedOut => TaskOutcome::TimedOut,
+        FailureCode::OverBudget => TaskOutcome::OverBudget,
         FailureCode::Lost => TaskOutcome::Lost,
         FailureCode::RepositoryUnavailable
         | FailureCode::CommitNotFound
@@ -119,6 +123,10 @@ const fn outcome(code: FailureCode) -> TaskOutcome {
         | FailureCode::DiffFailed
         | FailureCode::ResultTooLarge
         | FailureCode::DiskFull
+        | FailureCode::OutOfMemory
+        | FailureCode::DiskLimit
+        | FailureCode::ProcessLimit
+        | FailureCode::NetworkUnavailable
         | FailureCode::NoWorker
         | FailureCode::NoAnswer
         | FailureCode::Internal => TaskOutcome::Failed,
@@ -129,8 +137,9 @@ const fn outcome(code: FailureCode) -> TaskOutcome {
 fn better(one: Option<TaskOutcome>, other: TaskOutcome) -> Option<TaskOutcome> {
     const fn rank(outcome: TaskOutcome) -> u8 {
         match outcome {
-            TaskOutcome::Succeeded => 4,
-            TaskOutcome::TimedOut => 3,
+            TaskOutcome::Succeeded => 5,
+            TaskOutcome::TimedOut => 4,
+            TaskOutcome::OverBudget => 3,
             TaskOutcome::Failed => 2,
             TaskOutcome::Lost => 1,
             TaskOutcome::Cancelled => 0,
@@ -179,6 +188,10 @@ mod tests {
             State::Failed {
                 ended_at: AT,
                 failure: Failure::new(FailureCode::TimedOut, ""),
+            },
+            State::Failed {
+                ended_at: AT,
+                failure: Failure::new(FailureCode::OverBudget, ""),
             },
             State::Failed {
                 ended_at: AT,

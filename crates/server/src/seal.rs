@@ -3,6 +3,7 @@
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use outwork_domain::credential::{CredentialKind, CredentialScope};
+use outwork_domain::environment::InjectionTarget;
 use outwork_domain::{EnvironmentId, WorkspaceId};
 
 const VERSION: u8 = 1;
@@ -24,6 +25,12 @@ pub(crate) enum Place<'a> {
         environment: EnvironmentId,
         name: &'a str,
     },
+    /// The value of a header injection of an environment.
+    Injection {
+        workspace: WorkspaceId,
+        environment: EnvironmentId,
+        target: &'a InjectionTarget,
+    },
     /// A credential, by what is unique about it.
     Credential {
         workspace: WorkspaceId,
@@ -44,6 +51,13 @@ impl Place<'_> {
                 environment,
                 name,
             } => format!("{workspace}/environment_secrets/{environment}/{name}"),
+            Self::Injection {
+                workspace,
+                environment,
+                target: InjectionTarget { host, header },
+            } => {
+                format!("{workspace}/environment_injections/{environment}/{host}/{header}")
+            }
             Self::Credential {
                 workspace,
                 kind,
@@ -119,6 +133,8 @@ mod tests {
         let workspaces = [1, 2].map(|number| WorkspaceId::from_uuid(id(number)));
         let environments = [1, 2].map(|number| EnvironmentId::from_uuid(id(number)));
         let scopes = ["host", "host/path"].map(|text| CredentialScope::parse(text).unwrap());
+        let targets = [("a.example", "x"), ("a.example", "y"), ("b.example", "x")]
+            .map(|(host, header)| InjectionTarget::parse(host, header).unwrap());
         let mut places = vec![Place::Check];
         for workspace in workspaces {
             places.push(Place::ModelKey(workspace));
@@ -128,6 +144,13 @@ mod tests {
                         workspace,
                         environment,
                         name,
+                    });
+                }
+                for target in &targets {
+                    places.push(Place::Injection {
+                        workspace,
+                        environment,
+                        target,
                     });
                 }
             }

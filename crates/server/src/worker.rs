@@ -44,7 +44,7 @@ impl WorkerService {
     }
 
     async fn known(&self, worker: &str) -> Result<WorkerRecord, Refusal> {
-        let unknown = || Refusal::not_found("worker", worker).with_hint("Register again.");
+        let unknown = || unknown(worker);
         let id: WorkerId = worker.parse().map_err(|_| unknown())?;
         self.plane
             .store
@@ -72,6 +72,10 @@ impl WorkerService {
 
 fn attempt_id(text: &str) -> Result<AttemptId, Refusal> {
     text.parse().map_err(|_| missing(text))
+}
+
+fn unknown(worker: &str) -> Refusal {
+    Refusal::not_found("worker", worker).with_hint("Register again.")
 }
 
 fn missing(attempt: &str) -> Refusal {

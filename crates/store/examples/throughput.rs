@@ -15,7 +15,9 @@ use std::time::{Duration, Instant};
 use outwork_domain::attempt::Outcome;
 use outwork_domain::environment::{AgentSpec, Environment, EnvironmentSpec};
 use outwork_domain::limits::AttemptLimits;
+use outwork_domain::network::AgentNetwork;
 use outwork_domain::principal::PrincipalKind;
+use outwork_domain::resources::Resources;
 use outwork_domain::task::{Base, Task, Turn};
 use outwork_domain::{
     Attempt, AttemptId, Desired, EnvironmentId, Epoch, PrincipalId, TaskId, Timestamp, TokenId,
@@ -149,6 +151,10 @@ impl Bench {
             variables: Vec::new(),
             setup_timeout: Duration::from_secs(60),
             timeout: Duration::from_secs(60),
+            network: AgentNetwork::Off,
+            resources: Resources::default(),
+            nested_namespaces: false,
+            max_tokens: None,
         };
         let made = Environment {
             id: environment,

@@ -16,6 +16,8 @@ pub(crate) struct AttemptRow {
     pub(crate) attempt: Attempt,
     /// The worker of the newest claim.
     pub(crate) worker: Option<WorkerId>,
+    /// How that worker isolates, as it said when it registered.
+    pub(crate) isolation: Option<String>,
     /// The number of the last event.
     pub(crate) last_seq: i64,
     /// The number, by the worker's own count, of the last event of the newest claim.
@@ -28,7 +30,8 @@ macro_rules! attempt_columns {
         "a.id, a.workspace_id, a.task_id, a.turn_id, a.number, a.created_at, a.limits, a.epoch, \
          a.tries, a.desired, a.cancel_since, a.state, a.step, a.lease_worker_id, a.lease_epoch, \
          a.lease_until, a.visible_at, a.deadline_at, a.ended_at, a.question, a.failure_code, \
-         a.failure_message, a.failure_hint, a.worker_id, a.last_seq, a.acked_worker_seq"
+         a.failure_message, a.failure_hint, a.worker_id, a.last_seq, a.acked_worker_seq, \
+         a.isolation"
     };
 }
 pub(crate) use attempt_columns;
@@ -54,6 +57,7 @@ impl AttemptRow {
         Ok(Self {
             attempt,
             worker: row.opt_parsed("worker_id")?,
+            isolation: row.opt_text("isolation")?,
             last_seq: row.int("last_seq")?,
             acked_worker_seq: row.int("acked_worker_seq")?,
         })
@@ -63,10 +67,10 @@ impl AttemptRow {
         const INSERT: &str = "INSERT INTO attempts (id, workspace_id, epoch, tries, desired, \
              cancel_since, state, step, lease_worker_id, lease_epoch, lease_until, visible_at, \
              deadline_at, due_at, ended_at, question, failure_code, failure_message, \
-             failure_hint, worker_id, last_seq, acked_worker_seq, \
+             failure_hint, worker_id, last_seq, acked_worker_seq, isolation, \
              task_id, turn_id, number, created_at, limits) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, \
-             $18, $19, $20, $21, $22, $23, $24, $25, $26, $27)";
+             $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28)";
         let mut values = self.changing();
         let Attempt {
             task_id,
@@ -93,8 +97,8 @@ impl AttemptRow {
              cancel_since = $6, state = $7, step = $8, lease_worker_id = $9, lease_epoch = $10, \
              lease_until = $11, visible_at = $12, deadline_at = $13, due_at = $14, \
              ended_at = $15, question = $16, failure_code = $17, failure_message = $18, \
-             failure_hint = $19, worker_id = $20, last_seq = $21, acked_worker_seq = $22 \
-             WHERE id = $1 AND workspace_id = $2 AND epoch = $23";
+             failure_hint = $19, worker_id = $20, last_seq = $21, acked_worker_seq = $22, \
+             isolation = $23 WHERE id = $1 AND workspace_id = $2 AND epoch = $24";
         let mut values = self.changing();
         values.push(Value::from(before.get()));
         match tx.execute(UPDATE, values).await? {
@@ -156,7 +160,8 @@ impl AttemptRow {
             hint,
             opt_id(self.worker),
             self.last_seq,
-            self.acked_worker_seq
+            self.acked_worker_seq,
+            self.isolation.as_deref()
         ]
     }
 }

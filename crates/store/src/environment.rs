@@ -1,31 +1,31 @@
-//! Environments and the names of their secrets. Deleting hides them: tasks keep theirs.
+//! Environments, the names of their secrets and the targets of their injections. Deleting hides them: tasks keep theirs.
 
 use outwork_domain::environment::Environment;
 use outwork_domain::{EnvironmentId, Timestamp, WorkspaceId};
 
 use crate::environment_row::{INSERT, UPDATE, columns, fold, read, select_environments};
 use crate::error::{StoreError, is_duplicate};
-use crate::record::{EnvironmentRecord, Paged, SecretChange};
-use crate::secret;
+use crate::record::{EnvironmentRecord, Paged, SealedChanges};
 use crate::sql::{Conn, Row, Value, for_update, id, values};
 use crate::store::{Store, Tx, Write};
+use crate::{injection, secret};
 
 impl Store {
-    /// Adds an environment with its secrets; its `updated_at` is taken as the present time.
+    /// Adds an environment with what is sealed beside it; its `updated_at` is taken as the present time.
     /// Answers what is stored now. Errors: [`StoreError::LabelTaken`].
     pub async fn insert_environment(
         &self,
         environment: &Environment,
-        secrets: Vec<SecretChange>,
+        sealed: impl Into<SealedChanges>,
     ) -> Result<EnvironmentRecord, StoreError> {
         self.write(Insert {
             environment: environment.clone(),
-            secrets,
+            sealed: sealed.into(),
         })
         .await
     }
 
-    /// Replaces what an environment says and changes its secrets; its revision becomes one more
+    /// Replaces what an environment says and changes what is sealed beside it; its revision becomes one more
     /// than the stored one, and `id`, `workspace_id`, `created_by` and `created_at` stay;
     /// `updated_at` is taken as the present time. Answers what is stored now. Errors:
     /// [`StoreError::RevisionMismatch`] if the stored revision is not `expected_revision`,
@@ -33,18 +33,18 @@ impl Store {
     pub async fn update_environment(
         &self,
         environment: &Environment,
-        secrets: Vec<SecretChange>,
+        sealed: impl Into<SealedChanges>,
         expected_revision: Option<i64>,
     ) -> Result<EnvironmentRecord, StoreError> {
         self.write(Update {
             environment: environment.clone(),
-            secrets,
+            sealed: sealed.into(),
             expected_revision,
         })
         .await
     }
 
-    /// Deletes an environment; its secrets are gone. Errors: [`StoreError::InUse`] while a task in
+    /// Deletes an environment; its secrets and injections are gone. Errors: [`StoreError::InUse`] while a task in
     /// it is not over, [`StoreError::NotFound`].
     pub async fn delete_environment(
         &self,
@@ -117,20 +117,24 @@ impl Store {
     }
 }
 
-/// The environments in `rows` with the names of their secrets, which are one statement more.
+/// The environments in `rows` with what is sealed beside them, which is two statements more.
 async fn records(conn: &mut Conn<'_>, rows: &[Row]) -> Result<Vec<EnvironmentRecord>, StoreError> {
     let mut records = Vec::with_capacity(rows.len());
     for row in rows {
         records.push(EnvironmentRecord {
             environment: read(row)?,
             secrets: Vec::new(),
+            injections: Vec::new(),
             cache_generation: row.int("cache_generation")?,
         });
     }
-    let ids = records.iter().map(|record| record.environment.id);
-    let mut names = secret::names(conn, ids).await?;
+    let ids = || records.iter().map(|record| record.environment.id);
+    let mut names = secret::names(conn, ids()).await?;
+    let mut targets = injection::targets(conn, ids()).await?;
     for record in &mut records {
-        record.secrets = names.remove(&record.environment.id).unwrap_or_default();
+        let id = &record.environment.id;
+        record.secrets = names.remove(id).unwrap_or_default();
+        record.injections = targets.remove(id).unwrap_or_default();
     }
     Ok(records)
 }
@@ -174,7 +178,7 @@ async fn written(
 
 struct Insert {
     environment: Environment,
-    secrets: Vec<SecretChange>,
+    sealed: SealedChanges,
 }
 
 impl Write for Insert {
@@ -188,15 +192,14 @@ impl Write for Insert {
             1 => {}
             _ => return Err(StoreError::LabelTaken),
         }
-        let (workspace, now) = (wanted.workspace_id, wanted.updated_at);
-        secret::change(tx, workspace, wanted.id, &self.secrets, now).await?;
+        change(tx, wanted, &self.sealed).await?;
         written(tx, wanted.id).await
     }
 }
 
 struct Update {
     environment: Environment,
-    secrets: Vec<SecretChange>,
+    sealed: SealedChanges,
     expected_revision: Option<i64>,
 }
 
@@ -220,10 +223,28 @@ impl Write for Update {
             Err(error) if is_duplicate(&error) => return Err(StoreError::LabelTaken),
             Err(error) => return Err(error),
         }
-        let (workspace, now) = (wanted.workspace_id, wanted.updated_at);
-        secret::change(tx, workspace, wanted.id, &self.secrets, now).await?;
+        change(tx, wanted, &self.sealed).await?;
         written(tx, wanted.id).await
     }
+}
+
+/// What is sealed beside an environment that the transaction holds.
+async fn change(
+    tx: &mut Tx<'_>,
+    environment: &Environment,
+    sealed: &SealedChanges,
+) -> Result<(), StoreError> {
+    let SealedChanges {
+        secrets,
+        injections,
+    } = sealed;
+    let (workspace, id, now) = (
+        environment.workspace_id,
+        environment.id,
+        environment.updated_at,
+    );
+    secret::change(tx, workspace, id, secrets, now).await?;
+    injection::change(tx, id, injections, now).await
 }
 
 struct Delete {
@@ -240,6 +261,7 @@ impl Write for Delete {
              WHERE a.due_at IS NOT NULL AND t.id = a.task_id AND t.environment_id = $1 LIMIT 1";
         const DELETE: &str = "UPDATE environments SET deleted_at = $2 WHERE id = $1";
         const SECRETS: &str = "DELETE FROM environment_secrets WHERE environment_id = $1";
+        const INJECTIONS: &str = "DELETE FROM environment_injections WHERE environment_id = $1";
         locked(tx, self.workspace, self.id).await?;
         if let Some(row) = tx.row(UNFINISHED, values![id(self.id)]).await? {
             return Err(StoreError::InUse {
@@ -248,6 +270,7 @@ impl Write for Delete {
         }
         tx.execute(DELETE, values![id(self.id), self.now]).await?;
         tx.execute(SECRETS, values![id(self.id)]).await?;
+        tx.execute(INJECTIONS, values![id(self.id)]).await?;
         Ok(())
     }
 }

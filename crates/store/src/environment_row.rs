@@ -8,6 +8,9 @@ use outwork_domain::environment::{
 use serde::de::DeserializeOwned;
 
 use crate::error::StoreError;
+use crate::network_json::{
+    network_from_json, network_to_json, resources_from_json, resources_to_json,
+};
 use crate::sql::{Row, Value, count, id, values};
 
 /// `SELECT` of what [`read`] wants and the generation of the cache, where the condition holds.
@@ -17,28 +20,32 @@ macro_rules! select_environments {
             "SELECT id, workspace_id, created_by, revision, created_at, updated_at, label, \
              repository_url, branch, agent, agent_command, further_repositories, base_image, \
              runtimes, setup_script, maintenance_script, verify_command, variables, \
-             setup_timeout_ms, timeout_ms, cache_generation FROM environments WHERE ",
+             setup_timeout_ms, timeout_ms, network, resources, nested_namespaces, max_tokens, \
+             cache_generation FROM environments WHERE ",
             $where
         )
     };
 }
 pub(crate) use select_environments;
 
-/// Writes [`columns`]; `$20` is the revision that is replaced.
+/// Writes [`columns`]; `$24` is the revision that is replaced.
 pub(crate) const UPDATE: &str = "UPDATE environments SET revision = $3, updated_at = $4, \
      label = $5, label_folded = $6, repository_url = $7, branch = $8, agent = $9, \
      agent_command = $10, further_repositories = $11, base_image = $12, runtimes = $13, \
      setup_script = $14, maintenance_script = $15, verify_command = $16, variables = $17, \
-     setup_timeout_ms = $18, timeout_ms = $19 \
-     WHERE id = $1 AND workspace_id = $2 AND revision = $20";
+     setup_timeout_ms = $18, timeout_ms = $19, network = $20, resources = $21, \
+     nested_namespaces = $22, max_tokens = $23 \
+     WHERE id = $1 AND workspace_id = $2 AND revision = $24";
 
 /// Writes [`columns`], who made it and when.
 pub(crate) const INSERT: &str = "INSERT INTO environments (id, workspace_id, revision, \
      updated_at, label, label_folded, repository_url, branch, agent, agent_command, \
      further_repositories, base_image, runtimes, setup_script, maintenance_script, \
-     verify_command, variables, setup_timeout_ms, timeout_ms, created_by, created_at) \
+     verify_command, variables, setup_timeout_ms, timeout_ms, network, resources, \
+     nested_namespaces, max_tokens, created_by, created_at) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
-     $19, $20, $21) ON CONFLICT (workspace_id, label_folded) WHERE deleted_at IS NULL DO NOTHING";
+     $19, $20, $21, $22, $23, $24, $25) \
+     ON CONFLICT (workspace_id, label_folded) WHERE deleted_at IS NULL DO NOTHING";
 
 /// Id, workspace, and the columns that change, in the order of both statements above.
 pub(crate) fn columns(environment: &Environment, revision: i64) -> Vec<Value> {
@@ -65,6 +72,10 @@ pub(crate) fn columns(environment: &Environment, revision: i64) -> Vec<Value> {
         variables,
         setup_timeout,
         timeout,
+        network,
+        resources,
+        nested_namespaces,
+        max_tokens,
     } = spec;
     let agent_command = match agent {
         AgentSpec::Codex => None,
@@ -97,7 +108,11 @@ pub(crate) fn columns(environment: &Environment, revision: i64) -> Vec<Value> {
         verify_command.as_deref(),
         json(variables),
         millis(*setup_timeout),
-        millis(*timeout)
+        millis(*timeout),
+        network_to_json(network),
+        resources_to_json(resources),
+        i64::from(*nested_namespaces),
+        max_tokens.map(clamp)
     ]
 }
 
@@ -140,6 +155,13 @@ pub(crate) fn read(row: &Row) -> Result<Environment, StoreError> {
             variables: parsed(row, "variables")?,
             setup_timeout: Duration::from_millis(row.number("setup_timeout_ms")?),
             timeout: Duration::from_millis(row.number("timeout_ms")?),
+            network: network_from_json(&row.text("network")?)?,
+            resources: resources_from_json(&row.text("resources")?)?,
+            nested_namespaces: row.int("nested_namespaces")? == 1,
+            max_tokens: row
+                .opt_int("max_tokens")?
+                .map(|tokens| u64::try_from(tokens).map_err(|_| StoreError::corrupt("max_tokens")))
+                .transpose()?,
         },
     })
 }
@@ -155,6 +177,10 @@ fn json(value: &impl serde::Serialize) -> String {
 
 fn parsed<T: DeserializeOwned>(row: &Row, column: &str) -> Result<T, StoreError> {
     serde_json::from_str(&row.text(column)?).map_err(|_| StoreError::corrupt(column))
+}
+
+fn clamp(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 fn millis(duration: Duration) -> Value {

@@ -9,7 +9,9 @@ use crate::record::{AttemptResult, Claimed, CredentialRecord, ModelRecord};
 use crate::result_row::write_result;
 use crate::sql::{Sql, for_update, id, values};
 use crate::store::{Store, Tx, Write};
-use crate::{credential, environment, model, secret, task, task_row, transition};
+use crate::{
+    credential, environment, injection, model, secret, task, task_row, transition, worker,
+};
 
 impl Store {
     /// Gives `worker` at most `max` visible attempts of environments whose agent is in `agents`,
@@ -140,10 +142,12 @@ impl Write for Claim {
         let claim = Command::Claim {
             worker: self.worker,
         };
+        let isolation = worker::isolation(tx, self.worker).await?;
         let mut claimed = Vec::with_capacity(rows.len());
         for row in rows {
             let row = AttemptRow::read(&row)?;
-            let next = transition::apply(&row, claim.clone(), self.now)?;
+            let mut next = transition::apply(&row, claim.clone(), self.now)?;
+            next.row.isolation.clone_from(&isolation);
             let row = transition::write(tx, next, self.now).await?;
             claimed.push(gather(tx, row, &shared).await?);
         }
@@ -194,6 +198,7 @@ async fn gather(tx: &mut Tx<'_>, row: AttemptRow, shared: &Shared) -> Result<Cla
     let Shared { model, credentials } = shared;
     Ok(Claimed {
         secrets: secret::sealed(conn, task.environment_id).await?,
+        injections: injection::sealed(conn, task.environment_id).await?,
         attempt,
         task,
         turn,

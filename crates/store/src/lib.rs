@@ -31,7 +31,9 @@ mod identity;
 mod credential;
 mod environment;
 mod environment_row;
+mod injection;
 mod model;
+mod network_json;
 mod seal_check;
 mod secret;
 
@@ -63,9 +65,9 @@ pub use error::{OpenError, StoreError};
 pub use objects::Objects;
 pub use record::{
     AttemptRecord, AttemptResult, Authenticated, Bootstrap, Change, Claimed, CredentialRecord,
-    DiffStat, EnvironmentRecord, EventRow, FurtherDiff, Idempotency, ModelRecord, NewEventRow,
-    NewToken, Paged, SealedSecret, SecretChange, StoredDiff, Submission, Submitted, TaskFilter,
-    TaskRecord, Tokens, TurnRecord, WorkerRecord,
+    DiffStat, EnvironmentRecord, EventRow, FurtherDiff, Idempotency, InjectionChange, ModelRecord,
+    NewEventRow, NewToken, Paged, SealedChanges, SealedInjection, SealedSecret, SecretChange,
+    StoredDiff, Submission, Submitted, TaskFilter, TaskRecord, Tokens, TurnRecord, WorkerRecord,
 };
 pub use seal_check::SealCheck;
 pub use store::Store;

@@ -1,7 +1,7 @@
 //! What goes into the store and comes out of it.
 
 use outwork_domain::credential::Credential;
-use outwork_domain::environment::{Environment, SecretName};
+use outwork_domain::environment::{Environment, Injection, InjectionTarget, SecretName};
 use outwork_domain::principal::{Principal, PrincipalKind, Worker};
 use outwork_domain::task::{Task, Turn};
 use outwork_domain::{
@@ -67,6 +67,8 @@ pub struct EnvironmentRecord {
     pub environment: Environment,
     /// Its secrets by name, without their values.
     pub secrets: Vec<SecretName>,
+    /// Its injections by host and header, without their values.
+    pub injections: Vec<Injection>,
     /// How often its snapshots were reset.
     pub cache_generation: i64,
 }
@@ -86,6 +88,50 @@ pub enum SecretChange {
         /// Which secret.
         name: String,
     },
+}
+
+/// A change of one header injection of an environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InjectionChange {
+    /// A new value.
+    Set {
+        /// Where it goes.
+        target: InjectionTarget,
+        /// The value, sealed by the caller; the store cannot read it.
+        sealed: Vec<u8>,
+    },
+    /// None any more; no error if there was none.
+    Remove {
+        /// Where none goes.
+        target: InjectionTarget,
+    },
+}
+
+/// Changes of what is sealed beside an environment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SealedChanges {
+    /// Of its secrets.
+    pub secrets: Vec<SecretChange>,
+    /// Of its injections.
+    pub injections: Vec<InjectionChange>,
+}
+
+impl From<Vec<SecretChange>> for SealedChanges {
+    fn from(secrets: Vec<SecretChange>) -> Self {
+        Self {
+            secrets,
+            injections: Vec::new(),
+        }
+    }
+}
+
+/// A header injection of an environment with its sealed value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedInjection {
+    /// Where it goes.
+    pub target: InjectionTarget,
+    /// The value, as the caller sealed it.
+    pub sealed: Vec<u8>,
 }
 
 /// A secret of an environment with its sealed value.
@@ -208,6 +254,8 @@ pub struct AttemptRecord {
     pub attempt: Attempt,
     /// The worker of its newest claim, whether or not it still holds it.
     pub worker: Option<WorkerId>,
+    /// How that worker isolates it, as it said when it registered.
+    pub isolation: Option<String>,
     /// What the last worker that finished it handed in.
     pub result: Option<AttemptResult>,
     /// What the task's first repository is called.
@@ -294,6 +342,8 @@ pub struct Claimed {
     pub cache_generation: i64,
     /// The values of its secrets, sealed, by name.
     pub secrets: Vec<SealedSecret>,
+    /// Its header injections, their values sealed.
+    pub injections: Vec<SealedInjection>,
     /// The credentials of the workspace.
     pub credentials: Vec<CredentialRecord>,
     /// The model of the workspace.

@@ -36,7 +36,10 @@ pub(crate) async fn read_records(
     let mut records = Vec::with_capacity(rows.len());
     for row in rows {
         let AttemptRow {
-            attempt, worker, ..
+            attempt,
+            worker,
+            isolation,
+            ..
         } = AttemptRow::read(row)?;
         let result = match row.opt_int("r_epoch")? {
             Some(epoch) => Some(read_result(row, Epoch::new(epoch))?),
@@ -45,6 +48,7 @@ pub(crate) async fn read_records(
         records.push(AttemptRecord {
             attempt,
             worker,
+            isolation,
             result,
             repository: first_repository(row)?,
         });

@@ -97,6 +97,7 @@ pub(crate) async fn insert(tx: &mut Tx<'_>, attempt: &Attempt) -> Result<(), Sto
     let row = AttemptRow {
         attempt: attempt.clone(),
         worker: None,
+        isolation: None,
         last_seq: 1,
         acked_worker_seq: 0,
     };

@@ -29,8 +29,8 @@ impl Store {
 
     /// The workers, by name, each with what it holds.
     pub async fn workers(&self, workspace: WorkspaceId) -> Result<Vec<WorkerRecord>, StoreError> {
-        const WORKERS: &str = "SELECT id, workspace_id, name, slots, agents, seen_at \
-             FROM workers WHERE workspace_id = $1 ORDER BY name, id";
+        const WORKERS: &str = "SELECT id, workspace_id, name, slots, agents, seen_at, \
+             isolation FROM workers WHERE workspace_id = $1 ORDER BY name, id";
         const HELD: &str = "SELECT lease_worker_id, id FROM attempts \
              WHERE workspace_id = $1 AND state = 'held' ORDER BY id";
         let mut snapshot = self.read().await?;
@@ -60,8 +60,8 @@ impl Store {
         workspace: WorkspaceId,
         worker: WorkerId,
     ) -> Result<Option<WorkerRecord>, StoreError> {
-        const WORKER: &str = "SELECT id, workspace_id, name, slots, agents, seen_at \
-             FROM workers WHERE id = $1 AND workspace_id = $2";
+        const WORKER: &str = "SELECT id, workspace_id, name, slots, agents, seen_at, \
+             isolation FROM workers WHERE id = $1 AND workspace_id = $2";
         const HELD: &str = "SELECT id FROM attempts WHERE lease_worker_id = $1 \
              AND workspace_id = $2 AND state = 'held' ORDER BY id";
         let values = values![id(worker), id(workspace)];
@@ -97,7 +97,20 @@ fn read(row: &Row) -> Result<Worker, StoreError> {
         slots: row.number("slots")?,
         agents: serde_json::from_str(&row.text("agents")?)
             .map_err(|_| StoreError::corrupt("agents"))?,
+        isolation: row.opt_text("isolation")?,
     })
+}
+
+/// How the worker isolates, as it said when it registered.
+pub(crate) async fn isolation(
+    tx: &mut Tx<'_>,
+    worker: WorkerId,
+) -> Result<Option<String>, StoreError> {
+    const SELECT: &str = "SELECT isolation FROM workers WHERE id = $1";
+    match tx.row(SELECT, values![id(worker)]).await? {
+        Some(row) => row.opt_text("isolation"),
+        None => Ok(None),
+    }
 }
 
 fn one(hit: u64) -> Result<(), StoreError> {
@@ -117,9 +130,9 @@ impl Write for Register {
 
     async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
         const UPSERT: &str = "INSERT INTO workers (id, workspace_id, name, slots, agents, \
-             registered_at, seen_at) VALUES ($1, $2, $3, $4, $5, $6, $6) \
+             registered_at, seen_at, isolation) VALUES ($1, $2, $3, $4, $5, $6, $6, $7) \
              ON CONFLICT (id) DO UPDATE SET name = excluded.name, slots = excluded.slots, \
-             agents = excluded.agents, seen_at = excluded.seen_at \
+             agents = excluded.agents, seen_at = excluded.seen_at, isolation = excluded.isolation \
              WHERE workers.workspace_id = excluded.workspace_id";
         let Worker {
             id: worker_id,
@@ -127,6 +140,7 @@ impl Write for Register {
             name,
             slots,
             agents,
+            isolation,
         } = &self.worker;
         let values = values![
             id(worker_id),
@@ -134,7 +148,8 @@ impl Write for Register {
             name,
             *slots,
             serde_json::to_string(agents).expect("texts are JSON"),
-            self.now
+            self.now,
+            isolation.as_deref()
         ];
         one(tx.execute(UPSERT, values).await?)
     }

@@ -285,6 +285,7 @@ impl Supervisor {
                 name: self.host.config.name.clone(),
                 slots: self.host.config.slots,
                 agents: agents.clone(),
+                isolation: "namespaces".to_owned(),
             };
             match self.host.api.register(request).await {
                 Ok(Registered {

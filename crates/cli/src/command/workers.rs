@@ -50,12 +50,14 @@ pub(crate) async fn run(args: WorkersArgs, session: &mut Session) -> Result<(), 
                 format!("{}/{}", worker.attempts.len(), worker.slots),
                 worker.agents.join(","),
                 seen,
+                // Last, so that scripts find the others where they were.
+                worker.isolation.clone().unwrap_or_default(),
             ]
         })
         .collect();
     table::print(
         &mut session.out,
-        &["ID", "NAME", "STATE", "BUSY", "AGENTS", "SEEN"],
+        &["ID", "NAME", "STATE", "BUSY", "AGENTS", "SEEN", "ISOLATION"],
         rows,
     )
 }

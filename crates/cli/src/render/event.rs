@@ -9,6 +9,7 @@ use outwork_api::event::{Event, EventBody, PlanEntry};
 use outwork_api::task::{Failure, Tokens};
 use outwork_domain::Timestamp;
 
+use self::network::Hints;
 use super::task::{diff_stat, failure_lines, tokens};
 use crate::duration;
 use crate::terminal::plain::{plain, plain_code};
@@ -26,6 +27,7 @@ pub(crate) struct EventLines {
     building_since: Option<Timestamp>,
     unfinished: Option<(Source, String)>,
     has_message_pieces: bool,
+    hints: Hints,
 }
 
 /// How much is shown.
@@ -56,6 +58,7 @@ impl EventLines {
             building_since: None,
             unfinished: None,
             has_message_pieces: false,
+            hints: Hints::default(),
         }
     }
 
@@ -175,10 +178,17 @@ impl EventLines {
                     _ => vec![line],
                 }
             }
-            EventBody::NetworkRequest { verdict, .. } => match verdict.as_str() {
-                "allowed" => dim(network::line(body)),
-                _ => warn(network::line(body)),
-            },
+            EventBody::NetworkRequest { verdict, .. } => {
+                let paint = match verdict.as_str() {
+                    "allowed" => Paint::Dim,
+                    _ => Paint::Yellow,
+                };
+                let lines = self.hints.lines(body).into_iter();
+                lines.map(|line| style.paint(paint, &line)).collect()
+            }
+            EventBody::LimitHit { limit, message } => {
+                warn(format!("limit of {}: {}", plain(limit), plain(message)))
+            }
             EventBody::MessageDelta { .. }
             | EventBody::CommandOutput { .. }
             | EventBody::Output { .. }

@@ -81,6 +81,8 @@ fn a_snapshot_is_cold_or_cached_and_says_why() {
             "path": "/latest", "verdict": "refused", "code": "private_address",
             "reason": "It is an address of this network."}),
         json!({"type": "network_request", "host": "h", "port": 22, "verdict": "refused"}),
+        json!({"type": "network_request", "host": "h", "port": 22, "verdict": "refused",
+            "rule": "address: private"}),
         json!({"type": "step_finished", "step": "setup", "duration_ms": 41_000, "detail": "exit code 0"}),
         json!({"type": "snapshot", "key": key, "state": "built", "age_seconds": 0,
             "size_bytes": 1_023_456_789, "reason": "the setup script changed"}),
@@ -106,6 +108,26 @@ fn what_went_well_is_a_detail() {
 }
 
 #[test]
+fn what_is_blocked_says_once_how_it_can_be_allowed() {
+    let blocked = |host: &str, path: &str| {
+        json!({"type": "network_request", "host": host, "port": 443, "method": "POST", "path": path,
+            "verdict": "refused", "code": "blocked-by-allowlist",
+            "reason": "The environment does not allow this host.", "rule": "allow: none of 2",
+            "hint": format!("Allow it with `outwork env edit web --allow {host}`.")})
+    };
+    let shown = lines(&[
+        blocked("a.example", "/1"),
+        blocked("a.example", "/2"),
+        blocked("b.example", "/1"),
+        json!({"type": "network_request", "host": "a.example", "port": 443, "method": "DELETE", "path": "/",
+            "verdict": "refused", "code": "blocked-by-method-policy", "rule": "methods: read_only"}),
+        json!({"type": "limit_hit", "limit": "memory",
+            "message": "Out of memory at 2.0 GiB in `npm test`; the attempt goes on."}),
+    ]);
+    insta::assert_snapshot!(shown);
+}
+
+#[test]
 fn agents_do_not_drive_the_terminal() {
     let attack = "\u{1b}]52;c;ZXZpbA==\u{7}\u{1b}[2J\u{202e}x\u{7}";
     let shown = lines(&[
@@ -126,7 +148,8 @@ fn agents_do_not_drive_the_terminal() {
         json!({"type": "worker_lost", "worker": attack, "tries": 1}),
         json!({"type": "snapshot", "key": attack, "state": attack, "reason": attack}),
         json!({"type": "network_request", "host": attack, "port": 1, "method": attack, "path": attack,
-            "verdict": attack, "code": attack, "reason": attack}),
+            "verdict": attack, "code": attack, "reason": attack, "rule": attack, "hint": attack}),
+        json!({"type": "limit_hit", "limit": attack, "message": attack}),
         json!({"type": "diff_ready", "repository": attack, "size_bytes": 1,
             "summary": {"files_changed": 1, "lines_added": 1, "lines_removed": 0}}),
         json!({"type": "state", "state": attack, "worker": attack,

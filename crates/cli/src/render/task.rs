@@ -129,6 +129,8 @@ fn attempt_lines(attempt: &Attempt, style: Style) -> Vec<String> {
     if attempt.tries > 1 {
         facts.push(format!("{} tries", attempt.tries));
     }
+    let isolation = attempt.isolation.iter();
+    facts.extend(isolation.map(|isolation| format!("isolated by {}", plain(isolation))));
     let mut lines = vec![format!(
         "  attempt {}  {}",
         attempt.number,

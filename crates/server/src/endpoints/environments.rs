@@ -7,6 +7,7 @@ pub(crate) mod list;
 pub(crate) mod update;
 
 mod check;
+mod injections;
 mod secrets;
 
 use axum::Json;

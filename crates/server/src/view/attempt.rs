@@ -55,6 +55,7 @@ pub(crate) fn wire(record: AttemptRecord) -> Wire {
     let AttemptRecord {
         attempt,
         worker,
+        isolation,
         result,
         repository: _,
     } = record;
@@ -83,6 +84,7 @@ pub(crate) fn wire(record: AttemptRecord) -> Wire {
         deadline_at: deadline_at.map(Into::into),
         tries: attempt.tries,
         worker: worker.map(|worker| worker.to_string()),
+        isolation,
         ended_at: ended_at.map(Into::into),
         failure: failure.map(Into::into),
         diff: sum(&diffs),

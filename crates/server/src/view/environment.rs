@@ -4,14 +4,18 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use outwork_api::environment::{Agent, Environment as Wire, Repository, SecretName};
+use outwork_api::injection::Injection;
 use outwork_domain::environment;
-use outwork_domain::environment::{AgentSpec, Environment, EnvironmentSpec, Runtime};
+use outwork_domain::environment::{
+    AgentSpec, Environment, EnvironmentSpec, InjectionTarget, Runtime,
+};
 use outwork_store::EnvironmentRecord;
 
 pub(crate) fn wire(record: EnvironmentRecord) -> Wire {
     let EnvironmentRecord {
         environment,
         secrets,
+        injections,
         cache_generation: _,
     } = record;
     let Environment {
@@ -37,6 +41,10 @@ pub(crate) fn wire(record: EnvironmentRecord) -> Wire {
         variables,
         setup_timeout,
         timeout,
+        network,
+        resources,
+        nested_namespaces,
+        max_tokens,
     } = spec;
     Wire {
         id: id.to_string(),
@@ -57,6 +65,11 @@ pub(crate) fn wire(record: EnvironmentRecord) -> Wire {
         secrets: secrets.into_iter().map(wire_secret).collect(),
         setup_timeout_seconds: setup_timeout.as_secs(),
         timeout_seconds: timeout.as_secs(),
+        network: network.into(),
+        resources: resources.into(),
+        nested_namespaces,
+        max_tokens,
+        injections: injections.into_iter().map(wire_injection).collect(),
         revision,
         created_at: created_at.into(),
         updated_at: updated_at.into(),
@@ -93,6 +106,16 @@ fn wire_secret(secret: environment::SecretName) -> SecretName {
     } = secret;
     SecretName {
         name,
+        updated_at: updated_at.into(),
+    }
+}
+
+fn wire_injection(injection: environment::Injection) -> Injection {
+    let environment::Injection { target, updated_at } = injection;
+    let InjectionTarget { host, header } = target;
+    Injection {
+        host: host.to_string(),
+        header: header.to_string(),
         updated_at: updated_at.into(),
     }
 }

@@ -31,6 +31,7 @@ pub(crate) fn kind(body: &EventBody) -> &'static str {
         EventBody::StepFinished { .. } => "step_finished",
         EventBody::Snapshot { .. } => "snapshot",
         EventBody::NetworkRequest { .. } => "network_request",
+        EventBody::LimitHit { .. } => "limit_hit",
         EventBody::Output { .. } => "output",
         EventBody::MessageDelta { .. } => "message_delta",
         EventBody::Message { .. } => "message",
@@ -64,6 +65,10 @@ mod tests {
             EventBody::ModelCallStarted { number: 1 },
             EventBody::StepStarted {
                 step: "agent".into(),
+            },
+            EventBody::LimitHit {
+                limit: "memory".into(),
+                message: String::new(),
             },
         ];
         for body in bodies {

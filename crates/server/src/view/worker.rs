@@ -20,12 +20,14 @@ pub(crate) fn wire(record: WorkerRecord, lease: Duration, now: Timestamp) -> Wir
         name,
         slots,
         agents,
+        isolation,
     } = worker;
     Wire {
         id: id.to_string(),
         name,
         slots,
         agents,
+        isolation,
         online: now.since(seen_at) <= lease,
         seen_at: seen_at.into(),
         attempts: attempts

@@ -30,7 +30,12 @@ impl WorkerService {
                 format!("is {wait_ms}; it must be at most {MAX_WAIT_MS}"),
             ));
         }
-        let worker = self.known(&worker).await?.worker;
+        let known = self.known(&worker).await?.worker;
+        // One that registered under an older protocol would not keep to limits that it does not know. What it holds it may finish.
+        if known.isolation.is_none() {
+            return Err(super::unknown(&worker));
+        }
+        let worker = known;
         self.plane
             .store
             .touch_worker(worker.id, self.plane.now())

@@ -81,6 +81,7 @@ fn row(index: usize, event: NewEvent) -> Result<NewEventRow, Refusal> {
         | EventBody::StepFinished { .. }
         | EventBody::Snapshot { .. }
         | EventBody::NetworkRequest { .. }
+        | EventBody::LimitHit { .. }
         | EventBody::Output { .. }
         | EventBody::MessageDelta { .. }
         | EventBody::Message { .. }

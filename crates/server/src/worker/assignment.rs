@@ -2,15 +2,19 @@
 
 use std::time::Duration;
 
+use outwork_api::injection::AssignedInjection;
 use outwork_api::worker::{
     AssignedRepository, AssignedSecret, Assignment, ModelAccess, StepLimits,
 };
 use outwork_api::{Problem, Secret};
-use outwork_domain::environment::{Environment, EnvironmentSpec};
+use outwork_domain::environment::{Environment, EnvironmentSpec, InjectionTarget};
 use outwork_domain::limits::AttemptLimits;
+use outwork_domain::network::AgentNetwork;
 use outwork_domain::task::{Base, FurtherBase};
 use outwork_domain::{EnvironmentId, Failure, FailureCode};
-use outwork_store::{AttemptRecord, Claimed, CredentialRecord, ModelRecord, SealedSecret};
+use outwork_store::{
+    AttemptRecord, Claimed, CredentialRecord, ModelRecord, SealedInjection, SealedSecret,
+};
 
 use super::WorkerService;
 use crate::config::ModelDefault;
@@ -32,6 +36,7 @@ impl WorkerService {
             environment,
             cache_generation,
             secrets,
+            injections,
             credentials,
             model,
             continues,
@@ -47,6 +52,7 @@ impl WorkerService {
             repositories.all(repository, spec.repository_url.clone(), task.base)?;
         repositories[0].setup_branch = spec.branch.clone();
         let secrets = self.secrets(id, &spec, secrets)?;
+        let injections = self.injections(id, &spec, injections)?;
         let image_credential = match &spec.base_image {
             Some(image) => credentials::for_image(&self.plane, &credentials, image)
                 .map_err(|fault| unreadable(FailureCode::BaseImageUnavailable, &fault))?,
@@ -83,6 +89,11 @@ impl WorkerService {
             variables: spec.variables.into_iter().collect(),
             secrets,
             limits: step_limits(&attempt.limits, spec.setup_timeout),
+            network: spec.network.into(),
+            resources: spec.resources.into(),
+            nested_namespaces: spec.nested_namespaces,
+            max_tokens: spec.max_tokens,
+            injections,
         })
     }
 
@@ -115,6 +126,34 @@ impl WorkerService {
                 }
             })
             .collect()
+    }
+
+    fn injections(
+        &self,
+        environment: EnvironmentId,
+        spec: &EnvironmentSpec,
+        injections: Vec<SealedInjection>,
+    ) -> Result<Vec<AssignedInjection>, Failure> {
+        // A worker is not given what it has no use for.
+        if spec.network == AgentNetwork::Off {
+            return Ok(Vec::new());
+        }
+        let open = |SealedInjection { target, sealed }| {
+            let place = Place::Injection {
+                workspace: self.workspace,
+                environment,
+                target: &target,
+            };
+            match self.plane.seal.open(&sealed, place) {
+                Ok(value) => Ok(AssignedInjection {
+                    host: target.host.to_string(),
+                    header: target.header.to_string(),
+                    value: Secret::new(value),
+                }),
+                Err(_) => Err(closed_injection(&spec.label, &target)),
+            }
+        };
+        injections.into_iter().map(open).collect()
     }
 
     fn model(&self, record: Option<ModelRecord>) -> Result<Option<ModelAccess>, Failure> {
@@ -207,6 +246,17 @@ fn closed_secret(label: &str, name: &str) -> Failure {
     );
     let hint = format!(
         "Set it again with `outwork env secret set {} {name}`, or restore the server's key file.",
+        shell_word(label)
+    );
+    Failure::new(FailureCode::Internal, message).with_hint(hint)
+}
+
+fn closed_injection(label: &str, InjectionTarget { host, header }: &InjectionTarget) -> Failure {
+    let message = format!(
+        "The header `{header}` for `{host}` cannot be opened with this server's secret key."
+    );
+    let hint = format!(
+        "Set it again with `outwork env edit {} --inject {host}:{header}=@FILE`, or restore the server's key file.",
         shell_word(label)
     );
     Failure::new(FailureCode::Internal, message).with_hint(hint)

@@ -3,6 +3,7 @@
 use outwork_api::problem::Code;
 use outwork_api::worker::{PROTOCOL_VERSION, Register, Registered};
 use outwork_domain::WorkerId;
+use outwork_domain::limits::ISOLATION_CHARS;
 use outwork_domain::principal::Worker;
 
 use super::{WorkerService, wrong};
@@ -11,6 +12,7 @@ use crate::refusal::Refusal;
 const MAX_SLOTS: u32 = 1000;
 const MAX_NAME_CHARS: usize = 200;
 const MAX_AGENTS: usize = 100;
+const NOT_PLAIN: &str = "is empty, too long or holds control characters";
 /// How many heartbeats fit into a lease. The worker gives up at two thirds of it, so three may fail before that.
 const HEARTBEATS_PER_LEASE: u32 = 6;
 
@@ -22,8 +24,12 @@ impl WorkerService {
             name,
             slots,
             agents,
+            isolation,
         } = request;
         check(protocol_version, &name, slots, &agents)?;
+        if !plain(&isolation, ISOLATION_CHARS) {
+            return Err(wrong("/isolation", NOT_PLAIN));
+        }
         let known = match worker.and_then(|old| old.parse().ok()) {
             // Not found is one thing, a store that cannot be read another: with a new id the worker would lose all that it holds.
             Some(old) => self.plane.store.worker(self.workspace, old).await?,
@@ -38,12 +44,13 @@ impl WorkerService {
             name,
             slots,
             agents,
+            isolation: Some(isolation),
         };
         self.plane
             .store
             .register_worker(&worker, self.plane.now())
             .await?;
-        tracing::info!(worker = %id, name = worker.name, slots, agents = ?worker.agents, "a worker registered");
+        tracing::info!(worker = %id, name = worker.name, slots, agents = ?worker.agents, isolation = worker.isolation, "a worker registered");
         let interval = self.plane.limits.lease / HEARTBEATS_PER_LEASE;
         Ok(Registered {
             worker: id.to_string(),
@@ -61,16 +68,8 @@ fn check(version: u32, name: &str, slots: u32, agents: &[String]) -> Result<(), 
             .with_field("/protocol_version", "is not supported")
             .with_hint("Use a worker of the server's own version."));
     }
-    let plain = |text: &str| {
-        !text.trim().is_empty()
-            && text.chars().count() <= MAX_NAME_CHARS
-            && !text.chars().any(char::is_control)
-    };
-    if !plain(name) {
-        return Err(wrong(
-            "/name",
-            "is empty, too long or holds control characters",
-        ));
+    if !plain(name, MAX_NAME_CHARS) {
+        return Err(wrong("/name", NOT_PLAIN));
     }
     if !(1..=MAX_SLOTS).contains(&slots) {
         return Err(wrong(
@@ -78,11 +77,15 @@ fn check(version: u32, name: &str, slots: u32, agents: &[String]) -> Result<(), 
             format!("is {slots}; it must be 1 to {MAX_SLOTS}"),
         ));
     }
-    if agents.len() > MAX_AGENTS || !agents.iter().all(|agent| plain(agent)) {
+    if agents.len() > MAX_AGENTS || !agents.iter().all(|agent| plain(agent, MAX_NAME_CHARS)) {
         return Err(wrong(
             "/agents",
             format!("must be at most {MAX_AGENTS} names"),
         ));
     }
     Ok(())
+}
+
+fn plain(text: &str, most: usize) -> bool {
+    !text.trim().is_empty() && text.chars().count() <= most && !text.chars().any(char::is_control)
 }

@@ -33,11 +33,12 @@ async fn a_worker_in_process_runs_a_task_and_is_told_to_stop_another() {
     rig.environment("app", &path).await;
     let api = api(&rig);
     let register = Register {
-        protocol_version: 2,
+        protocol_version: 3,
         worker: None,
         name: "local".into(),
         slots: 2,
         agents: vec!["command".into()],
+        isolation: "namespaces".into(),
     };
     let worker = api.register(register).await.expect("registered").worker;
     let acquire = || Acquire {
@@ -111,11 +112,12 @@ async fn a_worker_that_hangs_up_while_it_is_given_an_attempt_does_not_keep_it() 
     rig.environment("app", &path).await;
     let api = api(&rig);
     let register = Register {
-        protocol_version: 2,
+        protocol_version: 3,
         worker: None,
         name: "local".into(),
         slots: 1,
         agents: vec!["command".into()],
+        isolation: "namespaces".into(),
     };
     let worker = api.register(register).await.expect("registered").worker;
     let acquire = || Acquire {

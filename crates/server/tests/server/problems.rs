@@ -108,7 +108,7 @@ async fn every_error_is_a_problem() {
             rig.worker_client()
                 .post(
                     "/api/worker/v1/register",
-                    &json!({"protocol_version": 1, "name": "n", "slots": 1, "agents": []}),
+                    &json!({"protocol_version": 1, "name": "n", "slots": 1, "agents": [], "isolation": "namespaces"}),
                 )
                 .await,
         ),

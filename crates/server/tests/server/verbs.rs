@@ -170,14 +170,14 @@ async fn steps_go_forward_only() {
 #[tokio::test]
 async fn a_worker_keeps_its_id_and_gets_only_what_it_can_run() {
     let (rig, worker, claim) = ready().await;
-    let body = json!({"protocol_version": 2, "worker": worker.id, "name": "renamed", "slots": 1, "agents": ["codex"]});
+    let body = json!({"protocol_version": 3, "worker": worker.id, "name": "renamed", "slots": 1, "agents": ["codex"], "isolation": "oci:crun"});
     let again = worker
         .client
         .post("/api/worker/v1/register", &body)
         .await
         .expect(200);
     assert_eq!(again["worker"], json!(worker.id));
-    let unknown = json!({"protocol_version": 2, "worker": "wkr_00000000000000000000000000000001", "name": "n", "slots": 1, "agents": []});
+    let unknown = json!({"protocol_version": 3, "worker": "wkr_00000000000000000000000000000001", "name": "n", "slots": 1, "agents": [], "isolation": "namespaces"});
     assert_ne!(
         worker
             .client

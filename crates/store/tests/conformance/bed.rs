@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use outwork_domain::environment::{AgentSpec, Environment, EnvironmentSpec};
 use outwork_domain::limits::AttemptLimits;
+use outwork_domain::network::AgentNetwork;
 use outwork_domain::principal::PrincipalKind;
+use outwork_domain::resources::Resources;
 use outwork_domain::task::{Base, Task, Turn};
 use outwork_domain::{
     Attempt, AttemptId, Desired, EnvironmentId, Epoch, ObjectKey, PrincipalId, TaskId, Timestamp,
@@ -397,6 +399,10 @@ fn environment(
             setup_script: Some("echo 'set up'".into()),
             variables: vec![("A".into(), "1".into()), ("B".into(), "zwei \"2\"".into())],
             timeout: Duration::from_secs(60),
+            network: AgentNetwork::Off,
+            resources: Resources::default(),
+            nested_namespaces: false,
+            max_tokens: None,
         },
     }
 }

@@ -16,6 +16,7 @@ async fn registered(bed: &Bed, name: &str, seen: Timestamp) -> WorkerId {
         name: name.into(),
         slots: 1,
         agents: Vec::new(),
+        isolation: Some("namespaces".into()),
     };
     let registered = bed.store.register_worker(&worker, seen).await;
     registered.expect("new");

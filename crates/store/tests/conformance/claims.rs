@@ -2,6 +2,7 @@
 
 use outwork_domain::attempt::Refused;
 use outwork_domain::environment::AgentSpec;
+use outwork_domain::principal::Worker;
 use outwork_domain::{AttemptId, Desired, Epoch, Lease, State, Step};
 use outwork_store::ModelRecord;
 
@@ -63,9 +64,47 @@ async fn a_claim_brings_all_that_is_needed(bed: Bed) {
     assert_eq!(bed.state(claimed.attempt.id).await, claimed.attempt);
     let record = bed.record(submission.task.id).await;
     assert_eq!(record.turns[0].attempts[0].worker, Some(worker));
+    // It never registered.
+    assert_eq!(record.turns[0].attempts[0].isolation, None);
     assert_eq!(record.task.updated_at, at(5));
     let leased = format!(r#"{{"state":"leased","type":"state","worker":"{worker}"}}"#);
     assert_eq!(bed.log(claimed.attempt.id).await[1], leased);
+}
+
+async fn a_claim_keeps_how_its_worker_isolates(bed: Bed) {
+    let register = async |id, isolation: &str, ms| {
+        let worker = Worker {
+            id,
+            workspace_id: bed.workspace,
+            name: "w".into(),
+            slots: 1,
+            agents: Vec::new(),
+            isolation: Some(isolation.into()),
+        };
+        let registered = bed.store.register_worker(&worker, at(ms)).await;
+        registered.expect("its own");
+    };
+    let (one, other) = (bed.worker(), bed.worker());
+    register(one, "namespaces", 0).await;
+    register(other, "oci:crun", 0).await;
+    let task = bed.submit(1, at(0)).await.task.id;
+    let isolation = async || {
+        let record = bed.record(task).await;
+        record.turns[0].attempts[0].isolation.clone()
+    };
+    assert_eq!(isolation().await, None);
+    let held = bed.claim(one, at(1)).await.attempt;
+    assert_eq!(isolation().await.as_deref(), Some("namespaces"));
+    // What the worker says later is about later claims.
+    register(one, "oci:runsc", 2).await;
+    let released = bed
+        .store
+        .release(bed.workspace, held.id, held.epoch, at(3))
+        .await;
+    released.expect("held");
+    assert_eq!(isolation().await.as_deref(), Some("namespaces"));
+    bed.claim(other, at(4)).await;
+    assert_eq!(isolation().await.as_deref(), Some("oci:crun"));
 }
 
 async fn only_agents_that_the_worker_has_are_claimed(bed: Bed) {
@@ -225,6 +264,7 @@ async fn what_is_released_waits_again_and_counts_no_try(bed: Bed) {
 on_both!(
     the_longest_waiting_is_claimed_first,
     a_claim_brings_all_that_is_needed,
+    a_claim_keeps_how_its_worker_isolates,
     only_agents_that_the_worker_has_are_claimed,
     renewing_moves_the_lease_and_says_what_is_wanted,
     steps_go_forward_and_are_logged_once,

@@ -12,6 +12,7 @@ pub(crate) fn stored(environment: &Environment) -> EnvironmentRecord {
     EnvironmentRecord {
         environment: environment.clone(),
         secrets: Vec::new(),
+        injections: Vec::new(),
         cache_generation: 0,
     }
 }

@@ -33,6 +33,7 @@ async fn nothing_of_another_workspace_is_read(bed: Bed) {
         name: "w".into(),
         slots: 1,
         agents: Vec::new(),
+        isolation: Some("namespaces".into()),
     };
     bed.store
         .register_worker(&worker, at(0))
@@ -123,6 +124,7 @@ async fn a_worker_belongs_to_one_workspace(bed: Bed) {
         name: "w".into(),
         slots: 1,
         agents: Vec::new(),
+        isolation: Some("namespaces".into()),
     };
     bed.store.register_worker(&mine, at(0)).await.expect("new");
     let stolen = Worker {

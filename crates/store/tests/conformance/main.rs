@@ -31,6 +31,7 @@ mod environments;
 mod events;
 mod idempotency;
 mod identity;
+mod injections;
 mod isolation;
 mod leases;
 mod lists;

@@ -1,6 +1,8 @@
 //! Secrets of environments.
 
 use outwork_domain::environment::{Repository, Runtime, RuntimeName, SecretName};
+use outwork_domain::network::{AgentNetwork, DomainName, Methods, NetworkRules, Preset, Tls};
+use outwork_domain::resources::Resources;
 use outwork_store::{EnvironmentRecord, SealedSecret, SecretChange, StoreError};
 
 use crate::bed::{Bed, at};
@@ -58,6 +60,26 @@ async fn all_of_an_environment_is_read_as_it_was_written(bed: Bed) {
     spec.maintenance_script = Some("maintain ü".into());
     spec.verify_command = Some("verify".into());
     spec.setup_timeout = std::time::Duration::from_millis(1_234);
+    spec.network = AgentNetwork::On(NetworkRules {
+        preset: Preset::Common,
+        allow: ["b.example", "a.example"]
+            .map(|name| DomainName::parse(name).expect("a name"))
+            .into(),
+        ports: [443, 8443].into(),
+        methods: Methods::ReadOnly,
+        git_push: true,
+        websocket: true,
+        tls: Tls::Inspect,
+    });
+    spec.resources = Resources {
+        memory_bytes: Some(1 << 30),
+        cpu_millis: Some(500),
+        processes: Some(64),
+        disk_bytes: Some(1 << 50),
+        open_files: Some(1024),
+    };
+    spec.nested_namespaces = true;
+    spec.max_tokens = Some(1 << 53);
     let secrets = vec![set("B", 2), set("A", 1)];
     let made = bed.store.insert_environment(&environment, secrets).await;
     let made = made.expect("new");

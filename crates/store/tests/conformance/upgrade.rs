@@ -4,6 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use outwork_domain::environment::{AgentSpec, EnvironmentSpec};
+use outwork_domain::network::AgentNetwork;
+use outwork_domain::resources::Resources;
 use sqlx::migrate::Migrator;
 use sqlx::{Connection, PgConnection, SqliteConnection};
 
@@ -79,7 +81,8 @@ async fn brought_up_to_date(place: Place, engine: &str) {
         .expect("an id");
     let environment = store.environment_by_label(workspace, "app").await;
     let record = environment.expect("works").expect("there");
-    assert_eq!((record.secrets.len(), record.cache_generation), (0, 0));
+    assert_eq!((record.secrets.len(), record.injections.len()), (0, 0));
+    assert_eq!(record.cache_generation, 0);
     let expected = EnvironmentSpec {
         label: "App".into(),
         repository_url: "/srv/app.git".into(),
@@ -94,6 +97,10 @@ async fn brought_up_to_date(place: Place, engine: &str) {
         variables: vec![("A".into(), "1".into())],
         setup_timeout: Duration::from_secs(1200),
         timeout: Duration::from_secs(7),
+        network: AgentNetwork::Off,
+        resources: Resources::default(),
+        nested_namespaces: false,
+        max_tokens: None,
     };
     assert_eq!(record.environment.spec, expected);
     assert_eq!(record.environment.revision, 4);
@@ -111,11 +118,15 @@ async fn brought_up_to_date(place: Place, engine: &str) {
     );
     let attempt = &task.turns[0].attempts[0];
     assert_eq!(attempt.repository, "app");
+    assert_eq!(attempt.isolation, None);
     let result = attempt.result.as_ref().expect("one was handed in");
     assert_eq!(
         (result.diff.is_some(), result.further_diffs.len()),
         (true, 0)
     );
+    // It has to register anew before it is given an attempt.
+    let workers = store.workers(workspace).await.expect("works");
+    assert_eq!(workers[0].worker.isolation, None);
     assert!(store.model(workspace).await.expect("works").is_some());
     store.close().await;
 }

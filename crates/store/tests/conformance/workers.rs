@@ -13,6 +13,7 @@ fn worker(bed: &Bed, id: WorkerId, name: &str) -> Worker {
         name: name.into(),
         slots: 2,
         agents: vec!["codex".into(), "command".into()],
+        isolation: Some("oci:crun".into()),
     }
 }
 
@@ -60,6 +61,7 @@ async fn a_worker_is_listed_with_what_it_holds(bed: Bed) {
         name: "c".into(),
         slots: 0,
         agents: Vec::new(),
+        isolation: Some("namespaces".into()),
         ..first
     };
     bed.store

@@ -107,5 +107,7 @@ fn body(decision: Decision) -> EventBody {
         verdict: verdict.to_owned(),
         code,
         reason,
+        rule: None,
+        hint: None,
     }
 }

@@ -99,6 +99,7 @@ impl EventMasker {
             | EventBody::StepStarted { .. }
             | EventBody::Snapshot { .. }
             | EventBody::NetworkRequest { .. }
+            | EventBody::LimitHit { .. }
             | EventBody::Output { .. }
             | EventBody::MessageDelta { .. }
             | EventBody::Reasoning { .. }
@@ -204,6 +205,8 @@ fn masked(masker: &Masker, body: EventBody) -> EventBody {
             verdict,
             code,
             reason,
+            rule,
+            hint,
         } => EventBody::NetworkRequest {
             host: text(host),
             port,
@@ -212,6 +215,12 @@ fn masked(masker: &Masker, body: EventBody) -> EventBody {
             verdict,
             code,
             reason: optional(reason),
+            rule: optional(rule),
+            hint: optional(hint),
+        },
+        EventBody::LimitHit { limit, message } => EventBody::LimitHit {
+            limit,
+            message: text(message),
         },
         EventBody::Output { stream, text: said } => EventBody::Output {
             stream,

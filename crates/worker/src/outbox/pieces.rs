@@ -50,7 +50,9 @@ pub(super) fn size_of(body: &EventBody) -> u64 {
             .iter()
             .map(|entry| entry.text.len() + entry.status.len())
             .sum(),
-        EventBody::Retrying { message } | EventBody::Warning { message } => message.len(),
+        EventBody::Retrying { message }
+        | EventBody::Warning { message }
+        | EventBody::LimitHit { limit: _, message } => message.len(),
         EventBody::Session {
             thread_id,
             resumed: _,
@@ -63,10 +65,12 @@ pub(super) fn size_of(body: &EventBody) -> u64 {
             verdict: _,
             code: _,
             reason,
+            rule,
+            hint,
         } => {
-            host.len()
-                + path.as_ref().map_or(0, String::len)
-                + reason.as_ref().map_or(0, String::len)
+            let texts = [path, reason, rule, hint];
+            let bytes = texts.map(|text| text.as_ref().map_or(0, String::len));
+            host.len() + bytes.iter().sum::<usize>()
         }
         EventBody::State { .. }
         | EventBody::CancelRequested {}

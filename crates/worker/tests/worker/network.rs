@@ -38,6 +38,8 @@ fn requests(record: &Record) -> Vec<Request> {
             verdict,
             code,
             reason: _,
+            rule: _,
+            hint: _,
         } => Some((
             host.clone(),
             *port,

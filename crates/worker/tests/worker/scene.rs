@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use outwork_api::environment::Agent;
 use outwork_api::event::EventBody;
+use outwork_api::network::{AgentNetwork, Resources};
 use outwork_api::worker::{AssignedRepository, Assignment, StepLimits};
 use outwork_sandbox::PidNamespace;
 use outwork_worker::{Worker, WorkerConfig, WorkerHandle};
@@ -115,6 +116,11 @@ impl Scene {
                 running_ms: 30_000,
                 collecting_ms: 30_000,
             },
+            network: AgentNetwork::default(),
+            resources: Resources::default(),
+            nested_namespaces: false,
+            max_tokens: None,
+            injections: Vec::new(),
         }
     }
 

@@ -116,6 +116,11 @@ pub(crate) async fn run(args: CreateArgs, session: &mut Session) -> Result<(), C
         secrets: values::secrets(session, secrets).await?,
         setup_timeout_seconds: setup_timeout.map(|timeout| timeout.as_secs()),
         timeout_seconds: timeout.map(|timeout| timeout.as_secs()),
+        network: None,
+        resources: None,
+        nested_namespaces: None,
+        max_tokens: None,
+        injections: Vec::new(),
     };
     let key = session.idempotency_key();
     let environment = client.create_environment(&environment, &key).await?;

@@ -177,6 +177,7 @@ async fn patch(
         )?,
         setup_timeout_seconds: setup_timeout.map(|timeout| timeout.as_secs()),
         timeout_seconds: timeout.map(|timeout| timeout.as_secs()),
+        ..EnvironmentPatch::default()
     })
 }
 

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use outwork_api::network as wire;
 use outwork_domain::environment::{EnvironmentSpec, InvalidEnvironment, Runtime, RuntimeName};
+use outwork_domain::network::{AgentNetwork, InvalidDomain};
 use outwork_git::{RefName, RepoUrl};
 
 use crate::refusal::{Refusal, pointer};
@@ -38,12 +40,19 @@ pub(super) fn runtimes(wanted: BTreeMap<String, String>) -> Result<Vec<Runtime>,
         .collect()
 }
 
+/// What the agent may reach, its domains as they are compared.
+pub(super) fn network(wanted: wire::AgentNetwork) -> Result<AgentNetwork, Refusal> {
+    wanted
+        .try_into()
+        .map_err(|fault: InvalidDomain| Refusal::field("/network/allow", fault.to_string()))
+}
+
 pub(super) fn refused(fault: InvalidEnvironment) -> Refusal {
     let InvalidEnvironment { field, problem } = fault;
     let pointer = match field {
         "agent_command" => "/agent/command".to_owned(),
         "timeout" | "setup_timeout" => format!("/{field}_seconds"),
-        field => format!("/{field}"),
+        field => format!("/{}", field.replace('.', "/")),
     };
     Refusal::field(&pointer, problem)
 }

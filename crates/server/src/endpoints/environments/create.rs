@@ -8,12 +8,13 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use outwork_api::Secret;
 use outwork_api::environment::{Environment as Wire, NewEnvironment};
+use outwork_api::injection::{InjectionChange, NewInjection};
 use outwork_domain::EnvironmentId;
 use outwork_domain::environment::{Environment, EnvironmentSpec};
 use outwork_domain::principal::Member;
-use outwork_store::StoreError;
+use outwork_store::{SealedChanges, StoreError};
 
-use super::{check, secrets, tagged};
+use super::{check, injections, secrets, tagged};
 use crate::http::body::Body;
 use crate::http::openapi::{Conflicts, Refusals, Unacceptable};
 use crate::http::permit::Permit;
@@ -21,7 +22,7 @@ use crate::plane::Plane;
 use crate::refusal::{Refusal, shell_word};
 use crate::view::environment as view;
 
-/// Makes an environment. Its repositories are not asked until a task needs them. Secrets are stored sealed and never shown again.
+/// Makes an environment. Its repositories are not asked until a task needs them. Secrets and the values of injections are stored sealed and never shown again.
 ///
 /// There is no `Idempotency-Key`: sent again, the request is answered with 409, because the label is taken.
 #[utoipa::path(post, path = "/environments", operation_id = "createEnvironment", tag = "environments",
@@ -35,7 +36,7 @@ pub(crate) async fn create(
     Body(new): Body<NewEnvironment>,
 ) -> Result<Response, Refusal> {
     plane.need_space()?;
-    let (spec, secrets) = spec(new)?;
+    let (spec, secrets, injections) = spec(new)?;
     let spec = check::check(spec)?;
     let now = plane.now();
     let environment = Environment {
@@ -47,10 +48,13 @@ pub(crate) async fn create(
         updated_at: now,
         spec,
     };
-    let secrets = secrets::changes(&plane, &environment, &[], &secrets)?;
+    let sealed = SealedChanges {
+        secrets: secrets::changes(&plane, &environment, &[], &secrets)?,
+        injections: injections::changes(&plane, &environment, &[], injections)?,
+    };
     let record = plane
         .store
-        .insert_environment(&environment, secrets)
+        .insert_environment(&environment, sealed)
         .await
         .map_err(|fault| taken(fault, &environment.spec.label))?;
     let location = format!("/api/v1/environments/{}", environment.id);
@@ -76,7 +80,7 @@ pub(super) fn taken(fault: StoreError, label: &str) -> Refusal {
 
 type Secrets = BTreeMap<String, Option<Secret>>;
 
-fn spec(new: NewEnvironment) -> Result<(EnvironmentSpec, Secrets), Refusal> {
+fn spec(new: NewEnvironment) -> Result<(EnvironmentSpec, Secrets, Vec<InjectionChange>), Refusal> {
     let NewEnvironment {
         label,
         repository_url,
@@ -92,6 +96,11 @@ fn spec(new: NewEnvironment) -> Result<(EnvironmentSpec, Secrets), Refusal> {
         secrets,
         setup_timeout_seconds,
         timeout_seconds,
+        network,
+        resources,
+        nested_namespaces,
+        max_tokens,
+        injections,
     } = new;
     let spec = EnvironmentSpec {
         label,
@@ -110,7 +119,21 @@ fn spec(new: NewEnvironment) -> Result<(EnvironmentSpec, Secrets), Refusal> {
         variables: variables.into_iter().collect(),
         setup_timeout: view::setup_timeout(setup_timeout_seconds),
         timeout: view::timeout(timeout_seconds),
+        network: check::network(network.unwrap_or_default())?,
+        resources: resources.unwrap_or_default().into(),
+        nested_namespaces: nested_namespaces.unwrap_or(false),
+        max_tokens,
     };
     let set = |(name, value)| (name, Some(value));
-    Ok((spec, secrets.into_iter().map(set).collect()))
+    let inject = |NewInjection {
+                      host,
+                      header,
+                      value,
+                  }| InjectionChange {
+        host,
+        header,
+        value: Some(value),
+    };
+    let secrets = secrets.into_iter().map(set).collect();
+    Ok((spec, secrets, injections.into_iter().map(inject).collect()))
 }

@@ -10,9 +10,9 @@ use outwork_api::problem::Code;
 use outwork_domain::EnvironmentId;
 use outwork_domain::environment::EnvironmentSpec;
 use outwork_domain::principal::Member;
-use outwork_store::{EnvironmentRecord, StoreError};
+use outwork_store::{EnvironmentRecord, SealedChanges, StoreError};
 
-use super::{by_id, check, create, secrets, tagged};
+use super::{by_id, check, create, injections, secrets, tagged};
 use crate::http::body::Body;
 use crate::http::etag::Expected;
 use crate::http::openapi::{Conflicts, Missing, Preconditions, Refusals, Unacceptable};
@@ -63,15 +63,19 @@ async fn edit(
     let EnvironmentRecord {
         mut environment,
         secrets: names,
+        injections: targets,
         cache_generation: _,
     } = stored;
-    let wanted = patch.secrets.clone();
+    let (wanted, inject) = (patch.secrets.clone(), patch.injections.clone());
     environment.spec = check::check(apply(environment.spec, patch)?)?;
     environment.updated_at = plane.now();
-    let secrets = secrets::changes(plane, &environment, &names, &wanted)?;
+    let sealed = SealedChanges {
+        secrets: secrets::changes(plane, &environment, &names, &wanted)?,
+        injections: injections::changes(plane, &environment, &targets, inject)?,
+    };
     plane
         .store
-        .update_environment(&environment, secrets, Some(revision))
+        .update_environment(&environment, sealed, Some(revision))
         .await
         .map_err(|fault| create::taken(fault, &environment.spec.label))
 }
@@ -92,6 +96,11 @@ fn apply(spec: EnvironmentSpec, patch: EnvironmentPatch) -> Result<EnvironmentSp
         secrets: _,
         setup_timeout_seconds,
         timeout_seconds,
+        network,
+        resources,
+        nested_namespaces,
+        max_tokens,
+        injections: _,
     } = patch;
     let text = |new: Option<String>, old: Option<String>| match new {
         None => old,
@@ -117,5 +126,16 @@ fn apply(spec: EnvironmentSpec, patch: EnvironmentPatch) -> Result<EnvironmentSp
         variables: variables.map_or(spec.variables, |all| all.into_iter().collect()),
         setup_timeout: setup_timeout_seconds.map_or(spec.setup_timeout, Duration::from_secs),
         timeout: timeout_seconds.map_or(spec.timeout, Duration::from_secs),
+        network: match network {
+            None => spec.network,
+            Some(network) => check::network(network)?,
+        },
+        resources: resources.map_or(spec.resources, Into::into),
+        nested_namespaces: nested_namespaces.unwrap_or(spec.nested_namespaces),
+        max_tokens: match max_tokens {
+            None => spec.max_tokens,
+            Some(0) => None,
+            some => some,
+        },
     })
 }

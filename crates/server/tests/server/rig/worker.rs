@@ -29,7 +29,7 @@ impl Worker {
 
     pub async fn register_with(rig: &Rig, name: &str, agents: &[&str]) -> Self {
         let client = rig.worker_client();
-        let body = json!({"protocol_version": 2, "name": name, "slots": 4, "agents": agents});
+        let body = json!({"protocol_version": 3, "name": name, "slots": 4, "agents": agents, "isolation": "namespaces"});
         let registered = client
             .post("/api/worker/v1/register", &body)
             .await

@@ -189,6 +189,12 @@ fn every_text_that_somebody_chose_is_masked() {
             verdict: "allowed".into(),
             code: None,
             reason: some(),
+            rule: some(),
+            hint: some(),
+        },
+        EventBody::LimitHit {
+            limit: "memory".into(),
+            message: text(),
         },
         output("stdout", &text()),
         delta(&text()),

@@ -247,6 +247,11 @@ impl Proposal {
             secrets,
             setup_timeout_seconds: None,
             timeout_seconds: None,
+            network: None,
+            resources: None,
+            nested_namespaces: None,
+            max_tokens: None,
+            injections: Vec::new(),
         }
     }
 }
