@@ -1,4 +1,4 @@
-//! Values of secrets and credentials: a worker gets them, and they are in nothing else that the server says, logs or stores.
+//! Values of secrets, injections and credentials: a worker gets them, and they are in nothing else that the server says, logs or stores.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -17,6 +17,8 @@ use crate::secrets::{assigned, edit, environment};
 struct Canaries {
     /// A secret's value.
     value: String,
+    /// That of a header injection.
+    injected: String,
     /// A credential's.
     token: String,
     /// Inside a private key.
@@ -29,10 +31,12 @@ struct Canaries {
 
 impl Canaries {
     fn new() -> Self {
-        let [value, token, key, refused, plain] = ["value", "token", "key", "refused", "plain"]
-            .map(|what| format!("canary-{what}-{}", Uuid::now_v7().simple()));
+        let [value, injected, token, key, refused, plain] =
+            ["value", "injected", "token", "key", "refused", "plain"]
+                .map(|what| format!("canary-{what}-{}", Uuid::now_v7().simple()));
         Self {
             value,
+            injected,
             token,
             key,
             refused,
@@ -40,8 +44,14 @@ impl Canaries {
         }
     }
 
-    fn secret(&self) -> [&str; 4] {
-        [&self.value, &self.token, &self.key, &self.refused]
+    fn secret(&self) -> [&str; 5] {
+        [
+            &self.value,
+            &self.injected,
+            &self.token,
+            &self.key,
+            &self.refused,
+        ]
     }
 }
 
@@ -68,6 +78,7 @@ async fn a_value_goes_to_the_worker_and_nowhere_else_on_postgresql() {
 async fn nowhere_else(rig: Rig, database: Option<PathBuf>) {
     let canaries = Canaries::new();
     let mut said = secrets_in(&rig, &canaries).await;
+    said.extend(injections_in(&rig, &canaries).await);
     said.extend(credentials_in(&rig, &canaries).await);
     said.extend(a_task(&rig, &canaries).await);
     for answer in &said {
@@ -134,6 +145,39 @@ async fn secrets_in(rig: &Rig, canaries: &Canaries) -> Vec<Answer> {
     said
 }
 
+async fn injections_in(rig: &Rig, canaries: &Canaries) -> Vec<Answer> {
+    let Canaries {
+        injected, refused, ..
+    } = canaries;
+    let found = rig.get("/api/v1/environments?label=app").await;
+    let id = found["items"][0]["id"].as_str().expect("an id").to_owned();
+    let path = format!("/api/v1/environments/{id}");
+    let with = |host: &str, header: &str, value: serde_json::Value| {
+        json!({"network": {"mode": "on"},
+            "injections": [{"host": host, "header": header, "value": value}]})
+    };
+    let mut said = Vec::new();
+    for (status, patch) in [
+        (200, with("a.example", "x-key", json!(injected))),
+        (200, with("b.example", "x-key", json!(injected))),
+        (200, with("b.example", "x-key", json!(null))),
+        (422, with("com", "x-key", json!(refused))),
+        (422, with("a.example", "host", json!(refused))),
+        (
+            422,
+            with("a.example", "x-key", json!(format!("{refused}\n"))),
+        ),
+        (400, with("a.example", "x-key", json!([refused]))),
+        (400, json!({"injections": {"a.example": refused}})),
+    ] {
+        let answer = edit(rig, &path, patch).await;
+        assert_eq!(answer.status, status, "{answer:?}");
+        said.push(answer);
+    }
+    said.push(rig.user().get("/api/v1/environments").await);
+    said
+}
+
 async fn credentials_in(rig: &Rig, canaries: &Canaries) -> Vec<Answer> {
     let Canaries {
         token,
@@ -172,6 +216,8 @@ async fn a_task(rig: &Rig, canaries: &Canaries) -> Vec<Answer> {
     assert_eq!(secrets.len(), 1);
     let given = (&secrets[0]["name"], &secrets[0]["value"]);
     assert_eq!(given, (&json!("NPM_TOKEN"), &json!(canaries.value)));
+    let injections = json!([{"host": "a.example", "header": "x-key", "value": canaries.injected}]);
+    assert_eq!(claim.assignment["injections"], injections);
     let event = json!({"type": "message", "text": "m"});
     worker.append(&claim, 1, &[event]).await.expect(200);
     worker.succeed(&claim, "d").await;

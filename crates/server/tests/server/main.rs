@@ -7,6 +7,7 @@ mod agreement;
 mod cache;
 mod canary;
 mod cancelling;
+mod containment;
 mod credentials;
 mod disk;
 mod documents;

@@ -197,6 +197,10 @@ async fn a_worker_keeps_its_id_and_gets_only_what_it_can_run() {
         (&mine["name"], &mine["online"], &mine["attempts"]),
         (&json!("renamed"), &json!(true), &json!([claim.attempt]))
     );
+    assert_eq!(
+        (&mine["isolation"], &mine["slots"]),
+        (&json!("oci:crun"), &json!(1))
+    );
     rig.task("app", "p").await;
     assert!(
         worker.acquire(1, 0).await.is_empty(),
