@@ -1,7 +1,7 @@
 //! The server's sentences, as they stand after `error:` and `hint:`.
 
 /// The names of fields in requests, as they are typed.
-const TYPED: [(&str, &str); 27] = [
+const TYPED: [(&str, &str); 38] = [
     ("agent.command", "--agent-command"),
     ("agent", "--agent"),
     ("attempt", "--attempt"),
@@ -14,12 +14,23 @@ const TYPED: [(&str, &str); 27] = [
     ("context_window", "--context-window"),
     ("environment", "--env"),
     ("further_repositories", "--also"),
+    ("injections", "--inject"),
     ("label", "the label"),
     ("maintenance_script", "--maintenance"),
+    ("max_tokens", "--max-tokens"),
     ("name", "--name"),
+    ("network", "--network"),
+    ("network.allow", "--allow"),
+    ("network.methods", "--read-only-methods"),
+    ("network.ports", "--port"),
     ("prompt", "the prompt"),
     ("repository", "--repo"),
     ("repository_url", "--repo"),
+    ("resources.cpu_millis", "--cpus"),
+    ("resources.disk_bytes", "--disk"),
+    ("resources.memory_bytes", "--memory"),
+    ("resources.open_files", "--open-files"),
+    ("resources.processes", "--processes"),
     ("runtimes", "--runtime"),
     ("scope", "the scope"),
     ("secrets", "--secret"),

@@ -10,12 +10,18 @@ pub(crate) mod sync;
 pub(crate) mod cache;
 pub(crate) mod secret;
 
+mod inject;
+pub(crate) mod network;
+pub(crate) mod resources;
+mod risk;
+
 use clap::{Args, Subcommand};
 use outwork_api::environment::Environment;
 use serde::Serialize;
 
 use crate::environment_ref;
 use crate::error::CliError;
+use crate::render::network::word as network_word;
 use crate::render::{environment, table};
 use crate::session::Session;
 use crate::terminal::plain::plain;
@@ -126,6 +132,7 @@ async fn list(args: ListArgs, session: &mut Session) -> Result<(), CliError> {
     let row = |one: &Environment| {
         let branch = one.branch.clone().unwrap_or_default();
         let (label, agent) = (one.label.clone(), environment::agent(&one.agent));
+        let network = network_word(&one.network);
         match shows_id {
             true => vec![
                 one.id.clone(),
@@ -133,12 +140,13 @@ async fn list(args: ListArgs, session: &mut Session) -> Result<(), CliError> {
                 agent,
                 one.repository_url.clone(),
                 branch,
+                network,
             ],
-            false => vec![label, agent, branch, one.repository_url.clone()],
+            false => vec![label, agent, branch, network, one.repository_url.clone()],
         }
     };
     let rows: Vec<_> = all.iter().map(row).collect();
-    let headers = ["LABEL", "AGENT", "BRANCH", "REPOSITORY"];
+    let headers = ["LABEL", "AGENT", "BRANCH", "NETWORK", "REPOSITORY"];
     table::print(&mut session.out, &headers, rows)
 }
 

@@ -73,10 +73,14 @@ impl ProjectFile {
     /// The file's text read.
     pub fn parse(text: &str) -> Result<Self, CliError> {
         let file: Self = toml::from_str(text).map_err(|error| {
+            let hint = match says_what_it_may(text) {
+                true => "take it out and use `outwork env edit`: what an agent may reach and use is not for the repository to say, because whoever can change the repository would say it",
+                false => "correct the line; docs/cli.md has all that it may hold",
+            };
             CliError::failed(format!("{FILE_NAME} is not as expected"))
                 .code("configuration")
                 .source(error)
-                .hint("correct the line; docs/cli.md has all that it may hold")
+                .hint(hint)
         })?;
         let names = file.secrets.iter().flatten();
         if let Some(name) = names.into_iter().find(|name| !is_variable_name(name)) {
@@ -135,6 +139,20 @@ impl ProjectFile {
     pub fn to_toml(&self) -> String {
         toml::to_string_pretty(self).expect("texts, lists of texts and tables")
     }
+}
+
+/// Whether the file tries to say what only people may say of an environment.
+fn says_what_it_may(text: &str) -> bool {
+    const KEYS: [&str; 6] = [
+        "injections",
+        "inject",
+        "max_tokens",
+        "nested_namespaces",
+        "network",
+        "resources",
+    ];
+    let table: Result<toml::Table, _> = toml::from_str(text);
+    table.is_ok_and(|table| KEYS.iter().any(|key| table.contains_key(*key)))
 }
 
 impl Script {

@@ -80,6 +80,25 @@ fn a_fault_is_named_with_its_line() {
     insta::assert_snapshot!(all.map(told).join("\n---\n"));
 }
 
+#[test]
+fn a_repository_does_not_say_what_its_agents_may() {
+    for text in [
+        "[network]\nmode = \"on\"\n",
+        "network = \"on\"\n",
+        "resources = { memory_bytes = 1 }\n",
+        "nested_namespaces = true\n",
+        "max_tokens = 1000000\n",
+        "[[injections]]\nhost = \"a.example\"\n",
+    ] {
+        let error = ProjectFile::parse(text).expect_err("it is not theirs");
+        let hint = error.hint.expect("a hint");
+        assert!(hint.contains("outwork env edit"), "{text}: {hint}");
+    }
+    let typo = ProjectFile::parse("netwrok = 1\n").expect_err("no such key");
+    let hint = typo.hint.expect("a hint");
+    assert!(hint.contains("docs/cli.md"), "{hint}");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_script_lies_inside_the_repository() {

@@ -4,6 +4,7 @@ use outwork_api::environment::{Agent, Environment, Repository};
 use outwork_domain::Timestamp;
 use outwork_domain::environment::repository_name;
 
+use super::network;
 use super::task::age;
 use crate::duration;
 use crate::terminal::plain::plain;
@@ -45,11 +46,11 @@ pub(crate) fn environment(environment: &Environment, style: Style, now: Timestam
         secrets,
         setup_timeout_seconds,
         timeout_seconds,
-        network: _,
-        resources: _,
-        nested_namespaces: _,
-        max_tokens: _,
-        injections: _,
+        network: reachable,
+        resources,
+        nested_namespaces,
+        max_tokens,
+        injections,
         revision: _,
         created_at: _,
         updated_at,
@@ -81,6 +82,19 @@ pub(crate) fn environment(environment: &Environment, style: Style, now: Timestam
         &duration::exactly(*setup_timeout_seconds),
     ));
     lines.push(text("timeout", &duration::exactly(*timeout_seconds)));
+    lines.push(text("network", &network::rules(reachable)));
+    lines.extend(network::allowed(reachable).map(|domain| text("allow", &domain)));
+    for one in injections {
+        let age = age(one.updated_at, now);
+        let told = format!("{} for {} (set {age})", one.header, one.host);
+        lines.push(text("inject", &told));
+    }
+    let limits = network::limits(resources).into_iter();
+    lines.extend(limits.map(|(name, limit)| text(name, &limit)));
+    if *nested_namespaces {
+        lines.push(text("namespaces", "the agent may make its own"));
+    }
+    lines.extend(max_tokens.map(|tokens| text("tokens", &format!("{tokens} at most"))));
     lines.push(text("updated", &updated_at.to_string()));
     for (key, value) in variables {
         lines.push(text("variable", &format!("{key}={value}")));

@@ -150,7 +150,7 @@ async fn environments_are_made_and_changed() {
     let listed = run(&["env", "list"], ExitStatus::Ok).await;
     assert_eq!(
         listed.stdout,
-        "env_0192c3f0a1b27def8123456789abcde1\tdemo\tcodex\thttps://h/ada/engine\t\n"
+        "env_0192c3f0a1b27def8123456789abcde1\tdemo\tcodex\thttps://h/ada/engine\t\toff\n"
     );
     let listed = run(&["env", "list", "--json"], ExitStatus::Ok).await;
     assert_eq!(listed.json()["environments"][0]["label"], "demo");

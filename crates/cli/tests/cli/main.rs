@@ -6,6 +6,7 @@ mod server;
 mod apply;
 mod arguments;
 mod cache;
+mod containment;
 mod credentials;
 mod environments;
 mod errors;

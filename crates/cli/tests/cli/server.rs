@@ -202,7 +202,7 @@ async fn delete_environment(State(world): State<Shared>, Path(id): Path<String>)
     StatusCode::NO_CONTENT.into_response()
 }
 
-/// What was sent, as an environment shows it afterwards: of secrets the names.
+/// What was sent, as an environment shows it afterwards: of secrets and injections no values.
 fn write(environment: &mut Value, sent: &Value) {
     for (name, value) in sent.as_object().expect("an object") {
         match (name.as_str(), value.as_object()) {
@@ -210,6 +210,14 @@ fn write(environment: &mut Value, sent: &Value) {
                 let set = secrets.iter().filter(|(_, value)| value.is_string());
                 let set = set.map(|(name, _)| secret_json(name));
                 environment["secrets"] = set.collect();
+            }
+            ("injections", None) => {
+                let set = value.as_array().expect("a list").iter();
+                let set = set.filter(|one| one["value"].is_string()).map(|one| {
+                    json!({"host": one["host"], "header": one["header"],
+                        "updated_at": "2026-11-20T14:00:00.000Z"})
+                });
+                environment["injections"] = set.collect();
             }
             (_, _) if value == "" => environment[name] = Value::Null,
             (_, _) => environment[name] = value.clone(),

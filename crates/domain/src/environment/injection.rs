@@ -68,7 +68,7 @@ pub enum InvalidInjection {
     Framing(String),
     /// The value.
     #[error(
-        "must have a value of 1 to {} printable ASCII characters, without spaces around it",
+        "the value must be 1 to {} printable ASCII characters, without spaces around it",
         limits::INJECTION_BYTES
     )]
     Value,

@@ -173,7 +173,7 @@ async fn what_cannot_be_is_refused_by_its_name() {
     .await;
     let twice = json!({"injections": [{"host": "a.example", "header": "X", "value": "1"},
         {"host": "A.example", "header": "x", "value": "2"}]});
-    wrong("/injections/1", "named twice", twice).await;
+    wrong("/injections/1", "can be named once", twice).await;
 
     // Each may be alone, and both together not, whichever comes last.
     edit(&rig, &path, inject("a.example", "x", "v")).await;

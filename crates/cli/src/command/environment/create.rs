@@ -6,7 +6,12 @@ use std::time::Duration;
 
 use clap::Args;
 use outwork_api::environment::{Agent, NewEnvironment};
+use outwork_api::network::{AgentNetwork, Resources};
 
+use super::inject::{self, InjectFlag};
+use super::network::{self, NetworkFlags};
+use super::resources::ResourceFlags;
+use super::risk;
 use super::values::{self, AgentName, AlsoFlag, SecretFlag};
 use crate::error::CliError;
 use crate::session::Session;
@@ -20,6 +25,7 @@ Examples:
   outwork env create web --repo ~/src/web --secret NPM_TOKEN --runtime node=22
   outwork env create app --repo https://h/app --also docs=https://h/docs#main --image debian:12
   outwork env create notes --repo /srv/notes.git --agent-command 'cat >> notes.md'
+  outwork env create api --repo ~/src/api --allow example.com --read-only-methods --memory 4G
 
 A secret's value is best kept off the command line, where other users of the machine see it and
 shells remember it: `--secret NAME` takes it from the variable NAME, `--secret NAME=@FILE` from a
@@ -78,6 +84,16 @@ pub struct CreateArgs {
     /// Print the environment as JSON
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub network: NetworkFlags,
+    /// A header for the proxy to put into the agent's requests to exactly this host, so that the agent
+    /// can use a credential that it never sees; its value from a file, from standard input with `-`, or
+    /// as it stands; may be given several times
+    #[arg(long = "inject", value_name = "HOST:HEADER=@FILE", value_parser = inject::parse_inject,
+        help_heading = "Network of the agent")]
+    pub injections: Vec<InjectFlag>,
+    #[command(flatten)]
+    pub resources: ResourceFlags,
 }
 
 pub(crate) async fn run(args: CreateArgs, session: &mut Session) -> Result<(), CliError> {
@@ -97,6 +113,9 @@ pub(crate) async fn run(args: CreateArgs, session: &mut Session) -> Result<(), C
         secrets,
         setup_timeout,
         timeout,
+        network,
+        injections,
+        resources,
         json,
     } = args;
     let agent = values::choose_agent(agent, agent_command)?.unwrap_or(Agent::Codex {});
@@ -116,14 +135,15 @@ pub(crate) async fn run(args: CreateArgs, session: &mut Session) -> Result<(), C
         secrets: values::secrets(session, secrets).await?,
         setup_timeout_seconds: setup_timeout.map(|timeout| timeout.as_secs()),
         timeout_seconds: timeout.map(|timeout| timeout.as_secs()),
-        network: None,
-        resources: None,
-        nested_namespaces: None,
-        max_tokens: None,
-        injections: Vec::new(),
+        network: network::created(network)?,
+        resources: resources.resources(&Resources::default()),
+        nested_namespaces: resources.nested_namespaces.then_some(true),
+        max_tokens: resources.budget(),
+        injections: inject::injections(session, injections).await?,
     };
     let key = session.idempotency_key();
     let environment = client.create_environment(&environment, &key).await?;
+    risk::tell(session, &AgentNetwork::Off {}, &environment);
     match json {
         true => session.out.json(&environment),
         false => session.out.line(&plain(&environment.id)),

@@ -8,6 +8,10 @@ use clap::Args;
 use outwork_api::Secret;
 use outwork_api::environment::{Environment, EnvironmentPatch, Repository};
 
+use super::inject::{self, InjectFlag, RemoveFlag};
+use super::network::{self, NetworkFlags, NetworkRemovals};
+use super::resources::ResourceFlags;
+use super::risk;
 use super::values::{self, AgentName, AlsoFlag, SecretFlag};
 use crate::environment_ref;
 use crate::error::CliError;
@@ -21,9 +25,11 @@ Examples:
   outwork env edit web --setup setup.sh --no-maintenance
   outwork env edit web --runtime node=24 --secret NPM_TOKEN=@token.txt --unset-secret OLD_TOKEN
   outwork env edit web --also docs=https://h/docs --remove-also wiki
+  outwork env edit web --network on --preset common --allow example.com --read-only-methods
+  outwork env edit web --inject api.example.com:authorization=@header.txt --memory 4G
 
 What the setup script does is kept in a snapshot; a change of scripts, variables, secrets, runtimes,
-repositories or image makes the next task build a new one.")]
+repositories or image makes the next task build a new one. Network and limits do not.")]
 pub struct EditArgs {
     /// Its label or id
     #[arg(value_name = "ENVIRONMENT")]
@@ -101,6 +107,28 @@ pub struct EditArgs {
     /// Print the environment as JSON
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub network: NetworkFlags,
+    #[command(flatten)]
+    pub network_removals: NetworkRemovals,
+    /// A header for the proxy to put into the agent's requests to exactly this host; its value from a
+    /// file, from standard input with `-`, or as it stands; may be given several times
+    #[arg(long = "inject", value_name = "HOST:HEADER=@FILE", value_parser = inject::parse_inject,
+        help_heading = "Network of the agent")]
+    pub injections: Vec<InjectFlag>,
+    /// Put this header, or all of the host, in no more; may be given several times
+    #[arg(long = "remove-injection", value_name = "HOST[:HEADER]", value_parser = inject::parse_remove,
+        help_heading = "Network of the agent")]
+    pub remove_injections: Vec<RemoveFlag>,
+    #[command(flatten)]
+    pub resources: ResourceFlags,
+    /// Let the agent make no namespaces of its own any more
+    #[arg(
+        long,
+        conflicts_with = "nested_namespaces",
+        help_heading = "Limits of its sandboxes"
+    )]
+    pub no_nested_namespaces: bool,
 }
 
 pub(crate) async fn run(args: EditArgs, session: &mut Session) -> Result<(), CliError> {
@@ -116,6 +144,7 @@ pub(crate) async fn run(args: EditArgs, session: &mut Session) -> Result<(), Cli
     let edited = client
         .update_environment(&current.id, &patch, Some(current.revision))
         .await?;
+    risk::tell(session, &current.network, &edited);
     match json {
         true => session.out.json(&edited),
         false => session.out.line(&plain(&edited.id)),
@@ -152,6 +181,12 @@ async fn patch(
         unset_secrets,
         setup_timeout,
         timeout,
+        network,
+        network_removals,
+        injections,
+        remove_injections,
+        resources,
+        no_nested_namespaces,
         json: _,
     } = args;
     let none = |is_none: bool| is_none.then(String::new);
@@ -177,7 +212,15 @@ async fn patch(
         )?,
         setup_timeout_seconds: setup_timeout.map(|timeout| timeout.as_secs()),
         timeout_seconds: timeout.map(|timeout| timeout.as_secs()),
-        ..EnvironmentPatch::default()
+        network: network::edited(&current.network, network, network_removals)?,
+        resources: resources.resources(&current.resources),
+        nested_namespaces: match (resources.nested_namespaces, no_nested_namespaces) {
+            (true, _) => Some(true),
+            (false, true) => Some(false),
+            (false, false) => None,
+        },
+        max_tokens: resources.changed_budget(),
+        injections: inject::changes(session, current, injections, remove_injections).await?,
     })
 }
 
@@ -248,7 +291,7 @@ fn changed_further(
     Ok(Some(all))
 }
 
-fn absent(what: &str, name: &str, names: &[&str]) -> CliError {
+pub(super) fn absent(what: &str, name: &str, names: &[&str]) -> CliError {
     let hint = match names {
         [] => "it has none".to_owned(),
         names => format!("there are: {}", names.join(", ")),

@@ -149,12 +149,22 @@ pub(crate) async fn secret(
     name: &str,
     source: SecretSource,
 ) -> Result<Secret, CliError> {
+    value(session, &format!("secret {name}"), name, source).await
+}
+
+/// The value of what is called `what` in sentences, and given as `name=…`.
+pub(super) async fn value(
+    session: &mut Session,
+    what: &str,
+    name: &str,
+    source: SecretSource,
+) -> Result<Secret, CliError> {
     let bytes = match source {
         SecretSource::Given(secret) => return Ok(secret),
         SecretSource::Variable(variable) => {
             let value = session.variables.text(&variable).ok_or_else(|| {
                 CliError::usage(format!(
-                    "the variable {variable} is not set, and so is no value for the secret {name}"
+                    "the variable {variable} is not set, and so is no value for the {what}"
                 ))
                 .hint(format!(
                     "set it; or give a file with {name}=@FILE, or standard input with {name}=-"
@@ -168,7 +178,7 @@ pub(crate) async fn secret(
                 let message = format!("the file {} cannot be read", path.display());
                 CliError::usage(message)
                     .source(error)
-                    .hint(format!("it is to hold the value of the secret {name}"))
+                    .hint(format!("it is to hold the value of the {what}"))
             })?
         }
         SecretSource::Stdin if session.stdin_is_terminal => {
@@ -178,14 +188,17 @@ pub(crate) async fn secret(
         SecretSource::Stdin => session.read_stdin().await?,
     };
     let text = String::from_utf8(bytes).map_err(|_| {
-        CliError::usage(format!("the value of the secret {name} is not UTF-8"))
+        CliError::usage(format!("the value of the {what} is not UTF-8"))
             .hint("encode it, for instance with `base64`, and let the script decode it")
     })?;
     // As a shell's $(cat FILE) takes it.
     let text = text.trim_end_matches(['\r', '\n']);
     match text.is_empty() {
-        true => Err(CliError::usage(format!("the secret {name} has no value"))
-            .hint("give one; `outwork env secret rm` removes a secret")),
+        true => Err(
+            CliError::usage(format!("the {what} has no value")).hint(format!(
+                "give one: {name}=@FILE, or {name}=- for standard input"
+            )),
+        ),
         false => Ok(Secret::new(text)),
     }
 }

@@ -35,7 +35,7 @@ pub(super) fn changes(
         let refused = |fault| refused(index, &fault);
         let target = InjectionTarget::parse(&host, &header).map_err(refused)?;
         if !seen.insert(target.clone()) {
-            let detail = "is named twice; name each host and header once";
+            let detail = "each host and header can be named once";
             return Err(Refusal::field(&format!("/injections/{index}"), detail));
         }
         changes.push(match value {
