@@ -4,7 +4,7 @@ use std::io::Write;
 
 use serde::Serialize;
 
-use super::plain::plain;
+use super::plain::{plain, plain_json};
 use super::style::{Paint, Style};
 use crate::error::{CliError, Kind};
 
@@ -30,7 +30,7 @@ impl Output {
     /// The result as one line of JSON.
     pub fn json(&mut self, value: &impl Serialize) -> Result<(), CliError> {
         let line = serde_json::to_string(value).expect("wire types have string keys only");
-        self.line(&line)
+        self.line(&plain_json(&line))
     }
 
     /// The result as it is.
@@ -54,7 +54,7 @@ impl Output {
             return;
         }
         if is_json {
-            self.stderr_line(&error.to_json().to_string());
+            self.stderr_line(&plain_json(&error.to_json().to_string()));
             return;
         }
         let style = self.stderr_style;

@@ -15,6 +15,22 @@ pub(crate) fn plain_code(text: &str) -> String {
     clean(text, true)
 }
 
+/// JSON with what acts on a terminal written as escapes: to a program it is the same. What stands
+/// outside of texts is never such a character.
+pub(crate) fn plain_json(json: &str) -> String {
+    let mut plain = String::with_capacity(json.len());
+    for c in json.chars() {
+        if !c.is_control() && !is_invisible(c) {
+            plain.push(c);
+            continue;
+        }
+        for unit in c.encode_utf16(&mut [0; 2]) {
+            plain.push_str(&format!("\\u{unit:04x}"));
+        }
+    }
+    plain
+}
+
 fn clean(text: &str, keeps_tabs: bool) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
@@ -74,9 +90,10 @@ fn skip_string(chars: &mut Peekable<Chars<'_>>) {
 /// Characters that turn text around, join it or take no room.
 fn is_invisible(c: char) -> bool {
     matches!(c,
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}'
-        | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
-        | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}' | '\u{200e}' | '\u{200f}'
+        | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}'
+        | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 #[cfg(test)]
@@ -101,6 +118,11 @@ mod tests {
             ("tab\tand\nline", "tab and line"),
             ("bell\u{7}back\u{8}", "bell\\u{7}back\\u{8}"),
             ("x\u{202e}gnp.exe", "x\\u{202e}gnp.exe"),
+            (
+                "a\u{2066}b\u{e0041}c\u{3164}",
+                "a\\u{2066}b\\u{e0041}c\\u{3164}",
+            ),
+            ("del\u{7f}", "del\\u{7f}"),
             ("\u{1b}", ""),
             ("\u{1b}[", ""),
             ("\u{1b}[31", ""),
@@ -108,6 +130,14 @@ mod tests {
             assert_eq!(plain(text), expected, "{text:?}");
             assert!(!plain(text).chars().any(char::is_control), "{text:?}");
         }
+        let hostile = "a\u{9b}2J\u{7f}\u{202e}\u{e0041}\u{1b}]52;c;x\u{7}ü";
+        let json = plain_json(&serde_json::json!(hostile).to_string());
+        assert_eq!(
+            json,
+            r#""a\u009b2J\u007f\u202e\udb40\udc41\u001b]52;c;x\u0007ü""#
+        );
+        let read: String = serde_json::from_str(&json).expect("still JSON");
+        assert_eq!(read, hostile);
         assert_eq!(plain_code("\tif\u{1b}[2J x {"), "\tif x {");
     }
 }

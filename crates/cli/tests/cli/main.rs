@@ -1,6 +1,7 @@
 //! The commands from end to end: parsed, run against a server over HTTP and repositories on disk.
 
 mod harness;
+mod hostile;
 mod server;
 
 mod apply;
