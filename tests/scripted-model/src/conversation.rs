@@ -49,6 +49,7 @@ impl Conversation {
             text: body.to_string(),
         };
         conversation.add_tools(&body["tools"], None);
+        list(&body["messages"]).for_each(|message| conversation.add_message(message));
         match &body["input"] {
             Value::String(prompt) => conversation.entries.push(Entry::User(prompt.clone())),
             input => list(input).for_each(|item| conversation.add_item(item)),
@@ -76,9 +77,48 @@ impl Conversation {
         }
     }
 
+    /// One entry of `messages`, of Chat Completions or of Anthropic's API.
+    fn add_message(&mut self, message: &Value) {
+        let content = &message["content"];
+        match message["role"].as_str() {
+            Some("user") => {
+                let (results, texts): (Vec<_>, Vec<_>) =
+                    list(content).partition(|block| block["type"] == "tool_result");
+                for result in results {
+                    self.entries.push(Entry::ToolOutput(text_of(result)));
+                }
+                let text = match content {
+                    Value::String(text) => text.clone(),
+                    _ => texts
+                        .into_iter()
+                        .map(text_of)
+                        .collect::<Vec<_>>()
+                        .join("\n"),
+                };
+                if !text.is_empty() {
+                    self.entries.push(Entry::User(text));
+                }
+            }
+            Some("assistant") => {
+                self.entries.push(Entry::Model(None));
+                let uses = list(content).filter(|block| block["type"] == "tool_use");
+                for call in list(&message["tool_calls"]).chain(uses) {
+                    let id = call["id"].as_str().map(str::to_owned);
+                    self.entries.push(Entry::Model(id));
+                }
+            }
+            Some("tool") => self.entries.push(Entry::ToolOutput(text_of(content))),
+            Some(_) | None => {}
+        }
+    }
+
     fn add_tools(&mut self, tools: &Value, namespace: Option<&str>) {
         for tool in list(tools) {
+            // Anthropic's tools have a schema and no type; Chat Completions wraps them.
+            let tool = tool.get("function").unwrap_or(tool);
+            let is_function = tool["type"].is_null() && tool["name"].is_string();
             let kind = match tool["type"].as_str() {
+                None if is_function => ToolKind::Function,
                 Some("function") => ToolKind::Function,
                 Some("custom") => ToolKind::Custom,
                 Some("namespace") => {
@@ -267,6 +307,39 @@ mod tests {
         let (first, second) = ("call_alpha-1-0-0", "call_alpha-1-0-1");
         let history = json!([user("alpha"), call(first), output(first), call(second)]);
         assert_eq!(position(history), at("alpha", 1, 1));
+    }
+
+    #[test]
+    fn messages_of_the_other_apis_are_read() {
+        let chat = json!({
+            "tools": [{"type": "function", "function": {"name": "bash"}}],
+            "messages": [
+                {"role": "system", "content": "beta"},
+                {"role": "user", "content": "alpha"},
+                {"role": "assistant", "content": null, "tool_calls": [{"id": "1"}, {"id": "2"}]},
+                {"role": "tool", "tool_call_id": "1", "content": "one"},
+                {"role": "tool", "tool_call_id": "2", "content": "two"},
+            ],
+        });
+        let anthropic = json!({
+            "tools": [{"name": "bash", "input_schema": {}}],
+            "messages": [
+                {"role": "user", "content": [{"type": "text", "text": "alpha"}]},
+                {"role": "assistant", "content": [{"type": "tool_use", "id": "1"}, {"type": "tool_use", "id": "2"}]},
+                {"role": "user", "content": [
+                    {"type": "tool_result", "tool_use_id": "1", "content": "one"},
+                    {"type": "tool_result", "tool_use_id": "2", "content": [{"type": "text", "text": "two"}]},
+                ]},
+            ],
+        });
+        let scenario = scenario();
+        for body in [chat, anthropic] {
+            let conversation = Conversation::parse(&body);
+            let position = conversation.position(&scenario).unwrap();
+            assert_eq!((position.script.name.as_str(), position.step), ("alpha", 1));
+            assert_eq!(conversation.newest_outputs(), "one\ntwo");
+            assert!(conversation.tool("bash").is_some());
+        }
     }
 
     #[test]

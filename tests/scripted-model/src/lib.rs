@@ -1,7 +1,9 @@
 //! A language model that does what a test tells it to.
 //!
 //! Real agents are run against this server in tests: it speaks the OpenAI
-//! Responses API (`POST /v1/responses`, streamed and not, and `GET /v1/models`)
+//! Responses API (`POST /v1/responses`), Chat Completions (`POST
+//! /v1/chat/completions`) and Anthropic's Messages (`POST /v1/messages`), each
+//! streamed and not, and `GET /v1/models`,
 //! and answers from a [`Scenario`] instead of from a model. It stands in for
 //! something that is not ours, hence it follows the published API to the event.
 //!
@@ -31,8 +33,9 @@
 //! not hold gives HTTP 400 and is found in [`ScriptedModel::problems`].
 //! `{{conversation}}`, `{{cwd}}` and `{{prompt}}` are filled in in all texts.
 //!
-//! **The key.** Without `Authorization: Bearer KEY` the answer is 401, so a
-//! test shows that somebody added it. Every request is kept as it came
+//! **The key.** Without `Authorization: Bearer KEY` (Messages: `x-api-key: KEY`
+//! and some `anthropic-version`) the answer is 401, so a test shows that somebody
+//! added it. Every request is kept as it came
 //! ([`ScriptedModel::requests`]).
 //!
 //! The same server as a process: `scripted-model SCENARIO.json --listen

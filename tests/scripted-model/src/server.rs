@@ -186,6 +186,8 @@ struct CloseInstead;
 fn routes(model: Arc<Model>) -> Router {
     Router::new()
         .route("/v1/responses", post(answer::responses))
+        .route("/v1/chat/completions", post(answer::chat_completions))
+        .route("/v1/messages", post(answer::messages))
         .route("/v1/models", get(models))
         .route("/_script/requests", get(requests))
         .route("/_script/gates/{gate}", post(open_gate))

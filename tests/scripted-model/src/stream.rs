@@ -1,5 +1,9 @@
-//! A reply in the events of the Responses API, in the published order.
+//! A reply in the events of the Responses API, in the published order; those of
+//! the two other APIs are below.
 //! Source: the API reference, "Streaming events" of `POST /v1/responses`.
+
+pub(crate) mod chat;
+pub(crate) mod messages;
 
 use serde_json::{Value, json};
 
@@ -17,11 +21,15 @@ pub(crate) struct Event {
 
 impl Event {
     pub(crate) fn is_delta(&self) -> bool {
-        self.name.ends_with(".delta")
+        self.name.ends_with("delta") || self.name == chat::CHUNK
     }
 
     pub(crate) fn to_sse(&self) -> String {
-        format!("event: {}\ndata: {}\n\n", self.name, self.data)
+        match self.name {
+            chat::DONE => format!("data: {}\n\n", chat::DONE),
+            chat::CHUNK => format!("data: {}\n\n", self.data),
+            name => format!("event: {name}\ndata: {}\n\n", self.data),
+        }
     }
 }
 

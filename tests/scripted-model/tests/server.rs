@@ -358,3 +358,115 @@ async fn the_program_serves_a_file() {
         .unwrap();
     assert_eq!(log.json::<Value>().await.unwrap()[0]["path"], "/v1/models");
 }
+
+/// The data of a stream's events but the last of Chat Completions, `[DONE]`.
+fn data_of(text: &str) -> Vec<Value> {
+    let lines = text.lines().filter_map(|line| line.strip_prefix("data: "));
+    let data = lines.filter(|data| *data != "[DONE]");
+    data.map(|data| serde_json::from_str(data).unwrap())
+        .collect()
+}
+
+fn concatenated(events: &[Value], pointer: &str) -> String {
+    let parts = events.iter().filter_map(|event| event.pointer(pointer));
+    parts.filter_map(Value::as_str).collect()
+}
+
+#[tokio::test]
+async fn the_same_step_is_said_in_chat_completions() {
+    let usage = Usage {
+        input: 100,
+        cached: 40,
+        output: 20,
+        reasoning: 5,
+    };
+    let step = Step::new()
+        .reasoning("hm")
+        .say("hello")
+        .run("ls")
+        .usage(usage)
+        .chunk_chars(3);
+    let model = start(Script::when("hi").step(step));
+    let ask = |stream: bool, options: Value| {
+        let tool = json!({"type": "function", "function": {"name": "bash"}});
+        let body = json!({
+            "model": "m", "messages": [{"role": "user", "content": "hi"}], "tools": [tool],
+            "stream": stream, "stream_options": options,
+        });
+        let url = format!("{}/v1/chat/completions", model.url());
+        client().post(url).bearer_auth(model.api_key()).json(&body)
+    };
+    let counted = json!({
+        "prompt_tokens": 100, "prompt_tokens_details": {"cached_tokens": 40},
+        "completion_tokens": 20, "completion_tokens_details": {"reasoning_tokens": 5},
+        "total_tokens": 120,
+    });
+    let answer = ask(true, json!({"include_usage": true})).send().await;
+    let text = answer.unwrap().text().await.unwrap();
+    assert!(text.ends_with("data: [DONE]\n\n"));
+    let chunks = data_of(&text);
+    let delta = "/choices/0/delta";
+    assert_eq!(concatenated(&chunks, &format!("{delta}/content")), "hello");
+    let reasoning = concatenated(&chunks, &format!("{delta}/reasoning_content"));
+    assert_eq!(reasoning, "hm");
+    let arguments = format!("{delta}/tool_calls/0/function/arguments");
+    assert_eq!(concatenated(&chunks, &arguments), r#"{"command":"ls"}"#);
+    let last = chunks.last().unwrap();
+    assert_eq!((&last["choices"], &last["usage"]), (&json!([]), &counted));
+
+    let text = ask(true, Value::Null).send().await.unwrap().text().await;
+    assert!(!text.unwrap().contains("usage"), "nobody asked");
+    let whole = ask(false, Value::Null).send().await.unwrap();
+    let whole: Value = whole.json().await.unwrap();
+    assert_eq!(whole["usage"], counted);
+    assert_eq!(whole["choices"][0]["message"]["content"], "hello");
+    assert_eq!(whole["choices"][0]["finish_reason"], "tool_calls");
+}
+
+#[tokio::test]
+async fn the_same_step_is_said_in_messages() {
+    let usage = Usage {
+        input: 100,
+        cached: 40,
+        output: 20,
+        reasoning: 0,
+    };
+    let step = Step::new()
+        .reasoning("hm")
+        .say("hello")
+        .run("ls")
+        .usage(usage)
+        .chunk_chars(3);
+    let model = start(Script::when("hi").step(step));
+    let ask = |stream: bool| {
+        let body = json!({
+            "model": "m", "messages": [{"role": "user", "content": "hi"}], "stream": stream,
+            "tools": [{"name": "bash", "input_schema": {}}],
+        });
+        let request = client().post(format!("{}/v1/messages", model.url()));
+        let request = request.header("x-api-key", model.api_key());
+        request
+            .header("anthropic-version", "2023-06-01")
+            .json(&body)
+    };
+    let events = events(ask(true).send().await.unwrap()).await;
+    let kinds = types(&events);
+    assert_eq!(kinds.first(), Some(&"message_start"));
+    assert_eq!(kinds[kinds.len() - 2..], ["message_delta", "message_stop"]);
+    assert_eq!(concatenated(&events, "/delta/text"), "hello");
+    assert_eq!(concatenated(&events, "/delta/thinking"), "hm");
+    let input = concatenated(&events, "/delta/partial_json");
+    assert_eq!(input, r#"{"command":"ls"}"#);
+    let begun = &events[0]["message"]["usage"];
+    assert_eq!(begun["input_tokens"], 60);
+    assert_eq!(begun["cache_read_input_tokens"], 40);
+    assert_eq!(events[events.len() - 2]["usage"]["output_tokens"], 20);
+
+    let whole: Value = ask(false).send().await.unwrap().json().await.unwrap();
+    assert_eq!(whole["usage"]["output_tokens"], 20);
+    assert_eq!(whole["stop_reason"], "tool_use");
+    assert_eq!(whole["content"][2]["input"], json!({"command": "ls"}));
+    let bearer = client().post(format!("{}/v1/messages", model.url()));
+    let bearer = bearer.bearer_auth(model.api_key()).send().await;
+    assert_eq!(bearer.unwrap().status(), StatusCode::UNAUTHORIZED);
+}

@@ -1,4 +1,4 @@
-//! `POST /v1/responses`: from the request to the answer, with its failures.
+//! A request for a model's answer: from the request to the answer, with its failures.
 
 use std::io;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header, request};
 use axum::response::{IntoResponse, Response};
-use futures_util::stream;
+use futures_util::stream::unfold;
 use serde_json::{Value, json};
 
 use super::{CloseInstead, Model};
@@ -16,11 +16,35 @@ use crate::board::{InFlight, Outcome, RequestRecord};
 use crate::conversation::Conversation;
 use crate::reply::{Reply, unmet};
 use crate::scenario::{Failure, Step};
-use crate::stream::{self as wire, Event};
+use crate::stream::{self, Event};
 
-pub(super) async fn responses(
-    State(model): State<Arc<Model>>,
+/// Which of the three, as its path says.
+#[derive(Clone, Copy)]
+enum Api {
+    Responses,
+    ChatCompletions,
+    Messages,
+}
+
+type Shared = State<Arc<Model>>;
+type Answer = Result<Response, Response>;
+
+pub(super) async fn responses(model: Shared, request: axum::extract::Request) -> Answer {
+    answer(model, request, Api::Responses).await
+}
+
+pub(super) async fn chat_completions(model: Shared, request: axum::extract::Request) -> Answer {
+    answer(model, request, Api::ChatCompletions).await
+}
+
+pub(super) async fn messages(model: Shared, request: axum::extract::Request) -> Answer {
+    answer(model, request, Api::Messages).await
+}
+
+async fn answer(
+    State(model): Shared,
     request: axum::extract::Request,
+    api: Api,
 ) -> Result<Response, Response> {
     let (parts, body) = request.into_parts();
     let bytes = axum::body::to_bytes(body, usize::MAX)
@@ -72,8 +96,12 @@ pub(super) async fn responses(
     let reply = Reply::new(&position, &conversation, &session, &body)
         .map_err(|why| refuse(&in_flight, "no_tool", &why))?;
     tokio::time::sleep(Duration::from_millis(step.delay_ms)).await;
-    let streamed = body["stream"].as_bool().unwrap_or(false);
-    Ok(respond(in_flight, step, step.failure(attempt), &reply, streamed).await)
+    let wire = Wire {
+        api,
+        streamed: body["stream"].as_bool().unwrap_or(false),
+        with_usage: body["stream_options"]["include_usage"] == true,
+    };
+    Ok(respond(in_flight, step, step.failure(attempt), &reply, wire).await)
 }
 
 /// Records the request and checks its key.
@@ -97,7 +125,13 @@ pub(super) fn admit(
         problem: None,
     };
     let expected = format!("Bearer {}", model.api_key);
-    let authorized = record.header("authorization") == Some(expected.as_str());
+    let authorized = match record.path.as_str() {
+        "/v1/messages" => {
+            record.header("x-api-key") == Some(model.api_key.as_str())
+                && record.header("anthropic-version").is_some()
+        }
+        _ => record.header("authorization") == Some(expected.as_str()),
+    };
     let in_flight = InFlight::new(model.board.clone(), record);
     if authorized {
         return Ok(in_flight);
@@ -119,22 +153,71 @@ fn session(headers: &HeaderMap, body: &Value) -> String {
         .to_owned()
 }
 
+/// How the answer is to be written.
+#[derive(Clone, Copy)]
+struct Wire {
+    api: Api,
+    streamed: bool,
+    /// Chat Completions counts a stream only when asked to.
+    with_usage: bool,
+}
+
+impl Wire {
+    fn events(self, reply: &Reply) -> Vec<Event> {
+        match self.api {
+            Api::Responses => stream::events(reply),
+            Api::ChatCompletions => stream::chat::events(reply, self.with_usage),
+            Api::Messages => stream::messages::events(reply),
+        }
+    }
+
+    fn document(self, reply: &Reply) -> Value {
+        match self.api {
+            Api::Responses => stream::response(reply),
+            Api::ChatCompletions => stream::chat::document(reply),
+            Api::Messages => stream::messages::document(reply),
+        }
+    }
+
+    /// A stream that ends with an error. Only Responses has two ways to say so.
+    fn broken(self, reply: &Reply, failure: &Failing<'_>) -> Vec<Event> {
+        let Failing {
+            code,
+            message,
+            is_response,
+        } = *failure;
+        match self.api {
+            Api::Responses if is_response => stream::failed(reply, code, message),
+            Api::Responses => stream::broken(reply, code, message),
+            Api::ChatCompletions => stream::chat::broken(reply, code, message),
+            Api::Messages => stream::messages::broken(reply, code, message),
+        }
+    }
+}
+
+struct Failing<'a> {
+    code: &'a str,
+    message: &'a str,
+    /// `response.failed`, not an `error` event.
+    is_response: bool,
+}
+
 async fn respond(
     in_flight: InFlight,
     step: &Step,
     failure: Option<&Failure>,
     reply: &Reply,
-    streamed: bool,
+    wire: Wire,
 ) -> Response {
-    let full = || wire::events(reply);
+    let full = || wire.events(reply);
     let (events, ending) = match failure {
-        None if streamed => (full(), Ending::Complete),
+        None if wire.streamed => (full(), Ending::Complete),
         None => {
             if let Some(gate) = &step.gate {
                 in_flight.pass_gate(gate).await;
             }
             in_flight.end(Outcome::Answered { status: 200 });
-            return axum::Json(wire::response(reply)).into_response();
+            return axum::Json(wire.document(reply)).into_response();
         }
         Some(Failure::Status {
             status,
@@ -160,11 +243,17 @@ async fn respond(
         }
         Some(Failure::Drop { after_events }) => (first(full(), *after_events), Ending::Break),
         Some(Failure::Hang { after_events }) => (first(full(), *after_events), Ending::Silence),
-        Some(Failure::ResponseFailed { code, message }) => {
-            (wire::failed(reply, code, message), Ending::Complete)
-        }
-        Some(Failure::ErrorEvent { code, message }) => {
-            (wire::broken(reply, code, message), Ending::Complete)
+        Some(
+            failure @ (Failure::ResponseFailed { code, message }
+            | Failure::ErrorEvent { code, message }),
+        ) => {
+            let is_response = matches!(failure, Failure::ResponseFailed { .. });
+            let failing = Failing {
+                code,
+                message,
+                is_response,
+            };
+            (wire.broken(reply, &failing), Ending::Complete)
         }
     };
     let player = Player {
@@ -176,7 +265,7 @@ async fn respond(
         pause: Duration::ZERO,
         chunk_delay: Duration::from_millis(step.chunk_delay_ms),
     };
-    let body = Body::from_stream(stream::unfold(player, Player::next));
+    let body = Body::from_stream(unfold(player, Player::next));
     let headers = [
         (header::CONTENT_TYPE, "text/event-stream"),
         (header::CACHE_CONTROL, "no-cache"),
@@ -265,7 +354,7 @@ fn error(in_flight: &InFlight, status: StatusCode, code: &str, message: &str) ->
         429 => "rate_limit_error",
         _ => "invalid_request_error",
     };
-    let document =
-        json!({ "error": { "message": message, "type": kind, "param": null, "code": code } });
+    // Anthropic's errors have the outer type, and need not have the rest.
+    let document = json!({ "type": "error", "error": { "message": message, "type": kind, "param": null, "code": code } });
     (status, axum::Json(document)).into_response()
 }
