@@ -13,7 +13,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::Request;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
-use outwork_egress::gateway::{ApiKey, Gateway, GatewayConfig, Upstream};
+use outwork_egress::gateway::{ApiKey, Gateway, GatewayConfig, Terms, Upstream};
 use scripted_model::{DEFAULT_API_KEY, Scenario, Script, ScriptedModel, Step};
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -32,7 +32,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let upstream = Upstream::new(&base_url, Some(key), GatewayConfig::default())?;
     let directory = tempfile::tempdir()?;
     let socket = directory.path().join("model.sock");
-    let (gateway, _events) = Gateway::start(&socket, upstream)?;
+    let (gateway, _events) = Gateway::start(&socket, upstream, Terms::default())?;
 
     let mut direct = client(TcpStream::connect(model.address()).await?).await?;
     let mut through = client(UnixStream::connect(&socket).await?).await?;

@@ -4,6 +4,15 @@ use hyper::{Method, Uri};
 
 use super::refusal::Refusal;
 
+/// The interface that an endpoint belongs to. It decides where the key goes, how
+/// tokens are told, and what an error looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Protocol {
+    Responses,
+    ChatCompletions,
+    Messages,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Endpoint {
     /// `POST /v1/responses` (OpenAI)
@@ -54,6 +63,15 @@ impl Endpoint {
             | Self::ChatCompletions
             | Self::Messages
             | Self::CountTokens => Method::POST,
+        }
+    }
+
+    /// `GET /v1/models` has it from both makers; the answer has no tokens.
+    pub(super) fn protocol(self) -> Protocol {
+        match self {
+            Self::Responses | Self::Compact | Self::Models => Protocol::Responses,
+            Self::ChatCompletions => Protocol::ChatCompletions,
+            Self::Messages | Self::CountTokens => Protocol::Messages,
         }
     }
 

@@ -3,10 +3,11 @@
 use hyper::HeaderMap;
 use hyper::header::{self, HeaderName, HeaderValue};
 
-use super::endpoint::Endpoint;
+use super::endpoint::{Endpoint, Protocol};
 use super::upstream::ApiKey;
 
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 
 /// About one connection only (RFC 9110, section 7.6.1).
 const HOP_BY_HOP: [&str; 9] = [
@@ -21,16 +22,14 @@ const HOP_BY_HOP: [&str; 9] = [
     "upgrade",
 ];
 
-/// Not for the agent to say: credentials, the account that pays, the host, the
-/// framing, and an encoding that would hide the token counts.
-const NOT_FROM_AGENT: [&str; 14] = [
-    "authorization",
-    "x-api-key",
-    "api-key",
-    "x-goog-api-key",
-    "cookie",
+/// Not for the agent to say: the account that pays, the host, the framing, and an
+/// encoding that would hide the token counts.
+const NOT_FROM_AGENT: [&str; 12] = [
     "openai-organization",
     "openai-project",
+    "chatgpt-account-id",
+    "anthropic-organization-id",
+    "anthropic-workspace-id",
     "host",
     "content-length",
     "expect",
@@ -38,6 +37,18 @@ const NOT_FROM_AGENT: [&str; 14] = [
     "forwarded",
     "via",
     "x-real-ip",
+];
+
+/// Parts of the names of headers that carry credentials. An agent that brings its
+/// own key could send what it has read to an account of somebody else.
+const CREDENTIALS: [&str; 7] = [
+    "auth",
+    "cookie",
+    "credential",
+    "password",
+    "secret",
+    "signature",
+    "token",
 ];
 
 const NOT_FROM_UPSTREAM: [&str; 3] = ["set-cookie", "alt-svc", "strict-transport-security"];
@@ -51,7 +62,7 @@ pub(super) fn to_upstream(
     let mut headers = without(from_agent, &NOT_FROM_AGENT);
     let forwarded: Vec<HeaderName> = headers
         .keys()
-        .filter(|name| name.as_str().starts_with("x-forwarded-"))
+        .filter(|name| name.as_str().starts_with("x-forwarded-") || is_credential(name.as_str()))
         .cloned()
         .collect();
     for name in forwarded {
@@ -68,7 +79,17 @@ pub(super) fn to_upstream(
         };
         headers.insert(name, value);
     }
+    if endpoint.protocol() == Protocol::Messages && !headers.contains_key(ANTHROPIC_VERSION) {
+        // The API refuses requests without it, and has had no later one.
+        let version = HeaderValue::from_static("2023-06-01");
+        headers.insert(ANTHROPIC_VERSION, version);
+    }
     headers
+}
+
+fn is_credential(name: &str) -> bool {
+    let is_key = name.ends_with("key") && name != "idempotency-key";
+    is_key || CREDENTIALS.iter().any(|part| name.contains(part))
 }
 
 enum KeyHeader {
@@ -76,8 +97,8 @@ enum KeyHeader {
     XApiKey,
 }
 
-/// The key goes where the agent put its own: that is how its API does it. An
-/// agent without any gets the API's usual header.
+/// The key goes where the agent put its own: servers that imitate an API may
+/// want another header than the original. An agent without any gets the API's usual one.
 fn key_header(endpoint: Endpoint, from_agent: &HeaderMap) -> KeyHeader {
     if from_agent.contains_key(X_API_KEY) {
         return KeyHeader::XApiKey;
@@ -85,11 +106,9 @@ fn key_header(endpoint: Endpoint, from_agent: &HeaderMap) -> KeyHeader {
     if from_agent.contains_key(header::AUTHORIZATION) {
         return KeyHeader::Bearer;
     }
-    match endpoint {
-        Endpoint::Messages | Endpoint::CountTokens => KeyHeader::XApiKey,
-        Endpoint::Responses | Endpoint::Compact | Endpoint::ChatCompletions | Endpoint::Models => {
-            KeyHeader::Bearer
-        }
+    match endpoint.protocol() {
+        Protocol::Messages => KeyHeader::XApiKey,
+        Protocol::Responses | Protocol::ChatCompletions => KeyHeader::Bearer,
     }
 }
 
@@ -136,6 +155,12 @@ mod tests {
         let from_agent = map(&[
             ("authorization", "Bearer mine"),
             ("cookie", "a=b"),
+            ("x-goog-api-key", "mine"),
+            ("api-key", "mine"),
+            ("x-amz-security-token", "mine"),
+            ("x-custom-auth", "mine"),
+            ("idempotency-key", "7"),
+            ("chatgpt-account-id", "mine"),
             ("host", "elsewhere"),
             ("openai-project", "mine"),
             ("x-forwarded-for", "1.2.3.4"),
@@ -150,6 +175,7 @@ mod tests {
         let expected = map(&[
             ("content-type", "application/json"),
             ("thread-id", "t"),
+            ("idempotency-key", "7"),
             ("accept-encoding", "identity"),
             ("authorization", BEARER),
         ]);
@@ -174,6 +200,23 @@ mod tests {
             bearer
         );
         assert_eq!(sent(Endpoint::ChatCompletions, &[]), bearer);
+    }
+
+    #[test]
+    fn anthropics_api_gets_a_version() {
+        let version = |endpoint, from_agent: &[(&str, &str)]| {
+            let sent = to_upstream(endpoint, &map(from_agent), None);
+            sent.get(ANTHROPIC_VERSION)
+                .map(|v| v.to_str().unwrap().to_owned())
+        };
+        let own = [("anthropic-version", "2030-01-01")];
+        let usual = Some("2023-06-01".to_owned());
+        assert_eq!(version(Endpoint::Messages, &[]), usual);
+        assert_eq!(
+            version(Endpoint::Messages, &own),
+            Some("2030-01-01".to_owned())
+        );
+        assert_eq!(version(Endpoint::Responses, &[]), None);
     }
 
     #[test]

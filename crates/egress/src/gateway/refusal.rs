@@ -1,12 +1,11 @@
-//! Answers of the gateway's own, and why.
+//! Why a request was not forwarded.
 
-use bytes::Bytes;
-use hyper::{Response, StatusCode, header};
-use serde_json::json;
+use hyper::Response;
 
-use super::request::{Body, whole};
+use super::endpoint::Protocol;
+use super::own_error::OwnError;
+use super::request::Body;
 
-/// Why a request was not forwarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Refusal {
     /// CONNECT, or a target with a host: this is not a proxy.
@@ -15,7 +14,11 @@ pub enum Refusal {
     Method,
     Query,
     BodyTooLarge,
+    /// The agent did not send its request in time.
+    BodyTooSlow,
     TooManyRequests,
+    /// The tokens that the agent may use are used up.
+    OverBudget,
 }
 
 impl Refusal {
@@ -27,7 +30,11 @@ impl Refusal {
             Self::Method => "method_not_allowed",
             Self::Query => "query_not_allowed",
             Self::BodyTooLarge => "request_too_large",
+            Self::BodyTooSlow => "request_timeout",
             Self::TooManyRequests => "too_many_requests",
+            // What OpenAI's API says of an account without credit: Codex gives up
+            // at this word, and tries again at others.
+            Self::OverBudget => "insufficient_quota",
         }
     }
 
@@ -36,8 +43,9 @@ impl Refusal {
             Self::Target => 400,
             Self::Path | Self::Query => 403,
             Self::Method => 405,
+            Self::BodyTooSlow => 408,
             Self::BodyTooLarge => 413,
-            Self::TooManyRequests => 429,
+            Self::TooManyRequests | Self::OverBudget => 429,
         }
     }
 
@@ -48,24 +56,29 @@ impl Refusal {
             Self::Method => "The model gateway forwards this path with another method only.",
             Self::Query => "The model gateway does not forward this query parameter.",
             Self::BodyTooLarge => "The request is larger than the model gateway forwards.",
+            Self::BodyTooSlow => "The request did not arrive in time: send it again.",
             Self::TooManyRequests => "Too many model requests at once: wait for one to end.",
+            Self::OverBudget => {
+                "The token budget is used up: no further model calls are allowed. Trying again does not help."
+            }
         }
     }
 
-    pub(super) fn response(self) -> Response<Body> {
-        error_response(self.status(), self.code(), self.message())
+    pub(super) fn error(self) -> OwnError {
+        OwnError {
+            status: self.status(),
+            code: self.code(),
+            message: self.message().to_owned(),
+        }
     }
-}
 
-/// One document that clients of OpenAI's and of Anthropic's API understand.
-pub(super) fn error_response(status: u16, code: &str, message: &str) -> Response<Body> {
-    let document = json!({
-        "type": "error",
-        "error": { "type": "gateway_error", "code": code, "message": message, "param": null },
-    });
-    let mut response = Response::new(whole(Bytes::from(document.to_string())));
-    *response.status_mut() = StatusCode::from_u16(status).expect("our own statuses are valid");
-    let json = header::HeaderValue::from_static("application/json");
-    response.headers_mut().insert(header::CONTENT_TYPE, json);
-    response
+    pub(super) fn response(self, protocol: Protocol) -> Response<Body> {
+        let mut response = self.error().response(protocol);
+        if self == Self::OverBudget {
+            // OpenAI's and Anthropic's libraries retry each 429 that lacks it.
+            let never = hyper::header::HeaderValue::from_static("false");
+            response.headers_mut().insert("x-should-retry", never);
+        }
+        response
+    }
 }

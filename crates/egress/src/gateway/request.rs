@@ -1,24 +1,27 @@
 //! One request: checked, forwarded, answered.
 
-use std::pin::Pin;
-
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt};
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Full, StreamBody};
-use hyper::body::{Frame, Incoming};
-use hyper::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::http::request::Parts;
+use hyper::{HeaderMap, Request, Response};
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::Shared;
-use super::endpoint::Endpoint;
+use super::answer::{Asked, pass_on};
+use super::body::{BodyError, Kept};
+use super::chat;
+use super::endpoint::{Endpoint, Protocol};
+use super::estimate::TextSize;
+use super::event::{Ending, Tokens};
 use super::headers;
-use super::ledger::{Ending, InFlight, Tokens};
-use super::mask::Mask;
-use super::refusal::{Refusal, error_response};
-use super::upstream::{SendError, Upstream, UpstreamErrorKind, chunks, kind_of};
-use super::usage::UsageCounter;
+use super::ledger::InFlight;
+use super::own_error::OwnError;
+use super::refusal::Refusal;
+use super::retry::{Failed, Retries, RetryReason};
+use super::upstream::{Upstream, UpstreamErrorKind};
 
 pub(super) type Body = UnsyncBoxBody<Bytes, BrokenOff>;
 
@@ -40,21 +43,25 @@ struct Admitted {
 }
 
 pub(super) async fn handle(shared: &Shared, request: Request<Incoming>) -> Response<Body> {
-    match admit(shared, &request) {
+    let endpoint = Endpoint::of(request.method(), request.uri());
+    let protocol = endpoint.map_or(Protocol::Responses, Endpoint::protocol);
+    match endpoint.and_then(|endpoint| admit(shared, endpoint, &request)) {
         Ok(admitted) => forward(shared, admitted, request).await,
         Err(refusal) => {
             shared.ledger.refused(refusal);
-            refusal.response()
+            refusal.response(protocol)
         }
     }
 }
 
-fn admit(shared: &Shared, request: &Request<Incoming>) -> Result<Admitted, Refusal> {
-    let endpoint = Endpoint::of(request.method(), request.uri())?;
-    // A body without a length is measured as it passes.
-    let announced = hyper::body::Body::size_hint(request.body()).lower();
-    if announced > shared.upstream.config().max_request_body_bytes as u64 {
-        return Err(Refusal::BodyTooLarge);
+fn admit(
+    shared: &Shared,
+    endpoint: Endpoint,
+    request: &Request<Incoming>,
+) -> Result<Admitted, Refusal> {
+    shared.bodies.check_announced(request.body())?;
+    if endpoint.uses_tokens() && shared.ledger.is_budget_used_up() {
+        return Err(Refusal::OverBudget);
     }
     let permit = shared.permits.clone().try_acquire_owned();
     let permit = permit.map_err(|_| Refusal::TooManyRequests)?;
@@ -67,168 +74,165 @@ async fn forward(
     request: Request<Incoming>,
 ) -> Response<Body> {
     let Admitted { endpoint, permit } = admitted;
-    let upstream = &shared.upstream;
+    let deadline = Instant::now() + shared.upstream.config().call_timeout;
     let mut in_flight = shared.ledger.begin(endpoint, permit, shared.stop.clone());
     let (parts, body) = request.into_parts();
+    let kept = match shared.bodies.read(body).await {
+        Ok(kept) => kept,
+        Err(BodyError::Refused(refusal)) => return refuse(endpoint, in_flight, refusal),
+        // Nobody reads it; dropping `in_flight` records why.
+        Err(BodyError::AgentGone) => return whole_error(endpoint),
+    };
+    let size = TextSize::of_request(&kept.bytes);
     if endpoint.uses_tokens() {
+        let too_much = in_flight.room().is_some_and(|room| size.at_least() > room);
+        if too_much {
+            return refuse(endpoint, in_flight, Refusal::OverBudget);
+        }
         // From here on the endpoint may do work that it never gets to report.
         in_flight.tokens = Tokens::Unknown;
+        in_flight.uses(size.at_least(), size.likely());
     }
-    let sent = upstream.send(endpoint, parts.uri.query(), &parts.headers, body);
-    match sent.await {
-        Ok(answer) => pass_on(upstream, endpoint, in_flight, answer),
-        Err(failure) => answer_failure(upstream, in_flight, failure),
+    let call = Call::new(shared, endpoint, &parts, kept, deadline);
+    match call.send(&in_flight).await {
+        Ok((answer, hide_usage)) => {
+            let asked = Asked {
+                endpoint,
+                size,
+                hide_usage,
+                deadline,
+            };
+            pass_on(&shared.upstream, &asked, in_flight, answer)
+        }
+        Err(kind) => answer_failure(&shared.upstream, endpoint, in_flight, kind),
     }
+}
+
+/// A request that was read, or begun to be, before it was refused.
+fn refuse(endpoint: Endpoint, mut in_flight: InFlight, refusal: Refusal) -> Response<Body> {
+    in_flight.refused(refusal);
+    in_flight.status = Some(refusal.status());
+    in_flight.ending = Some(Ending::Complete);
+    refusal.response(endpoint.protocol())
+}
+
+fn whole_error(endpoint: Endpoint) -> Response<Body> {
+    let error = OwnError {
+        status: 400,
+        code: "request_broken_off",
+        message: "The request was not complete.".to_owned(),
+    };
+    error.response(endpoint.protocol())
 }
 
 fn answer_failure(
     upstream: &Upstream,
-    mut in_flight: InFlight,
-    failure: SendError,
-) -> Response<Body> {
-    let response = match failure {
-        SendError::BodyTooLarge => {
-            in_flight.refused(Refusal::BodyTooLarge);
-            in_flight.tokens = Tokens::None;
-            Refusal::BodyTooLarge.response()
-        }
-        SendError::AgentGone => {
-            in_flight.tokens = Tokens::None;
-            // Nobody reads it; dropping `in_flight` records why.
-            return error_response(400, "request_broken_off", "The request was not complete.");
-        }
-        SendError::Upstream(kind) => {
-            in_flight.upstream_error(kind);
-            let status = match kind {
-                UpstreamErrorKind::Timeout => 504,
-                UpstreamErrorKind::Unreachable
-                | UpstreamErrorKind::Tls
-                | UpstreamErrorKind::Status(_)
-                | UpstreamErrorKind::Redirect
-                | UpstreamErrorKind::Broken => 502,
-            };
-            let may_have_worked = match kind {
-                UpstreamErrorKind::Timeout | UpstreamErrorKind::Broken => true,
-                UpstreamErrorKind::Unreachable
-                | UpstreamErrorKind::Tls
-                | UpstreamErrorKind::Status(_)
-                | UpstreamErrorKind::Redirect => false,
-            };
-            if !may_have_worked {
-                in_flight.tokens = Tokens::None;
-            }
-            error_response(status, kind.code(), &kind.message(&upstream.host()))
-        }
-    };
-    in_flight.status = Some(response.status().as_u16());
-    in_flight.ending = Some(Ending::Complete);
-    response
-}
-
-fn pass_on(
-    upstream: &Upstream,
     endpoint: Endpoint,
     mut in_flight: InFlight,
-    answer: reqwest::Response,
+    kind: UpstreamErrorKind,
 ) -> Response<Body> {
-    let status = answer.status();
-    in_flight.status = Some(status.as_u16());
-    in_flight.first_byte(status.as_u16());
-    if !status.is_success() {
-        in_flight.upstream_error(UpstreamErrorKind::Status(status.as_u16()));
+    in_flight.upstream_error(kind);
+    if !kind.may_have_worked() {
         in_flight.tokens = Tokens::None;
     }
-    let headers = headers::to_agent(answer.headers(), upstream.key());
-    let counts = endpoint.uses_tokens() && status.is_success();
-    let mut passing = Passing {
-        counter: counts.then(|| UsageCounter::new(endpoint, answer.headers())),
-        mask: Mask::new(upstream.key().cloned()),
-        left_bytes: answer.content_length(),
-        chunks: Box::pin(chunks(answer)),
-        idle_timeout: upstream.config().idle_timeout,
-        in_flight,
-        is_over: false,
+    in_flight.status = Some(kind.own_status());
+    in_flight.ending = Some(Ending::Complete);
+    let error = OwnError {
+        status: kind.own_status(),
+        code: kind.code(),
+        message: kind.message(&upstream.host()),
     };
-    if passing.left_bytes == Some(0) {
-        passing.complete();
-    }
-    let frames = futures_util::stream::unfold(passing, Passing::next);
-    let mut response = Response::new(StreamBody::new(frames).boxed_unsync());
-    *response.status_mut() = status;
-    *response.headers_mut() = headers;
-    response
+    error.response(endpoint.protocol())
 }
 
-/// An answer on its way from the endpoint to the agent.
-struct Passing {
-    chunks: Pin<Box<dyn Stream<Item = Result<Bytes, reqwest::Error>> + Send>>,
-    counter: Option<UsageCounter>,
-    mask: Mask,
-    idle_timeout: std::time::Duration,
-    /// Of the announced length: when it is reached, hyper drops the body without
-    /// asking for its end.
-    left_bytes: Option<u64>,
-    in_flight: InFlight,
-    is_over: bool,
+/// What is sent to the endpoint, perhaps more than once.
+struct Call<'a> {
+    upstream: &'a Upstream,
+    endpoint: Endpoint,
+    query: Option<&'a str>,
+    headers: HeaderMap,
+    kept: Kept,
+    /// With the wish for a count, if the agent had none.
+    counted: Option<Bytes>,
+    retries: Retries,
+    deadline: Instant,
 }
 
-impl Passing {
-    async fn next(mut self) -> Option<(Result<Frame<Bytes>, BrokenOff>, Self)> {
-        while !self.is_over {
-            let kind = match timeout(self.idle_timeout, self.chunks.next()).await {
-                Ok(Some(Ok(chunk))) => {
-                    let clean = self.take(chunk);
-                    if clean.is_empty() {
-                        continue;
-                    }
-                    return Some((Ok(Frame::data(clean)), self));
-                }
-                Ok(None) => {
-                    let rest = self.complete();
-                    if rest.is_empty() {
-                        continue;
-                    }
-                    return Some((Ok(Frame::data(rest)), self));
-                }
-                Ok(Some(Err(error))) => kind_of(&error),
-                Err(_) => UpstreamErrorKind::Timeout,
-            };
-            self.is_over = true;
-            self.in_flight.upstream_error(kind);
-            self.in_flight.ending = Some(Ending::Broken(kind));
-            return Some((Err(BrokenOff), self));
+impl<'a> Call<'a> {
+    fn new(
+        shared: &'a Shared,
+        endpoint: Endpoint,
+        parts: &'a Parts,
+        kept: Kept,
+        deadline: Instant,
+    ) -> Self {
+        let upstream = &shared.upstream;
+        let is_counted_if_asked =
+            endpoint == Endpoint::ChatCompletions && upstream.knows_stream_options();
+        let counted = match is_counted_if_asked {
+            true => chat::asking_for_usage(&kept.bytes),
+            false => None,
+        };
+        Self {
+            upstream,
+            endpoint,
+            query: parts.uri.query(),
+            headers: headers::to_upstream(endpoint, &parts.headers, upstream.key()),
+            kept,
+            counted,
+            retries: Retries::new(upstream.config(), shared.next_seed()),
+            deadline,
         }
-        None
     }
 
-    fn take(&mut self, chunk: Bytes) -> Bytes {
-        if let Some(counter) = &mut self.counter {
-            counter.feed(&chunk);
-            // Agents may leave after the last event, before the end of the body.
-            if let Some(usage) = counter.final_usage() {
-                self.in_flight.tokens = Tokens::Counted(usage);
+    /// Returns when the head of the answer is there, and whether its count was the
+    /// gateway's wish. The request's memory is free after that.
+    async fn send(
+        mut self,
+        in_flight: &InFlight,
+    ) -> Result<(reqwest::Response, bool), UpstreamErrorKind> {
+        let mut was_refused_with_wish = false;
+        loop {
+            let sent = self.try_once().await;
+            let failed = match &sent {
+                Ok(answer) => Failed::of_answer(answer.status().as_u16(), answer.headers()),
+                Err(kind) => Failed::of_error(*kind),
+            };
+            let may_be_the_wish =
+                |answer: &reqwest::Response| matches!(answer.status().as_u16(), 400 | 422);
+            if self.counted.is_some() && sent.as_ref().is_ok_and(may_be_the_wish) {
+                self.counted = None;
+                was_refused_with_wish = true;
+                in_flight.retried(RetryReason::StreamOptions, std::time::Duration::ZERO);
+                continue;
+            }
+            let wait = failed.and_then(|failed| Some((failed, self.retries.next(failed)?)));
+            match wait {
+                Some((failed, wait)) if Instant::now() + wait < self.deadline => {
+                    in_flight.retried(failed.reason, wait);
+                    drop(sent);
+                    sleep(wait).await;
+                }
+                Some(_) | None => {
+                    let answer = sent?;
+                    if was_refused_with_wish && answer.status().is_success() {
+                        self.upstream.forget_stream_options();
+                    }
+                    return Ok((answer, self.counted.is_some()));
+                }
             }
         }
-        self.left_bytes = self
-            .left_bytes
-            .map(|left| left.saturating_sub(chunk.len() as u64));
-        let clean = self.mask.feed(chunk);
-        if self.left_bytes != Some(0) {
-            return clean;
-        }
-        let held = self.complete();
-        match held.is_empty() {
-            true => clean,
-            false => [clean, held].concat().into(),
-        }
     }
 
-    fn complete(&mut self) -> Bytes {
-        self.is_over = true;
-        self.in_flight.ending = Some(Ending::Complete);
-        if let Some(usage) = self.counter.take().and_then(UsageCounter::finish) {
-            self.in_flight.tokens = Tokens::Counted(usage);
-        }
-        self.mask.finish()
+    async fn try_once(&self) -> Result<reqwest::Response, UpstreamErrorKind> {
+        let body = self.counted.as_ref().unwrap_or(&self.kept.bytes).clone();
+        let headers = self.headers.clone();
+        let first_byte_at = Instant::now() + self.upstream.config().first_byte_timeout;
+        let (until, late) = match self.deadline < first_byte_at {
+            true => (self.deadline, UpstreamErrorKind::CallTimeout),
+            false => (first_byte_at, UpstreamErrorKind::FirstByteTimeout),
+        };
+        let sent = self.upstream.send(self.endpoint, self.query, headers, body);
+        timeout_at(until, sent).await.map_err(|_| late)?
     }
 }

@@ -1,81 +1,25 @@
 //! The model endpoint behind a gateway: its address, its key, and how calling it
 //! can fail.
 
+mod failure;
+mod key;
+
 use std::error::Error;
 use std::fmt;
-use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{LengthLimitError, Limited};
 use hyper::HeaderMap;
-use hyper::body::Incoming;
-use hyper::header::HeaderValue;
 use reqwest::{Client, Url};
 
 use super::GatewayConfig;
 use super::endpoint::Endpoint;
-use super::headers;
-use super::mask;
 
-/// The real key. `Debug` and `Display` print `****`.
-#[derive(Clone)]
-pub struct ApiKey(Arc<str>);
-
-impl ApiKey {
-    /// White space around the key, such as the final newline of a file, is not
-    /// part of it.
-    ///
-    /// # Errors
-    /// The key is empty or cannot stand in an HTTP header.
-    pub fn new(key: &str) -> Result<Self, ConfigError> {
-        let key = key.trim();
-        if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(ConfigError::Key);
-        }
-        Ok(Self(key.into()))
-    }
-
-    pub(super) fn bytes(&self) -> &[u8] {
-        self.0.as_bytes()
-    }
-
-    pub(super) fn bearer(&self) -> HeaderValue {
-        sensitive(&format!("Bearer {}", self.0))
-    }
-
-    pub(super) fn plain(&self) -> HeaderValue {
-        sensitive(&self.0)
-    }
-
-    /// Local models get keys like "dummy", which are words that answers may hold.
-    pub(super) fn is_unmistakable(&self) -> bool {
-        self.0.len() >= 16
-    }
-
-    pub(super) fn is_in(&self, bytes: &[u8]) -> bool {
-        self.is_unmistakable() && mask::find(bytes, self.bytes()).is_some()
-    }
-}
-
-fn sensitive(value: &str) -> HeaderValue {
-    let mut value = HeaderValue::from_str(value).expect("a key is visible ASCII");
-    value.set_sensitive(true);
-    value
-}
-
-impl fmt::Debug for ApiKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("****")
-    }
-}
-
-impl fmt::Display for ApiKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("****")
-    }
-}
+pub use failure::UpstreamErrorKind;
+pub(super) use failure::kind_of;
+pub use key::ApiKey;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -103,6 +47,8 @@ pub struct Upstream {
     key: Option<ApiKey>,
     config: GatewayConfig,
     client: Client,
+    /// Until it shows that it does not know `stream_options`.
+    knows_stream_options: Arc<AtomicBool>,
 }
 
 impl fmt::Debug for Upstream {
@@ -144,6 +90,7 @@ impl Upstream {
             key,
             config,
             client,
+            knows_stream_options: Arc::new(AtomicBool::new(true)),
         })
     }
 
@@ -164,30 +111,35 @@ impl Upstream {
         }
     }
 
-    /// Returns when the head of the answer is there.
+    pub(super) fn knows_stream_options(&self) -> bool {
+        self.knows_stream_options.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn forget_stream_options(&self) {
+        self.knows_stream_options.store(false, Ordering::Relaxed);
+    }
+
+    /// Returns when the head of the answer is there; the caller bounds the time.
     pub(super) async fn send(
         &self,
         endpoint: Endpoint,
         query: Option<&str>,
-        from_agent: &HeaderMap,
-        body: Incoming,
-    ) -> Result<reqwest::Response, SendError> {
-        let mut request = self
-            .client
-            .request(endpoint.method(), self.url(endpoint, query))
-            .headers(headers::to_upstream(endpoint, from_agent, self.key()));
-        let limit = self.config.max_request_body_bytes;
-        if !hyper::body::Body::is_end_stream(&body) {
-            request = request.body(reqwest::Body::wrap(Limited::new(body, limit)));
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<reqwest::Response, UpstreamErrorKind> {
+        let url = self.url(endpoint, query);
+        let mut request = self.client.request(endpoint.method(), url).headers(headers);
+        if !body.is_empty() {
+            request = request.body(body);
         }
-        let sent = tokio::time::timeout(self.config.first_byte_timeout, request.send()).await;
-        let Ok(sent) = sent else {
-            return Err(SendError::Upstream(UpstreamErrorKind::Timeout));
-        };
-        let response = sent.map_err(|error| SendError::of(&error))?;
+        let response = request.send().await.map_err(|error| kind_of(&error))?;
         let status = response.status();
-        match status.is_redirection() || status.is_informational() {
-            true => Err(SendError::Upstream(UpstreamErrorKind::Redirect)),
+        if status.is_redirection() || status.is_informational() {
+            return Err(UpstreamErrorKind::Redirect);
+        }
+        let announced = response.content_length().unwrap_or(0);
+        match announced > self.config.max_answer_bytes as u64 {
+            true => Err(UpstreamErrorKind::AnswerTooLarge),
             false => Ok(response),
         }
     }
@@ -218,112 +170,6 @@ fn base(base_url: &str) -> Result<Url, ConfigError> {
     let path = path.to_owned();
     url.set_path(&path);
     Ok(url)
-}
-
-/// How the model endpoint failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UpstreamErrorKind {
-    /// The name does not resolve, or no connection within the connect timeout.
-    Unreachable,
-    /// No answer, or silence inside an answer, for too long.
-    Timeout,
-    /// No agreement on TLS; most often a certificate that is not trusted.
-    Tls,
-    /// It answered with this status, from 400, which was passed on.
-    Status(u16),
-    /// It redirects; the base URL is not the endpoint's own.
-    Redirect,
-    /// The connection broke after it stood.
-    Broken,
-}
-
-pub(super) enum SendError {
-    BodyTooLarge,
-    /// The agent stopped sending its request.
-    AgentGone,
-    Upstream(UpstreamErrorKind),
-}
-
-impl SendError {
-    fn of(error: &reqwest::Error) -> Self {
-        if find_cause::<LengthLimitError>(error).is_some() {
-            return Self::BodyTooLarge;
-        }
-        // The body is the agent's, so an error in reading it is, too.
-        let body_failed = find_cause::<hyper::Error>(error).is_some_and(hyper::Error::is_user);
-        if body_failed {
-            return Self::AgentGone;
-        }
-        Self::Upstream(kind_of(error))
-    }
-}
-
-pub(super) fn kind_of(error: &reqwest::Error) -> UpstreamErrorKind {
-    if find_cause::<rustls::Error>(error).is_some() {
-        return UpstreamErrorKind::Tls;
-    }
-    if error.is_connect() {
-        return UpstreamErrorKind::Unreachable;
-    }
-    if error.is_timeout() {
-        return UpstreamErrorKind::Timeout;
-    }
-    UpstreamErrorKind::Broken
-}
-
-fn find_cause<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(found) = error.downcast_ref::<E>() {
-            return Some(found);
-        }
-        // The error inside an io::Error is not its source.
-        let inside = error
-            .downcast_ref::<io::Error>()
-            .and_then(io::Error::get_ref);
-        if let Some(inside) = inside
-            && let Some(found) = find_cause(inside)
-        {
-            return Some(found);
-        }
-        next = error.source();
-    }
-    None
-}
-
-impl UpstreamErrorKind {
-    pub(super) fn code(self) -> &'static str {
-        match self {
-            Self::Unreachable => "upstream_unreachable",
-            Self::Timeout => "upstream_timeout",
-            Self::Tls => "upstream_tls",
-            Self::Status(_) => "upstream_status",
-            Self::Redirect => "upstream_redirect",
-            Self::Broken => "upstream_broken",
-        }
-    }
-
-    /// What went wrong and what to check; nothing secret.
-    pub(super) fn message(self, host: &str) -> String {
-        match self {
-            Self::Unreachable => format!(
-                "The model endpoint {host} cannot be reached: check the base URL of the model, that the endpoint runs, and that the worker's machine may connect to it."
-            ),
-            Self::Timeout => format!(
-                "The model endpoint {host} did not answer in time: check that it is healthy, or raise the gateway's timeouts."
-            ),
-            Self::Tls => format!(
-                "No secure connection to the model endpoint {host}: check its certificate and whether the base URL should begin with http:// instead."
-            ),
-            Self::Status(status) => format!("The model endpoint {host} answered {status}."),
-            Self::Redirect => format!(
-                "The model endpoint {host} redirects, which is not followed: check the base URL of the model."
-            ),
-            Self::Broken => format!(
-                "The model endpoint {host} closed the connection without an answer: check its log."
-            ),
-        }
-    }
 }
 
 /// The body of an answer, as it comes.
@@ -366,22 +212,6 @@ mod tests {
             "https://h/v1#x",
         ] {
             assert!(matches!(base(url), Err(ConfigError::Extras)), "{url}");
-        }
-    }
-
-    #[test]
-    fn a_key_is_checked_and_not_printed() {
-        let key = ApiKey::new(" sk-canary-0123456789\n").unwrap();
-        assert_eq!(key.bytes(), b"sk-canary-0123456789");
-        assert_eq!(
-            format!("{key} {key:?} {:?}", key.bearer()),
-            "**** **** Sensitive"
-        );
-        for wrong in ["", " \n", "two words", "new\nline", "ключ"] {
-            assert!(
-                matches!(ApiKey::new(wrong), Err(ConfigError::Key)),
-                "{wrong:?}"
-            );
         }
     }
 }

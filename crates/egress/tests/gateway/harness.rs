@@ -1,5 +1,6 @@
 //! A gateway with an endpoint behind it and a client before it.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,7 +10,9 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use outwork_egress::gateway::{ApiKey, Gateway, GatewayConfig, GatewayEvent, Upstream};
+use outwork_egress::gateway::{
+    ApiKey, Endpoint, Gateway, GatewayConfig, GatewayEvent, Terms, Upstream,
+};
 use scripted_model::{Options, Scenario, Script, ScriptedModel, Step};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -31,13 +34,17 @@ pub struct Harness {
 }
 
 pub fn harness(base_url: &str, config: GatewayConfig) -> Harness {
+    harness_on(base_url, config, Terms::default())
+}
+
+pub fn harness_on(base_url: &str, config: GatewayConfig, terms: Terms) -> Harness {
     // An error means that another test of this process was first.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let key = ApiKey::new(CANARY).unwrap();
     let upstream = Upstream::new(base_url, Some(key), config).unwrap();
     let directory = tempfile::tempdir().unwrap();
     let socket = directory.path().join("model.sock");
-    let (gateway, events) = Gateway::start(&socket, upstream.clone()).unwrap();
+    let (gateway, events) = Gateway::start(&socket, upstream.clone(), terms).unwrap();
     Harness {
         gateway,
         events,
@@ -52,14 +59,52 @@ pub fn scripted(step: Step) -> (ScriptedModel, Harness) {
 }
 
 pub fn scripted_with(step: Step, config: GatewayConfig) -> (ScriptedModel, Harness) {
+    scripted_on(step, config, Terms::default())
+}
+
+pub fn scripted_on(step: Step, config: GatewayConfig, terms: Terms) -> (ScriptedModel, Harness) {
     let options = Options {
         api_key: CANARY.into(),
         ..Options::default()
     };
     let scenario = Scenario::new().script(Script::when("hi").step(step));
     let model = ScriptedModel::start_with(scenario, options).unwrap();
-    let harness = harness(&format!("{}/v1", model.url()), config);
+    let harness = harness_on(&format!("{}/v1", model.url()), config, terms);
     (model, harness)
+}
+
+/// The three APIs.
+#[derive(Clone, Copy, Debug)]
+pub enum Api {
+    Responses,
+    ChatCompletions,
+    Messages,
+}
+
+pub const APIS: [Api; 3] = [Api::Responses, Api::ChatCompletions, Api::Messages];
+
+impl Api {
+    pub fn endpoint(self) -> Endpoint {
+        match self {
+            Self::Responses => Endpoint::Responses,
+            Self::ChatCompletions => Endpoint::ChatCompletions,
+            Self::Messages => Endpoint::Messages,
+        }
+    }
+
+    /// As an agent asks that brings no key and wishes for no count.
+    pub fn request(self, streamed: bool) -> Request<Full<Bytes>> {
+        let body = match self {
+            Self::Responses => json!({ "model": "m", "input": "hi", "stream": streamed }),
+            Self::ChatCompletions | Self::Messages => {
+                let message = json!({ "role": "user", "content": "hi" });
+                json!({ "model": "m", "messages": [message], "stream": streamed })
+            }
+        };
+        let mut request = post(self.endpoint().path(), &body);
+        request.headers_mut().remove("authorization");
+        request
+    }
 }
 
 impl Harness {
@@ -156,6 +201,12 @@ pub enum Then {
 
 /// Gives the same answer on each connection. `{request}` in it stands for the request.
 pub async fn raw_endpoint(answer: &'static str, then: Then) -> RawEndpoint {
+    raw_endpoint_of(&[answer], then).await
+}
+
+/// Gives one answer after the other, and the last one from then on.
+pub async fn raw_endpoint_of(answers: &[&str], then: Then) -> RawEndpoint {
+    let mut answers: VecDeque<String> = answers.iter().map(|&answer| answer.into()).collect();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base_url = format!("http://{}/v1", listener.local_addr().unwrap());
     let requests = Arc::new(Mutex::new(Vec::new()));
@@ -166,6 +217,10 @@ pub async fn raw_endpoint(answer: &'static str, then: Then) -> RawEndpoint {
             let (mut stream, _) = listener.accept().await.unwrap();
             let request = read_request(&mut stream).await;
             log.lock().unwrap().push(request.clone());
+            let answer = match answers.len() {
+                1 => answers[0].clone(),
+                _ => answers.pop_front().unwrap(),
+            };
             let answer = answer.replace("{request}", &request);
             stream.write_all(answer.as_bytes()).await.unwrap();
             match then {
@@ -189,7 +244,7 @@ pub async fn raw_endpoint(answer: &'static str, then: Then) -> RawEndpoint {
     }
 }
 
-async fn read_request(stream: &mut TcpStream) -> String {
+pub async fn read_request(stream: &mut TcpStream) -> String {
     let mut request = Vec::new();
     let mut buffer = [0; 4096];
     loop {

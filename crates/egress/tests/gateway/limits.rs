@@ -1,5 +1,7 @@
 //! What one agent may use.
 
+use std::time::Duration;
+
 use hyper::StatusCode;
 use outwork_egress::gateway::{GatewayConfig, GatewayEvent, Refusal};
 use scripted_model::Step;
@@ -55,6 +57,43 @@ async fn a_large_body_passes() {
 }
 
 #[tokio::test]
+async fn a_request_that_does_not_arrive_in_time_is_refused() {
+    let config = GatewayConfig {
+        request_timeout: Duration::from_millis(100),
+        ..GatewayConfig::default()
+    };
+    let (model, mut harness) = scripted_with(Step::new().say("hello"), config);
+    let raw =
+        "POST /v1/responses HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 9\r\n\r\n{";
+    let (head, document) = harness.send_raw(raw).await;
+    assert!(head.starts_with("HTTP/1.1 408"), "{head}");
+    assert_eq!(document["error"]["code"], "request_timeout");
+    let events = harness.events_of_request().await;
+    let reason = Refusal::BodyTooSlow;
+    assert!(events.contains(&GatewayEvent::Refused { reason }));
+    assert!(model.requests().is_empty());
+}
+
+#[tokio::test]
+async fn the_memory_for_requests_is_bounded() {
+    let config = GatewayConfig {
+        max_request_memory_bytes: 128 << 10,
+        ..GatewayConfig::default()
+    };
+    let (_model, harness) = scripted_with(Step::new().say("hello"), config);
+    let of_size = |size: usize| {
+        let body = json!({"input": "hi", "padding": "x".repeat(size)});
+        harness.send(post("/v1/responses", &body))
+    };
+    let too_much = of_size(200 << 10).await;
+    assert_eq!(too_much.status(), StatusCode::TOO_MANY_REQUESTS);
+    // What was taken is given back.
+    for _ in 0..3 {
+        assert_eq!(of_size(100 << 10).await.status(), StatusCode::OK);
+    }
+}
+
+#[tokio::test]
 async fn requests_above_the_limit_are_refused_until_one_ends() {
     let config = GatewayConfig {
         max_concurrent_requests: 1,
@@ -88,7 +127,7 @@ async fn a_flood_of_refusals_does_not_push_out_other_events() {
     let refusals = events
         .iter()
         .filter(|e| matches!(e, GatewayEvent::Refused { .. }));
-    assert_eq!(refusals.count(), 8);
+    assert_eq!(refusals.count(), 8, "half of the places");
     assert_eq!(events.len(), 8 + 3);
     let totals = harness.gateway.totals();
     assert_eq!((totals.refused, totals.events_dropped), (50, 42));

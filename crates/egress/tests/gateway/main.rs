@@ -6,6 +6,9 @@
 mod harness;
 
 mod access;
+mod budget;
+mod counting;
 mod failures;
 mod limits;
+mod retries;
 mod streaming;

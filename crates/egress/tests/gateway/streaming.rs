@@ -9,9 +9,13 @@ use outwork_egress::gateway::{
 };
 use scripted_model::{ALWAYS, Failure, Outcome, Step};
 use serde_json::json;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 
 use crate::harness::{
-    Then, ask, body_of, get, harness, json_of, post, raw_endpoint, scripted, within,
+    APIS, Then, ask, body_of, get, harness, json_of, post, raw_endpoint, read_request, scripted,
+    within,
 };
 
 const USAGE: scripted_model::Usage = scripted_model::Usage {
@@ -34,6 +38,8 @@ fn untimed(mut events: Vec<GatewayEvent>) -> Vec<GatewayEvent> {
             GatewayEvent::FirstByte { after: time, .. }
             | GatewayEvent::Finished { duration: time, .. } => *time = Duration::ZERO,
             GatewayEvent::Started { .. }
+            | GatewayEvent::Retried { .. }
+            | GatewayEvent::BudgetExceeded(_)
             | GatewayEvent::Refused { .. }
             | GatewayEvent::UpstreamError { .. } => {}
         }
@@ -81,6 +87,40 @@ async fn the_first_chunk_comes_before_the_model_is_done() {
             finished(n, Tokens::Counted(COUNTED), Ending::Complete),
         ]
     );
+}
+
+/// An endpoint that sends each event only when the client has the one before.
+#[tokio::test]
+async fn each_event_comes_before_the_next_is_sent() {
+    const EVENTS: usize = 20;
+    let event = |n: usize| format!("event: e\ndata: {{\"choices\":[{{\"n\":{n}}}]}}\n\n");
+    for api in APIS {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base_url = format!("http://{}/v1", listener.local_addr().unwrap());
+        let (go, mut goes) = mpsc::channel::<()>(1);
+        let endpoint = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            read_request(&mut stream).await;
+            let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+            stream.write_all(head.as_bytes()).await.unwrap();
+            for n in 0..EVENTS {
+                goes.recv().await.unwrap();
+                let event = event(n);
+                let chunk = format!("{:x}\r\n{event}\r\n", event.len());
+                stream.write_all(chunk.as_bytes()).await.unwrap();
+            }
+            stream.write_all(b"0\r\n\r\n").await.unwrap();
+        });
+        let harness = harness(&base_url, GatewayConfig::default());
+        let mut answer = harness.send(api.request(true)).await;
+        for n in 0..EVENTS {
+            go.send(()).await.unwrap();
+            let frame = within(answer.frame()).await.unwrap().unwrap();
+            assert_eq!(frame.into_data().unwrap(), event(n), "{api:?}");
+        }
+        assert_eq!(body_of(answer).await, "");
+        endpoint.await.unwrap();
+    }
 }
 
 #[tokio::test]
@@ -188,6 +228,7 @@ async fn shutdown_ends_streams_and_removes_the_socket() {
     let socket = harness.gateway.socket().to_owned();
     let mut events = harness.events;
     let totals = within(harness.gateway.shutdown()).await;
+    assert!(totals.unknown_estimate > 0);
     assert_eq!((totals.started, totals.unknown), (1, 1));
     assert!(!socket.exists());
     within(answer.frame()).await.unwrap().unwrap_err();

@@ -1,5 +1,6 @@
 //! The model of one attempt: a gateway on a socket, its events, its sums.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,7 +10,8 @@ use outwork_api::task::Tokens;
 use outwork_api::worker::ModelAccess;
 use outwork_domain::{Failure, FailureCode};
 use outwork_egress::gateway::{
-    self, ApiKey, Gateway, GatewayConfig, GatewayEvent, Refusal, Totals, Upstream, Usage,
+    self, ApiKey, Gateway, GatewayConfig, GatewayEvent, Refusal, Spending, Terms, Totals, Upstream,
+    Usage,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -75,7 +77,11 @@ impl ModelGateway {
             .state
             .fresh_run_dir(run.slot)
             .map(|directory| directory.join("model.sock"));
-        let started = socket.and_then(|socket| Gateway::start(&socket, upstream));
+        let terms = Terms {
+            max_tokens: None,
+            retry_seed: seed(&run.assignment.attempt),
+        };
+        let started = socket.and_then(|socket| Gateway::start(&socket, upstream, terms));
         let (gateway, events) = started
             .map_err(|error| failure::internal("the model's gateway cannot listen", &error))?;
         let open_calls = Arc::new(AtomicU64::new(0));
@@ -108,10 +114,13 @@ impl ModelGateway {
         let Totals {
             started,
             refused: _,
+            retried: _,
             usage,
             counted: _,
             unknown,
+            unknown_estimate: _,
             without_tokens: _,
+            over_budget: _,
             events_dropped: _,
         } = totals;
         (started > 0).then(|| tokens(usage, unknown))
@@ -189,9 +198,33 @@ async fn report(
                 }
             }
             // The finished call says it, with the status that the agent got.
-            GatewayEvent::UpstreamError { .. } => {}
+            GatewayEvent::Retried { .. } | GatewayEvent::UpstreamError { .. } => {}
+            GatewayEvent::BudgetExceeded(spending) => outbox.event(
+                Source::Worker,
+                EventBody::Warning {
+                    message: over_budget(spending),
+                },
+            ),
         }
     }
+}
+
+fn over_budget(spending: Spending) -> String {
+    let Spending {
+        max_tokens,
+        counted,
+        estimated,
+    } = spending;
+    format!(
+        "The attempt's budget of {max_tokens} tokens is used up: {counted} were counted, about {estimated} more were not."
+    )
+}
+
+/// Attempts have different ids, so their retries come at different times.
+fn seed(attempt: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    attempt.hash(&mut hasher);
+    hasher.finish()
 }
 
 fn refused(reason: Refusal) -> String {

@@ -1,32 +1,20 @@
-//! Where the three APIs put their token counts.
+//! Where the three APIs put their token counts, and the text in their streams.
+//!
+//! - Responses: the last event (`response.completed`, `.incomplete` or `.failed`) has
+//!   the whole response with its `usage`.
+//! - Chat Completions: a chunk with `usage`, if the request asked for it; `[DONE]`
+//!   ends the stream. Some servers put the count so far into each chunk.
+//! - Messages: `message_start` counts the input; each `message_delta` the output so
+//!   far; `message_stop` ends the stream.
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
-use super::super::endpoint::Endpoint;
+use super::super::endpoint::Protocol;
+use super::super::estimate::TextSize;
 use super::super::mask::find;
 use super::Usage;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Protocol {
-    /// The last event (`response.completed`, `.incomplete` or `.failed`) has the
-    /// whole response with its `usage`.
-    Responses,
-    /// A chunk with `usage`, if the agent asked for it; `[DONE]` ends the stream.
-    ChatCompletions,
-    /// `message_start` counts the input; each `message_delta` the output so far;
-    /// `message_stop` ends the stream.
-    Messages,
-}
-
-impl Protocol {
-    pub(super) fn of(endpoint: Endpoint) -> Self {
-        match endpoint {
-            Endpoint::Responses | Endpoint::Compact | Endpoint::Models => Self::Responses,
-            Endpoint::ChatCompletions => Self::ChatCompletions,
-            Endpoint::Messages | Endpoint::CountTokens => Self::Messages,
-        }
-    }
-}
+use super::deltas::text_in;
 
 /// What is known from the part of an answer read so far.
 #[derive(Debug, Default)]
@@ -34,11 +22,19 @@ pub(super) struct Reading {
     pub usage: Option<Usage>,
     /// Nothing that follows can change it.
     pub is_final: bool,
+    /// The model has written all it will write.
+    pub is_ending: bool,
     message: Option<MessagesUsage>,
+    /// In the events so far.
+    text: TextSize,
 }
 
 impl Reading {
     pub(super) fn event(&mut self, protocol: Protocol, data: &[u8]) {
+        if data.is_empty() {
+            return;
+        }
+        self.text += text_in(protocol, data);
         match protocol {
             Protocol::Responses => self.responses_event(data),
             Protocol::ChatCompletions => self.chat_event(data),
@@ -56,6 +52,33 @@ impl Reading {
             }
         };
         self.is_final = true;
+    }
+
+    /// The tokens of a call so far, its request of that size included.
+    pub(super) fn at_least(&self, request: TextSize) -> u64 {
+        self.counted().unwrap_or_else(|| {
+            let input = self.input().unwrap_or(request.at_least());
+            input.saturating_add(self.text.at_least())
+        })
+    }
+
+    /// `unread`: of an answer that is no stream.
+    pub(super) fn likely(&self, request: TextSize, unread: TextSize) -> u64 {
+        self.counted().unwrap_or_else(|| {
+            let input = self.input().unwrap_or(request.likely());
+            let mut text = self.text;
+            text += unread;
+            input.saturating_add(text.likely())
+        })
+    }
+
+    fn counted(&self) -> Option<u64> {
+        self.usage.map(Usage::total)
+    }
+
+    /// Told at the beginning by Messages only.
+    fn input(&self) -> Option<u64> {
+        self.message.and_then(MessagesUsage::input)
     }
 
     /// At the proper end of the body, the count of Chat Completions stands even if
@@ -81,18 +104,20 @@ impl Reading {
         if is_last {
             let usage = event.response.and_then(|response| response.usage);
             self.usage = usage.map(Usage::from);
-            self.is_final = true;
+            (self.is_final, self.is_ending) = (true, true);
         }
     }
 
     fn chat_event(&mut self, data: &[u8]) {
         if data == b"[DONE]" {
-            self.is_final = true;
+            (self.is_final, self.is_ending) = (true, true);
         } else if find(data, b"\"usage\"").is_some()
-            && let Some(usage) = usage_in::<ChatUsage>(data)
+            && let Ok(chunk) = serde_json::from_slice::<ChatChunk>(data)
+            && let Some(usage) = chunk.usage
         {
-            // Some endpoints send the count so far with each chunk: the last holds.
+            // Where each chunk has the count so far, the last holds.
             self.usage = Some(usage.into());
+            self.is_ending = chunk.choices.is_empty();
         }
     }
 
@@ -103,12 +128,13 @@ impl Reading {
         match event.kind.as_str() {
             "message_start" => self.message = event.message.and_then(|message| message.usage),
             "message_delta" => {
+                self.is_ending = event.delta.is_some_and(|delta| delta.stop_reason.is_some());
                 if let (Some(message), Some(delta)) = (&mut self.message, event.usage) {
                     message.update(delta);
                     self.usage = message.complete();
                 }
             }
-            "message_stop" => self.is_final = true,
+            "message_stop" => (self.is_final, self.is_ending) = (true, true),
             _ => {}
         }
     }
@@ -144,9 +170,18 @@ struct ResponsesUsage {
 }
 
 #[derive(Deserialize)]
+struct ChatChunk {
+    #[serde(default)]
+    choices: Vec<IgnoredAny>,
+    usage: Option<ChatUsage>,
+}
+
+#[derive(Deserialize)]
 struct ChatUsage {
     prompt_tokens: u64,
     completion_tokens: u64,
+    /// DeepSeek's name for what others have in the details.
+    prompt_cache_hit_tokens: Option<u64>,
     prompt_tokens_details: Option<InputDetails>,
     completion_tokens_details: Option<OutputDetails>,
 }
@@ -167,6 +202,12 @@ struct MessagesEvent {
     kind: String,
     message: Option<MessagesDocument>,
     usage: Option<MessagesUsage>,
+    delta: Option<MessagesDelta>,
+}
+
+#[derive(Deserialize)]
+struct MessagesDelta {
+    stop_reason: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -199,15 +240,17 @@ impl MessagesUsage {
         self.output_tokens = output_tokens.or(self.output_tokens);
     }
 
-    fn complete(self) -> Option<Usage> {
-        let cached_input = self.cache_read_input_tokens.unwrap_or(0);
+    fn input(self) -> Option<u64> {
+        let cached = self.cache_read_input_tokens.unwrap_or(0);
         let created = self.cache_creation_input_tokens.unwrap_or(0);
+        let rest = self.input_tokens?;
+        Some(rest.saturating_add(cached).saturating_add(created))
+    }
+
+    fn complete(self) -> Option<Usage> {
         Some(Usage {
-            input: self
-                .input_tokens?
-                .saturating_add(cached_input)
-                .saturating_add(created),
-            cached_input,
+            input: self.input()?,
+            cached_input: self.cache_read_input_tokens.unwrap_or(0),
             output: self.output_tokens?,
             reasoning: 0,
         })
@@ -229,7 +272,9 @@ impl From<ChatUsage> for Usage {
     fn from(usage: ChatUsage) -> Self {
         Self {
             input: usage.prompt_tokens,
-            cached_input: cached(usage.prompt_tokens_details),
+            cached_input: usage
+                .prompt_cache_hit_tokens
+                .unwrap_or_else(|| cached(usage.prompt_tokens_details)),
             output: usage.completion_tokens,
             reasoning: reasoning(usage.completion_tokens_details),
         }

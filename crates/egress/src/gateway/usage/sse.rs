@@ -4,7 +4,7 @@
 //! LF, CR or CRLF; the `data` lines of an event are joined by LF; an empty line ends
 //! it; an event that the stream does not end is none. Other fields are not needed.
 
-pub(super) struct SseData {
+pub(in crate::gateway) struct SseData {
     line: Vec<u8>,
     data: Vec<u8>,
     after_cr: bool,
@@ -14,7 +14,7 @@ pub(super) struct SseData {
 }
 
 impl SseData {
-    pub(super) fn new(max_event_bytes: usize) -> Self {
+    pub(in crate::gateway) fn new(max_event_bytes: usize) -> Self {
         Self {
             line: Vec::new(),
             data: Vec::new(),
@@ -24,23 +24,35 @@ impl SseData {
         }
     }
 
-    /// Calls `on_data` for each event that `chunk` completes.
-    pub(super) fn feed(&mut self, mut chunk: &[u8], mut on_data: impl FnMut(&[u8])) {
-        while let Some(&first) = chunk.first() {
+    /// Calls `on_event` for each empty line of `chunk` with the data of the event that
+    /// it ends, which may be none, and where in `chunk` the line ends.
+    pub(in crate::gateway) fn feed(
+        &mut self,
+        chunk: &[u8],
+        mut on_event: impl FnMut(&[u8], usize),
+    ) {
+        let mut at = 0;
+        while let Some(&first) = chunk.get(at) {
             if self.after_cr && first == b'\n' {
-                chunk = &chunk[1..];
+                at += 1;
             }
             self.after_cr = false;
-            let end = chunk.iter().position(|&byte| matches!(byte, b'\n' | b'\r'));
+            let rest = &chunk[at..];
+            let end = rest.iter().position(|&byte| matches!(byte, b'\n' | b'\r'));
             let Some(end) = end else {
-                self.keep(chunk);
+                self.keep(rest);
                 return;
             };
-            self.keep(&chunk[..end]);
-            self.after_cr = chunk[end] == b'\r';
-            chunk = &chunk[end + 1..];
-            self.end_line(&mut on_data);
+            self.keep(&rest[..end]);
+            self.after_cr = rest[end] == b'\r';
+            at += end + 1;
+            self.end_line(|data| on_event(data, at));
         }
+    }
+
+    /// Whether all that came so far are whole events.
+    pub(super) fn is_between_events(&self) -> bool {
+        self.line.is_empty() && self.data.is_empty() && !self.too_long
     }
 
     fn keep(&mut self, part: &[u8]) {
@@ -55,11 +67,9 @@ impl SseData {
         }
     }
 
-    fn end_line(&mut self, on_data: &mut impl FnMut(&[u8])) {
+    fn end_line(&mut self, on_event: impl FnOnce(&[u8])) {
         if self.line.is_empty() {
-            if !self.data.is_empty() && !self.too_long {
-                on_data(&self.data);
-            }
+            on_event(if self.too_long { &[] } else { &self.data });
             self.data.clear();
             self.too_long = false;
             return;
@@ -83,8 +93,10 @@ mod tests {
         let mut parser = SseData::new(max);
         let mut events = Vec::new();
         for part in stream.chunks(cut) {
-            parser.feed(part, |data| {
-                events.push(String::from_utf8_lossy(data).into_owned());
+            parser.feed(part, |data, _| {
+                if !data.is_empty() {
+                    events.push(String::from_utf8_lossy(data).into_owned());
+                }
             });
         }
         events
@@ -97,6 +109,19 @@ mod tests {
             let found = events(stream.as_bytes(), cut, 1000);
             assert_eq!(found, ["1", "2\n 3", "4"], "cut {cut}");
         }
+    }
+
+    #[test]
+    fn the_end_of_each_event_is_told() {
+        let stream = b"data: 1\n\n: x\n\ndata: 2\r\n\r\ndata: 3\n\n";
+        let mut parser = SseData::new(1000);
+        let mut ends = Vec::new();
+        parser.feed(stream, |_, end| ends.push(end));
+        // The line feed after the carriage return belongs to the next piece.
+        assert_eq!(ends, [9, 14, 24, 34]);
+        assert!(parser.is_between_events());
+        parser.feed(b"data", |_, _| {});
+        assert!(!parser.is_between_events());
     }
 
     #[test]

@@ -14,9 +14,9 @@ fn count(
     answer: &str,
     cut: usize,
 ) -> (Option<Usage>, Option<Usage>) {
-    let mut counter = UsageCounter::new(endpoint, &headers(media_type));
+    let mut counter = UsageCounter::new(endpoint, &headers(media_type), TextSize::default());
     for chunk in answer.as_bytes().chunks(cut) {
-        counter.feed(chunk);
+        assert_eq!(counter.feed(chunk, None), None, "without a limit");
     }
     (counter.final_usage(), counter.finish())
 }
@@ -144,7 +144,84 @@ fn a_chat_count_stands_without_done_if_the_body_ended_properly() {
 fn a_compressed_answer_is_not_counted() {
     let mut headers = headers("application/json");
     headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    let mut counter = UsageCounter::new(Endpoint::Responses, &headers);
-    counter.feed(RESPONSE.as_bytes());
+    let mut counter = UsageCounter::new(Endpoint::Responses, &headers, TextSize::default());
+    counter.feed(RESPONSE.as_bytes(), None);
     assert_eq!(counter.finish(), None);
+}
+
+/// A stream whose texts are 80 bytes, 10 tokens at least, and what follows them.
+fn long(endpoint: Endpoint) -> (Vec<String>, String) {
+    let text = "x".repeat(40);
+    let delta = |data: String| format!("data: {data}\n\n");
+    match endpoint.protocol() {
+        Protocol::Responses => {
+            let one = format!(r#"{{"type":"response.output_text.delta","delta":"{text}"}}"#);
+            let end = format!(r#"{{"type":"response.completed","response":{RESPONSE}}}"#);
+            (vec![delta(one.clone()), delta(one)], delta(end))
+        }
+        Protocol::ChatCompletions => {
+            let one = format!(r#"{{"choices":[{{"delta":{{"content":"{text}"}}}}]}}"#);
+            (vec![delta(one.clone()), delta(one)], delta(CHAT.to_owned()))
+        }
+        Protocol::Messages => {
+            let one = format!(
+                r#"{{"type":"content_block_delta","delta":{{"type":"text_delta","text":"{text}"}}}}"#
+            );
+            let end = r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"input_tokens":100,"output_tokens":20}}"#;
+            (vec![delta(one.clone()), delta(one)], delta(end.to_owned()))
+        }
+    }
+}
+
+#[test]
+fn a_stream_is_cut_at_the_event_that_goes_over() {
+    for endpoint in [
+        Endpoint::Responses,
+        Endpoint::ChatCompletions,
+        Endpoint::Messages,
+    ] {
+        let (deltas, end) = long(endpoint);
+        let stream = deltas.concat() + &end;
+        let request = TextSize::of(400);
+        let cut = |room| {
+            let mut counter = UsageCounter::new(endpoint, &headers(EVENTS), request);
+            let at = counter.feed(stream.as_bytes(), Some(room));
+            (at, counter.at_least())
+        };
+        // 50 for the request, 5 for each text.
+        assert_eq!(cut(54).0, Some(deltas[0].len()), "{endpoint:?}");
+        assert_eq!(cut(55).0, Some(deltas.concat().len()), "{endpoint:?}");
+        assert_eq!(cut(60).0, None, "{endpoint:?}: what is through is not cut");
+    }
+}
+
+#[test]
+fn counts_that_come_early_are_better_than_estimates() {
+    let request = TextSize::of(1_000_000);
+    let mut counter = UsageCounter::new(Endpoint::Messages, &headers(EVENTS), request);
+    let start = MESSAGES.split_inclusive("\n\n").next().unwrap();
+    assert_eq!(counter.feed(start.as_bytes(), Some(99)), Some(start.len()));
+    assert_eq!((counter.at_least(), counter.likely()), (100, 100));
+
+    let mut counter = UsageCounter::new(Endpoint::ChatCompletions, &headers(EVENTS), request);
+    let chunk =
+        "data: {\"choices\":[{}],\"usage\":{\"prompt_tokens\":8,\"completion_tokens\":2}}\n\n";
+    assert_eq!(counter.feed(chunk.as_bytes(), Some(10)), None);
+    assert_eq!(counter.likely(), 10);
+    assert_eq!(counter.feed(chunk.as_bytes(), Some(9)), Some(chunk.len()));
+}
+
+#[test]
+fn an_answer_that_breaks_off_is_estimated_by_its_size() {
+    let request = TextSize::of(400);
+    let likely = |media_type, answer: &str| {
+        let mut counter =
+            UsageCounter::new(Endpoint::ChatCompletions, &headers(media_type), request);
+        counter.feed(answer.as_bytes(), None);
+        counter.likely()
+    };
+    let (deltas, _) = long(Endpoint::ChatCompletions);
+    assert_eq!(likely(EVENTS, &deltas.concat()), 100 + 20);
+    assert_eq!(likely("application/json", &"x".repeat(40)), 100 + 10);
+    assert_eq!(likely("text/html", &"x".repeat(40)), 100 + 10);
 }
