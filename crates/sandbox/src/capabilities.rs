@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use rustix::thread::CapabilitySet;
 use serde::{Deserialize, Serialize};
 
+use crate::cgroup;
+
 /// Facts about the machine and the worker's process that [`crate::plan`] decides by.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Capabilities {
@@ -69,13 +71,24 @@ pub enum OverlaySupport {
     Refused { errno: i32 },
 }
 
-/// Which control groups are mounted at `/sys/fs/cgroup`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Where the worker can make control groups, tried by making one; `None` for what it cannot limit by them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cgroup {
     None,
-    V1,
-    V2,
+    /// Each controller has a hierarchy of its own, or shares one.
+    V1 {
+        memory: Option<PathBuf>,
+        processes: Option<PathBuf>,
+        cpu: Option<PathBuf>,
+    },
+    /// One hierarchy; children of `parent` can have these controllers.
+    V2 {
+        parent: PathBuf,
+        memory: bool,
+        processes: bool,
+        cpu: bool,
+    },
 }
 
 /// `count` ids from `first` on.
@@ -142,8 +155,9 @@ const ETC_SHOWN: [&str; 34] = [
     "xml",
 ];
 
-/// Observe this machine. Takes some milliseconds: it makes namespaces, mounts
-/// memory in them, and reads a few files.
+/// Observe this machine. Takes some milliseconds: it makes namespaces, mounts memory in them, makes control groups, and
+/// reads a few files. A process that is alone in a delegated group of version 2 is moved into a group below it, since
+/// only then can others be made beside.
 pub fn probe() -> Capabilities {
     let kernel = kernel_version();
     let privilege = privilege();
@@ -160,7 +174,7 @@ pub fn probe() -> Capabilities {
                     minor: 12,
                 },
         overlay,
-        cgroup: cgroup(),
+        cgroup: cgroup::find(),
         id_ranges: id_ranges(&fs::read_to_string("/proc/self/uid_map").unwrap_or_default()),
         system: SYSTEM_DIRECTORIES
             .iter()
@@ -198,16 +212,6 @@ fn privilege() -> Privilege {
         Privilege::Root { uid, gid }
     } else {
         Privilege::User { uid, gid }
-    }
-}
-
-fn cgroup() -> Cgroup {
-    if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
-        Cgroup::V2
-    } else if Path::new("/sys/fs/cgroup/memory").is_dir() {
-        Cgroup::V1
-    } else {
-        Cgroup::None
     }
 }
 

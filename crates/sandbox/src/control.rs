@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::SandboxError;
+use crate::limit_hit::LimitHit;
 use crate::running::ExitStatus;
 
 /// Descriptors in one packet, and so listeners of one sandbox.
@@ -36,6 +37,8 @@ pub(crate) enum ToWorker {
     Handles,
     /// The command runs.
     Started,
+    /// From the launcher, at any time until it ends.
+    LimitHit(LimitHit),
     /// The command ended; everything else in the sandbox ends now.
     Exited(ExitStatus),
     /// No sandbox, and why.
@@ -49,6 +52,19 @@ pub(crate) enum FromWorker {
     Plan,
     /// Send this signal to the command's process group. To the first process, after `Started`.
     Signal(i32),
+}
+
+/// From the first process to the launcher, each once: what the launcher cannot open from outside.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum ToLauncher {
+    /// Descriptor: a `/proc` of the sandbox's own.
+    Processes,
+    /// Descriptor: the list of System V shared memory.
+    SharedMemory,
+    /// Descriptors: memory file systems that the command can write.
+    MemoryFileSystems,
+    /// From here on what runs inside is the command's, and can be looked into.
+    Started,
 }
 
 /// The worker's end and the sandbox's end.

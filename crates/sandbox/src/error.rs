@@ -72,7 +72,9 @@ pub enum Step {
     OpenSource,
     MapOwner,
     ChangeOwner,
+    MakeGroup,
     CreateNamespaces,
+    JoinGroup,
     MapIds,
     BecomeInit,
     SetHostname,
@@ -100,7 +102,9 @@ impl fmt::Display for Step {
             Self::OpenSource => "cannot open what is to be mounted",
             Self::MapOwner => "cannot map the owner of a mount",
             Self::ChangeOwner => "cannot change the owner of a mounted directory",
+            Self::MakeGroup => "cannot make a control group",
             Self::CreateNamespaces => "cannot create namespaces",
+            Self::JoinGroup => "cannot join a control group",
             Self::MapIds => "cannot map user and group ids",
             Self::BecomeInit => "cannot become the first process",
             Self::SetHostname => "cannot set the host name",
@@ -128,6 +132,12 @@ fn hint(step: Step, errno: i32) -> Option<&'static str> {
             "user namespaces are refused: allow them with `sysctl kernel.unprivileged_userns_clone=1` and, on Ubuntu, \
              `sysctl kernel.apparmor_restrict_unprivileged_userns=0`; in a container allow unshare in its seccomp profile",
         ),
+        (Step::MakeGroup, libc::EACCES | libc::EPERM | libc::EROFS | libc::ENOENT) => {
+            Some("the worker's control group was changed since it started: start the worker again")
+        }
+        (Step::MakeGroup, libc::EINVAL | libc::EBUSY) => {
+            Some("the kernel refuses this value as a limit: choose another")
+        }
         (Step::CreateNamespaces, libc::ENOSPC) => Some("raise `sysctl user.max_user_namespaces`"),
         (Step::CreateNamespaces, libc::EAGAIN) => {
             Some("too many processes: raise the worker's limit of processes")

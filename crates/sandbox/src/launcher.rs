@@ -2,6 +2,9 @@
 //! namespaces around its only child, and waits for it.
 
 mod agent;
+mod fences;
+mod groups;
+mod handover;
 mod idmap;
 mod init;
 mod mounts;
@@ -10,6 +13,7 @@ mod place;
 mod privileges;
 mod tree;
 mod users;
+mod watch;
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -17,16 +21,16 @@ use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{Mode, OFlags};
-use rustix::pipe::PipeFlags;
 use rustix::process::{Pid, Signal, WaitOptions};
 
 use crate::control::{self, FromWorker, ToWorker};
 use crate::error::{SandboxError, Step};
 use crate::leftover::PidNamespace;
 use crate::plan::{Extent, Identity, Plan, SetGroups};
-use crate::syscalls::{self, Forked, SANDBOX_NAMESPACES};
+use crate::syscalls::{self, CGROUP_NAMESPACE, Forked, SANDBOX_NAMESPACES};
+use groups::Groups;
+use watch::Watch;
 
 /// The only argument with which the caller's program must call [`launcher_main`], before it starts a thread.
 pub const LAUNCHER_ARGUMENT: &str = "sandbox-init";
@@ -70,30 +74,40 @@ fn launch(control: &OwnedFd) -> Result<(), SandboxError> {
     give_standard_streams(&plan.identity)?;
     let mut opened = mounts::Opened::default();
     let changed = opened.open_as_launcher(&plan)?;
-    // The child waits for this before it does anything; if the launcher dies first it sees the end instead.
-    let (go_read, go_write) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)
-        .map_err(|e| SandboxError::caused_by(Step::CreateNamespaces, "a pipe", e))?;
+    let (groups, entry) = Groups::make(plan.holds.group.as_ref())?;
+    // The child waits for a word here before it does anything; if the launcher dies first it sees the end instead.
+    let (init, launcher) = control::pair()
+        .map_err(|e| SandboxError::caused_by(Step::CreateNamespaces, "a socket", e))?;
+    // The control group's namespace is made when the child is in its group: it shows what is below from then on.
+    let namespaces = SANDBOX_NAMESPACES & !CGROUP_NAMESPACE;
     // SAFETY: this process has one thread.
-    let forked = unsafe { syscalls::fork_into(SANDBOX_NAMESPACES) }.map_err(|e| {
-        SandboxError::caused_by(
-            Step::CreateNamespaces,
-            "user, mount, pid, net, ipc, uts, cgroup",
-            e,
-        )
-    })?;
+    let forked =
+        unsafe { syscalls::fork_into_group(namespaces, entry.directory()) }.map_err(|e| {
+            SandboxError::caused_by(
+                Step::CreateNamespaces,
+                "user, mount, pid, net, ipc, uts, cgroup",
+                e,
+            )
+        })?;
     match forked {
         Forked::Child => {
-            drop(go_write);
-            init::run(&plan, opened, control, go_read)
+            drop(init);
+            init::run(&plan, opened, control, launcher, entry)
         }
         Forked::Parent { child, pidfd } => {
-            drop((opened, go_read));
-            let started = start(control, &plan.identity, child, &pidfd, go_write, changed);
-            if started.is_err() {
+            drop((opened, launcher, entry));
+            let started = Watch::new(&plan, &groups, child).and_then(|watch| {
+                start(control, &plan.identity, child, &pidfd, &init, changed)?;
+                Ok(watch)
+            });
+            let watch = started.inspect_err(|_| {
                 let _ = rustix::process::pidfd_send_signal(&pidfd, Signal::KILL);
-            }
-            let watched = watch(control, &pidfd, child);
-            started.and(watched)
+                // Nothing but the first process is in there yet.
+                let _ = rustix::io::retry_on_intr(|| {
+                    rustix::process::waitpid(Some(child), WaitOptions::empty())
+                });
+            })?;
+            watch.until_the_end(control, &init, &pidfd, child)
         }
     }
 }
@@ -162,7 +176,7 @@ fn start(
     identity: &Identity,
     child: Pid,
     pidfd: &OwnedFd,
-    go: OwnedFd,
+    init: &OwnedFd,
     changed: Vec<PathBuf>,
 ) -> Result<(), SandboxError> {
     map_ids(
@@ -182,15 +196,13 @@ fn start(
     };
     control::send(control, &created, &[pidfd])
         .map_err(|e| SandboxError::caused_by(Step::Observe, "the worker", e))?;
-    rustix::io::write(&go, b"g")
+    rustix::io::write(init, b"g")
         .map_err(|e| SandboxError::caused_by(Step::CreateNamespaces, "the first process", e))?;
     // Only the child may hold the standard streams now: the worker must see their end when the sandbox ends.
     let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
         .map_err(|e| SandboxError::caused_by(Step::OpenSource, "/dev/null", e))?;
     syscalls::detach_standard_streams(null.as_fd())
         .map_err(|e| SandboxError::caused_by(Step::OpenSource, "/dev/null", e))?;
-    // The pipe stays open until the launcher ends: its end tells the child so.
-    std::mem::forget(go);
     Ok(())
 }
 
@@ -225,31 +237,4 @@ fn map_lines(map: &[Extent]) -> String {
              }| format!("{inside} {outside} {count}\n"),
         )
         .collect()
-}
-
-/// Wait for the end of the first process, and cause it when the worker is gone.
-fn watch(control: &OwnedFd, pidfd: &OwnedFd, child: Pid) -> Result<(), SandboxError> {
-    let lost = |e: rustix::io::Errno| SandboxError::caused_by(Step::Supervise, "waiting", e);
-    loop {
-        // No event is asked for on the socket: a hang-up is always reported.
-        let mut fds = [
-            PollFd::new(pidfd, PollFlags::IN),
-            PollFd::new(control, PollFlags::empty()),
-        ];
-        match rustix::event::poll(&mut fds, None) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(lost(error)),
-        }
-        if !fds[0].revents().is_empty() {
-            break;
-        }
-        if !fds[1].revents().is_empty() {
-            let _ = rustix::process::pidfd_send_signal(pidfd, Signal::KILL);
-            break;
-        }
-    }
-    // Ends when the kernel has ended everything in the namespace.
-    rustix::io::retry_on_intr(|| rustix::process::waitpid(Some(child), WaitOptions::empty()))
-        .map_err(lost)?;
-    Ok(())
 }

@@ -25,11 +25,13 @@
 #![allow(unsafe_code)] // Namespaces, clone3, mount_setattr and seccomp have no safe wrappers; all such calls are in `syscalls`.
 
 mod capabilities;
+mod cgroup;
 mod control;
 mod error;
 mod forward;
 mod launcher;
 mod leftover;
+mod limit_hit;
 mod ownership;
 mod plan;
 mod running;
@@ -41,13 +43,15 @@ pub use capabilities::{
     Capabilities, Cgroup, EtcEntry, IdRange, KernelVersion, OverlaySupport, Privilege, SystemEntry,
     UserNamespaces, probe,
 };
+pub use cgroup::sweep as sweep_groups;
 pub use error::{OsError, SandboxError, Step};
 pub use launcher::{LAUNCHER_ARGUMENT, launcher_main};
 pub use leftover::PidNamespace;
+pub use limit_hit::{Consequence, LimitHit, LimitKind};
 pub use ownership::{OwnershipError, change_owner, stored_owner};
 pub use plan::{
-    Access, Extent, Identity, Opener, Owner, Ownership, Plan, PlanError, PlannedMount, RootStep,
-    SetGroups, plan,
+    Access, Extent, Group, GroupPart, GroupVersion, Hold, Holds, Identity, Need, Opener, Owner,
+    Ownership, Plan, PlanError, PlannedMount, RootStep, SetGroups, Setting, plan,
 };
 pub use running::{ExitStatus, Killer, Running, Sandbox};
 pub use spec::{

@@ -2,6 +2,7 @@
 
 mod check;
 mod error;
+mod holds;
 mod overlay;
 mod root;
 
@@ -14,6 +15,7 @@ use crate::capabilities::{Capabilities, KernelVersion, Privilege};
 use crate::spec::{Forward, Limits, Network, Privileges, Spec, Stdin, User};
 
 pub use error::PlanError;
+pub use holds::{Group, GroupPart, GroupVersion, Hold, Holds, Need, Setting};
 
 /// Ids given to one sandbox of a root worker.
 const IDS_PER_SANDBOX: u32 = 65_536;
@@ -39,6 +41,8 @@ pub struct Plan {
     pub handles: Vec<PathBuf>,
     pub privileges: Privileges,
     pub limits: Limits,
+    /// How each limit is held.
+    pub holds: Holds,
     pub environment: BTreeMap<String, String>,
     pub working_directory: PathBuf,
     pub command: Vec<String>,
@@ -263,6 +267,7 @@ pub fn plan(spec: &Spec, capabilities: &Capabilities) -> Result<Plan, PlanError>
         handles: spec.handles.clone(),
         privileges: spec.privileges,
         limits: spec.limits.clone(),
+        holds: holds::holds(&spec.limits, capabilities)?,
         environment: spec.environment.clone(),
         working_directory: spec.working_directory.clone(),
         command: spec.command.clone(),

@@ -1,5 +1,7 @@
 //! Carrying a plan out, and holding what runs.
 
+mod reached;
+
 use std::io::{self, Seek, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -12,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWriteExt;
 use tokio::io::unix::AsyncFd;
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::control::{self, FromWorker, ToWorker};
@@ -19,10 +22,12 @@ use crate::error::{SandboxError, Step};
 use crate::forward;
 use crate::launcher::{CONTROL_FD, LAUNCHER_ARGUMENT};
 use crate::leftover::PidNamespace;
+use crate::limit_hit::LimitHit;
 use crate::ownership::change_owner;
 use crate::plan::{Identity, Plan};
 use crate::spec::Stdin;
 use crate::syscalls;
+use reached::Reached;
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,6 +83,7 @@ impl Sandbox {
             changed: Vec::new(),
             identity: plan.identity.clone(),
             handles: Vec::new(),
+            limits: Reached::default(),
         };
         if let Err(error) = running.await_start(&plan).await {
             running.abandon();
@@ -150,6 +156,7 @@ pub struct Running {
     changed: Vec<PathBuf>,
     identity: Identity,
     handles: Vec<OwnedFd>,
+    limits: Reached,
 }
 
 impl Running {
@@ -163,6 +170,7 @@ impl Running {
             match self.next_message().await {
                 Ok(Some((ToWorker::Exited(status), _))) => self.exit = Some(status),
                 Ok(Some((ToWorker::Failed(error), _))) => self.failed = Some(error),
+                Ok(Some((ToWorker::LimitHit(hit), _))) => self.limits.add(hit),
                 Ok(Some((
                     ToWorker::Created { .. }
                     | ToWorker::Listening
@@ -226,6 +234,19 @@ impl Running {
         std::mem::take(&mut self.handles)
     }
 
+    /// The limit that the command ended by, once [`Running::wait`] has returned: everything in the sandbox was killed
+    /// for it, or the command itself was, or the command ended with code 137, by which a shell says that what it waited
+    /// for was killed.
+    pub fn limit_hit(&self) -> Option<LimitHit> {
+        self.limits.ended_by(self.exit?)
+    }
+
+    /// Limits as they are reached, whether or not the command runs on; the first call gets them all. They come while
+    /// [`Running::wait`] is awaited, at most a few in a second; of those that nobody takes the first 64 are kept.
+    pub fn take_limit_hits(&mut self) -> Option<mpsc::Receiver<LimitHit>> {
+        self.limits.take()
+    }
+
     /// For asking which processes are inside.
     pub fn pid_namespace(&self) -> PidNamespace {
         self.namespace
@@ -267,6 +288,7 @@ impl Running {
                 Some((ToWorker::Listening, descriptors)) => listeners.extend(descriptors),
                 Some((ToWorker::Handles, descriptors)) => self.handles.extend(descriptors),
                 Some((ToWorker::Started, _)) => break,
+                Some((ToWorker::LimitHit(hit), _)) => self.limits.add(hit),
                 Some((ToWorker::Failed(error), _)) => return Err(error),
                 Some((ToWorker::Exited(_), _)) | None => {
                     return Err(SandboxError::new(
@@ -315,6 +337,12 @@ impl Running {
             ended.readable().await.map_err(lost)?.retain_ready();
         }
         self.child.wait().await.map_err(lost)?;
+        // The launcher speaks last, and is gone: there is no more to wait for.
+        while let Ok(Some((message, _))) = control::receive::<ToWorker>(self.control.get_ref()) {
+            if let ToWorker::LimitHit(hit) = message {
+                self.limits.add(hit);
+            }
+        }
         self.tasks.abort_all();
         while let Some(source) = self.changed.last().cloned() {
             let Identity {

@@ -279,8 +279,14 @@ pub struct Limits {
     pub processes: u64,
     /// The largest file a process may write.
     pub file_size_bytes: Option<u64>,
-    /// Memory of all processes together; refused by [`crate::plan`] where the machine cannot hold it.
+    /// Memory of all processes together, and of what lies in memory file systems. At least 8 MiB.
     pub memory_bytes: Option<u64>,
+    /// Processor time of all processes together, in thousandths of one processor.
+    pub cpu_millis: Option<u32>,
+    /// What the command may add to the writable directories and upper layers of this sandbox.
+    pub disk_bytes: Option<u64>,
+    /// How many files and directories it may add there.
+    pub disk_files: Option<u64>,
 }
 
 impl Default for Limits {
@@ -290,6 +296,9 @@ impl Default for Limits {
             processes: 512,
             file_size_bytes: None,
             memory_bytes: None,
+            cpu_millis: None,
+            disk_bytes: None,
+            disk_files: None,
         }
     }
 }

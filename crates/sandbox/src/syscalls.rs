@@ -1,5 +1,7 @@
 //! System calls that have no safe wrapper. Each function is one call, or one sequence that must not be split.
 
+mod limits;
+
 use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -7,6 +9,11 @@ use std::ptr;
 
 use rustix::process::Pid;
 use tokio::io::unix::AsyncFd;
+
+pub(crate) use limits::{
+    fork_into_group, refuse_huge_pages, share_memory, shared_memory_bytes, shared_memory_device,
+    unshare_cgroup_namespace,
+};
 
 /// All namespaces of a sandbox.
 pub(crate) const SANDBOX_NAMESPACES: u64 = (libc::CLONE_NEWUSER
@@ -16,6 +23,7 @@ pub(crate) const SANDBOX_NAMESPACES: u64 = (libc::CLONE_NEWUSER
     | libc::CLONE_NEWIPC
     | libc::CLONE_NEWUTS
     | libc::CLONE_NEWCGROUP) as u64;
+pub(crate) const CGROUP_NAMESPACE: u64 = libc::CLONE_NEWCGROUP as u64;
 pub(crate) const USER_NAMESPACE: u64 = libc::CLONE_NEWUSER as u64;
 
 /// What a layer's attributes say is not to be believed further than needed: names and contents elsewhere (`redirect_dir`,
@@ -43,10 +51,17 @@ fn check(result: libc::c_long) -> io::Result<libc::c_long> {
 /// # Safety
 /// The process must have one thread, or the child must call nothing but async-signal-safe functions until it exits.
 pub(crate) unsafe fn fork_into(namespaces: u64) -> io::Result<Forked> {
+    // SAFETY: the caller keeps to the same rules.
+    unsafe { fork_into_group(namespaces, None) }
+}
+
+/// `clone3` as a fork, with a pidfd.
+///
+/// # Safety
+/// As for [`fork_into`]; the arguments ask for no shared memory.
+unsafe fn clone(mut arguments: libc::clone_args) -> io::Result<Forked> {
     let mut pidfd: RawFd = -1;
-    // SAFETY: all zeroes is a valid `clone_args`: a plain integer structure.
-    let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };
-    arguments.flags = namespaces | libc::CLONE_PIDFD as u64;
+    arguments.flags |= libc::CLONE_PIDFD as u64;
     arguments.pidfd = ptr::from_mut(&mut pidfd) as u64;
     arguments.exit_signal = libc::SIGCHLD as u64;
     // SAFETY: the arguments outlive the call; without CLONE_VM the child gets a copy of the stack, as in fork; the caller

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use outwork_sandbox::{
     Capabilities, Cgroup, EtcEntry, Forward, IdRange, KernelVersion, LayerIds, Lower, Mount,
-    Network, Overlay, OverlaySupport, Plan, PlanError, Privilege, Privileges, Spec, SystemEntry,
-    SystemRoot, User, UserNamespaces, plan, stored_owner,
+    Network, Overlay, OverlaySupport, Plan, PlanError, PlannedMount, Privilege, Privileges,
+    RootStep, Spec, SystemEntry, SystemRoot, User, UserNamespaces, plan, stored_owner,
 };
 
 fn machine(privilege: Privilege) -> Capabilities {
@@ -16,7 +16,7 @@ fn machine(privilege: Privilege) -> Capabilities {
         user_namespaces: UserNamespaces::Available,
         idmapped_mounts: matches!(privilege, Privilege::Root { .. }),
         overlay: OverlaySupport::Available,
-        cgroup: Cgroup::V2,
+        cgroup: Cgroup::None,
         id_ranges: vec![IdRange {
             first: 0,
             count: u32::MAX,
@@ -253,4 +253,92 @@ fn a_plan_survives_the_way_to_the_launcher() {
     let plan = plan(&spec(), &machine(Privilege::Root { uid: 0, gid: 0 })).unwrap();
     let json = serde_json::to_vec(&plan).unwrap();
     assert_eq!(serde_json::from_slice::<Plan>(&json).unwrap(), plan);
+}
+
+/// Every limit that there is.
+fn limited() -> Spec {
+    let mut spec = Spec::new(["npm", "test"]);
+    spec.limits.memory_bytes = Some(2 << 30);
+    spec.limits.cpu_millis = Some(1500);
+    spec.limits.disk_bytes = Some(10 << 30);
+    spec.limits.disk_files = Some(200_000);
+    spec
+}
+
+#[test]
+fn limits_are_held_by_groups_where_they_can_be_made_and_else_by_watching() {
+    let mut capabilities = machine(Privilege::Root { uid: 0, gid: 0 });
+    let own = |hierarchy: &str| Some(format!("/sys/fs/cgroup/{hierarchy}/outwork").into());
+    let groups = [
+        Cgroup::None,
+        Cgroup::V1 {
+            memory: own("memory"),
+            processes: own("pids"),
+            cpu: own("cpu,cpuacct"),
+        },
+        // In one hierarchy, and without the means for processor time.
+        Cgroup::V1 {
+            memory: own("all"),
+            processes: own("all"),
+            cpu: None,
+        },
+        Cgroup::V2 {
+            parent: "/sys/fs/cgroup/system.slice/outwork.service".into(),
+            memory: true,
+            processes: true,
+            cpu: true,
+        },
+    ];
+    let holds = groups.map(|cgroup| {
+        capabilities.cgroup = cgroup;
+        plan(&limited(), &capabilities).unwrap().holds
+    });
+    let lines: Vec<String> = holds.iter().map(|holds| holds.lines().join("; ")).collect();
+    insta::assert_snapshot!(lines.join("\n"));
+    insta::assert_json_snapshot!(holds.map(|holds| holds.group));
+}
+
+#[test]
+fn memory_file_systems_leave_room_in_the_limit_of_memory() {
+    let mut spec = limited();
+    spec.limits.memory_bytes = Some(256 << 20);
+    let plan = plan(&spec, &machine(Privilege::User { uid: 501, gid: 20 })).unwrap();
+    let sizes: Vec<u64> = plan
+        .root
+        .iter()
+        .filter_map(|step| match step {
+            RootStep::Attach {
+                mount: PlannedMount::Tmpfs { size_bytes, .. },
+                ..
+            } => Some(*size_bytes),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        sizes,
+        [64 << 10, 128 << 20, 128 << 20],
+        "/dev, /dev/shm, /tmp"
+    );
+}
+
+#[test]
+fn limits_that_nothing_can_run_with_are_refused() {
+    let refusal = |change: &dyn Fn(&mut Spec)| {
+        let mut spec = limited();
+        change(&mut spec);
+        plan(&spec, &machine(Privilege::User { uid: 501, gid: 20 }))
+            .unwrap_err()
+            .to_string()
+    };
+    insta::assert_snapshot!(
+        [
+            refusal(&|spec| spec.limits.open_files = 0),
+            refusal(&|spec| spec.limits.processes = 0),
+            refusal(&|spec| spec.limits.memory_bytes = Some(4096)),
+            refusal(&|spec| spec.limits.cpu_millis = Some(0)),
+            refusal(&|spec| spec.limits.disk_bytes = Some(0)),
+            refusal(&|spec| spec.limits.disk_files = Some(0)),
+        ]
+        .join("\n")
+    );
 }

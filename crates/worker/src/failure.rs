@@ -88,7 +88,6 @@ pub(crate) fn checkout(what: &str, error: &CheckoutError) -> Failure {
 pub(crate) fn plan(error: &PlanError) -> Failure {
     let code = match error {
         PlanError::IdsMissing { .. }
-        | PlanError::MemoryLimit
         | PlanError::Kernel(_)
         | PlanError::UserNamespaces { .. }
         | PlanError::Proc { .. } => FailureCode::SandboxUnavailable,

@@ -41,9 +41,12 @@ async fn run(spec: &Spec) -> anyhow::Result<()> {
             out.read_to_string(&mut stdout),
             err.read_to_string(&mut stderr)
         );
+        let mut hits = running.take_limit_hits().context("nobody took them")?;
+        let hits: Vec<_> = std::iter::from_fn(|| hits.try_recv().ok()).collect();
+        let hit = running.limit_hit();
         let handles = running.take_handles();
         let shown: Vec<Vec<String>> = handles.iter().map(show).collect::<Result<_, _>>()?;
-        print(&serde_json::json!({ "ended": status?, "stdout": stdout, "stderr": stderr, "handles": shown })).await
+        print(&serde_json::json!({ "ended": status?, "stdout": stdout, "stderr": stderr, "handles": shown, "limit_hit": hit, "limit_hits": hits })).await
     };
     match result.await {
         Ok(()) => Ok(()),

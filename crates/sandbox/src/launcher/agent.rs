@@ -10,9 +10,9 @@ use rustix::pipe::PipeFlags;
 use rustix::process::{DumpableBehavior, Pid, Resource, Rlimit};
 use rustix::thread::{Gid, Uid};
 
-use super::privileges;
+use super::{fences, privileges};
 use crate::error::{SandboxError, Step};
-use crate::plan::Plan;
+use crate::plan::{Hold, Plan};
 use crate::seccomp;
 use crate::spec::Limits;
 use crate::syscalls::{self, Forked};
@@ -71,7 +71,8 @@ fn prepare(plan: &Plan) -> Result<(Vec<CString>, Vec<CString>), SandboxError> {
     // A session and process group of its own: no terminal, and signals to the group reach all of it.
     rustix::process::setsid().map_err(|e| fault("a new session", e))?;
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
-    limit(&plan.limits)?;
+    limit(plan)?;
+    fences::put_up(plan)?;
     privileges::pass_on(plan.privileges)?;
     let (uid, gid) = (
         Uid::from_raw(plan.identity.uid),
@@ -100,6 +101,7 @@ fn prepare(plan: &Plan) -> Result<(Vec<CString>, Vec<CString>), SandboxError> {
     syscalls::close_on_exec_from(3)
         .map_err(|e| SandboxError::caused_by(Step::DropPrivileges, "descriptors", e))?;
     syscalls::default_signals();
+    fences::close(plan)?;
     // Last: from here on the filter also holds for us.
     syscalls::install_filter(&seccomp::filter())
         .map_err(|e| SandboxError::caused_by(Step::FilterSyscalls, "seccomp", e))?;
@@ -115,17 +117,27 @@ fn strings(texts: impl Iterator<Item = String>) -> Result<Vec<CString>, SandboxE
 
 /// A core size of one byte, not zero: a `core_pattern` that names a program on the host is run at zero, as the host's root
 /// and fed with what the sandbox had in memory, but not at one.
-fn limit(limits: &Limits) -> Result<(), SandboxError> {
+fn limit(plan: &Plan) -> Result<(), SandboxError> {
     let Limits {
         open_files,
         processes,
         file_size_bytes,
+        disk_bytes,
+        // Of all processes together.
         memory_bytes: _,
-    } = limits;
+        cpu_millis: _,
+        disk_files: _,
+    } = &plan.limits;
+    let processes = match plan.holds.processes {
+        // A control group refuses first, and tells.
+        Hold::Group(_) => processes.saturating_add(8),
+        Hold::PerUser | Hold::Watched { .. } | Hold::Processors { .. } => *processes,
+    };
+    let file_size_bytes = file_size_bytes.iter().chain(disk_bytes).min().copied();
     let wanted = [
         (Resource::Nofile, Some(*open_files)),
-        (Resource::Nproc, Some(*processes)),
-        (Resource::Fsize, *file_size_bytes),
+        (Resource::Nproc, Some(processes)),
+        (Resource::Fsize, file_size_bytes),
         (Resource::Core, Some(1)),
     ];
     for (resource, wanted) in wanted {

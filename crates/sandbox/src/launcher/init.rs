@@ -8,17 +8,18 @@ use rustix::fs::{Mode, OFlags};
 use rustix::process::{DumpableBehavior, Pid, Signal, WaitOptions};
 use rustix::thread::{Gid, Uid};
 
+use super::groups::Entry;
 use super::mounts::Opened;
-use super::{NO_DESCRIPTORS, agent, privileges, tree};
-use crate::control::{self, FromWorker, MAX_DESCRIPTORS, ToWorker};
+use super::{NO_DESCRIPTORS, agent, handover, privileges, tree};
+use crate::control::{self, FromWorker, MAX_DESCRIPTORS, ToLauncher, ToWorker};
 use crate::error::{SandboxError, Step};
 use crate::plan::{Identity, Plan, SetGroups};
 use crate::running::ExitStatus;
 use crate::syscalls;
 
 /// Be the first process. `go` is readable when the ids are mapped, and at its end when the launcher is gone.
-pub(super) fn run(plan: &Plan, opened: Opened, control: &OwnedFd, go: OwnedFd) -> ! {
-    let result = set_up(plan, opened, control, &go)
+pub(super) fn run(plan: &Plan, opened: Opened, control: &OwnedFd, go: OwnedFd, group: Entry) -> ! {
+    let result = set_up(plan, opened, control, &go, group)
         .and_then(|(command, signals)| supervise(control, &go, &signals, command));
     if let Err(error) = result {
         // If the worker is gone there is nobody to tell.
@@ -34,6 +35,7 @@ fn set_up(
     mut opened: Opened,
     control: &OwnedFd,
     go: &OwnedFd,
+    group: Entry,
 ) -> Result<(Pid, OwnedFd), SandboxError> {
     die_with_launcher()?;
     // Also shows a launcher that ended before the line above.
@@ -48,6 +50,7 @@ fn set_up(
             ));
         }
     }
+    group.enter()?;
     become_init_user(&plan.identity)?;
     syscalls::join_new_keyring();
     rustix::system::sethostname(plan.hostname.as_bytes())
@@ -59,6 +62,7 @@ fn set_up(
     // The modes of the plan are meant as they are; the command gets the usual mask.
     rustix::process::umask(Mode::empty());
     opened.open_as_init(plan)?;
+    handover::hand_over(plan, &opened, go)?;
     let root = opened.mount_overlays(plan)?;
     let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
         .map_err(|e| SandboxError::caused_by(Step::OpenSource, "/dev/null", e))?;
@@ -74,6 +78,8 @@ fn set_up(
     syscalls::detach_standard_streams(null.as_fd())
         .map_err(|e| SandboxError::caused_by(Step::BecomeInit, "the standard streams", e))?;
     let command = starting.wait_until_executed()?;
+    control::send(go, &ToLauncher::Started, &NO_DESCRIPTORS)
+        .map_err(|e| SandboxError::caused_by(Step::Supervise, "the launcher", e))?;
     control::send(control, &ToWorker::Started, &NO_DESCRIPTORS)
         .map_err(|e| SandboxError::caused_by(Step::Supervise, "the worker", e))?;
     Ok((command, signals))

@@ -2,7 +2,7 @@
 //! path of the host is walked from inside and no path inside can lead out.
 
 use std::collections::BTreeMap;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::CWD;
@@ -93,6 +93,23 @@ impl Opened {
             None => tmpfs(ROOT_SIZE_BYTES, 0o755, Owner::Init, &plan.identity)
                 .map_err(|e| SandboxError::caused_by(Step::ChangeRoot, "making a root", e)),
         }
+    }
+
+    /// Those that the command can write, not yet taken.
+    pub(super) fn memory_file_systems(&self, plan: &Plan) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.mounts.iter().filter_map(|(index, mount)| {
+            let writable = matches!(
+                plan.root.get(*index),
+                Some(RootStep::Attach {
+                    mount: PlannedMount::Tmpfs {
+                        owner: Owner::Command,
+                        ..
+                    },
+                    ..
+                })
+            );
+            writable.then(|| mount.as_fd())
+        })
     }
 
     /// The mount for a step; each can be had once.
@@ -233,7 +250,7 @@ fn map_owner(
 }
 
 /// A new file system, detached.
-fn make(kind: &std::ffi::CStr, options: &[(&str, &str)]) -> rustix::io::Result<OwnedFd> {
+pub(super) fn make(kind: &std::ffi::CStr, options: &[(&str, &str)]) -> rustix::io::Result<OwnedFd> {
     let context = fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
     for (key, value) in options {
         fsconfig_set_string(context.as_fd(), *key, *value)?;

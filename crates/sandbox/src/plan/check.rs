@@ -54,9 +54,6 @@ pub(super) fn spec(spec: &Spec) -> Result<(), PlanError> {
     for mount in &spec.mounts {
         mounts(mount)?;
     }
-    if spec.limits.memory_bytes.is_some() {
-        return Err(PlanError::MemoryLimit);
-    }
     forwards(&spec.network)
 }
 

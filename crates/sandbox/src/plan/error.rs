@@ -41,10 +41,12 @@ pub enum PlanError {
     IdsMissing { first: u32, count: u32 },
     #[error("port {0} is zero or named twice among the forwards")]
     ForwardPort(u16),
-    #[error(
-        "a limit of memory needs control groups, which this version cannot use: leave memory_bytes out"
-    )]
-    MemoryLimit,
+    #[error("{what} is {wanted}, which nothing can run with: give at least {least}")]
+    LimitTooSmall {
+        what: &'static str,
+        wanted: u64,
+        least: u64,
+    },
     #[error("Linux {major}.{minor} is too old: 5.12 is needed", major = .0.major, minor = .0.minor)]
     Kernel(KernelVersion),
     #[error(

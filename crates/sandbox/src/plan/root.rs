@@ -95,7 +95,7 @@ pub(super) fn steps(
 fn add_mount(steps: &mut Vec<RootStep>, mount: &Mount, owner: Owner, wish: &Wish<'_>) {
     steps.push(match mount {
         Mount::Proc => return proc(steps),
-        Mount::Dev => return dev(steps),
+        Mount::Dev => return dev(steps, wish.spec),
         Mount::ReadOnlyBind { source, target } => {
             attach(host(source, Access::ReadOnly), target, owner)
         }
@@ -117,7 +117,7 @@ fn add_mount(steps: &mut Vec<RootStep>, mount: &Mount, owner: Owner, wish: &Wish
             mode,
         } => {
             let tmpfs = PlannedMount::Tmpfs {
-                size_bytes: *size_bytes,
+                size_bytes: room(*size_bytes, wish.spec),
                 mode: *mode,
                 owner: Owner::Command,
             };
@@ -140,6 +140,15 @@ fn add_mount(steps: &mut Vec<RootStep>, mount: &Mount, owner: Owner, wish: &Wish
         },
     });
 }
+
+/// Of a memory file system: a full one is to be an error that a program can handle, not the end of the sandbox.
+fn room(size_bytes: u64, spec: &Spec) -> u64 {
+    match spec.limits.memory_bytes {
+        Some(memory_bytes) => size_bytes.min(memory_bytes / 2),
+        None => size_bytes,
+    }
+}
+
 fn host(source: &Path, access: Access) -> PlannedMount {
     PlannedMount::Host {
         source: source.to_owned(),
@@ -265,7 +274,7 @@ fn proc(steps: &mut Vec<RootStep>) {
     }));
 }
 
-fn dev(steps: &mut Vec<RootStep>) {
+fn dev(steps: &mut Vec<RootStep>, spec: &Spec) {
     let dev = Path::new("/dev");
     steps.push(attach(
         PlannedMount::Tmpfs {
@@ -282,7 +291,7 @@ fn dev(steps: &mut Vec<RootStep>) {
     }
     steps.push(attach(PlannedMount::Devpts, dev.join("pts"), Owner::Init));
     let shm = PlannedMount::Tmpfs {
-        size_bytes: SHM_SIZE_BYTES,
+        size_bytes: room(SHM_SIZE_BYTES, spec),
         mode: 0o1777,
         owner: Owner::Command,
     };

@@ -123,10 +123,6 @@ fn wishes_that_make_no_sense_are_refused() {
         PlanError::UserName("a:0:0".into())
     );
     assert_eq!(refusal(&|spec| spec.uid_base = 0), PlanError::UidBase(0));
-    assert_eq!(
-        refusal(&|spec| spec.limits.memory_bytes = Some(1)),
-        PlanError::MemoryLimit
-    );
     for target in ["relative", "/a/../b", "/"] {
         let bind = Mount::Symlink {
             points_to: "x".into(),

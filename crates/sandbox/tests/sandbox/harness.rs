@@ -126,7 +126,14 @@ pub fn set_mode(path: &Path, mode: u32) {
 /// A copy of the launcher where any user can run it.
 pub fn launcher_for_everybody(dir: &Path) -> PathBuf {
     let copy = dir.join("outwork-sandbox-init");
-    std::fs::copy(launcher(), &copy).unwrap();
+    // By another process: what a test beside this one forks could hold a file of ours open for writing, and then it
+    // cannot be executed.
+    let copied = std::process::Command::new("cp")
+        .arg(launcher())
+        .arg(&copy)
+        .status()
+        .unwrap();
+    assert!(copied.success());
     set_mode(dir, 0o755);
     set_mode(&copy, 0o755);
     copy

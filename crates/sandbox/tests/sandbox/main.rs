@@ -5,10 +5,14 @@
 mod handles;
 mod harness;
 mod image;
+mod limited;
 
+mod disk;
 mod ending;
 mod errors;
 mod forwards;
+mod limits;
+mod memory;
 mod network;
 mod output;
 mod overlay;

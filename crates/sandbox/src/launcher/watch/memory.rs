@@ -1,0 +1,171 @@
+//! Memory, where no control group holds it.
+//!
+//! Most looks add up numbers that cannot be too small: what each process has, as if nothing were shared. Only when that
+//! is above the limit it is counted exactly, which takes the kernel long. Not seen, and said in `docs/sandbox.md`: what
+//! the kernel needs for itself, and shared memory that no process has open or mapped.
+
+mod exact;
+mod shared;
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use rustix::process::Pid;
+
+use super::inside::{Inside, Process};
+use super::{Watcher, rest};
+use crate::leftover::PidNamespace;
+use crate::limit_hit::{Consequence, LimitHit, LimitKind};
+use crate::plan::{Hold, Plan};
+use exact::{Counted, Share};
+use shared::SharedFiles;
+
+const SHORTEST: Duration = Duration::from_millis(2);
+/// What one processor can take from the kernel in small pages, at most: by writing to files of memory.
+const BYTES_PER_SECOND: u64 = 3 << 30;
+/// A process that has less than this part of the limit is not the one to blame.
+const WORTH_KILLING: u64 = 16;
+
+pub(super) struct MemoryWatch {
+    limit: u64,
+    longest: Duration,
+    /// Of all processors that the sandbox can run on.
+    bytes_per_second: u64,
+    namespace: Option<PidNamespace>,
+    shared: SharedFiles,
+    killed: BTreeSet<u32>,
+    due: Instant,
+}
+
+impl MemoryWatch {
+    pub(super) fn new(plan: &Plan, init: Pid, now: Instant) -> Option<Self> {
+        let limit = plan.limits.memory_bytes?;
+        let longest = match plan.holds.memory? {
+            Hold::Watched { every_ms } => Duration::from_millis(every_ms.into()),
+            Hold::Group(_) | Hold::PerUser | Hold::Processors { .. } => return None,
+        };
+        let allowed = rustix::thread::sched_getaffinity(None).map_or(1, |set| set.count());
+        let processors = match plan.holds.cpu {
+            Some(Hold::Processors { count }) => count.min(allowed),
+            Some(Hold::Group(_) | Hold::Watched { .. } | Hold::PerUser) | None => allowed,
+        };
+        Some(Self {
+            limit,
+            longest,
+            bytes_per_second: BYTES_PER_SECOND.saturating_mul(processors.max(1).into()),
+            namespace: PidNamespace::of(init.as_raw_nonzero().get()),
+            shared: SharedFiles::new(limit, now),
+            killed: BTreeSet::new(),
+            due: now,
+        })
+    }
+
+    /// The faster it can fill and the less is left, the sooner.
+    fn until_next(&self, used: u64, took: Duration) -> Duration {
+        let room = (self.limit + self.limit / 5).saturating_sub(used);
+        let filled_in_us = room.saturating_mul(1_000_000) / self.bytes_per_second;
+        Duration::from_micros(filled_in_us)
+            .max(rest(took, 2))
+            .clamp(SHORTEST, self.longest)
+    }
+
+    /// Who is to be killed, of those that share what is above the limit.
+    fn reclaim(&mut self, inside: &Inside, shares: &[Share], used: u64) -> Option<LimitHit> {
+        let is_ending = |share: &&Share| share.is_ending || self.killed.contains(&share.pid);
+        let soon_free: u64 = shares
+            .iter()
+            .filter(is_ending)
+            .map(|share| share.bytes)
+            .sum();
+        if used - soon_free.min(used) <= self.limit {
+            return None;
+        }
+        let largest = shares
+            .iter()
+            .filter(|share| !is_ending(share))
+            .max_by_key(|share| share.bytes);
+        let hit = |command: Option<String>, consequence| LimitHit {
+            kind: LimitKind::Memory,
+            limit: self.limit,
+            command,
+            consequence,
+        };
+        match largest {
+            Some(share) if share.bytes >= self.limit / WORTH_KILLING => {
+                inside.kill(share.pid);
+                self.killed.insert(share.pid);
+                Some(hit(Some(share.name.clone()), Consequence::ProcessKilled))
+            }
+            // It lies in memory file systems or shared memory, which stay when a process ends.
+            other => Some(hit(
+                other.map(|share| share.name.clone()),
+                Consequence::SandboxKilled,
+            )),
+        }
+    }
+
+    /// Those that cannot be looked into hold what cannot be found elsewhere.
+    fn end_hidden(
+        &mut self,
+        inside: &Inside,
+        processes: &[Process],
+        counted: u64,
+    ) -> Vec<LimitHit> {
+        if self.shared.unexplained_bytes(counted) <= self.limit / 4 {
+            return Vec::new();
+        }
+        let hidden = processes
+            .iter()
+            .filter(|process| self.shared.hidden.contains(&process.pid) && !process.is_ending);
+        let mut hits = Vec::new();
+        for process in hidden {
+            inside.kill(process.pid);
+            self.killed.insert(process.pid);
+            hits.push(LimitHit {
+                kind: LimitKind::Memory,
+                limit: self.limit,
+                command: Some(process.name.clone()),
+                consequence: Consequence::ProcessKilled,
+            });
+        }
+        hits
+    }
+}
+
+impl Watcher for MemoryWatch {
+    fn due(&self) -> Instant {
+        self.due
+    }
+
+    fn look(&mut self, inside: &Inside, now: Instant) -> Vec<LimitHit> {
+        let processes = inside.processes();
+        self.killed
+            .retain(|pid| processes.iter().any(|process| process.pid == *pid));
+        self.shared.look(inside, now);
+        let segments = inside.shared_memory_segments();
+        let nobodys = inside.memory_file_systems_bytes()
+            + segments.iter().map(|(_, bytes)| bytes).sum::<u64>();
+        let counted = nobodys + self.shared.bytes();
+        let mut hits = self.end_hidden(inside, &processes, counted);
+        let mut used = counted + processes.iter().map(Process::bytes).sum::<u64>();
+        if used > self.limit {
+            let counted = Counted {
+                files: &self.shared,
+                segments: &segments,
+            };
+            let room = self.limit.saturating_sub(nobodys);
+            let shares = exact::shares(inside, &processes, &counted, room);
+            let shares = match exact::sum_of(&shares) > room {
+                true => exact::without_doubles(shares, self.namespace),
+                false => shares,
+            };
+            used = nobodys + exact::sum_of(&shares);
+            if used > self.limit {
+                hits.extend(self.reclaim(inside, &shares, used));
+            }
+        }
+        let after = Instant::now();
+        self.due = after + self.until_next(used, after.duration_since(now));
+        hits
+    }
+}

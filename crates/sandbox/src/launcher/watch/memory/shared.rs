@@ -1,0 +1,85 @@
+//! Shared memory that processes hold by descriptors: `memfd_create`, mapped or not.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use crate::launcher::watch::inside::Inside;
+use crate::launcher::watch::rest;
+use crate::syscalls::{shared_memory_bytes, shared_memory_device};
+
+/// Also where nothing has grown: another sandbox may have given back as much as this one took.
+const AT_LEAST_EVERY: Duration = Duration::from_secs(1);
+
+/// Looking at every descriptor costs much, so it is done when the machine's shared memory has grown.
+pub(super) struct SharedFiles {
+    /// Of the file system that they are in.
+    pub device: u64,
+    /// By inode: who was seen to hold it, and its bytes.
+    held: BTreeMap<u64, (u32, u64)>,
+    /// Processes that cannot be looked into.
+    pub hidden: Vec<u32>,
+    machine_at_start: u64,
+    machine_lowest: u64,
+    step: u64,
+    not_before: Instant,
+    at_the_latest: Instant,
+}
+
+impl SharedFiles {
+    pub(super) fn new(limit: u64, now: Instant) -> Self {
+        let machine = shared_memory_bytes();
+        Self {
+            // Where there is no such file system nothing is in it.
+            device: shared_memory_device().unwrap_or_default(),
+            held: BTreeMap::new(),
+            hidden: Vec::new(),
+            machine_at_start: machine,
+            machine_lowest: machine,
+            step: limit / 64,
+            not_before: now,
+            at_the_latest: now,
+        }
+    }
+
+    pub(super) fn look(&mut self, inside: &Inside, now: Instant) {
+        let machine = shared_memory_bytes();
+        self.machine_lowest = self.machine_lowest.min(machine);
+        let grown = machine - self.machine_lowest > self.step;
+        if now < self.not_before || !(grown || now >= self.at_the_latest) {
+            return;
+        }
+        self.held.clear();
+        let (device, held) = (self.device, &mut self.held);
+        self.hidden = inside.open_files(|pid, stat| {
+            if stat.st_dev == device {
+                let bytes = stat.st_blocks.unsigned_abs() * 512;
+                held.entry(stat.st_ino).or_insert((pid, bytes));
+            }
+        });
+        self.machine_lowest = machine;
+        let took = now.elapsed();
+        self.not_before = now + rest(took, 4);
+        self.at_the_latest = now + rest(took, 20).max(AT_LEAST_EVERY);
+    }
+
+    pub(super) fn has(&self, inode: u64) -> bool {
+        self.held.contains_key(&inode)
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.held.values().map(|(_, bytes)| bytes).sum()
+    }
+
+    /// What ends with this process, unless another holds it too.
+    pub(super) fn bytes_of(&self, pid: u32) -> u64 {
+        let own = self.held.values().filter(|(holder, _)| *holder == pid);
+        own.map(|(_, bytes)| bytes).sum()
+    }
+
+    /// What the machine's shared memory has grown by since the sandbox began, but for what is counted.
+    pub(super) fn unexplained_bytes(&self, counted: u64) -> u64 {
+        shared_memory_bytes()
+            .saturating_sub(self.machine_at_start)
+            .saturating_sub(counted)
+    }
+}
