@@ -48,7 +48,7 @@ pub(crate) struct ServeArgs {
     /// [default: DATA_DIR/secret.key, made at the first start]
     #[arg(long, value_name = "FILE", env = "OUTWORK_SECRET_KEY_FILE")]
     secret_key_file: Option<PathBuf>,
-    /// If the secret key was lost: delete all secrets, credentials and model keys that cannot be
+    /// If the secret key was lost: delete all secrets, injections, credentials and model keys that cannot be
     /// opened with this one
     #[arg(long)]
     forget_secrets: bool,
@@ -289,7 +289,7 @@ fn started<T>(started: Result<T, StartError>, secret_key: &Path) -> Result<T, Fa
     }
     started.hint(&format!(
         "Restore {} from a backup, or name the right file with --secret-key-file. If the key is lost, start \
-         once with --forget-secrets, then set the secrets, credentials and model keys again.",
+         once with --forget-secrets, then set the secrets, injections, credentials and model keys again.",
         secret_key.display()
     ))
 }

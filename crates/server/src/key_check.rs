@@ -34,7 +34,7 @@ pub(crate) async fn check(plane: &Plane, other_key: OtherKey) -> Result<(), Star
                 let forgotten = plane.store.forget_sealed(plane.now()).await?;
                 tracing::warn!(
                     forgotten,
-                    "secrets, credentials and model keys that nobody can open any more were deleted"
+                    "secrets, injections, credentials and model keys that nobody can open any more were deleted"
                 );
             }
         }

@@ -24,6 +24,7 @@ impl Store {
         const SELECT: &str = "SELECT sealed_check, CASE \
              WHEN EXISTS (SELECT 1 FROM models WHERE sealed_key IS NOT NULL) \
              OR EXISTS (SELECT 1 FROM environment_secrets) \
+             OR EXISTS (SELECT 1 FROM environment_injections) \
              OR EXISTS (SELECT 1 FROM credentials) THEN 'yes' ELSE 'no' END AS in_use \
              FROM server WHERE id = 1";
         const MODEL: &str = "SELECT workspace_id, sealed_key FROM models \
@@ -48,7 +49,7 @@ impl Store {
         self.write(Keep { sealed }).await
     }
 
-    /// Forgets everything that is sealed (secrets, credentials, keys of models), because nobody can
+    /// Forgets everything that is sealed (secrets, injections, credentials, keys of models), because nobody can
     /// open it any more. Says how many that were.
     pub async fn forget_sealed(&self, now: Timestamp) -> Result<u64, StoreError> {
         self.write(Forget { now }).await
@@ -79,15 +80,21 @@ impl Write for Forget {
     async fn apply(&self, tx: &mut Tx<'_>) -> Result<u64, StoreError> {
         const MODELS: &str =
             "UPDATE models SET sealed_key = NULL, updated_at = $1 WHERE sealed_key IS NOT NULL";
-        // Secrets belong to what an environment says.
+        // Secrets and injections belong to what an environment says.
         const EDITED: &str = "UPDATE environments SET revision = revision + 1, updated_at = $1 \
-             WHERE id IN (SELECT environment_id FROM environment_secrets)";
+             WHERE id IN (SELECT environment_id FROM environment_secrets \
+             UNION SELECT environment_id FROM environment_injections)";
+        const SEALED: [&str; 3] = [
+            "DELETE FROM environment_secrets",
+            "DELETE FROM environment_injections",
+            "DELETE FROM credentials",
+        ];
         let models = tx.execute(MODELS, values![self.now]).await?;
         tx.execute(EDITED, values![self.now]).await?;
-        let secrets = tx
-            .execute("DELETE FROM environment_secrets", values![])
-            .await?;
-        let credentials = tx.execute("DELETE FROM credentials", values![]).await?;
-        Ok(models + secrets + credentials)
+        let mut forgotten = models;
+        for delete in SEALED {
+            forgotten += tx.execute(delete, values![]).await?;
+        }
+        Ok(forgotten)
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::rig::{Rig, repository};
 
 /// Each thing that is sealed, alone.
-fn sealed() -> [(&'static str, Method, &'static str, Value); 3] {
+fn sealed() -> [(&'static str, Method, &'static str, Value); 4] {
     [
         (
             "a model's key",
@@ -20,6 +20,13 @@ fn sealed() -> [(&'static str, Method, &'static str, Value); 3] {
             Method::POST,
             "/api/v1/environments",
             json!({"label": "app", "repository_url": "/r", "agent": {"name": "codex"}, "secrets": {"A": "1"}}),
+        ),
+        (
+            "an injection",
+            Method::POST,
+            "/api/v1/environments",
+            json!({"label": "net", "repository_url": "/r", "agent": {"name": "codex"},
+                "injections": [{"host": "a.example", "header": "x", "value": "v"}]}),
         ),
         (
             "a credential",
@@ -75,14 +82,18 @@ async fn what_nobody_can_open_is_deleted_when_that_is_asked_for() {
         .as_array()
         .expect("a list")
         .iter()
-        .map(|shown| (&shown["label"], &shown["secrets"], &shown["revision"]))
+        .map(|shown| {
+            let sealed = [&shown["secrets"], &shown["injections"]];
+            (&shown["label"], sealed, &shown["revision"])
+        })
         .collect();
-    let none = json!([]);
+    let none = [&json!([]), &json!([])];
     assert_eq!(
         shown,
         [
-            (&json!("app"), &none, &json!(2)),
-            (&json!("other"), &none, &json!(1))
+            (&json!("app"), none, &json!(2)),
+            (&json!("net"), none, &json!(2)),
+            (&json!("other"), none, &json!(1))
         ]
     );
     rig.stop().await;

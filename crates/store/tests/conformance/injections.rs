@@ -132,7 +132,20 @@ async fn they_go_with_their_environment(bed: Bed) {
     assert_eq!(left.expect("works"), 0);
 }
 
+async fn they_are_forgotten_with_all_that_is_sealed(bed: Bed) {
+    edit(&bed, 1, vec![set("a.example", "x", 1)]).await;
+    assert!(bed.store.seal_check().await.expect("works").in_use);
+    assert_eq!(bed.store.forget_sealed(at(50)).await.expect("works"), 1);
+    assert!(!bed.store.seal_check().await.expect("works").in_use);
+    let record = bed.store.environment(bed.workspace, bed.environment.id);
+    let record = record.await.expect("works").expect("there");
+    assert_eq!(record.injections, []);
+    let environment = &record.environment;
+    assert_eq!((environment.revision, environment.updated_at), (3, at(50)));
+}
+
 on_both!(
+    they_are_forgotten_with_all_that_is_sealed,
     they_are_listed_without_their_values,
     their_sealed_values_go_with_a_claim,
     they_go_with_their_environment,
