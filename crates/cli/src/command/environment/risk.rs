@@ -19,11 +19,10 @@ pub(super) fn tell(session: &mut Session, before: &AgentNetwork, after: &Environ
     }
 }
 
-const RISK: [&str; 4] = [
-    "warning: the agent can reach the network now. What it reads there (pages, packages, issues) can tell it",
-    "  what to do, and what it can read (the code, its variables) can be sent there: to any host that is",
-    "  allowed and takes something in. Allow few domains, use --read-only-methods where that is enough, and",
-    "  read what the agent did before you use it. `outwork log TASK --verbose` shows every request.",
+const RISK: [&str; 3] = [
+    "warning: the agent can reach the network now. What it reads there (pages, packages, issues) can tell it what",
+    "  to do, and what it can read (the code, its variables) can be sent to any host that is allowed, also in the",
+    "  address of a GET. Allow few domains; `outwork log TASK --verbose` shows every request that it made.",
 ];
 
 /// Whether it lets out what was kept in before.
