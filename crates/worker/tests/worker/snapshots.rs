@@ -1,6 +1,9 @@
 //! Setup once, many attempts: what is kept, found, shared, refused and rebuilt.
 
+use outwork_api::Secret;
 use outwork_api::event::EventBody;
+use outwork_api::injection::AssignedInjection;
+use outwork_api::network::{AgentNetwork, NetworkMethods, NetworkPreset, NetworkTls, Resources};
 use outwork_api::worker::Desired;
 
 use crate::fake_api::Record;
@@ -62,6 +65,48 @@ async fn the_second_attempt_finds_what_the_first_set_up() {
                 assert_eq!(record.steps, ["preparing", "running", "collecting"]);
             }
         }
+    }
+    worker.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_agent_may_is_no_part_of_the_key() {
+    let scene = Scene::new();
+    let worker = scene.start().await;
+    for number in [1, 2] {
+        let mut assignment = scene.assignment(number, "true");
+        assignment.setup_script = Some("true".to_owned());
+        if number == 2 {
+            // Plenty: only that something is said is of interest.
+            assignment.resources = Resources {
+                open_files: Some(1 << 12),
+                ..Resources::default()
+            };
+            assignment.nested_namespaces = true;
+            assignment.max_tokens = Some(1 << 40);
+            assignment.network = AgentNetwork::On {
+                preset: NetworkPreset::None,
+                allow: vec!["a.example".to_owned()],
+                ports: vec![443],
+                methods: NetworkMethods::ReadOnly,
+                git_push: true,
+                websocket: true,
+                tls: NetworkTls::Inspect,
+            };
+            assignment.injections = vec![AssignedInjection {
+                host: "a.example".to_owned(),
+                header: "authorization".to_owned(),
+                value: Secret::new("Bearer token"),
+            }];
+        }
+        scene.api.offer(assignment);
+        let record = scene.finished(&attempt(number)).await;
+        assert_eq!(record.outcome(), "ok", "{record:#?}");
+        let expected: &[&str] = match number {
+            1 => &["building", "built"],
+            _ => &["cached"],
+        };
+        assert_eq!(states(&record), expected);
     }
     worker.end().await;
 }
