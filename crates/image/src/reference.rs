@@ -62,6 +62,9 @@ pub enum InvalidReference {
     /// Nothing, or far too much.
     #[error("an image reference has 1 to {REFERENCE_BYTES} characters")]
     Length,
+    /// A line break, an escape, or the like.
+    #[error("an image reference has no control characters")]
+    Control,
     /// It is a URL.
     #[error("write the image without `{scheme}://`, as in `registry.example/team/image:tag`")]
     Scheme {
@@ -105,6 +108,10 @@ impl ImageRef {
         let text = text.trim();
         if text.is_empty() || text.len() > REFERENCE_BYTES {
             return Err(InvalidReference::Length);
+        }
+        // The path of a file could hold them, and is shown.
+        if text.chars().any(char::is_control) {
+            return Err(InvalidReference::Control);
         }
         if text.starts_with('/') {
             return Ok(Self::Path { path: path(text)? });
