@@ -30,6 +30,9 @@ mod text;
 pub mod codex;
 pub mod command;
 
+#[cfg(any(test, fuzzing))]
+pub mod fuzzed;
+
 pub use adapter::{
     Adapter, AgentCommand, Capabilities, Effect, ExitStatus, FailureClass, SteerId, TurnOutcome,
 };

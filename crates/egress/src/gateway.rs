@@ -10,6 +10,8 @@
 //! and its connections are bounded.
 
 mod endpoint;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzed;
 mod headers;
 mod mask;
 mod own_error;

@@ -19,3 +19,6 @@
 
 pub mod gateway;
 pub mod proxy;
+
+#[cfg(any(test, fuzzing))]
+pub mod fuzzed;

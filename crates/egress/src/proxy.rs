@@ -15,6 +15,8 @@ mod address;
 mod client_hello;
 mod environment;
 mod forward;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzed;
 mod journal;
 mod refusal;
 mod resolver;

@@ -8,7 +8,7 @@ use crate::object::checksum;
 use crate::summary::FileMode;
 use crate::tree_dir::NAMES_LIMIT_BYTES;
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct IndexEntry {
     pub(crate) path: Vec<u8>,
     pub(crate) mode: FileMode,
@@ -107,7 +107,15 @@ fn each_entry(
     sha256: bool,
     mut each: impl FnMut(usize, IndexEntry),
 ) -> Result<(), BadIndex> {
-    let mut reader = Reader { bytes, at: 0 };
+    // A checksum stands at the end.
+    let content = bytes
+        .len()
+        .checked_sub(if sha256 { 32 } else { 20 })
+        .ok_or(BadIndex("ends too early"))?;
+    let mut reader = Reader {
+        bytes: &bytes[..content],
+        at: 0,
+    };
     if reader.take(4)? != b"DIRC" {
         return Err(BadIndex("wrong signature"));
     }

@@ -80,6 +80,9 @@ mod trees;
 mod patch;
 mod repository;
 
+#[cfg(all(any(test, fuzzing), target_os = "linux"))]
+pub mod fuzzed;
+
 #[cfg(target_os = "linux")]
 pub use checkout::{Checkout, CheckoutError, CheckoutRequest, Owner, ReadOnlyBind, Restored};
 pub use credentials::{Credentials, InvalidCredential, KnownHosts, PrivateKey, Token, Username};

@@ -3,7 +3,7 @@
 mod apply;
 mod changes;
 mod rollback;
-mod ways_out;
+pub(crate) mod ways_out;
 
 pub use apply::{Applied, ApplyError, ApplyPlan, ThreeWay};
 

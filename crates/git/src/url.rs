@@ -290,7 +290,7 @@ fn refuse_dot_dot(path: &str) -> Result<(), InvalidUrl> {
     }
     if path
         .split('/')
-        .any(|part| matches!(part, "..") || part.eq_ignore_ascii_case("%2e%2e"))
+        .any(|part| part.to_ascii_lowercase().replace("%2e", ".") == "..")
     {
         return Err(InvalidUrl {
             reason: "it holds '..'; give the path without it",

@@ -37,6 +37,9 @@ mod store;
 mod text;
 mod unpack;
 
+#[cfg(any(test, fuzzing))]
+pub mod fuzzed;
+
 pub use config::{HttpConfig, ImageStoreConfig, LayerOwner, Patience, RegistryAuth};
 pub use digest::{Digest, InvalidDigest};
 pub use document::{DocumentError, ImageConfig};

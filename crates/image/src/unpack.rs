@@ -8,6 +8,8 @@ mod compression;
 mod entries;
 mod error;
 mod extended;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzed;
 mod header;
 mod path;
 mod tree;

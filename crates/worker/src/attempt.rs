@@ -15,7 +15,7 @@ mod collect;
 
 mod drive;
 mod model;
-mod patch_stat;
+pub(crate) mod patch_stat;
 mod proxy;
 mod report;
 mod step;

@@ -240,4 +240,113 @@ mod tests {
             "{error}"
         );
     }
+
+    /// Whatever stands where something is read, nobody waits for it.
+    #[test]
+    fn pipes_and_sockets_in_every_place_hold_nobody_up() {
+        let levels = ["home", "home/agent", "home/agent/.s", "home/agent/.s/file"];
+        for (depth, place) in levels.iter().enumerate() {
+            for is_socket in [false, true] {
+                let top = tempfile::tempdir().unwrap();
+                let path = top.path().join(place);
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                if is_socket {
+                    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+                } else {
+                    rustix::fs::mkfifoat(CWD, &path, Mode::RWXU).unwrap();
+                }
+                let root = open_directory(CWD, top.path()).unwrap();
+                let found = HostileDirectory::open(&root, "/home/agent", 100);
+                let Ok(Some(mut directory)) = found else {
+                    assert!(depth < 2, "{place}");
+                    assert!(matches!(found, Err(ReadError::NotRegular { .. })));
+                    continue;
+                };
+                let read = directory.file(".s/file");
+                assert!(matches!(read, Err(ReadError::NotRegular { .. })), "{place}");
+                let read = directory.files_below(".s");
+                let is_skipped = read.as_ref().is_ok_and(Vec::is_empty);
+                assert!(is_skipped == (depth == 3), "{place}: {read:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn more_than_a_session_has_is_not_read() {
+        let home = tempfile::tempdir().unwrap();
+        let root = open_directory(CWD, home.path()).unwrap();
+        let below = |path: &str| {
+            let mut directory = HostileDirectory::open(&root, "/", 1000).unwrap().unwrap();
+            directory.files_below(path)
+        };
+        std::fs::create_dir_all(home.path().join("deep").join("d/".repeat(MAX_DEPTH + 1))).unwrap();
+        assert!(matches!(below("deep"), Err(ReadError::TooMany)));
+        std::fs::create_dir(home.path().join("wide")).unwrap();
+        for number in 0..=MAX_ENTRIES {
+            std::fs::write(home.path().join(format!("wide/{number}")), "").unwrap();
+        }
+        assert!(matches!(below("wide"), Err(ReadError::TooMany)));
+        // Together, not each.
+        std::fs::create_dir(home.path().join("large")).unwrap();
+        for name in ["large/a", "large/b"] {
+            std::fs::write(home.path().join(name), [b'x'; 600]).unwrap();
+        }
+        assert!(matches!(
+            below("large"),
+            Err(ReadError::TooLarge { limit_bytes: 1000 })
+        ));
+    }
+
+    /// A directory that becomes a link between two looks leads nowhere.
+    #[test]
+    fn a_race_does_not_lead_out() {
+        use std::sync::atomic::{AtomicBool, Ordering};
+        let outside = tempfile::tempdir().unwrap();
+        std::fs::create_dir(outside.path().join("a")).unwrap();
+        std::fs::write(outside.path().join("a/file"), "secret").unwrap();
+        std::fs::write(outside.path().join("file"), "secret").unwrap();
+        let home = tempfile::tempdir().unwrap();
+        let at = |name: &str| home.path().join(name);
+        std::fs::create_dir_all(at("s/a")).unwrap();
+        std::fs::write(at("s/a/file"), "own").unwrap();
+        let root = open_directory(CWD, home.path()).unwrap();
+        let stop = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let racer = scope.spawn(|| {
+                let mut rounds = 0;
+                while !stop.load(Ordering::Relaxed) {
+                    for (place, target) in [
+                        ("s", outside.path()),
+                        ("s/a/file", &outside.path().join("file")),
+                    ] {
+                        let _ = std::fs::rename(at(place), at("away"));
+                        let _ = symlink(target, at(place));
+                        let _ = std::fs::remove_file(at(place));
+                        let _ = std::fs::rename(at("away"), at(place));
+                    }
+                    rounds += 1;
+                }
+                rounds
+            });
+            let mut seen = 0;
+            for _ in 0..1000 {
+                let mut directory = HostileDirectory::open(&root, "/", 1000).unwrap().unwrap();
+                let read = directory
+                    .files_below("s")
+                    .into_iter()
+                    .flatten()
+                    .map(|(_, content)| content);
+                let read = read.chain(directory.file("s/a/file").into_iter().flatten());
+                for content in read {
+                    assert_ne!(content, b"secret");
+                    seen += 1;
+                }
+            }
+            stop.store(true, Ordering::Relaxed);
+            assert!(
+                racer.join().unwrap() > 10 && seen > 10,
+                "the race was not run"
+            );
+        });
+    }
 }

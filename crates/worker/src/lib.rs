@@ -55,6 +55,9 @@ mod attempt;
 mod failure;
 mod supervisor;
 
+#[cfg(any(test, fuzzing))]
+pub mod fuzzed;
+
 pub mod doctor;
 pub mod install;
 

@@ -10,7 +10,7 @@ use std::path::{Component, Path, PathBuf};
 
 /// Why a path is not one of the repository's files.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Outside {
+pub(crate) enum Outside {
     /// `..`, an absolute path, `.git`, or nothing.
     Name,
     /// This symlink is on the way.
@@ -18,7 +18,7 @@ pub(super) enum Outside {
 }
 
 /// Where a path of a patch is in the repository.
-pub(super) fn inside(top_level: &Path, path: &Path) -> Result<PathBuf, Outside> {
+pub(crate) fn inside(top_level: &Path, path: &Path) -> Result<PathBuf, Outside> {
     let mut at = top_level.to_owned();
     let mut parts = path.components().peekable();
     while let Some(part) = parts.next() {
@@ -49,7 +49,7 @@ fn is_dot_git(name: &str) -> bool {
 }
 
 /// What of a patch leads out of the repository. A symlink that the patch itself takes away is none: git takes it away first.
-pub(super) fn ways_out(top_level: &Path, patch: &[u8], files: &[Vec<u8>]) -> Vec<Conflict> {
+pub(crate) fn ways_out(top_level: &Path, patch: &[u8], files: &[Vec<u8>]) -> Vec<Conflict> {
     let named: HashSet<PathBuf> = files
         .iter()
         .map(|file| top_level.join(path_from(file)))
@@ -73,7 +73,7 @@ pub(super) fn ways_out(top_level: &Path, patch: &[u8], files: &[Vec<u8>]) -> Vec
 
 /// Where files come from, as the lines with one of these beginnings say. A line of a file's content has a sign before it; another that looks the
 /// same is taken for one, which does no harm.
-pub(super) fn sources(patch: &[u8], beginnings: &[&[u8]]) -> Vec<Vec<u8>> {
+pub(crate) fn sources(patch: &[u8], beginnings: &[&[u8]]) -> Vec<Vec<u8>> {
     let lines = patch.split(|&byte| byte == b'\n');
     let source = |line: &[u8]| {
         let path = beginnings

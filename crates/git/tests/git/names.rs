@@ -53,6 +53,7 @@ fn addresses_that_are_refused() {
         ("https://example.com:99999/x", "port"),
         ("https://example.com/a/../b", "'..'"),
         ("https://example.com/a/%2e%2E/b", "'..'"),
+        ("https://example.com/a/.%2e/b", "'..'"),
         ("https://example.com/a%0ahost=evil", "encoded control"),
         ("/srv/../etc", "'..'"),
         ("file://srv/x", "three slashes"),

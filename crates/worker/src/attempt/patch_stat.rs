@@ -4,7 +4,7 @@ use outwork_api::task::DiffStat;
 
 /// Counts what a patch of ours (`git diff --binary`) touches. A patch is not believed here, only counted: whoever applies it
 /// has git check it.
-pub(super) fn stat(patch: &[u8]) -> DiffStat {
+pub(crate) fn stat(patch: &[u8]) -> DiffStat {
     let mut stat = DiffStat::default();
     // Lines of the hunk that are still to come, old and new.
     let mut hunk = (0, 0);

@@ -283,3 +283,25 @@ async fn a_hostile_tree_is_removed_and_its_links_are_not_followed() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pipes_in_every_place_that_is_read_hold_nothing_up() {
+    let scene = Scene::new();
+    let command = "rm -rf .git README.md; mkfifo .git README.md AGENTS.md .gitignore .gitmodules src/.gitignore; \
+        rm -rf $OUTWORK_SESSION_DIR; mkfifo $OUTWORK_SESSION_DIR; echo work > work.txt";
+    let record = scene.run(scene.assignment(1, command)).await;
+    assert_eq!(record.outcome(), "ok");
+    assert_eq!(
+        scene.applied(&record, "work.txt").as_deref(),
+        Some("work\n")
+    );
+    assert!(!record.uploads.contains_key("session"));
+    let warnings = record.warnings().join("\n");
+    for said in [
+        "README.md is left out: it is a named pipe",
+        "AGENTS.md is left out",
+        "session is not saved",
+    ] {
+        assert!(warnings.contains(said), "{warnings}");
+    }
+}
