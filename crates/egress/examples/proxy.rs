@@ -8,6 +8,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use outwork_egress::policy::Policy;
 use outwork_egress::proxy::{Proxy, ProxyConfig, SystemResolver, proxy_environment};
 
 #[tokio::main]
@@ -17,7 +18,8 @@ async fn main() -> std::io::Result<()> {
         println!("export {name}='{value}'");
     }
     let resolver = Arc::new(SystemResolver::default());
-    let (_proxy, mut decisions) = Proxy::start(&socket, ProxyConfig::default(), resolver)?;
+    let (_proxy, mut decisions) =
+        Proxy::start(&socket, ProxyConfig::new(Policy::setup()), resolver)?;
     while let Some(decision) = decisions.recv().await {
         println!("{decision:?}");
     }

@@ -6,8 +6,11 @@
 //! - [`gateway`]: the model. The agent speaks plain HTTP to it and holds no key;
 //!   the gateway adds the key, lets only the model API's paths through, streams
 //!   both ways, and counts tokens as they pass.
-//! - [`proxy`]: the public Internet, for setup and maintenance scripts. What they
-//!   speak passes unread after its first message; where it goes is checked.
+//! - [`proxy`]: the Internet, as far as a [`policy`] allows: which hosts, which
+//!   methods, whether git may push. It reads inside TLS, or only where it goes.
+//!
+//! A proxy runs in a process of its own, which [`process`] starts and ends, and what
+//! a sandbox must trust for it is made by [`trust`].
 //!
 //! The crate knows nothing of tasks and attempts: whoever starts a gateway or a
 //! proxy gives it a socket path and reads its events. It installs no TLS provider:
@@ -18,6 +21,8 @@
 //! `SSL_CERT_FILE` and `SSL_CERT_DIR` name.
 
 pub mod gateway;
+pub mod policy;
+
 pub mod proxy;
 
 #[cfg(any(test, fuzzing))]

@@ -1,42 +1,45 @@
-//! The proxy of the setup and maintenance phases: HTTP/1.1 on a unix socket in, the public Internet out.
+//! The proxy of a sandbox: HTTP/1.1 on a unix socket in, what the [`Policy`] allows out.
 //!
 //! One [`Proxy`] belongs to one sandbox. It takes `CONNECT host:port` and requests with whole `http://` addresses, and fails closed:
 //!
 //! - A spelling of a host that two programs could read in two ways is refused.
-//! - Ports are listed. Names are resolved here, every address is checked after that, and only a checked address is dialled. What is not of the
-//!   public Internet is refused unless the operator listed it by number.
-//! - A tunnel carries TLS to the server that was named, and nothing else: its first message is read and must ask for that server.
-//! - A plain request is read once and written anew; what could be read in two ways never reaches a server.
+//! - A host that no list covers is refused before its name is resolved. Names are resolved here, every address is checked after that, and only
+//!   a checked address is dialled. What is not of the public Internet is refused unless the operator listed it by number.
+//! - A tunnel carries TLS to the server that was named, and nothing else: its first message is read whole and must ask for that server. Then
+//!   its bytes pass unread, or its TLS ends here and each request in it is judged like a plain one.
+//! - A request is read once and written anew; what could be read in two ways never reaches a server.
 //! - Each request is a [`Decision`] in the journal, also a refused one.
-//!
-//! Allowlists, methods and what happens inside TLS are not its business yet.
 
-mod address;
+mod authority;
+mod body;
+mod budget;
 mod client_hello;
 mod environment;
-mod forward;
+mod exchange;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzed;
+mod head;
+mod inspection;
 mod journal;
 mod refusal;
+mod request;
 mod resolver;
 mod route;
+mod seats;
+mod serve;
+mod server;
+mod splice;
 mod stream;
-mod target;
 mod tunnel;
 mod upstream;
+mod wire;
 
-use std::convert::Infallible;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::Method;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
@@ -46,21 +49,32 @@ pub use environment::proxy_environment;
 pub use journal::{Decision, Totals, Verdict};
 pub use refusal::{ERROR_HEADER, RefusalCode};
 pub use resolver::{Resolver, SystemResolver};
+pub use server::{Roots, RootsError};
 pub use upstream::{UpstreamProxies, UpstreamProxy, UpstreamProxyError};
 
-use address::AddressPolicy;
+use budget::Budgets;
+use inspection::Inspection;
 use journal::Journal;
 use refusal::Refusal;
+use resolver::Names;
+use seats::{Seat, Seats};
+use serve::{Scope, serve as serve_requests};
+use server::Pool;
 use stream::{Activity, Watched};
+use wire::Wire;
+
+use crate::policy::address::AddressPolicy;
+use crate::policy::{Contradiction, Policy, Remedies, TlsMode};
 
 /// What a proxy lets through, and its limits.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ProxyConfig {
-    /// Default 80 and 443.
-    pub ports: Vec<u16>,
-    /// Addresses and networks that may be reached though they are not public, or though a client names them by number. A metadata service
-    /// is opened by its own number only, not by a network around it.
-    pub allow_addresses: Vec<IpNet>,
+    pub policy: Policy,
+    /// What hints say.
+    pub remedies: Remedies,
+    /// Whom to trust where TLS is inspected. Default: the system's authorities.
+    pub roots: Roots,
     /// The operator's own proxies. Default none.
     pub upstream: UpstreamProxies,
     /// For resolving a name and connecting. Default 10 s.
@@ -71,26 +85,40 @@ pub struct ProxyConfig {
     pub idle_timeout: Duration,
     /// Default 64 KiB.
     pub max_header_bytes: usize,
-    /// Further connections wait. Default 256.
+    /// When there are more, those give way that have not asked for anything; if all have, further ones wait. Default 1024.
     pub max_connections: usize,
     /// Decisions that may wait for their reader; see [`Totals::decisions_dropped`]. Default 1024.
     pub decision_capacity: usize,
 }
 
-impl Default for ProxyConfig {
-    fn default() -> Self {
+impl ProxyConfig {
+    pub fn new(policy: Policy) -> Self {
         Self {
-            ports: vec![80, 443],
-            allow_addresses: Vec::new(),
+            policy,
+            remedies: Remedies::default(),
+            roots: Roots::System,
             upstream: UpstreamProxies::default(),
             connect_timeout: Duration::from_secs(10),
             header_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(300),
             max_header_bytes: 64 << 10,
-            max_connections: 256,
+            max_connections: 1024,
             decision_capacity: 1024,
         }
     }
+}
+
+/// Why a proxy does not listen.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("the network policy contradicts itself")]
+    Policy(#[from] Contradiction),
+    #[error("the servers of the network cannot be trusted")]
+    Roots(#[from] RootsError),
+    #[error("the proxy's certificate authority cannot be made")]
+    Authority(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("the proxy's socket cannot be made at {}", .path.display())]
+    Socket { path: PathBuf, source: io::Error },
 }
 
 /// A listening proxy. Dropping it stops it too, but without waiting.
@@ -98,6 +126,8 @@ impl Default for ProxyConfig {
 pub struct Proxy {
     socket: PathBuf,
     journal: Journal,
+    /// In PEM.
+    certificate_authority: Option<String>,
     stop: CancellationToken,
     serving: Option<JoinHandle<()>>,
 }
@@ -106,8 +136,12 @@ pub struct Proxy {
 struct Shared {
     config: ProxyConfig,
     addresses: AddressPolicy,
-    resolver: Arc<dyn Resolver>,
+    names: Names,
     journal: Journal,
+    /// Only if TLS ends here.
+    inspection: Option<Inspection>,
+    pool: Pool,
+    budgets: Budgets,
 }
 
 type Client = Watched<UnixStream>;
@@ -117,18 +151,33 @@ impl Proxy {
     /// runtime. The resolver is to be shared by all proxies of a process.
     ///
     /// # Errors
-    /// The socket cannot be made: the path exists, is longer than 107 bytes, or its directory is missing.
+    /// The policy cannot be kept, nobody can be trusted, or the socket cannot be made: the path exists, is longer than 107 bytes, or its
+    /// directory is missing.
     pub fn start(
         socket: &Path,
         config: ProxyConfig,
         resolver: Arc<dyn Resolver>,
-    ) -> io::Result<(Self, mpsc::Receiver<Decision>)> {
-        let listener = UnixListener::bind(socket)?;
+    ) -> Result<(Self, mpsc::Receiver<Decision>), StartError> {
+        config.policy.validate()?;
+        let inspection = match config.policy.tls {
+            TlsMode::Inspect => Some(Inspection::new(&config.roots)?),
+            TlsMode::Tunnel => None,
+        };
+        let listener = UnixListener::bind(socket).map_err(|source| StartError::Socket {
+            path: socket.to_owned(),
+            source,
+        })?;
         let (journal, decisions) = Journal::new(config.decision_capacity);
+        let certificate_authority = inspection
+            .as_ref()
+            .map(|inspection| inspection.authority.pem().to_owned());
         let shared = Arc::new(Shared {
-            addresses: AddressPolicy::new(config.allow_addresses.clone()),
-            resolver,
+            addresses: config.policy.addresses(),
+            budgets: Budgets::new(config.policy.upload_bytes_per_host),
+            names: Names::new(resolver),
             journal: journal.clone(),
+            inspection,
+            pool: Pool::default(),
             config,
         });
         let stop = CancellationToken::new();
@@ -136,10 +185,16 @@ impl Proxy {
         let proxy = Self {
             socket: socket.to_owned(),
             journal,
+            certificate_authority,
             stop,
             serving: Some(serving),
         };
         Ok((proxy, decisions))
+    }
+
+    /// The certificate, in PEM, that clients must trust. `None` if TLS passes unread.
+    pub fn certificate_authority(&self) -> Option<&str> {
+        self.certificate_authority.as_deref()
     }
 
     pub fn socket(&self) -> &Path {
@@ -172,19 +227,29 @@ impl Drop for Proxy {
 
 async fn serve(listener: UnixListener, shared: Arc<Shared>, stop: CancellationToken) {
     let mut connections = JoinSet::new();
+    let seats = Arc::new(Seats::default());
+    // Accepted, and without a place so far.
+    let mut held = None;
     loop {
-        let has_room = connections.len() < shared.config.max_connections;
+        let has_place = connections.len() < shared.config.max_connections;
+        if held.is_some()
+            && (has_place || seats.make_room())
+            && let Some(stream) = held.take()
+        {
+            let seat = seats.take();
+            connections.spawn(serve_connection(stream, Arc::clone(&shared), seat));
+        }
         tokio::select! {
             () = stop.cancelled() => break,
             Some(_) = connections.join_next() => {}
-            accepted = listener.accept(), if has_room => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn(serve_connection(stream, Arc::clone(&shared)));
-                }
+            () = seats.someone_waits(), if held.is_some() => {}
+            accepted = listener.accept(), if held.is_none() => match accepted {
+                Ok((stream, _)) => held = Some(stream),
                 Err(error) => {
-                    // Out of descriptors, most likely: give others time to close some.
+                    // Out of descriptors, most likely: somebody must close some.
                     tracing::warn!(%error, "the proxy cannot accept a connection");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    seats.make_room();
+                    tokio::time::sleep(Duration::from_millis(20)).await;
                 }
             },
         }
@@ -193,58 +258,24 @@ async fn serve(listener: UnixListener, shared: Arc<Shared>, stop: CancellationTo
 }
 
 /// One connection, and the tunnel that may come of it, so that both count as one.
-async fn serve_connection(stream: UnixStream, shared: Arc<Shared>) {
+async fn serve_connection(stream: UnixStream, shared: Arc<Shared>, seat: Seat) {
     let activity = Activity::new();
-    let client = Watched::new(stream, activity.clone());
+    let client = Wire::new(Watched::new(stream, activity.clone()));
     tokio::select! {
-        () = talk(client, &shared) => {}
+        () = talk(client, &shared, &seat) => {}
         () = activity.idle(shared.config.idle_timeout) => {}
-    }
-}
-
-async fn talk(client: Client, shared: &Arc<Shared>) {
-    let was_asked = AtomicBool::new(false);
-    let tunnel = Mutex::new(None);
-    let service = service_fn(|request: hyper::Request<hyper::body::Incoming>| {
-        was_asked.store(true, Ordering::Relaxed);
-        let tunnel = &tunnel;
-        async move {
-            if request.method() != Method::CONNECT {
-                return Ok::<_, Infallible>(forward::forward(shared, request).await);
+        () = seat.evicted() => {
+            if !seat.has_worked() {
+                let reason = "It asked for nothing while others needed its place.";
+                let refusal = Refusal::new(RefusalCode::RequestTimeout, reason);
+                shared.journal.open().refused(refusal);
             }
-            let (response, opened) = tunnel::open(shared, request).await;
-            *tunnel.lock().unwrap_or_else(PoisonError::into_inner) = opened;
-            Ok(response)
         }
-    });
-    let served = hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(shared.config.header_timeout)
-        .max_buf_size(shared.config.max_header_bytes)
-        .max_header_size(shared.config.max_header_bytes)
-        .serve_connection(TokioIo::new(client), service)
-        .with_upgrades()
-        .await;
-    if let Err(error) = served {
-        journal_unread(shared, &error, was_asked.load(Ordering::Relaxed));
-    }
-    let tunnel = tunnel.into_inner().unwrap_or_else(PoisonError::into_inner);
-    if let Some(tunnel) = tunnel {
-        tunnel.run(shared).await;
     }
 }
 
-/// What never became a request is a decision, too; a kept connection that ends between two requests is none.
-fn journal_unread(shared: &Shared, error: &hyper::Error, was_asked: bool) {
-    let refusal = if error.is_parse() {
-        forward::status_of(error)
-    } else if error.is_timeout() && !was_asked {
-        let limit = shared.config.header_timeout.as_millis();
-        let reason = format!("No whole request came within {limit} ms.");
-        Refusal::new(RefusalCode::RequestTimeout, reason)
-    } else {
-        tracing::debug!(%error, "a proxy connection ended");
-        return;
-    };
-    shared.journal.open().refused(refusal);
+async fn talk(mut client: Wire<Client>, shared: &Shared, seat: &Seat) {
+    if let Some(connect) = serve_requests(shared, &mut client, seat, Scope::Proxy).await {
+        tunnel::run(shared, client, &connect, seat).await;
+    }
 }

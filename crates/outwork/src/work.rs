@@ -9,8 +9,8 @@ use outwork_api::client::{Client, HttpWorkerApi, Token};
 use outwork_api::problem::Code;
 use outwork_api::worker::WorkerApi;
 use outwork_worker::{
-    CacheLimits, GitProgram, ImageSources, IpNet, ProxyConfig, SetupNetwork, Timing,
-    UpstreamProxies, Worker, WorkerConfig, WorkerHandle,
+    CacheLimits, GitProgram, ImageSources, IpNet, SetupNetwork, Timing, UpstreamProxies, Worker,
+    WorkerConfig, WorkerHandle,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -334,12 +334,10 @@ fn setup_network(keeping: &KeepingArgs) -> Result<SetupNetwork, Failure> {
     )
     .failure("the proxy of this machine cannot be used for setup scripts")
     .hint("Set http_proxy and https_proxy to http://HOST:PORT, or unset them.")?;
-    let mut proxy = ProxyConfig {
-        allow_addresses: keeping.setup_allow_address.clone(),
-        upstream,
-        ..ProxyConfig::default()
-    };
-    proxy.ports.extend(&keeping.setup_allow_port);
+    let SetupNetwork { mut proxy, .. } = SetupNetwork::default();
+    proxy.upstream = upstream;
+    proxy.policy.allow_addresses = keeping.setup_allow_address.clone();
+    proxy.policy.ports.extend(&keeping.setup_allow_port);
     let ca_bundle = match &keeping.ca_bundle {
         Some(file) => Some(file.clone()),
         None => system::variable("SSL_CERT_FILE").map(PathBuf::from),

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 pub use ipnet::IpNet;
 use outwork_domain::Timestamp;
+use outwork_egress::policy::Policy;
 pub use outwork_egress::proxy::{ProxyConfig, UpstreamProxies};
 
 /// Tells the time for events. The worker measures durations and leases by its own monotonic clock, never by this one.
@@ -91,12 +92,22 @@ pub struct ImageSources {
 }
 
 /// What setup and maintenance scripts may reach.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct SetupNetwork {
     /// Ports, addresses, the operator's own proxy.
     pub proxy: ProxyConfig,
     /// Certificates to trust, in one file of the host, shown to the scripts.
     pub ca_bundle: Option<PathBuf>,
+}
+
+impl Default for SetupNetwork {
+    /// Every public host, on the usual ports.
+    fn default() -> Self {
+        Self {
+            proxy: ProxyConfig::new(Policy::setup()),
+            ca_bundle: None,
+        }
+    }
 }
 
 /// How git is started.

@@ -1,6 +1,6 @@
 //! The first message of TLS, read only as far as to know which server it asks for. Whatever does not have exactly its form is not TLS.
 
-use super::target::Name;
+use crate::policy::target::Name;
 
 /// Post-quantum key shares make messages of 1,800 bytes; nothing known comes near this.
 const MESSAGE_LIMIT_BYTES: usize = 16 << 10;
@@ -11,6 +11,8 @@ const HANDSHAKE_RECORD: u8 = 22;
 const CLIENT_HELLO: u8 = 1;
 const SERVER_NAME: u16 = 0;
 const HOST_NAME: u8 = 0;
+/// RFC 9849: another ClientHello, for another server, that only the first server can read.
+const ENCRYPTED_CLIENT_HELLO: u16 = 0xfe0d;
 
 /// Completes "The tunnel does not begin with TLS: …".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -25,8 +27,16 @@ pub(super) enum ServerName {
     Other(String),
 }
 
+/// What a client asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ClientHello {
+    pub(super) server_name: ServerName,
+    /// There is an encrypted part that may ask for another one.
+    pub(super) has_encrypted_name: bool,
+}
+
 /// Reads the beginning of a tunnel. `None`: right so far, and not whole yet.
-pub(super) fn server_name(bytes: &[u8]) -> Result<Option<ServerName>, NotTls> {
+pub(super) fn client_hello(bytes: &[u8]) -> Result<Option<ClientHello>, NotTls> {
     match message(bytes)? {
         Some(message) => parse(&message).map(Some),
         None if bytes.len() >= RECORDS_LIMIT_BYTES => Err(NotTls("its first message has no end")),
@@ -92,7 +102,7 @@ fn wanted_length(message: &[u8]) -> Result<Option<usize>, NotTls> {
 }
 
 /// RFC 8446, section 4.1.2, and RFC 6066, section 3.
-fn parse(message: &[u8]) -> Result<ServerName, NotTls> {
+fn parse(message: &[u8]) -> Result<ClientHello, NotTls> {
     let mut body = Reader(message);
     let version = body.number()?;
     body.take(32)?;
@@ -106,7 +116,10 @@ fn parse(message: &[u8]) -> Result<ServerName, NotTls> {
         return Err(MALFORMED);
     }
     if body.0.is_empty() {
-        return Ok(ServerName::Missing);
+        return Ok(ClientHello {
+            server_name: ServerName::Missing,
+            has_encrypted_name: false,
+        });
     }
     let mut extensions = Reader(body.vector16()?);
     if !body.0.is_empty() {
@@ -126,7 +139,10 @@ fn parse(message: &[u8]) -> Result<ServerName, NotTls> {
             found = name(content)?;
         }
     }
-    Ok(found)
+    Ok(ClientHello {
+        server_name: found,
+        has_encrypted_name: seen.contains(&ENCRYPTED_CLIENT_HELLO),
+    })
 }
 
 fn name(content: &[u8]) -> Result<ServerName, NotTls> {

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::client_hello::{ServerName, server_name};
-use super::target::{Host, Target};
+use crate::policy::target::{Host, Target};
 
 /// A ClientHello says one thing, as soon as it is whole: what follows can spoil it, but never change it, and what is wrong stays wrong.
 pub fn client_hello(bytes: &[u8]) {

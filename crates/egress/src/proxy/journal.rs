@@ -5,30 +5,38 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use super::refusal::{Refusal, RefusalCode};
-use super::target::Target;
+use crate::policy::Rule;
+use crate::policy::target::Target;
 
 /// One request, when it is over.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {
     /// As asked for, in printable ASCII; empty if the request could not be read so far.
     pub host: String,
     /// 0 if the request could not be read so far.
     pub port: u16,
-    /// `CONNECT` for a tunnel; what is asked inside it is not seen.
+    /// `CONNECT` for a tunnel whose bytes pass unread, or that was refused.
     pub method: Option<String>,
     /// Without the query, which may hold secrets. `None` for a tunnel.
     pub path: Option<String>,
     pub verdict: Verdict,
+    /// What decided: `preset common: npmjs.org`, `allow: example.com`, `mode: all`, `methods: read_only`. `None` where no rule did, but what
+    /// was asked could not be read, or failed.
+    pub rule: Option<String>,
+    /// For a refusal: what to type to allow it.
+    pub hint: Option<String>,
     /// From the client to the server, all that was sent for this request.
     pub bytes_up: u64,
     pub bytes_down: u64,
     pub duration: Duration,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Verdict {
     Allowed {
         /// What was dialled; `None` if the operator's own proxy did.
@@ -42,7 +50,7 @@ pub enum Verdict {
 }
 
 /// Sums over the life of a proxy; complete even if decisions were dropped.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
     pub allowed: u64,
     pub refused: u64,
@@ -98,6 +106,7 @@ impl Journal {
             journal: self.clone(),
             passed: Arc::default(),
             begun: Instant::now(),
+            is_discarded: false,
             decision: Decision {
                 host: String::new(),
                 port: 0,
@@ -107,6 +116,8 @@ impl Journal {
                     code: RefusalCode::ClientGone,
                     reason: "The client left before anything was decided.".to_owned(),
                 },
+                rule: None,
+                hint: None,
                 bytes_up: 0,
                 bytes_down: 0,
                 duration: Duration::ZERO,
@@ -150,6 +161,7 @@ pub(super) struct Entry {
     journal: Journal,
     passed: Arc<Passed>,
     begun: Instant,
+    is_discarded: bool,
     decision: Decision,
 }
 
@@ -173,9 +185,27 @@ impl Entry {
         self.decision.verdict = Verdict::Allowed { address };
     }
 
+    /// The rule by which it may pass; a refusal later names its own.
+    pub(super) fn ruled(&mut self, rule: &Rule) {
+        self.decision.rule = Some(rule.to_string());
+    }
+
     pub(super) fn refused(&mut self, refusal: Refusal) {
-        let Refusal { code, reason, .. } = refusal;
+        let Refusal {
+            code,
+            reason,
+            rule,
+            hint,
+            told: _,
+        } = refusal;
         self.decision.verdict = Verdict::Refused { code, reason };
+        self.decision.rule = rule;
+        self.decision.hint = hint;
+    }
+
+    /// Nothing to record: what comes of it has entries of its own.
+    pub(super) fn discard(mut self) {
+        self.is_discarded = true;
     }
 
     pub(super) fn passed(&self) -> Arc<Passed> {
@@ -185,6 +215,9 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
+        if self.is_discarded {
+            return;
+        }
         let mut decision = self.decision.clone();
         decision.bytes_up = self.passed.up.load(Ordering::Relaxed);
         decision.bytes_down = self.passed.down.load(Ordering::Relaxed);

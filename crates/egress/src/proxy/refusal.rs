@@ -2,17 +2,16 @@
 
 use std::fmt;
 
-use bytes::Bytes;
-use hyper::header::{self, HeaderName, HeaderValue};
-use hyper::{Response, StatusCode};
+use serde::{Deserialize, Serialize};
 
-use super::forward::{Body, whole};
+use crate::policy::{Denial, DenialKind, Remedies};
 
 /// The header of an answer that is the proxy's own; its value is [`RefusalCode::as_str`].
 pub const ERROR_HEADER: &str = "x-proxy-error";
 
 /// The kind of a refusal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum RefusalCode {
     /// No request of HTTP/1.1 to a proxy, or one that could be read in two ways.
     BadRequest,
@@ -29,8 +28,21 @@ pub enum RefusalCode {
     AddressNotListed,
     /// All that the name resolves to is private, local or special.
     AddressNotPublic,
+    /// No entry of the environment's list covers the host.
+    BlockedByAllowlist,
+    BlockedByMethodPolicy,
+    BlockedByGitPushPolicy,
+    BlockedByWebsocketPolicy,
+    /// To another protocol than WebSocket.
+    UpgradeNotAllowed,
+    /// More was to be sent to the host than may be.
+    BlockedByByteBudget,
     Unresolvable,
     Unreachable,
+    /// The server's certificate is not its own, or it speaks no TLS that we know.
+    ServerTls,
+    /// The client did not like our certificate, or speaks no TLS that we know.
+    ClientTls,
     /// What came through the tunnel first was no TLS.
     NotTls,
     SniMissing,
@@ -49,8 +61,10 @@ pub(super) struct Refusal {
     pub(super) code: RefusalCode,
     /// What happened, as a sentence, for the journal.
     pub(super) reason: String,
+    pub(super) rule: Option<String>,
+    pub(super) hint: Option<String>,
     /// For the client, where the reason is none of its business.
-    told: Option<String>,
+    pub(super) told: Option<String>,
 }
 
 impl Refusal {
@@ -58,6 +72,29 @@ impl Refusal {
         Self {
             code,
             reason: reason.into(),
+            rule: None,
+            hint: None,
+            told: None,
+        }
+    }
+
+    pub(super) fn bad_request(reason: impl Into<String>) -> Self {
+        Self::new(RefusalCode::BadRequest, reason)
+    }
+
+    /// What the policy said, with the words of those who can change it.
+    pub(super) fn denied(denial: Denial, remedies: &Remedies) -> Self {
+        let Denial {
+            kind,
+            rule,
+            reason,
+            remedy,
+        } = denial;
+        Self {
+            code: code(kind),
+            reason,
+            rule: Some(rule.to_string()),
+            hint: remedies.hint(&remedy),
             told: None,
         }
     }
@@ -68,19 +105,47 @@ impl Refusal {
         self
     }
 
-    pub(super) fn response(&self) -> Response<Body> {
+    /// The whole answer.
+    pub(super) fn response(&self, then: Then) -> Vec<u8> {
         let told = self.told.as_ref().unwrap_or(&self.reason);
-        let text = format!("{told}\n{}\n", self.code.advice());
-        let mut response = Response::new(whole(Bytes::from(text)));
-        *response.status_mut() = self.code.status();
-        let headers = response.headers_mut();
-        let plain = HeaderValue::from_static("text/plain; charset=utf-8");
-        headers.insert(header::CONTENT_TYPE, plain);
-        headers.insert(
-            HeaderName::from_static(ERROR_HEADER),
-            HeaderValue::from_static(self.code.as_str()),
+        let text = match &self.hint {
+            Some(hint) => format!("{told}\n{}\nTo allow it: {hint}\n", self.code.advice()),
+            None => format!("{told}\n{}\n", self.code.advice()),
+        };
+        let connection = match then {
+            Then::Close => "connection: close\r\n",
+            Then::Stay => "",
+        };
+        let head = format!(
+            "HTTP/1.1 {}\r\ncontent-type: text/plain; charset=utf-8\r\n{ERROR_HEADER}: {}\r\n{connection}content-length: {}\r\n\r\n",
+            self.code.status(),
+            self.code,
+            text.len(),
         );
-        response
+        [head, text].concat().into_bytes()
+    }
+}
+
+/// What becomes of a connection after an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Then {
+    Stay,
+    Close,
+}
+
+fn code(kind: DenialKind) -> RefusalCode {
+    match kind {
+        DenialKind::NotListed => RefusalCode::BlockedByAllowlist,
+        DenialKind::Port => RefusalCode::PortNotAllowed,
+        DenialKind::OwnName => RefusalCode::NameNotAllowed,
+        DenialKind::LiteralAddress => RefusalCode::AddressNotListed,
+        DenialKind::Method => RefusalCode::BlockedByMethodPolicy,
+        DenialKind::GitPush => RefusalCode::BlockedByGitPushPolicy,
+        DenialKind::WebSocket => RefusalCode::BlockedByWebsocketPolicy,
+        DenialKind::OtherUpgrade => RefusalCode::UpgradeNotAllowed,
+        DenialKind::PlainHttp => RefusalCode::SchemeNotAllowed,
+        DenialKind::Ambiguous => RefusalCode::BadRequest,
+        DenialKind::UploadBytes => RefusalCode::BlockedByByteBudget,
     }
 }
 
@@ -96,8 +161,16 @@ impl RefusalCode {
             Self::NameNotAllowed => "name-not-allowed",
             Self::AddressNotListed => "address-not-listed",
             Self::AddressNotPublic => "address-not-public",
+            Self::BlockedByAllowlist => "blocked-by-allowlist",
+            Self::BlockedByMethodPolicy => "blocked-by-method-policy",
+            Self::BlockedByGitPushPolicy => "blocked-by-git-push-policy",
+            Self::BlockedByWebsocketPolicy => "blocked-by-websocket-policy",
+            Self::UpgradeNotAllowed => "upgrade-not-allowed",
+            Self::BlockedByByteBudget => "blocked-by-byte-budget",
             Self::Unresolvable => "unresolvable",
             Self::Unreachable => "unreachable",
+            Self::ServerTls => "server-tls",
+            Self::ClientTls => "client-tls",
             Self::NotTls => "not-tls",
             Self::SniMissing => "sni-missing",
             Self::SniMismatch => "sni-mismatch",
@@ -108,24 +181,32 @@ impl RefusalCode {
     }
 
     /// 403 for what is not allowed; what failed has a status that clients may try again after.
-    fn status(self) -> StatusCode {
+    fn status(self) -> &'static str {
         match self {
-            Self::BadRequest => StatusCode::BAD_REQUEST,
-            Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::BadRequest => "400 Bad Request",
+            Self::RequestTimeout => "408 Request Timeout",
             Self::HostMismatch
             | Self::SchemeNotAllowed
             | Self::PortNotAllowed
             | Self::NameNotAllowed
             | Self::AddressNotListed
             | Self::AddressNotPublic
+            | Self::BlockedByAllowlist
+            | Self::BlockedByMethodPolicy
+            | Self::BlockedByGitPushPolicy
+            | Self::BlockedByWebsocketPolicy
+            | Self::UpgradeNotAllowed
+            | Self::BlockedByByteBudget
             | Self::NotTls
             | Self::SniMissing
-            | Self::SniMismatch => StatusCode::FORBIDDEN,
+            | Self::SniMismatch
+            | Self::ClientTls => "403 Forbidden",
             Self::Unresolvable
             | Self::Unreachable
             | Self::UpstreamProxy
             | Self::BadAnswer
-            | Self::ClientGone => StatusCode::BAD_GATEWAY,
+            | Self::ServerTls
+            | Self::ClientGone => "502 Bad Gateway",
         }
     }
 
@@ -145,6 +226,24 @@ impl RefusalCode {
             }
             Self::AddressNotListed => {
                 "Use the server's name, or ask who runs the worker to allow the address by number."
+            }
+            Self::BlockedByAllowlist => {
+                "Use a host that the environment allows, or ask who owns the environment to add this one."
+            }
+            Self::BlockedByMethodPolicy => {
+                "The environment lets sandboxes read only: GET, HEAD, OPTIONS and git's fetch."
+            }
+            Self::BlockedByGitPushPolicy => {
+                "Leave the commits in the checkout: what changed is taken from there when the task is done."
+            }
+            Self::BlockedByWebsocketPolicy => "Use plain requests of HTTP.",
+            Self::UpgradeNotAllowed => "Speak HTTP/1.1 without an Upgrade header.",
+            Self::BlockedByByteBudget => "Send less to this host.",
+            Self::ServerTls => {
+                "Check the server's certificate; the worker trusts its machine's own authorities, or those that its operator gave."
+            }
+            Self::ClientTls => {
+                "Let the client trust the certificates in the file that SSL_CERT_FILE names."
             }
             Self::Unresolvable => {
                 "Check the spelling of the name, and that the worker's machine can resolve it."

@@ -1,113 +1,107 @@
-//! From a target to a connection: what may be reached, and the only places that dial.
+//! From a permit to a connection: the only places that resolve and dial.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::BytesMut;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use hyper::header::{HOST, HeaderValue, PROXY_AUTHORIZATION};
-use hyper::{Request, StatusCode};
-use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use super::Shared;
-use super::address::Dialable;
-use super::forward::{Body, whole};
+use super::head::ResponseHead;
 use super::journal::Entry;
 use super::refusal::{Refusal, RefusalCode};
-use super::stream::Counted;
-use super::target::{Host, Target};
+use super::server::{Server, ServerStream, secure};
 use super::upstream::UpstreamProxy;
+use super::wire::{NoHead, Wire};
+use crate::policy::address::{Dialable, Kind};
+use crate::policy::target::{Host, Target};
+use crate::policy::{Permit, Remedy, Rule};
 
 /// Addresses of one name that are tried.
 const ADDRESSES_TRIED: usize = 8;
 /// How long one has for itself before the next is tried beside it (RFC 8305).
 const HEAD_START: Duration = Duration::from_millis(250);
 
-pub(super) type Server = Counted<TcpStream>;
-
-/// The right to connect to a target, as far as it can be known without resolving its name. Only [`Shared::permit`] makes one.
-#[derive(Debug)]
-pub(super) struct Permit {
-    target: Target,
-}
-
-/// A connection, and what was dialled: nothing if the operator's proxy dials.
-pub(super) struct Connected {
-    pub(super) stream: Server,
-    pub(super) address: Option<SocketAddr>,
-}
+/// What was dialled; no address if the operator's proxy dials.
+type Dialled = (TcpStream, Option<SocketAddr>);
 
 impl Shared {
-    /// What is refused whatever the name resolves to.
-    pub(super) fn permit(&self, target: Target) -> Result<Permit, Refusal> {
-        let Target { host, port } = &target;
-        if !self.config.ports.contains(port) {
-            let ports: Vec<_> = self.config.ports.iter().map(u16::to_string).collect();
-            return Err(Refusal::new(
-                RefusalCode::PortNotAllowed,
-                format!(
-                    "Port {port} of {host} is not allowed; {} are.",
-                    ports.join(", ")
-                ),
-            ));
+    /// What is refused whatever the name resolves to. The rule is noted in the entry.
+    pub(super) fn permit(&self, target: Target, entry: &mut Entry) -> Result<Permit, Refusal> {
+        let permit = self.config.policy.check_host(target);
+        let permit = permit.map_err(|denial| Refusal::denied(denial, &self.config.remedies))?;
+        entry.ruled(permit.rule());
+        Ok(permit)
+    }
+
+    /// Refuses what would be refused when dialled, so that a client is told before its tunnel is open. Nothing is dialled.
+    pub(super) async fn foresee(&self, permit: &Permit) -> Result<(), Refusal> {
+        let target = permit.target();
+        if self.config.upstream.for_tunnel(target).is_some() {
+            return Ok(());
         }
-        match host {
-            Host::Name(name) if name.is_own() => Err(Refusal::new(
-                RefusalCode::NameNotAllowed,
-                format!("{host} is a name of the machine itself or of its cloud."),
-            )),
-            Host::Name(_) => Ok(Permit { target }),
-            Host::Address(address) => match self.addresses.check_literal(*address, *port) {
-                Ok(_) => Ok(Permit { target }),
-                Err(kind) => Err(Refusal::new(
-                    RefusalCode::AddressNotListed,
-                    format!("{host} is {kind}, and not among the addresses that are allowed."),
-                )),
-            },
-        }
+        self.in_time(target, self.dialable(permit)).await.map(drop)
     }
 
     /// For a request in plain HTTP: to the server, or to the operator's proxy, which then must be spoken to as a proxy.
-    pub(super) async fn connect_http(
-        &self,
-        permit: &Permit,
-        entry: &Entry,
-    ) -> Result<(Connected, Option<&UpstreamProxy>), Refusal> {
-        let proxy = self.config.upstream.for_http(&permit.target);
-        let connected = self.in_time(&permit.target, async {
-            match proxy {
-                Some(proxy) => self.dial_proxy(proxy, entry).await,
-                None => self.dial_target(permit, entry).await,
+    pub(super) async fn connect_http(&self, permit: &Permit) -> Result<Server, Refusal> {
+        let target = permit.target();
+        let dialled = self.in_time(target, async {
+            match self.config.upstream.for_http(target) {
+                Some(proxy) => self.dial_proxy(proxy).await,
+                None => self.dial_target(permit).await,
             }
         });
-        Ok((connected.await?, proxy))
+        let (stream, address) = dialled.await?;
+        let wire = Wire::new(ServerStream::Plain(stream));
+        Ok(Server { wire, address })
+    }
+
+    /// For requests that were read from a client's TLS.
+    pub(super) async fn connect_tls(
+        &self,
+        permit: &Permit,
+        config: &Arc<ClientConfig>,
+    ) -> Result<Server, Refusal> {
+        let target = permit.target();
+        let (stream, address) = self.connect_tunnel(permit).await?;
+        let stream = self.in_time(target, async {
+            let secured = secure(config, &target.host, stream).await;
+            secured.map_err(|error| {
+                let reason = format!("{target} has no TLS that can be trusted: {error}.");
+                Refusal::new(RefusalCode::ServerTls, reason)
+            })
+        });
+        let wire = Wire::new(stream.await?);
+        Ok(Server { wire, address })
     }
 
     /// For a tunnel.
-    pub(super) async fn connect_tunnel(
-        &self,
-        permit: &Permit,
-        entry: &Entry,
-    ) -> Result<Connected, Refusal> {
-        let connected = self.in_time(&permit.target, async {
-            match self.config.upstream.for_tunnel(&permit.target) {
+    pub(super) async fn connect_tunnel(&self, permit: &Permit) -> Result<Dialled, Refusal> {
+        let target = permit.target();
+        let dialled = self.in_time(target, async {
+            match self.config.upstream.for_tunnel(target) {
                 Some(proxy) => {
-                    let connected = self.dial_proxy(proxy, entry).await?;
-                    tunnel_through(proxy, &permit.target, connected).await
+                    let (stream, _) = self.dial_proxy(proxy).await?;
+                    tunnel_through(proxy, target, stream).await
                 }
-                None => self.dial_target(permit, entry).await,
+                None => self.dial_target(permit).await,
             }
         });
-        connected.await
+        dialled.await
     }
 
-    async fn in_time(
+    async fn in_time<T>(
         &self,
         target: &Target,
-        connecting: impl Future<Output = Result<Connected, Refusal>>,
-    ) -> Result<Connected, Refusal> {
+        connecting: impl Future<Output = Result<T, Refusal>>,
+    ) -> Result<T, Refusal> {
         let limit = self.config.connect_timeout;
         let connected = tokio::time::timeout(limit, connecting).await;
         connected.unwrap_or_else(|_| {
@@ -116,68 +110,68 @@ impl Shared {
         })
     }
 
-    async fn dial_target(&self, permit: &Permit, entry: &Entry) -> Result<Connected, Refusal> {
-        let Permit { target } = permit;
-        let addresses = self.dialable(target).await?;
+    async fn dial_target(&self, permit: &Permit) -> Result<Dialled, Refusal> {
+        let addresses = self.dialable(permit).await?;
         let (stream, address) = dial(&addresses).await.map_err(|error| {
-            let reason = format!("{target} cannot be reached: {error}.");
+            let reason = format!("{} cannot be reached: {error}.", permit.target());
             Refusal::new(RefusalCode::Unreachable, reason)
         })?;
-        Ok(Connected {
-            stream: Counted::new(stream, entry.passed()),
-            address: Some(address),
-        })
+        Ok((stream, Some(address)))
     }
 
     /// The addresses of the target that may be dialled; at least one.
-    async fn dialable(&self, target: &Target) -> Result<Vec<Dialable>, Refusal> {
-        let Target { host, port } = target;
+    async fn dialable(&self, permit: &Permit) -> Result<Vec<Dialable>, Refusal> {
+        let Target { host, port } = permit.target();
         let name = match host {
             Host::Name(name) => name,
             Host::Address(address) => {
                 let checked = self.addresses.check_literal(*address, *port);
                 return checked.map(|address| vec![address]).map_err(|kind| {
-                    Refusal::new(RefusalCode::AddressNotListed, format!("{host} is {kind}."))
+                    let reason = format!("{host} is {kind}.");
+                    self.address_refused(RefusalCode::AddressNotListed, kind, reason)
                 });
             }
         };
-        let found = self.resolver.resolve(name.as_str()).await;
-        let found = found.map_err(|error| {
+        let found = self.names.resolve(name.as_str()).await.map_err(|error| {
             tracing::debug!(%error, %host, "a name was not resolved");
             unresolvable(host)
         })?;
         let Some(first) = found.first() else {
             return Err(unresolvable(host));
         };
-        let checked = found
+        let check = |address: &IpAddr| self.addresses.check(*address, *port);
+        let mut dialable: Vec<_> = found
             .iter()
-            .map(|address| self.addresses.check(*address, *port));
-        let mut dialable: Vec<_> = checked.filter_map(Result::ok).collect();
+            .filter_map(|address| check(address).ok())
+            .collect();
         if dialable.is_empty() {
-            let kind = self.addresses.check(*first, *port).err();
-            return Err(Refusal::new(
-                RefusalCode::AddressNotPublic,
-                format!("{host} is {first}, {}.", kind.unwrap_or("not public")),
-            )
+            let kind = check(first).err().unwrap_or("not public");
+            let reason = format!("{host} is {first}, {kind}.");
+            let refusal = self.address_refused(RefusalCode::AddressNotPublic, kind, reason);
             // What the resolver of the worker's network knows is not for a sandbox.
-            .telling(format!("{host} has no public address.")));
+            return Err(refusal.telling(format!("{host} has no public address.")));
         }
         dialable.truncate(ADDRESSES_TRIED);
         Ok(dialable)
     }
 
+    fn address_refused(&self, code: RefusalCode, kind: Kind, reason: String) -> Refusal {
+        Refusal {
+            rule: Some(Rule::Address(kind).to_string()),
+            hint: self.config.remedies.hint(&Remedy::Operator),
+            ..Refusal::new(code, reason)
+        }
+    }
+
     /// Its address is the operator's word and not checked.
-    async fn dial_proxy(&self, proxy: &UpstreamProxy, entry: &Entry) -> Result<Connected, Refusal> {
+    async fn dial_proxy(&self, proxy: &UpstreamProxy) -> Result<Dialled, Refusal> {
         let stream = TcpStream::connect((proxy.host.as_str(), proxy.port)).await;
         let stream = stream.map_err(|error| {
             let reason = format!("The worker's own proxy {proxy} cannot be reached: {error}.");
             Refusal::new(RefusalCode::UpstreamProxy, reason)
         })?;
         let _ = stream.set_nodelay(true);
-        Ok(Connected {
-            stream: Counted::new(stream, entry.passed()),
-            address: None,
-        })
+        Ok((stream, None))
     }
 }
 
@@ -218,48 +212,47 @@ async fn dial(addresses: &[Dialable]) -> io::Result<(TcpStream, SocketAddr)> {
 async fn tunnel_through(
     proxy: &UpstreamProxy,
     target: &Target,
-    connected: Connected,
-) -> Result<Connected, Refusal> {
+    stream: TcpStream,
+) -> Result<Dialled, Refusal> {
+    /// What a proxy says to a CONNECT is short.
+    const LIMIT_BYTES: usize = 16 << 10;
     let refused = |reason: String| Refusal::new(RefusalCode::UpstreamProxy, reason);
-    let broken = |error: hyper::Error| {
+    let broken = |why: String| {
         refused(format!(
-            "The worker's own proxy {proxy} does not answer as a proxy: {error}."
+            "The worker's own proxy {proxy} does not answer as a proxy: {why}."
         ))
     };
-    let io = TokioIo::new(connected.stream);
-    let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
-        .handshake::<_, Body>(io)
-        .await
-        .map_err(broken)?;
-    let mut request = Request::connect(target.to_string())
-        .header(HOST, target.to_string())
-        .body(whole(bytes::Bytes::new()))
-        .expect("a target is an authority");
-    if let Some(authorization) = &proxy.authorization {
-        let authorization: HeaderValue = authorization.clone();
-        request
-            .headers_mut()
-            .insert(PROXY_AUTHORIZATION, authorization);
-    }
-    let connection =
-        tokio_util::task::AbortOnDropHandle::new(tokio::spawn(connection.with_upgrades()));
-    let response = sender.send_request(request).await.map_err(broken)?;
-    if response.status() != StatusCode::OK {
-        let status = response.status();
+    let mut wire = Wire::new(stream);
+    let authorization = proxy.authorization_line();
+    let request = format!("CONNECT {target} HTTP/1.1\r\nhost: {target}\r\n{authorization}\r\n");
+    let written = wire.outbound.write_all(request.as_bytes()).await;
+    written.map_err(|error| broken(error.to_string()))?;
+    let head = wire.inbound.head(LIMIT_BYTES, |_| true).await;
+    let head = head.map_err(|error| broken(error.to_string()))?;
+    let head = ResponseHead::parse(head).map_err(|error| broken(error.to_string()))?;
+    if head.status != 200 {
         return Err(refused(format!(
-            "The worker's own proxy {proxy} answered {status} when asked for {target}."
+            "The worker's own proxy {proxy} answered {} when asked for {target}.",
+            head.status
         )));
     }
-    let upgraded = hyper::upgrade::on(response).await.map_err(broken)?;
-    drop(connection);
-    match upgraded.downcast::<TokioIo<Server>>() {
+    let (stream, early): (TcpStream, BytesMut) = wire.into_parts();
+    match early.is_empty() {
+        true => Ok((stream, None)),
         // A server of TLS does not speak first.
-        Ok(parts) if parts.read_buf.is_empty() => Ok(Connected {
-            stream: parts.io.into_inner(),
-            address: None,
-        }),
-        Ok(_) | Err(_) => Err(refused(format!(
+        false => Err(refused(format!(
             "The worker's own proxy {proxy} sent something before the server could."
         ))),
+    }
+}
+
+impl std::fmt::Display for NoHead {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Ended => f.write_str("the connection ended"),
+            Self::Broken(error) => write!(f, "the connection broke within a head ({error})"),
+            Self::TooLarge => f.write_str("its head is too large"),
+            Self::Bad(why) => why.fmt(f),
+        }
     }
 }

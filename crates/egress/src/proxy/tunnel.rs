@@ -1,94 +1,99 @@
-//! CONNECT: a tunnel, once the client has begun TLS with the server that it named.
+//! CONNECT: a tunnel, once the client has begun TLS with the server that it named. Then its bytes pass unread, or its TLS ends here.
 
-use std::io;
+use std::fmt::Display;
 
-use bytes::{Bytes, BytesMut};
-use hyper::body::Incoming;
-use hyper::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
-use hyper::upgrade::OnUpgrade;
-use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
+use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
 use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 
-use super::client_hello::{ServerName, server_name};
-use super::forward::{Body, host_header, whole};
+use super::client_hello::{ClientHello, ServerName, client_hello};
+use super::head::{Framing, RequestHead};
+use super::inspection::Inspection;
 use super::journal::Entry;
-use super::refusal::{Refusal, RefusalCode};
-use super::route::Connected;
-use super::target::{Host, Target};
-use super::{Client, Shared};
+use super::refusal::{Refusal, RefusalCode, Then};
+use super::request::host_header;
+use super::seats::Seat;
+use super::serve::{Scope, refuse, serve};
+use super::stream::Watched;
+use super::wire::{Buffered, Wire};
+use super::{Client, Shared, splice};
+use crate::policy::Permit;
+use crate::policy::target::{Host, Target};
 
 /// A fatal alert of TLS, "access denied": most clients then name TLS as what failed, and not the network.
 const ALERT: [u8; 7] = [21, 3, 3, 0, 2, 2, 49];
-const COPY_BUFFER_BYTES: usize = 32 << 10;
 
-/// A connection to a server that the client may use once it has shown what it speaks.
-pub(super) struct Tunnel {
-    target: Target,
-    connected: Connected,
-    entry: Entry,
-    upgrade: OnUpgrade,
-}
-
-/// Answers CONNECT. With the answer 200 comes the tunnel, to be run when the client has the answer.
-pub(super) async fn open(
+/// Answers CONNECT, and runs the tunnel until one side ends it.
+pub(super) async fn run(
     shared: &Shared,
-    mut request: Request<Incoming>,
-) -> (Response<Body>, Option<Tunnel>) {
+    mut client: Wire<Client>,
+    head: &RequestHead,
+    seat: &Seat,
+) {
     let mut entry = shared.journal.open();
-    entry.asked(request.method().as_str(), None);
-    match connect(shared, &mut entry, &request).await {
-        Ok((target, connected)) => {
-            let tunnel = Tunnel {
-                target,
-                connected,
-                entry,
-                upgrade: hyper::upgrade::on(&mut request),
-            };
-            (Response::new(whole(Bytes::new())), Some(tunnel))
-        }
+    entry.asked(&head.method, None);
+    let permit = match open(shared, &mut entry, head).await {
+        Ok(permit) => permit,
         Err(refusal) => {
-            let response = refusal.response();
-            entry.refused(refusal);
-            (response, None)
+            refuse(entry, refusal, &mut client, Then::Close).await;
+            return;
         }
+    };
+    let opened = b"HTTP/1.1 200 Connection established\r\n\r\n";
+    if client.outbound.write_all(opened).await.is_err() {
+        return;
+    }
+    // Who has a tunnel and says nothing in it has not asked for anything yet.
+    seat.waits();
+    let (mut client, mut hello) = client.into_parts();
+    let limit = shared.config.header_timeout;
+    let checked = match timeout(limit, read_hello(&mut client, &mut hello, permit.target())).await {
+        Ok(read) => {
+            read.and_then(|asked| check(&asked, permit.target(), shared.inspection.is_some()))
+        }
+        Err(_) => Err(Refusal::new(
+            RefusalCode::NotTls,
+            format!(
+                "The tunnel to {} was opened, and TLS did not begin in time.",
+                permit.target()
+            ),
+        )),
+    };
+    if let Err(refusal) = checked {
+        close(client, entry, refusal).await;
+        return;
+    }
+    match &shared.inspection {
+        Some(inspection) => {
+            inspect(shared, inspection, (client, hello), &permit, seat, entry).await
+        }
+        None => pass(shared, (client, hello), &permit, seat, entry).await,
     }
 }
 
-async fn connect(
-    shared: &Shared,
-    entry: &mut Entry,
-    request: &Request<Incoming>,
-) -> Result<(Target, Connected), Refusal> {
-    let target = target(entry, request)?;
-    let permit = shared.permit(target.clone())?;
-    let connected = shared.connect_tunnel(&permit, entry).await?;
-    Ok((target, connected))
+/// Decides by what the client wrote, and by what the name resolves to. Nothing is dialled before the client has shown what it speaks.
+async fn open(shared: &Shared, entry: &mut Entry, head: &RequestHead) -> Result<Permit, Refusal> {
+    let target = target(entry, head)?;
+    let permit = shared.permit(target, entry)?;
+    shared.foresee(&permit).await?;
+    Ok(permit)
 }
 
-fn target(entry: &mut Entry, request: &Request<Incoming>) -> Result<Target, Refusal> {
-    let bad = |reason: &str| Refusal::new(RefusalCode::BadRequest, reason);
-    let uri = request.uri();
-    let authority = uri.authority().map_or("", |authority| authority.as_str());
-    entry.towards(authority);
-    if uri.scheme().is_some() || uri.path_and_query().is_some() {
-        return Err(bad("CONNECT takes a host and a port, and nothing else."));
-    }
-    let target = Target::parse(authority, None)
-        .map_err(|error| bad(&format!("This is no destination of a tunnel: {error}.")))?;
+fn target(entry: &mut Entry, head: &RequestHead) -> Result<Target, Refusal> {
+    entry.towards(&head.target);
+    let target = Target::parse(&head.target, None).map_err(|error| {
+        Refusal::bad_request(format!("This is no destination of a tunnel: {error}."))
+    })?;
     entry.to(&target);
-    let headers = request.headers();
     // A body of CONNECT would be the beginning of the tunnel for some, and not for others.
-    let has_length = headers
-        .get(CONTENT_LENGTH)
-        .is_some_and(|length| length != "0");
-    if has_length || headers.contains_key(TRANSFER_ENCODING) {
-        return Err(bad("CONNECT has no body."));
+    if head.framing() != Ok(Framing::EMPTY) {
+        return Err(Refusal::bad_request("CONNECT has no body."));
     }
     // HTTP/1.0 clients send none; some send it without the port.
-    if headers.contains_key(HOST) {
-        let host = host_header(headers, Some(target.port))?;
+    if head.fields.has("host") {
+        let host = host_header(&head.fields, target.port)?;
         if host != target {
             return Err(Refusal::new(
                 RefusalCode::HostMismatch,
@@ -99,81 +104,36 @@ fn target(entry: &mut Entry, request: &Request<Incoming>) -> Result<Target, Refu
     Ok(target)
 }
 
-impl Tunnel {
-    /// Runs until one side ends it.
-    pub(super) async fn run(self, shared: &Shared) {
-        let Self {
-            target,
-            connected,
-            mut entry,
-            upgrade,
-        } = self;
-        let Connected {
-            stream: mut server,
-            address,
-        } = connected;
-        let Some((mut client, first)) = taken_over(upgrade).await else {
-            return;
-        };
-        let hello = hello(&mut client, first, &target);
-        let hello = match timeout(shared.config.header_timeout, hello).await {
-            Ok(hello) => hello,
-            Err(_) => Err(Refusal::new(
-                RefusalCode::NotTls,
-                format!("The tunnel to {target} was opened, and TLS did not begin in time."),
-            )),
-        };
-        match hello {
-            Ok(hello) => {
-                entry.allowed(address);
-                if let Err(error) = copy(&mut client, &mut server, &hello).await {
-                    tracing::debug!(%error, %target, "a tunnel broke");
-                }
-            }
-            Err(refusal) => {
-                let is_tls = refusal.code != RefusalCode::NotTls;
-                entry.refused(refusal);
-                if is_tls {
-                    // The client may be gone.
-                    let _ = client.write_all(&ALERT).await;
-                    let _ = client.shutdown().await;
-                }
-            }
-        }
-    }
-}
-
-/// The client's connection after the answer, and what it sent already.
-async fn taken_over(upgrade: OnUpgrade) -> Option<(Client, BytesMut)> {
-    let upgraded = upgrade.await.ok()?;
-    let parts = upgraded.downcast::<TokioIo<Client>>().ok()?;
-    Some((parts.io.into_inner(), BytesMut::from(&parts.read_buf[..])))
-}
-
-/// Reads until it is known which server is meant; gives all that was read.
-async fn hello(
+/// Reads until it is known which server is meant.
+async fn read_hello(
     client: &mut Client,
-    mut read: BytesMut,
+    read: &mut BytesMut,
     target: &Target,
-) -> Result<BytesMut, Refusal> {
-    let not_tls = |why: &dyn std::fmt::Display| {
+) -> Result<ClientHello, Refusal> {
+    let not_tls = |why: &dyn Display| {
         let reason = format!("The tunnel to {target} does not begin with TLS: {why}.");
         Refusal::new(RefusalCode::NotTls, reason)
     };
     loop {
-        match server_name(&read) {
-            Err(why) => return Err(not_tls(&why)),
-            Ok(Some(asked)) => return check(&asked, target).map(|()| read),
-            Ok(None) => {}
+        if let Some(asked) = client_hello(read).map_err(|why| not_tls(&why))? {
+            return Ok(asked);
         }
-        match client.read_buf(&mut read).await {
+        match client.read_buf(read).await {
             Ok(0) | Err(_) => return Err(not_tls(&"the client left")),
             Ok(_) => {}
         }
     }
 }
 
-fn check(asked: &ServerName, target: &Target) -> Result<(), Refusal> {
+fn check(asked: &ClientHello, target: &Target, is_inspected: bool) -> Result<(), Refusal> {
+    let missing = |why: &str| {
+        let reason = format!("The tunnel is to {target}, and TLS in it {why}.");
+        Err(Refusal::new(RefusalCode::SniMissing, reason))
+    };
+    // Where TLS ends here, what is encrypted is for nobody: our own answer does not know the key.
+    if asked.has_encrypted_name && !is_inspected {
+        return missing("may ask for another server in its encrypted part (ECH)");
+    }
     let mismatch = |asked: &str| {
         let asked = super::journal::printable(asked, 260);
         Err(Refusal::new(
@@ -181,31 +141,88 @@ fn check(asked: &ServerName, target: &Target) -> Result<(), Refusal> {
             format!("The tunnel is to {target}, and TLS in it asks for {asked}."),
         ))
     };
-    match (asked, &target.host) {
+    match (&asked.server_name, &target.host) {
         (ServerName::Name(asked), Host::Name(name)) if asked == name => Ok(()),
         // Addresses do not belong there (RFC 6066); a client that puts the same one there means no other server.
         (ServerName::Missing, Host::Address(_)) => Ok(()),
         (ServerName::Other(asked), Host::Address(address)) if *asked == address.to_string() => {
             Ok(())
         }
-        (ServerName::Missing, Host::Name(_)) => Err(Refusal::new(
-            RefusalCode::SniMissing,
-            format!(
-                "The tunnel is to {target}, and TLS in it does not say which server it asks for."
-            ),
-        )),
+        (ServerName::Missing, Host::Name(_)) => missing("does not say which server it asks for"),
         (ServerName::Name(asked), _) => mismatch(asked.as_str()),
         (ServerName::Other(asked), _) => mismatch(asked),
     }
 }
 
-async fn copy(
-    client: &mut Client,
-    server: &mut super::route::Server,
-    hello: &[u8],
-) -> io::Result<()> {
-    server.write_all(hello).await?;
-    let size = COPY_BUFFER_BYTES;
-    tokio::io::copy_bidirectional_with_sizes(client, server, size, size).await?;
-    Ok(())
+/// Records why, and ends TLS as TLS is ended.
+async fn close(mut client: Client, mut entry: Entry, refusal: Refusal) {
+    let is_tls = refusal.code != RefusalCode::NotTls;
+    entry.refused(refusal);
+    drop(entry);
+    if is_tls {
+        // The client may be gone.
+        let _ = client.write_all(&ALERT).await;
+        let _ = client.shutdown().await;
+    }
+}
+
+/// Bytes in both directions, unread.
+async fn pass(
+    shared: &Shared,
+    (client, hello): (Client, BytesMut),
+    permit: &Permit,
+    seat: &Seat,
+    mut entry: Entry,
+) {
+    seat.works();
+    let (mut server, address) = match shared.connect_tunnel(permit).await {
+        Ok(dialled) => dialled,
+        Err(refusal) => return close(client, entry, refusal).await,
+    };
+    entry.allowed(address);
+    let budget = shared.budgets.of(&permit.target().host);
+    let passed = entry.passed();
+    let (client, activity): (UnixStream, _) = Watched::into_parts(client);
+    let copied = async {
+        server.write_all(&hello).await?;
+        let sent = hello.len() as u64;
+        passed
+            .up
+            .fetch_add(sent, std::sync::atomic::Ordering::Relaxed);
+        drop(hello);
+        splice::pass(client, server, &activity, &passed, budget.as_ref()).await
+    };
+    if let Err(error) = copied.await {
+        tracing::debug!(%error, target = %permit.target(), "a tunnel broke");
+    }
+}
+
+/// TLS ends here, and each request in it is judged for itself.
+async fn inspect(
+    shared: &Shared,
+    inspection: &Inspection,
+    (client, hello): (Client, BytesMut),
+    permit: &Permit,
+    seat: &Seat,
+    mut entry: Entry,
+) {
+    let target = permit.target();
+    let refused = |why: &dyn Display| {
+        let reason = format!("TLS for {target} was not agreed on with the client: {why}.");
+        Refusal::new(RefusalCode::ClientTls, reason)
+    };
+    let config = match inspection.authority.server_config(&target.host) {
+        Ok(config) => config,
+        Err(error) => return close(client, entry, refused(&error)).await,
+    };
+    let accepting = TlsAcceptor::from(config).accept(Buffered::new(client, hello));
+    let accepted = match timeout(shared.config.header_timeout, accepting).await {
+        Ok(Ok(accepted)) => accepted,
+        Ok(Err(error)) => return entry.refused(refused(&error)),
+        Err(_) => return entry.refused(refused(&"it took too long")),
+    };
+    // Its requests have entries of their own.
+    entry.discard();
+    let mut client = Wire::new(accepted);
+    serve(shared, &mut client, seat, Scope::Inside(permit)).await;
 }

@@ -5,14 +5,14 @@ use std::net::IpAddr;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use hyper::header::HeaderValue;
 use ipnet::IpNet;
 use reqwest::Url;
+use serde::{Deserialize, Serialize};
 
-use super::target::{Host, Target};
+use crate::policy::target::{Host, Target};
 
 /// Which proxies the worker's machine itself must use. The default is none.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct UpstreamProxies {
     http: Option<UpstreamProxy>,
     https: Option<UpstreamProxy>,
@@ -20,11 +20,11 @@ pub struct UpstreamProxies {
 }
 
 /// One proxy. `Debug` does not show the password.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct UpstreamProxy {
     pub(super) host: String,
     pub(super) port: u16,
-    pub(super) authorization: Option<HeaderValue>,
+    authorization: Option<String>,
 }
 
 /// Which variable of the operator is wrong, and why.
@@ -35,7 +35,7 @@ pub struct UpstreamProxyError {
     reason: &'static str,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Bypass {
     Everything,
     /// The name itself and all below it.
@@ -103,15 +103,22 @@ impl UpstreamProxy {
             let user = percent_decode(url.username());
             let password = percent_decode(url.password().unwrap_or_default());
             let plain = [&user[..], b":", &password].concat();
-            let mut value = HeaderValue::from_str(&format!("Basic {}", STANDARD.encode(plain)))
-                .expect("Base64 is ASCII");
-            value.set_sensitive(true);
-            value
+            format!("Basic {}", STANDARD.encode(plain))
         });
         Ok(Self {
             host: host.to_owned(),
             port: url.port_or_known_default().ok_or(FORM)?,
             authorization,
+        })
+    }
+}
+
+impl UpstreamProxy {
+    /// A header line, or nothing if it needs no password.
+    pub(super) fn authorization_line(&self) -> String {
+        let value = self.authorization.as_ref();
+        value.map_or_else(String::new, |value| {
+            format!("proxy-authorization: {value}\r\n")
         })
     }
 }

@@ -4,11 +4,13 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use outwork_egress::policy::Policy;
 use outwork_egress::proxy::{Decision, Proxy, ProxyConfig, RefusalCode, Resolver, Verdict};
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
@@ -68,11 +70,11 @@ pub struct Harness {
 
 /// A proxy that may reach loopback at `port`, where `mirror.example` and `other.example` are.
 pub fn local(port: u16) -> ProxyConfig {
-    ProxyConfig {
+    ProxyConfig::new(Policy {
         ports: vec![port],
         allow_addresses: vec!["127.0.0.1/32".parse().unwrap()],
-        ..ProxyConfig::default()
-    }
+        ..Policy::setup()
+    })
 }
 
 pub fn start(config: ProxyConfig) -> Harness {
@@ -190,6 +192,8 @@ pub fn code_of(answer: &str) -> &str {
 /// A server that says what it was sent, connection by connection, each to its end.
 pub struct Recorder {
     pub address: SocketAddr,
+    /// Connections that were made to it.
+    pub accepted: Arc<AtomicUsize>,
     pub received: mpsc::Receiver<Vec<u8>>,
 }
 
@@ -198,20 +202,35 @@ impl Recorder {
         self.address.port()
     }
 
+    /// How many connections there were, also such that said nothing.
+    pub fn accepted(&self) -> usize {
+        self.accepted.load(Ordering::Relaxed)
+    }
+
     pub async fn next(&mut self) -> String {
         let bytes = within(self.received.recv()).await.expect("a connection");
         String::from_utf8_lossy(&bytes).into_owned()
     }
 }
 
-/// Answers each connection once its request has come: the head, and a body up to its last chunk or byte `.`.
+/// Answers each connection once its request has come: the head, and a body up to its last chunk or byte `.`. It says that it ends the
+/// connection, and does.
 pub async fn recorder(answer: &'static str) -> Recorder {
+    let answer = match answer.split_once("\r\n") {
+        Some((line, rest)) if line.starts_with("HTTP/1.1 2") => {
+            format!("{line}\r\nConnection: close\r\n{rest}")
+        }
+        _ => answer.to_owned(),
+    };
+    let accepted = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&accepted);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (sender, received) = mpsc::channel(400);
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
-            let sender = sender.clone();
+            count.fetch_add(1, Ordering::Relaxed);
+            let (sender, answer) = (sender.clone(), answer.clone());
             tokio::spawn(async move {
                 let mut bytes = request_of(&mut stream).await;
                 let _ = stream.write_all(answer.as_bytes()).await;
@@ -221,7 +240,11 @@ pub async fn recorder(answer: &'static str) -> Recorder {
             });
         }
     });
-    Recorder { address, received }
+    Recorder {
+        address,
+        accepted,
+        received,
+    }
 }
 
 async fn request_of(stream: &mut TcpStream) -> Vec<u8> {
@@ -292,6 +315,26 @@ pub async fn tls_server() -> TlsServer {
         certificate,
         pem: key.cert.pem(),
     }
+}
+
+/// The first message of a client that asks for `name`.
+pub fn first_message(name: &str, config: Arc<ClientConfig>) -> Vec<u8> {
+    let name = ServerName::try_from(name.to_owned()).unwrap();
+    let mut client = rustls::ClientConnection::new(config, name).unwrap();
+    let mut bytes = Vec::new();
+    client.write_tls(&mut bytes).unwrap();
+    bytes
+}
+
+/// A client that trusts nobody: for what it says first.
+pub fn untrusting() -> Arc<ClientConfig> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth();
+    Arc::new(config)
 }
 
 impl TlsServer {

@@ -6,7 +6,9 @@ use outwork_egress::proxy::{ProxyConfig, RefusalCode, Verdict};
 use tokio::io::AsyncWriteExt;
 use tokio::task::JoinSet;
 
-use crate::harness::{local, recorder, rest_of, start, tls_server, within};
+use crate::harness::{
+    code_of, first_message, local, recorder, rest_of, start, tls_server, untrusting, within,
+};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
@@ -47,9 +49,9 @@ async fn three_hundred_connections_at_once() {
 }
 
 #[tokio::test]
-async fn a_connection_too_many_waits_for_another_to_end() {
+async fn of_connections_too_many_those_give_way_that_ask_for_nothing() {
     let mut server = recorder(OK).await;
-    let harness = start(ProxyConfig {
+    let mut harness = start(ProxyConfig {
         max_connections: 2,
         ..local(server.port())
     });
@@ -57,17 +59,46 @@ async fn a_connection_too_many_waits_for_another_to_end() {
     let request = format!(
         "GET http://{authority}/ HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n"
     );
-    let (first, _second) = (harness.connect().await, harness.connect().await);
+    let (mut first, _second) = (harness.connect().await, harness.connect().await);
     let mut third = harness.connect().await;
     third.write_all(request.as_bytes()).await.unwrap();
-    // Nothing tells that something does not happen; the server's own silence is asked for after others had their turn.
+    assert!(rest_of(&mut third).await.ends_with("ok"));
+    server.next().await;
+    // The oldest went.
+    assert_eq!(rest_of(&mut first).await, "");
+    let unasked = (String::new(), 0, RefusalCode::RequestTimeout);
+    assert_eq!(harness.refusal().await, unasked);
+}
+
+#[tokio::test]
+async fn a_connection_too_many_waits_while_all_have_something_to_do() {
+    let hello = first_message("mirror.example", untrusting());
+    // Reads the message and never answers, since it waits for a request of HTTP.
+    let mut server = recorder("").await;
+    let harness = start(ProxyConfig {
+        max_connections: 1,
+        ..local(server.port())
+    });
+    let authority = format!("mirror.example:{}", server.port());
+    let request = format!("CONNECT {authority} HTTP/1.1\r\n\r\n");
+    let mut first = harness.tunnel(&request).await;
+    first.write_all(&hello).await.unwrap();
+    while server.accepted() < 1 {
+        tokio::task::yield_now().await;
+    }
+    let mut second = harness.connect().await;
+    second.write_all(request.as_bytes()).await.unwrap();
+    // Nothing tells that something does not happen; others had their turn.
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }
-    assert!(server.received.try_recv().is_err());
+    let mut answer = [0; 1];
+    assert!(second.try_read(&mut answer).is_err());
+    first.shutdown().await.unwrap();
+    assert_eq!(server.received.recv().await.unwrap(), hello);
     drop(first);
-    assert!(rest_of(&mut third).await.ends_with("ok"));
-    server.next().await;
+    let head = within(crate::harness::head_of(&mut second)).await;
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
 }
 
 #[tokio::test]
@@ -143,10 +174,7 @@ async fn a_head_that_is_too_large() {
     // The proxy need not read it all.
     let _ = stream.write_all(with(70 << 10).as_bytes()).await;
     let answer = rest_of(&mut stream).await;
-    assert!(
-        answer.starts_with("HTTP/1.1 431") || answer.is_empty(),
-        "{answer}"
-    );
+    assert_eq!(code_of(&answer), "bad-request", "{answer}");
     assert_eq!(harness.refusal().await.2, RefusalCode::BadRequest);
 }
 

@@ -2,17 +2,17 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use outwork_egress::proxy::{ProxyConfig, RefusalCode, Verdict};
-use rustls::ClientConnection;
-use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::UnixStream;
 
-use crate::harness::{Harness, code_of, local, recorder, rest_of, start, tls_server, within};
+use crate::harness::{
+    Harness, code_of, first_message, local, recorder, rest_of, start, tls_server, untrusting,
+    within,
+};
 
 const ALERT: &str = "\u{15}\u{3}\u{3}\0\u{2}\u{2}1";
 
@@ -91,14 +91,6 @@ async fn tls_however_it_is_split() {
     }
 }
 
-fn first_message(name: &str, config: Arc<rustls::ClientConfig>) -> Vec<u8> {
-    let name = ServerName::try_from(name.to_owned()).unwrap();
-    let mut client = ClientConnection::new(config, name).unwrap();
-    let mut bytes = Vec::new();
-    client.write_tls(&mut bytes).unwrap();
-    bytes
-}
-
 #[tokio::test]
 async fn a_message_cut_at_any_byte_reaches_the_server_whole() {
     let config = tls_server().await.client(None);
@@ -124,28 +116,29 @@ async fn a_message_cut_at_any_byte_reaches_the_server_whole() {
     assert_eq!(within(server.received.recv()).await.unwrap(), hello);
 }
 
-/// Sends `bytes` through a new tunnel: what comes back, what the server got, and the refusal.
+/// Sends `bytes` through a new tunnel: what comes back, and the refusal. Nothing is dialled.
 async fn through(
     harness: &mut Harness,
-    server: &mut crate::harness::Recorder,
+    server: &crate::harness::Recorder,
     bytes: &[u8],
-) -> (String, String, RefusalCode) {
+) -> (String, RefusalCode) {
     let request = format!("CONNECT mirror.example:{} HTTP/1.1\r\n\r\n", server.port());
     let mut tunnel = harness.tunnel(&request).await;
     tunnel.write_all(bytes).await.unwrap();
     let answer = rest_of(&mut tunnel).await;
     let (host, port, code) = harness.refusal().await;
     assert_eq!((host.as_str(), port), ("mirror.example", server.port()));
-    (answer, server.next().await, code)
+    assert_eq!(server.accepted(), 0);
+    (answer, code)
 }
 
 #[tokio::test]
 async fn nothing_but_tls_to_the_named_server_leaves() {
-    let mut server = recorder("").await;
+    let server = recorder("").await;
     let mut harness = start(local(server.port()));
     let config = tls_server().await.client(None);
-    let nothing = |code| (String::new(), String::new(), code);
-    let alert = |code| (ALERT.to_owned(), String::new(), code);
+    let nothing = |code| (String::new(), code);
+    let alert = |code| (ALERT.to_owned(), code);
     for plain in [
         &b"POST /upload HTTP/1.1\r\nHost: mirror.example\r\n\r\n"[..],
         b"SSH-2.0-OpenSSH_9\r\n",
@@ -153,17 +146,17 @@ async fn nothing_but_tls_to_the_named_server_leaves() {
         b"\x16\x03\x01\x00\x05HELLO",
         b"\x17\x03\x03\x00\x01\x00",
     ] {
-        let outcome = through(&mut harness, &mut server, plain).await;
+        let outcome = through(&mut harness, &server, plain).await;
         assert_eq!(outcome, nothing(RefusalCode::NotTls), "{plain:?}");
     }
     for other in ["other.example", "sub.mirror.example", "example"] {
         let hello = first_message(other, config.clone());
-        let outcome = through(&mut harness, &mut server, &hello).await;
+        let outcome = through(&mut harness, &server, &hello).await;
         assert_eq!(outcome, alert(RefusalCode::SniMismatch), "{other}");
     }
     // rustls names no server when it is an address.
     let hello = first_message("127.0.0.1", config);
-    let outcome = through(&mut harness, &mut server, &hello).await;
+    let outcome = through(&mut harness, &server, &hello).await;
     assert_eq!(outcome, alert(RefusalCode::SniMissing));
 }
 
@@ -266,10 +259,20 @@ async fn a_server_that_is_not_there() {
     assert_eq!(code_of(&answer), "port-not-allowed");
     harness.refusal().await;
     let mut harness = start(local(nobody));
+    // It is dialled when the client has begun TLS, and then TLS is ended.
+    let hello = first_message("mirror.example", untrusting());
+    let request = format!("CONNECT mirror.example:{nobody} HTTP/1.1\r\n\r\n");
+    let mut tunnel = harness.tunnel(&request).await;
+    tunnel.write_all(&hello).await.unwrap();
+    assert_eq!(rest_of(&mut tunnel).await, ALERT);
+    assert_eq!(harness.refusal().await.2, RefusalCode::Unreachable);
+    // A plain request is told why.
     let answer = harness
-        .send(format!("CONNECT mirror.example:{nobody} HTTP/1.0\r\n\r\n"))
+        .send(format!(
+            "GET http://mirror.example:{nobody}/ HTTP/1.1\r\nHost: mirror.example:{nobody}\r\nConnection: close\r\n\r\n"
+        ))
         .await;
-    assert!(answer.starts_with("HTTP/1.0 502"), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 502"), "{answer}");
     assert_eq!(code_of(&answer), "unreachable");
     assert!(answer.contains("Check that the server is up"), "{answer}");
     assert_eq!(harness.refusal().await.2, RefusalCode::Unreachable);
@@ -277,7 +280,7 @@ async fn a_server_that_is_not_there() {
 
 #[tokio::test]
 async fn a_tunnel_in_which_nothing_is_said() {
-    let mut server = recorder("").await;
+    let server = recorder("").await;
     let config = ProxyConfig {
         header_timeout: Duration::from_millis(50),
         ..local(server.port())
@@ -287,7 +290,7 @@ async fn a_tunnel_in_which_nothing_is_said() {
     let mut tunnel = harness.tunnel(&request).await;
     assert_eq!(rest_of(&mut tunnel).await, "");
     assert_eq!(harness.refusal().await.2, RefusalCode::NotTls);
-    assert_eq!(server.next().await, "");
+    assert_eq!(server.accepted(), 0);
 }
 
 #[tokio::test]

@@ -16,6 +16,8 @@ use crate::outbox::{Outbox, Source};
 /// Requests that are reported one by one; a package manager makes hundreds.
 const REPORTED_REQUESTS: u64 = 2000;
 
+const CANNOT_LISTEN: &str = "the proxy of the scripts cannot listen";
+
 pub(super) struct ScriptProxy {
     proxy: Proxy,
     reporter: JoinHandle<u64>,
@@ -29,12 +31,11 @@ impl ScriptProxy {
             .state
             .fresh_run_dir(run.slot)
             .map(|directory| directory.join("proxy.sock"));
-        let started = socket.and_then(|socket| {
-            let config = run.host.config.network.proxy.clone();
-            Proxy::start(&socket, config, Arc::clone(&run.host.resolver))
-        });
-        let (proxy, decisions) = started
-            .map_err(|error| failure::internal("the proxy of the scripts cannot listen", &error))?;
+        let socket = socket.map_err(|error| failure::internal(CANNOT_LISTEN, &error))?;
+        let config = run.host.config.network.proxy.clone();
+        let started = Proxy::start(&socket, config, Arc::clone(&run.host.resolver));
+        let (proxy, decisions) =
+            started.map_err(|error| failure::internal(CANNOT_LISTEN, &error))?;
         let outbox = Arc::clone(&run.outbox);
         let reporter = tokio::spawn(report(decisions, Arc::clone(&outbox)));
         Ok(Self {
@@ -89,6 +90,8 @@ fn body(decision: Decision) -> EventBody {
         method,
         path,
         verdict,
+        rule: _,
+        hint: _,
         bytes_up: _,
         bytes_down: _,
         duration: _,

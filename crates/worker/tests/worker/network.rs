@@ -61,8 +61,8 @@ async fn scripts_reach_the_network_through_the_proxy_and_agents_nothing() {
     let scene = Scene::new();
     let port = server();
     let mut config = scene.config("worker");
-    config.network.proxy.ports.push(port);
-    config.network.proxy.allow_addresses =
+    config.network.proxy.policy.ports.push(port);
+    config.network.proxy.policy.allow_addresses =
         vec!["127.0.0.1".parse::<std::net::IpAddr>().unwrap().into()];
     let worker = scene.start_with(config).await;
     let setup = format!(

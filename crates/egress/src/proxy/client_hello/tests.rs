@@ -60,6 +60,10 @@ fn sni(names: &[&str]) -> Vec<u8> {
     [&length[..], &list].concat()
 }
 
+fn server_name(bytes: &[u8]) -> Result<Option<ServerName>, NotTls> {
+    client_hello(bytes).map(|hello| hello.map(|hello| hello.server_name))
+}
+
 fn named(name: &str) -> Result<Option<ServerName>, NotTls> {
     Ok(Some(ServerName::Name(Name::parse(name).expect("a name"))))
 }
@@ -172,6 +176,21 @@ fn names_that_are_none_or_two() {
         with_extensions(&[(0, &[one.clone(), vec![0]].concat())]),
     ] {
         assert!(server_name(&wrong).is_err(), "{wrong:?}");
+    }
+}
+
+#[test]
+fn an_encrypted_part_is_seen() {
+    let one = sni(&["mirror.example"]);
+    for (extensions, has_encrypted_name) in [
+        (&[(0, &one[..])][..], false),
+        (&[(0, &one), (0xfe0d, &[0, 1, 2])], true),
+        (&[(0xfe0d, &[]), (0, &one)], true),
+    ] {
+        let hello = client_hello(&with_extensions(extensions));
+        let hello = hello.expect("TLS").expect("whole");
+        assert_eq!(hello.has_encrypted_name, has_encrypted_name);
+        assert_eq!(Ok(Some(hello.server_name)), named("mirror.example"));
     }
 }
 

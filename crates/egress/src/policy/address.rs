@@ -6,22 +6,22 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 /// The operator's exceptions from what is refused.
 #[derive(Clone, Debug)]
-pub(super) struct AddressPolicy {
+pub(crate) struct AddressPolicy {
     allowed: Vec<IpNet>,
 }
 
 /// An address that was checked; only [`AddressPolicy::check`] makes one, and nothing else can be dialled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Dialable(SocketAddr);
+pub(crate) struct Dialable(SocketAddr);
 
 impl Dialable {
-    pub(super) fn address(self) -> SocketAddr {
+    pub(crate) fn address(self) -> SocketAddr {
         self.0
     }
 }
 
 /// What a refused address is, to complete "10.0.0.1 is …".
-pub(super) type Kind = &'static str;
+pub(crate) type Kind = &'static str;
 
 const fn v4(a: u8, b: u8, c: u8, d: u8, prefix: u8) -> Ipv4Net {
     Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), prefix)
@@ -102,13 +102,13 @@ const GLOBAL_V6: Ipv6Net = v6(0x2000, 0, 0, 0, 3);
 const METADATA: Kind = "a metadata service of a cloud";
 
 impl AddressPolicy {
-    pub(super) fn new(allowed: Vec<IpNet>) -> Self {
+    pub(crate) fn new(allowed: Vec<IpNet>) -> Self {
         Self { allowed }
     }
 
     /// # Errors
     /// What the address is, if it is not one of the public Internet and the operator did not list it.
-    pub(super) fn check(&self, address: IpAddr, port: u16) -> Result<Dialable, Kind> {
+    pub(crate) fn check(&self, address: IpAddr, port: u16) -> Result<Dialable, Kind> {
         match special(address) {
             Some(kind) if !self.lists(address, kind) => Err(kind),
             Some(_) | None => Ok(Dialable(SocketAddr::new(address, port))),
@@ -116,7 +116,7 @@ impl AddressPolicy {
     }
 
     /// For an address that the client itself wrote: nobody vouches for it but the operator's list.
-    pub(super) fn check_literal(&self, address: IpAddr, port: u16) -> Result<Dialable, Kind> {
+    pub(crate) fn check_literal(&self, address: IpAddr, port: u16) -> Result<Dialable, Kind> {
         let kind = special(address).unwrap_or("a plain address");
         match self.lists(address, kind) {
             true => Ok(Dialable(SocketAddr::new(address, port))),

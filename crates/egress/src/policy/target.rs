@@ -5,23 +5,23 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A name of letters, digits, `-` and `_`: lower case, without a final dot, and nothing that could be read as an address.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Name(String);
+pub(crate) struct Name(String);
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Host {
+pub(crate) enum Host {
     Name(Name),
     Address(IpAddr),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Target {
-    pub(super) host: Host,
-    pub(super) port: u16,
+pub(crate) struct Target {
+    pub(crate) host: Host,
+    pub(crate) port: u16,
 }
 
 /// Why a spelling was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Misspelled {
+pub(crate) enum Misspelled {
     #[error("it holds a user name")]
     User,
     #[error("its port is not a plain number from 1 to 65535")]
@@ -56,7 +56,7 @@ const OWN_SUFFIXES: [&str; 4] = [
 
 impl Target {
     /// Parses `host:port`, `[v6]:port` or, with a default port, those without a port.
-    pub(super) fn parse(authority: &str, default_port: Option<u16>) -> Result<Self, Misspelled> {
+    pub(crate) fn parse(authority: &str, default_port: Option<u16>) -> Result<Self, Misspelled> {
         if authority.contains('@') {
             return Err(Misspelled::User);
         }
@@ -83,7 +83,7 @@ impl Target {
     }
 
     /// `host`, or `host:port` when the port is not `default_port`; as a `Host` header has it.
-    pub(super) fn authority(&self, default_port: u16) -> String {
+    pub(crate) fn authority(&self, default_port: u16) -> String {
         match self.port == default_port {
             true => self.host.to_string(),
             false => self.to_string(),
@@ -111,7 +111,7 @@ impl Host {
 }
 
 impl Name {
-    pub(super) fn parse(text: &str) -> Result<Self, Misspelled> {
+    pub(crate) fn parse(text: &str) -> Result<Self, Misspelled> {
         let text = text.strip_suffix('.').unwrap_or(text);
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
         let label = |label: &str| (1..=63).contains(&label.len()) && label.bytes().all(plain);
@@ -124,11 +124,11 @@ impl Name {
         Ok(Self(text.to_ascii_lowercase()))
     }
 
-    pub(super) fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
-    pub(super) fn is_own(&self) -> bool {
+    pub(crate) fn is_own(&self) -> bool {
         OWN_NAMES.contains(&self.as_str())
             || OWN_SUFFIXES.iter().any(|suffix| self.0.ends_with(suffix))
     }
