@@ -25,5 +25,10 @@ pub mod policy;
 
 pub mod proxy;
 
+pub mod process;
+pub mod trust;
+
 #[cfg(any(test, fuzzing))]
 pub mod fuzzed;
+
+pub use process::{PROCESS_ARGUMENT, process_main};

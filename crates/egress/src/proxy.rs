@@ -45,7 +45,7 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-pub use environment::proxy_environment;
+pub use environment::{TrustFiles, proxy_environment};
 pub use journal::{Decision, Totals, Verdict};
 pub use refusal::{ERROR_HEADER, RefusalCode};
 pub use resolver::{Resolver, SystemResolver};

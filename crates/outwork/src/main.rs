@@ -60,6 +60,10 @@ fn main() -> ExitCode {
     {
         return outwork_sandbox::launcher_main();
     }
+    // So must the proxy of a sandbox, which is to know nothing of this process's arguments and variables.
+    if std::env::args_os().nth(1).as_deref() == Some(OsStr::new(outwork_egress::PROCESS_ARGUMENT)) {
+        return outwork_egress::process_main();
+    }
     let Cli { globals, command } = Cli::parse();
     // The one that is compiled in; a second call would fail, and there is none.
     let _ = rustls::crypto::ring::default_provider().install_default();

@@ -2,17 +2,22 @@
 
 use std::process::Output;
 
-use outwork_egress::proxy::{Verdict, proxy_environment};
+use outwork_egress::proxy::{TrustFiles, Verdict, proxy_environment};
 use tokio::process::Command;
 
 use crate::harness::{Harness, local, recorder, start, tls_server, within};
 
 async fn curl(harness: &Harness, ca: Option<&str>, arguments: &[&str]) -> Output {
     let port = harness.port().await;
+    let trust = ca.map(|bundle| TrustFiles {
+        bundle: bundle.to_owned(),
+        java_key_store: None,
+        apt_configuration: None,
+    });
     let run = Command::new("curl")
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap())
-        .envs(proxy_environment(port, ca))
+        .envs(proxy_environment(port, trust.as_ref()))
         .args(["--silent", "--show-error", "--disable"])
         .args(arguments)
         .output();
@@ -71,7 +76,12 @@ async fn curl_in_plain_http() {
 
 #[test]
 fn the_environment() {
-    let variables = proxy_environment(47101, Some("/etc/ssl/bundle.pem"));
+    let trust = |java_key_store: Option<&str>| TrustFiles {
+        bundle: "/etc/ssl/bundle.pem".to_owned(),
+        java_key_store: java_key_store.map(str::to_owned),
+        apt_configuration: Some("/etc/apt.conf".to_owned()),
+    };
+    let variables = proxy_environment(47101, Some(&trust(None)));
     let lines: Vec<_> = variables
         .iter()
         .map(|(name, value)| format!("{name}={value}"))
@@ -87,10 +97,21 @@ fn the_environment() {
         "NODE_USE_ENV_PROXY=1",
         "SSL_CERT_FILE=/etc/ssl/bundle.pem",
         "CARGO_HTTP_CAINFO=/etc/ssl/bundle.pem",
+        "npm_config_cafile=/etc/ssl/bundle.pem",
+        "APT_CONFIG=/etc/apt.conf",
     ] {
         assert!(lines.iter().any(|line| line == expected), "{expected}");
     }
     let plain = proxy_environment(47101, None);
     assert_eq!(plain[..], variables[..plain.len()]);
     assert!(!plain.iter().any(|(name, _)| name.contains("CERT")));
+    let with_store = proxy_environment(47101, Some(&trust(Some("/etc/trust.jks"))));
+    let java = with_store
+        .iter()
+        .find(|(name, _)| name == "JAVA_TOOL_OPTIONS");
+    let java = &java.expect("for the JVM").1;
+    assert!(
+        java.contains(" -Djavax.net.ssl.trustStore=/etc/trust.jks "),
+        "{java}"
+    );
 }

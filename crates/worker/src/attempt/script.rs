@@ -3,7 +3,7 @@
 
 use outwork_agents::{AbsolutePath, Agent, LaunchContext, TurnOutcome};
 use outwork_domain::Failure;
-use outwork_egress::proxy::proxy_environment;
+use outwork_egress::proxy::{TrustFiles, proxy_environment};
 use outwork_git::ReadOnlyBind;
 use outwork_sandbox::{Overlay, Stdin};
 
@@ -110,14 +110,18 @@ impl ScriptRun<'_> {
 /// With the secrets: for the scripts alone.
 fn environment(run: &Run, base: &Base) -> std::collections::BTreeMap<String, String> {
     let bundle = run.host.config.network.ca_bundle.as_ref();
-    let bundle = bundle.map(|_| inside::CA_BUNDLE);
+    let trust = bundle.map(|_| TrustFiles {
+        bundle: inside::CA_BUNDLE.to_owned(),
+        java_key_store: None,
+        apt_configuration: None,
+    });
     // The scripts are root, the checkouts are the agent's: git would refuse to touch them.
     let git = [
         ("GIT_CONFIG_COUNT", "1"),
         ("GIT_CONFIG_KEY_0", "safe.directory"),
         ("GIT_CONFIG_VALUE_0", "*"),
     ];
-    let mut usual = proxy_environment(inside::PROXY_PORT, bundle);
+    let mut usual = proxy_environment(inside::PROXY_PORT, trust.as_ref());
     let java = usual.iter().find(|(name, _)| name == JAVA);
     let java = java.map(|(_, value)| value.clone());
     usual.extend(git.map(|(name, value)| (name.to_owned(), value.to_owned())));
