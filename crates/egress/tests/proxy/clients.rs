@@ -5,9 +5,11 @@ use std::process::Output;
 use outwork_egress::proxy::{TrustFiles, Verdict, proxy_environment};
 use tokio::process::Command;
 
-use crate::harness::{Harness, local, recorder, start, tls_server, within};
+use crate::harness::{
+    Harness, echo, inspecting, local, origin, recorder, start, tls_server, within,
+};
 
-async fn curl(harness: &Harness, ca: Option<&str>, arguments: &[&str]) -> Output {
+pub async fn curl(harness: &Harness, ca: Option<&str>, arguments: &[&str]) -> Output {
     let port = harness.port().await;
     let trust = ca.map(|bundle| TrustFiles {
         bundle: bundle.to_owned(),
@@ -59,6 +61,60 @@ async fn curl_over_tls() {
     .await;
     assert_eq!(output.status.code(), Some(35), "{}", said(&output));
     assert_eq!(harness.refusal().await.2.as_str(), "sni-mismatch");
+}
+
+#[tokio::test]
+async fn curl_where_tls_is_inspected() {
+    let mut origin = origin(echo).await;
+    let mut harness = start(inspecting(&origin));
+    let bundle = harness.directory().join("ca.pem");
+    let ca = harness.proxy.certificate_authority().unwrap();
+    std::fs::write(&bundle, outwork_egress::trust::bundle("", ca)).unwrap();
+    let bundle = bundle.to_str().unwrap();
+    let base = format!("https://mirror.example:{}", origin.port);
+    let url = |path: &str| format!("{base}{path}");
+    // Three requests over one connection, with bodies in both directions.
+    let body = harness.directory().join("body");
+    std::fs::write(&body, vec![b'x'; 2 << 20]).unwrap();
+    let upload = format!("@{}", body.display());
+    let arguments = [
+        &*url("/a"),
+        &url("/b"),
+        "--next",
+        "--silent",
+        "--data-binary",
+        &upload,
+        &url("/c"),
+    ];
+    let output = curl(&harness, Some(bundle), &arguments).await;
+    assert_eq!(said(&output), "/a/b/c");
+    for (method, path) in [("GET", "/a"), ("GET", "/b"), ("POST", "/c")] {
+        origin.request().await;
+        let decision = harness.decision().await;
+        assert_eq!(decision.method.as_deref(), Some(method));
+        assert_eq!(decision.path.as_deref(), Some(path));
+        assert!(
+            matches!(decision.verdict, Verdict::Allowed { .. }),
+            "{decision:?}"
+        );
+    }
+    // What is refused is told, inside TLS.
+    let output = curl(
+        &harness,
+        Some(bundle),
+        &["--include", "--request", "TRACE", &url("/")],
+    )
+    .await;
+    assert!(
+        said(&output).contains("x-proxy-error: blocked-by-method-policy"),
+        "{}",
+        said(&output)
+    );
+    // A tunnel to one, TLS for another.
+    let to = format!("other.example:{0}:mirror.example:{0}", origin.port);
+    let other = format!("https://other.example:{}/", origin.port);
+    let output = curl(&harness, Some(bundle), &["--connect-to", &to, &other]).await;
+    assert_eq!(output.status.code(), Some(35), "{}", said(&output));
 }
 
 #[tokio::test]

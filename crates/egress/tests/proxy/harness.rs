@@ -10,15 +10,17 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use outwork_egress::policy::Policy;
-use outwork_egress::proxy::{Decision, Proxy, ProxyConfig, RefusalCode, Resolver, Verdict};
+use outwork_egress::policy::{Destinations, Domain, Policy, Preset};
+use outwork_egress::proxy::{Decision, Proxy, ProxyConfig, RefusalCode, Resolver, Roots, Verdict};
+use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::mpsc;
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 /// Longer than anything here takes; reached only by a failure.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -33,6 +35,8 @@ pub async fn within<T>(work: impl Future<Output = T>) -> T {
 #[derive(Debug, Default)]
 pub struct Names {
     known: HashMap<String, Vec<IpAddr>>,
+    /// One name, and what it is at each question.
+    changing: Option<(String, Vec<IpAddr>)>,
     pub asked: Mutex<Vec<String>>,
 }
 
@@ -48,15 +52,29 @@ impl Names {
             .collect();
         Arc::new(Self {
             known,
-            asked: Mutex::default(),
+            ..Self::default()
+        })
+    }
+
+    pub fn changing(name: &str, addresses: &[&str]) -> Arc<Self> {
+        let addresses = addresses.iter().map(|text| text.parse().unwrap());
+        Arc::new(Self {
+            changing: Some((name.to_owned(), addresses.collect())),
+            ..Self::default()
         })
     }
 }
 
 impl Resolver for Names {
     fn resolve<'a>(&'a self, name: &'a str) -> BoxFuture<'a, io::Result<Vec<IpAddr>>> {
-        self.asked.lock().unwrap().push(name.to_owned());
-        let found = self.known.get(name).cloned();
+        let mut asked = self.asked.lock().unwrap();
+        let found = match &self.changing {
+            Some((changing, addresses)) if changing == name => {
+                addresses.get(asked.len()).map(|address| vec![*address])
+            }
+            Some(_) | None => self.known.get(name).cloned(),
+        };
+        asked.push(name.to_owned());
         async move { found.ok_or_else(|| io::Error::other("no such name")) }.boxed()
     }
 }
@@ -75,6 +93,22 @@ pub fn local(port: u16) -> ProxyConfig {
         allow_addresses: vec!["127.0.0.1/32".parse().unwrap()],
         ..Policy::setup()
     })
+}
+
+/// A proxy that inspects TLS, trusts `origin`, and lets only `mirror.example` through, which is there.
+pub fn inspecting(origin: &Origin) -> ProxyConfig {
+    ProxyConfig {
+        roots: Roots::Pem(origin.pem.clone()),
+        ..ProxyConfig::new(Policy {
+            destinations: Destinations::Listed {
+                preset: Preset::None,
+                allow: vec![Domain::parse("mirror.example").unwrap()],
+            },
+            ports: vec![origin.port],
+            allow_addresses: vec!["127.0.0.1/32".parse().unwrap()],
+            ..Policy::closed()
+        })
+    }
 }
 
 pub fn start(config: ProxyConfig) -> Harness {
@@ -122,6 +156,39 @@ impl Harness {
         let status = head.split(' ').nth(1);
         assert_eq!(status, Some("200"), "{head}");
         stream
+    }
+
+    /// A tunnel to `mirror.example`, and in it TLS with the proxy.
+    pub async fn inside(&self, port: u16) -> TlsStream<UnixStream> {
+        let authority = format!("mirror.example:{port}");
+        let connect = format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n");
+        let tunnel = self.tunnel(&connect).await;
+        let connector = TlsConnector::from(self.client(&[]));
+        let name = ServerName::try_from("mirror.example").unwrap();
+        within(connector.connect(name, tunnel)).await.unwrap()
+    }
+
+    /// A client that trusts the proxy's certificates.
+    pub fn client(&self, protocols: &[&[u8]]) -> Arc<ClientConfig> {
+        let pem = self
+            .proxy
+            .certificate_authority()
+            .expect("TLS is inspected");
+        let mut config = trusting(pem);
+        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+        Arc::new(config)
+    }
+
+    /// Sends one request inside TLS, and reads to the end.
+    pub async fn ask(&self, port: u16, request: impl AsRef<[u8]>) -> String {
+        let mut tls = self.inside(port).await;
+        // It may be refused before it is whole.
+        let _ = tls.write_all(request.as_ref()).await;
+        let _ = tls.flush().await;
+        let mut answer = Vec::new();
+        // The other side may end without TLS's own end.
+        let _ = within(tls.read_to_end(&mut answer)).await;
+        String::from_utf8_lossy(&answer).into_owned()
     }
 
     /// The next decision, without its duration.
@@ -360,9 +427,9 @@ impl TlsServer {
     /// What the server answers to a request for `/path` over TLS on `stream`, asking for `name`.
     pub async fn get<S>(&self, stream: S, name: &str, fragment: Option<usize>) -> io::Result<String>
     where
-        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+        S: AsyncRead + AsyncWrite + Unpin,
     {
-        let connector = tokio_rustls::TlsConnector::from(self.client(fragment));
+        let connector = TlsConnector::from(self.client(fragment));
         let name = ServerName::try_from(name.to_owned()).unwrap();
         let mut tls = within(connector.connect(name, stream)).await?;
         tls.write_all(b"GET /path HTTP/1.1\r\nHost: mirror.example\r\n\r\n")
@@ -372,5 +439,133 @@ impl TlsServer {
         // The server may end without TLS's own end.
         let _ = within(tls.read_to_string(&mut answer)).await;
         Ok(answer)
+    }
+}
+
+fn trusting(pem: &str) -> ClientConfig {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+        roots.add(certificate.unwrap()).unwrap();
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth()
+}
+
+/// A server of HTTP/1.1, over TLS as `mirror.example`, that keeps its connections and tells the requests that it got.
+pub struct Origin {
+    pub port: u16,
+    pub pem: String,
+    accepted: Arc<AtomicUsize>,
+    requests: mpsc::Receiver<String>,
+}
+
+impl Origin {
+    pub async fn request(&mut self) -> String {
+        within(self.requests.recv()).await.expect("a request")
+    }
+
+    pub fn no_more_requests(&mut self) -> bool {
+        self.requests.try_recv().is_err()
+    }
+
+    pub fn accepted(&self) -> usize {
+        self.accepted.load(Ordering::Relaxed)
+    }
+}
+
+/// What an origin answers to a request.
+pub type Answer = fn(&str) -> String;
+
+/// The path, as a page.
+pub fn echo(request: &str) -> String {
+    let path = request.split(' ').nth(1).unwrap_or_default();
+    let length = path.len();
+    format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{path}")
+}
+
+pub async fn origin(answer: Answer) -> Origin {
+    origin_named("mirror.example", answer).await
+}
+
+/// With a certificate for `name`. After an answer 101 it sends back what it is sent.
+pub async fn origin_named(name: &str, answer: Answer) -> Origin {
+    let (acceptor, pem) = acceptor(name);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let accepted = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&accepted);
+    let (sender, requests) = mpsc::channel(1000);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            count.fetch_add(1, Ordering::Relaxed);
+            let (acceptor, sender) = (acceptor.clone(), sender.clone());
+            tokio::spawn(async move {
+                if let Ok(mut stream) = acceptor.accept(stream).await {
+                    while let Some(request) = whole_request(&mut stream).await {
+                        let answer = answer(&request);
+                        sender.send(request).await.unwrap();
+                        let _ = stream.write_all(answer.as_bytes()).await;
+                        let _ = stream.flush().await;
+                        if answer.starts_with("HTTP/1.1 101") {
+                            let (mut from, mut to) = tokio::io::split(stream);
+                            let _ = tokio::io::copy(&mut from, &mut to).await;
+                            return;
+                        }
+                        if answer.contains("Connection: close") {
+                            break;
+                        }
+                    }
+                    let _ = stream.shutdown().await;
+                }
+            });
+        }
+    });
+    Origin {
+        port,
+        pem,
+        accepted,
+        requests,
+    }
+}
+
+fn acceptor(name: &str) -> (TlsAcceptor, String) {
+    let key = rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap();
+    let private = PrivatePkcs8KeyDer::from(key.signing_key.serialize_der());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![key.cert.der().clone()], private.into())
+        .unwrap();
+    (TlsAcceptor::from(Arc::new(config)), key.cert.pem())
+}
+
+/// A head and its body. `None`: the connection ended.
+async fn whole_request<S: AsyncRead + Unpin>(stream: &mut S) -> Option<String> {
+    let mut bytes = Vec::new();
+    loop {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let head = head.to_ascii_lowercase();
+            let length = head.split("content-length: ").nth(1);
+            let length =
+                length.map(|rest| rest.split("\r\n").next().unwrap().parse::<usize>().unwrap());
+            let is_whole = match length {
+                Some(length) => body.len() >= length,
+                None => !head.contains("chunked") || body.ends_with("0\r\n\r\n"),
+            };
+            if is_whole {
+                return Some(text);
+            }
+        }
+        match stream.read_buf(&mut bytes).await {
+            Ok(read) if read > 0 => {}
+            Ok(_) | Err(_) => return None,
+        }
     }
 }

@@ -4,8 +4,10 @@
 
 mod harness;
 
+mod attacks;
 mod clients;
 mod forward;
+mod inspect;
 mod isolated;
 mod limits;
 mod tunnel;
