@@ -103,7 +103,7 @@ fn prepare(plan: &Plan) -> Result<(Vec<CString>, Vec<CString>), SandboxError> {
     syscalls::default_signals();
     fences::close(plan)?;
     // Last: from here on the filter also holds for us.
-    syscalls::install_filter(&seccomp::filter())
+    syscalls::install_filter(&seccomp::filter(false))
         .map_err(|e| SandboxError::caused_by(Step::FilterSyscalls, "seccomp", e))?;
     Ok((arguments, environment))
 }
