@@ -1,11 +1,12 @@
 //! How long a sandbox takes, from asking to the command's end, with the host's system read-only and with layers that can be
-//! written: `cargo run --example start [COUNT]`.
+//! written: `cargo run --example start [COUNT]`. Beside them, in turn, what bubblewrap takes for less, if it is installed.
 //!
 //! Needs the launcher beside it: `cargo build --bin outwork-sandbox-init`.
 #![allow(clippy::print_stdout)] // It is what the program is for.
 
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -38,6 +39,7 @@ fn main() -> anyhow::Result<()> {
     let directory = tempfile::tempdir()?;
     spread(directory.path());
     let (mut read_only, mut layered) = (Times::default(), Times::default());
+    let mut bubblewrap = Times::default();
     for round in 0..count + 5 {
         let attempt = directory.path().join(round.to_string());
         let specs = [Spec::new(["/bin/true"]), layers(&attempt, &capabilities)?];
@@ -55,10 +57,31 @@ fn main() -> anyhow::Result<()> {
                 times.ends.push(time.1);
             }
         }
+        if round >= 5
+            && let Some(time) = bubblewrap_time()?
+        {
+            bubblewrap.ends.push(time);
+        }
     }
     read_only.report("the host's system, read-only");
     layered.report("three overlays: /, /usr/local, /opt");
+    bubblewrap.report("bubblewrap, the whole host read-only, no filter");
     Ok(())
+}
+
+/// From asking to the end.
+fn bubblewrap_time() -> anyhow::Result<Option<Duration>> {
+    const PROGRAM: &str = "/usr/bin/bwrap";
+    if !Path::new(PROGRAM).exists() {
+        return Ok(None);
+    }
+    let arguments = "--unshare-all --die-with-parent --ro-bind / / --proc /proc --dev /dev --tmpfs /tmp /bin/true";
+    let mut command = Command::new(PROGRAM);
+    command.args(arguments.split(' '));
+    let begin = Instant::now();
+    let status = command.status()?;
+    anyhow::ensure!(status.success(), "bubblewrap: {status}");
+    Ok(Some(begin.elapsed()))
 }
 
 /// Ask ext4 to put each directory in here into another part of the disk. Where many files were deleted it looks long for a
@@ -101,7 +124,7 @@ fn layers(attempt: &Path, capabilities: &Capabilities) -> anyhow::Result<Spec> {
         overlay("opt", host("/opt"))?,
     );
     let skeleton = make("skeleton")?;
-    for name in ["etc", "usr", "opt", "proc", "dev", "tmp", "var"] {
+    for name in ["etc", "usr", "opt", "proc", "sys", "dev", "tmp", "var"] {
         make(&format!("skeleton/{name}"))?;
     }
     let stored = Lower {
@@ -145,6 +168,9 @@ impl Times {
 }
 
 fn report(name: &str, mut times: Vec<Duration>) {
+    if times.is_empty() {
+        return;
+    }
     times.sort();
     let at = |percent: usize| milliseconds(times[(times.len() - 1) * percent / 100]);
     println!(

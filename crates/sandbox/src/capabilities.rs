@@ -1,5 +1,6 @@
 //! What this machine can do, observed once when a worker starts.
 
+mod sys;
 mod trial;
 
 use std::fs;
@@ -28,6 +29,8 @@ pub struct Capabilities {
     pub system: Vec<SystemEntry>,
     /// What exists of the parts of `/etc` that a sandbox may see.
     pub etc: Vec<EtcEntry>,
+    /// What exists of the few files of `/sys` that a sandbox gets a copy of.
+    pub sys: Vec<SysFile>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -106,6 +109,13 @@ pub enum SystemEntry {
     Symlink { path: PathBuf, points_to: PathBuf },
 }
 
+/// A file below `/sys`, as it was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SysFile {
+    pub path: PathBuf,
+    pub contents: String,
+}
+
 /// A file or directory below `/etc`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EtcEntry {
@@ -181,6 +191,7 @@ pub fn probe() -> Capabilities {
             .filter_map(|name| system_entry(&Path::new("/").join(name)))
             .collect(),
         etc: etc_entries(Path::new("/etc")),
+        sys: sys::files(Path::new("/sys")),
     }
 }
 

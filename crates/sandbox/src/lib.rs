@@ -40,8 +40,8 @@ mod spec;
 mod syscalls;
 
 pub use capabilities::{
-    Capabilities, Cgroup, EtcEntry, IdRange, KernelVersion, OverlaySupport, Privilege, SystemEntry,
-    UserNamespaces, probe,
+    Capabilities, Cgroup, EtcEntry, IdRange, KernelVersion, OverlaySupport, Privilege, SysFile,
+    SystemEntry, UserNamespaces, probe,
 };
 pub use cgroup::sweep as sweep_groups;
 pub use error::{OsError, SandboxError, Step};

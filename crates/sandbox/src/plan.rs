@@ -5,6 +5,7 @@ mod error;
 mod holds;
 mod overlay;
 mod root;
+mod sys;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

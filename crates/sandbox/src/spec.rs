@@ -46,7 +46,7 @@ pub struct Spec {
 }
 
 impl Spec {
-    /// A sandbox with the host's system read-only, `/proc`, `/dev`, a `/tmp` of 1 GiB, no network and the default
+    /// A sandbox with the host's system read-only, `/proc`, `/sys`, `/dev`, a `/tmp` of 1 GiB, no network and the default
     /// limits.
     pub fn new<I, S>(command: I) -> Self
     where
@@ -63,6 +63,7 @@ impl Spec {
             system: SystemRoot::HostReadOnly,
             mounts: vec![
                 Mount::Proc,
+                Mount::Sys,
                 Mount::Dev,
                 Mount::Tmpfs {
                     target: PathBuf::from("/tmp"),
@@ -212,6 +213,9 @@ pub enum Mount {
     },
     /// A fresh `/proc` with the host's switches read-only or hidden.
     Proc,
+    /// A `/sys` with what runtimes ask it for: how many processors there are, and how memory is paged. Nothing of the
+    /// host is mounted: these are copies.
+    Sys,
     /// A `/dev` with null, zero, full, random, urandom, tty, pts and shm.
     Dev,
     /// A symbolic link at `target` that reads `points_to`.
@@ -246,6 +250,7 @@ impl Mount {
                 mode: _,
             } => target,
             Self::Proc => Path::new("/proc"),
+            Self::Sys => Path::new("/sys"),
             Self::Dev => Path::new("/dev"),
         }
     }

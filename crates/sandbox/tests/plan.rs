@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use outwork_sandbox::{
     Capabilities, Cgroup, EtcEntry, Forward, IdRange, KernelVersion, LayerIds, Lower, Mount,
     Network, Overlay, OverlaySupport, Plan, PlanError, PlannedMount, Privilege, Privileges,
-    RootStep, Spec, SystemEntry, SystemRoot, User, UserNamespaces, plan, stored_owner,
+    RootStep, Spec, SysFile, SystemEntry, SystemRoot, User, UserNamespaces, plan, stored_owner,
 };
 
 fn machine(privilege: Privilege) -> Capabilities {
@@ -32,6 +32,10 @@ fn machine(privilege: Privilege) -> Capabilities {
         ],
         etc: vec![EtcEntry {
             path: "/etc/ssl/certs".into(),
+        }],
+        sys: vec![SysFile {
+            path: "/sys/devices/system/cpu/present".into(),
+            contents: "0-1\n".to_owned(),
         }],
     }
 }

@@ -17,6 +17,18 @@ use crate::seccomp;
 use crate::spec::Limits;
 use crate::syscalls::{self, Forked};
 
+/// Limits that are the same for all. Memory that cannot be paged out, queues and signals are the kernel's own memory;
+/// nobody gets ahead of the host's programs. A core size of one byte, not zero: a `core_pattern` that names a program on
+/// the host is run at zero, as the host's root and fed with what the sandbox had in memory, but not at one.
+const FIXED_LIMITS: [(Resource, u64); 6] = [
+    (Resource::Core, 1),
+    (Resource::Memlock, 8 << 20),
+    (Resource::Msgqueue, 800 << 10),
+    (Resource::Nice, 0),
+    (Resource::Rtprio, 0),
+    (Resource::Sigpending, 4096),
+];
+
 const SEARCH_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// A child that has not yet become the command.
@@ -115,8 +127,6 @@ fn strings(texts: impl Iterator<Item = String>) -> Result<Vec<CString>, SandboxE
         .map_err(|e| SandboxError::new(Step::Execute, e.to_string()))
 }
 
-/// A core size of one byte, not zero: a `core_pattern` that names a program on the host is run at zero, as the host's root
-/// and fed with what the sandbox had in memory, but not at one.
 fn limit(plan: &Plan) -> Result<(), SandboxError> {
     let Limits {
         open_files,
@@ -138,9 +148,9 @@ fn limit(plan: &Plan) -> Result<(), SandboxError> {
         (Resource::Nofile, Some(*open_files)),
         (Resource::Nproc, Some(processes)),
         (Resource::Fsize, file_size_bytes),
-        (Resource::Core, Some(1)),
     ];
-    for (resource, wanted) in wanted {
+    let fixed = FIXED_LIMITS.map(|(resource, value)| (resource, Some(value)));
+    for (resource, wanted) in wanted.into_iter().chain(fixed) {
         let Some(wanted) = wanted else { continue };
         let ceiling = rustix::process::getrlimit(resource)
             .maximum

@@ -29,6 +29,7 @@ pub(super) struct Opened {
     mounts: BTreeMap<usize, OwnedFd>,
     base: Option<Layers>,
     layers: BTreeMap<usize, Layers>,
+    cover: Option<OwnedFd>,
 }
 
 impl Opened {
@@ -79,6 +80,7 @@ impl Opened {
             mounts,
             base,
             layers,
+            cover: _,
         } = self;
         if base.is_some() || !layers.is_empty() {
             rustix::process::chdir("/proc/self/fd").map_err(|e| {
@@ -117,6 +119,11 @@ impl Opened {
         self.mounts.remove(&index)
     }
 
+    /// What files are hidden behind. There is one if the plan hides any.
+    pub(super) fn take_cover(&mut self) -> Option<OwnedFd> {
+        self.cover.take()
+    }
+
     fn open_sources(&mut self, plan: &Plan) -> Result<Vec<PathBuf>, SandboxError> {
         let mut changed = Vec::new();
         let mut maps = IdMaps::default();
@@ -139,9 +146,16 @@ impl Opened {
                     self.layers.insert(index, Layers::open(overlay, &mut maps)?);
                     continue;
                 }
-                RootStep::Mask { target: _ } => (Path::new("/dev/null"), Access::Device),
+                RootStep::Mask { target: _ } if self.cover.is_none() => {
+                    let null = Path::new("/dev/null");
+                    let mount = clone_tree(null)?;
+                    restrict(&mount, null, Access::Device)?;
+                    self.cover = Some(mount);
+                    continue;
+                }
                 RootStep::Attach { .. }
                 | RootStep::Directory { .. }
+                | RootStep::Mask { .. }
                 | RootStep::ReadOnly { .. }
                 | RootStep::Symlink { .. }
                 | RootStep::File { .. }

@@ -50,8 +50,9 @@ pub(super) fn build(plan: &Plan, opened: &mut Opened) -> Result<(), SandboxError
     let root = Root {
         identity: &plan.identity,
     };
+    let mut cover = opened.take_cover().map(Cover::new);
     for (index, step) in plan.root.iter().enumerate() {
-        let (target, result) = carry_out(step, &root, opened.take(index));
+        let (target, result) = carry_out(step, &root, opened.take(index), cover.as_mut());
         result.map_err(|e| {
             SandboxError::caused_by(Step::BuildRoot, target.display().to_string(), e)
         })?;
@@ -64,6 +65,7 @@ fn carry_out<'a>(
     step: &'a RootStep,
     root: &Root<'_>,
     mount: Option<OwnedFd>,
+    cover: Option<&mut Cover>,
 ) -> (&'a Path, io::Result<()>) {
     let mount = || mount.as_ref().expect("every mount of the plan was opened");
     match step {
@@ -83,7 +85,7 @@ fn carry_out<'a>(
         RootStep::Mask { target } => {
             let attached = match place::open(target, OFlags::PATH | OFlags::NOFOLLOW) {
                 Err(Errno::NOENT) => Ok(()),
-                Ok(place) => attach(mount(), &place),
+                Ok(place) => cover.expect("what hides files was opened").lay_over(&place),
                 Err(error) => Err(error.into()),
             };
             (target, attached)
@@ -104,6 +106,33 @@ fn carry_out<'a>(
             root.file(target, contents.as_bytes(), *mode, *owner),
         ),
         RootStep::Users { users } => (Path::new("/etc/passwd"), users::write(root, users)),
+    }
+}
+
+/// `/dev/null`, to hide files behind.
+struct Cover {
+    mount: OwnedFd,
+    is_used: bool,
+}
+
+impl Cover {
+    fn new(mount: OwnedFd) -> Self {
+        Self {
+            mount,
+            is_used: false,
+        }
+    }
+
+    /// The first time the mount itself, then copies of it: they have its restrictions already.
+    fn lay_over(&mut self, place: &OwnedFd) -> io::Result<()> {
+        if !self.is_used {
+            self.is_used = true;
+            return attach(&self.mount, place);
+        }
+        let flags = OpenTreeFlags::OPEN_TREE_CLONE
+            | OpenTreeFlags::OPEN_TREE_CLOEXEC
+            | OpenTreeFlags::AT_EMPTY_PATH;
+        attach(&open_tree(&self.mount, "", flags)?, place)
     }
 }
 

@@ -149,6 +149,7 @@ fn mounts(mount: &Mount) -> Result<(), PlanError> {
         | Mount::Symlink { .. }
         | Mount::Tmpfs { .. }
         | Mount::Proc
+        | Mount::Sys
         | Mount::Dev
         | Mount::File { .. } => Ok(()),
     }

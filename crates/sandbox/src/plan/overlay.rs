@@ -21,6 +21,7 @@ fn overlays(spec: &Spec) -> impl Iterator<Item = (&Overlay, &Path)> {
         | Mount::Bind { .. }
         | Mount::Tmpfs { .. }
         | Mount::Proc
+        | Mount::Sys
         | Mount::Dev
         | Mount::Symlink { .. }
         | Mount::File { .. } => None,

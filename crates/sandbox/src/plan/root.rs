@@ -2,28 +2,42 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Access, Owner, Ownership, PlannedMount, RootBase, RootStep, overlay};
+use super::{Access, Owner, Ownership, PlannedMount, RootBase, RootStep, overlay, sys};
 use crate::capabilities::{Capabilities, EtcEntry, SystemEntry};
 use crate::spec::{Mount, Spec, SystemRoot, User};
 
 const DEVICES: [&str; 6] = ["full", "null", "random", "tty", "urandom", "zero"];
 /// Switches of the host's kernel. They are writable only for the host's root, which nobody inside is; this is the
 /// second lock.
-const PROC_READ_ONLY: [&str; 4] = ["bus", "fs", "irq", "sys"];
-/// What tells about the host or its kernel's memory.
-const PROC_MASKED: [&str; 12] = [
+const PROC_READ_ONLY: [&str; 6] = ["acpi", "bus", "fs", "irq", "scsi", "sys"];
+/// What tells about the host, its devices, or its kernel's memory and timing.
+const PROC_MASKED: [&str; 26] = [
+    "buddyinfo",
+    "cmdline",
+    "config.gz",
+    "interrupts",
+    "iomem",
+    "ioports",
     "kallsyms",
     "kcore",
     "key-users",
     "keys",
     "kmsg",
+    "kpagecgroup",
+    "kpagecount",
+    "kpageflags",
     "latency_stats",
     "modules",
+    "mtrr",
+    "pagetypeinfo",
     "sched_debug",
     "slabinfo",
+    "softirqs",
     "sysrq-trigger",
     "timer_list",
+    "timer_stats",
     "vmallocinfo",
+    "zoneinfo",
 ];
 const SHM_SIZE_BYTES: u64 = 1 << 30;
 
@@ -75,7 +89,7 @@ pub(super) fn steps(
         match mount {
             Mount::Bind { .. } | Mount::Tmpfs { .. } => places.push((target, Owner::Command)),
             Mount::Overlay { .. } => places.push((target, Owner::Beside)),
-            Mount::ReadOnlyBind { .. } | Mount::Proc | Mount::Dev => {
+            Mount::ReadOnlyBind { .. } | Mount::Proc | Mount::Sys | Mount::Dev => {
                 places.push((target, Owner::Init));
             }
             Mount::Symlink { .. } | Mount::File { .. } => {}
@@ -95,6 +109,7 @@ pub(super) fn steps(
 fn add_mount(steps: &mut Vec<RootStep>, mount: &Mount, owner: Owner, wish: &Wish<'_>) {
     steps.push(match mount {
         Mount::Proc => return proc(steps),
+        Mount::Sys => return sys::steps(steps, wish.capabilities),
         Mount::Dev => return dev(steps, wish.spec),
         Mount::ReadOnlyBind { source, target } => {
             attach(host(source, Access::ReadOnly), target, owner)
@@ -156,7 +171,7 @@ fn host(source: &Path, access: Access) -> PlannedMount {
     }
 }
 
-fn attach(mount: PlannedMount, target: impl Into<PathBuf>, owner: Owner) -> RootStep {
+pub(super) fn attach(mount: PlannedMount, target: impl Into<PathBuf>, owner: Owner) -> RootStep {
     RootStep::Attach {
         mount,
         target: target.into(),
@@ -180,11 +195,11 @@ fn symlink(points_to: impl Into<PathBuf>, target: impl Into<PathBuf>) -> RootSte
     }
 }
 
-fn file(target: &str, contents: String) -> RootStep {
+pub(super) fn file(target: impl Into<PathBuf>, contents: String, mode: u32) -> RootStep {
     RootStep::File {
-        target: PathBuf::from(target),
+        target: target.into(),
         contents,
-        mode: 0o644,
+        mode,
         owner: Owner::Init,
     }
 }
@@ -204,12 +219,16 @@ fn host_system(steps: &mut Vec<RootStep>, spec: &Spec, capabilities: &Capabiliti
         steps.push(attach(host(path, Access::ReadOnly), path, Owner::Init));
     }
     let (passwd, group) = user_files(spec);
-    steps.extend([file("/etc/passwd", passwd), file("/etc/group", group)]);
+    steps.extend([
+        file("/etc/passwd", passwd, 0o644),
+        file("/etc/group", group, 0o644),
+    ]);
     name_files(steps, spec);
     steps.extend([
         file(
             "/etc/nsswitch.conf",
             "passwd: files\ngroup: files\nhosts: files dns\nservices: files\n".to_owned(),
+            0o644,
         ),
         symlink("/proc/self/mounts", "/etc/mtab"),
         directory("/run"),
@@ -244,12 +263,13 @@ fn user_files(spec: &Spec) -> (String, String) {
 fn name_files(steps: &mut Vec<RootStep>, spec: &Spec) {
     let hostname = &spec.hostname;
     steps.extend([
-        file("/etc/hostname", format!("{hostname}\n")),
+        file("/etc/hostname", format!("{hostname}\n"), 0o644),
         file(
             "/etc/hosts",
             format!("127.0.0.1 localhost {hostname}\n::1 localhost\n"),
+            0o644,
         ),
-        file("/etc/resolv.conf", String::new()),
+        file("/etc/resolv.conf", String::new(), 0o644),
     ]);
 }
 
@@ -302,8 +322,8 @@ fn dev(steps: &mut Vec<RootStep>, spec: &Spec) {
         symlink("/proc/self/fd/0", "/dev/stdin"),
         symlink("/proc/self/fd/1", "/dev/stdout"),
         symlink("/proc/self/fd/2", "/dev/stderr"),
-        RootStep::ReadOnly {
-            target: PathBuf::from("/dev"),
-        },
     ]);
+    steps.push(RootStep::ReadOnly {
+        target: PathBuf::from("/dev"),
+    });
 }

@@ -76,12 +76,42 @@ async fn the_hosts_files_are_not_there() {
     let hidden = directory();
     std::fs::write(hidden.path().join("secret"), "x").unwrap();
     let script = format!(
-        "for f in /root /home /srv /mnt /media /boot /sys /etc/shadow /etc/ssh /etc/gitconfig /etc/ssl/private /var/lib /var/log \
+        "for f in /root /home /srv /mnt /media /boot /etc/shadow /etc/ssh /etc/gitconfig /etc/ssl/private /var/lib /var/log \
          {} {}; do [ -e $f ] && echo $f; done; ls /run; ls -A /tmp",
         env!("CARGO_MANIFEST_DIR"),
         hidden.path().display()
     );
     assert_eq!(run(&shell(&script)).await.stdout, "");
+}
+
+/// Copies of what runtimes count processors and large pages by.
+#[tokio::test]
+async fn little_of_sys_is_there() {
+    let script = "cd /sys; find . -type f | grep -v cpu/ | sort | tr '\\n' ' '; cat devices/system/cpu/online; nproc --all; \
+        ls devices/system/cpu | grep -c '^cpu[0-9]'; find . -type f -perm /222; find . -type l; ls; \
+        (: > devices/system/cpu/online) 2>&1 | sed 's/.*: //'";
+    let pages = "kernel/mm/transparent_hugepage";
+    let pages: Vec<String> = ["enabled", "hpage_pmd_size"]
+        .map(|name| format!("{pages}/{name}"))
+        .into_iter()
+        .filter(|name| std::path::Path::new("/sys").join(name).exists())
+        .map(|name| format!("./{name} "))
+        .collect();
+    let online = std::fs::read_to_string("/sys/devices/system/cpu/online").unwrap();
+    let count = |command: &str| {
+        let output = std::process::Command::new("sh")
+            .args(["-c", command])
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let expected = format!(
+        "{}{online}{}{}devices\nkernel\nRead-only file system\n",
+        pages.concat(),
+        count("nproc --all"),
+        count("ls /sys/devices/system/cpu | grep -c '^cpu[0-9]'")
+    );
+    assert_eq!(stdout(&shell(script)).await, expected);
 }
 
 #[tokio::test]
