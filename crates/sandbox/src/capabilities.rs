@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use rustix::thread::CapabilitySet;
 use serde::{Deserialize, Serialize};
 
-use crate::cgroup;
+use crate::{cgroup, syscalls};
 
 /// Facts about the machine and the worker's process that [`crate::plan`] decides by.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +23,8 @@ pub struct Capabilities {
     /// Whether layers can be mounted as one tree, see [`crate::Overlay`].
     pub overlay: OverlaySupport,
     pub cgroup: Cgroup,
+    /// Version of the kernel's Landlock interface, if it has one: a second fence around files.
+    pub landlock: Option<u32>,
     /// Ids that exist in the worker's own user namespace.
     pub id_ranges: Vec<IdRange>,
     /// The host's system directories at `/`.
@@ -185,6 +187,7 @@ pub fn probe() -> Capabilities {
                 },
         overlay,
         cgroup: cgroup::find(),
+        landlock: syscalls::landlock_version(),
         id_ranges: id_ranges(&fs::read_to_string("/proc/self/uid_map").unwrap_or_default()),
         system: SYSTEM_DIRECTORIES
             .iter()

@@ -2,7 +2,7 @@
 //! namespaces around its only child, and waits for it.
 
 mod agent;
-mod fences;
+mod fence;
 mod groups;
 mod handover;
 mod idmap;
@@ -13,6 +13,7 @@ mod place;
 mod privileges;
 mod tree;
 mod users;
+mod without_groups;
 mod watch;
 
 use std::fs::{self, File};

@@ -50,8 +50,9 @@ pub use leftover::PidNamespace;
 pub use limit_hit::{Consequence, LimitHit, LimitKind};
 pub use ownership::{OwnershipError, change_owner, stored_owner};
 pub use plan::{
-    Access, Extent, Group, GroupPart, GroupVersion, Hold, Holds, Identity, Need, Opener, Owner,
-    Ownership, Plan, PlanError, PlannedMount, RootStep, SetGroups, Setting, plan,
+    Access, Change, Extent, Fence, FencedFiles, FencedPath, Group, GroupPart, GroupVersion, Hold,
+    Holds, Identity, Need, Opener, Owner, Ownership, Plan, PlanError, PlannedMount, RootStep,
+    SetGroups, Setting, plan,
 };
 pub use running::{ExitStatus, Killer, Running, Sandbox};
 pub use spec::{

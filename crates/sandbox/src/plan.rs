@@ -2,6 +2,7 @@
 
 mod check;
 mod error;
+mod fence;
 mod holds;
 mod overlay;
 mod root;
@@ -16,6 +17,7 @@ use crate::capabilities::{Capabilities, KernelVersion, Privilege};
 use crate::spec::{Forward, Limits, Network, Privileges, Spec, Stdin, User};
 
 pub use error::PlanError;
+pub use fence::{Change, Fence, FencedFiles, FencedPath};
 pub use holds::{Group, GroupPart, GroupVersion, Hold, Holds, Need, Setting};
 
 /// Ids given to one sandbox of a root worker.
@@ -41,6 +43,8 @@ pub struct Plan {
     /// Directories that are opened for the caller.
     pub handles: Vec<PathBuf>,
     pub privileges: Privileges,
+    pub nested_namespaces: bool,
+    pub fence: Option<Fence>,
     pub limits: Limits,
     /// How each limit is held.
     pub holds: Holds,
@@ -267,6 +271,8 @@ pub fn plan(spec: &Spec, capabilities: &Capabilities) -> Result<Plan, PlanError>
         root: root::steps(spec, capabilities, ownership),
         handles: spec.handles.clone(),
         privileges: spec.privileges,
+        nested_namespaces: spec.nested_namespaces,
+        fence: fence::planned(spec, capabilities),
         limits: spec.limits.clone(),
         holds: holds::holds(&spec.limits, capabilities)?,
         environment: spec.environment.clone(),

@@ -26,6 +26,10 @@ pub struct Spec {
     pub store_uid_base: u32,
     /// What the command may do beyond what its user may.
     pub privileges: Privileges,
+    /// Whether programs may make namespaces of their own in here, as sandboxes within (bubblewrap, Chromium) do: mounts,
+    /// `unshare`, `setns`, `chroot`. What they get over these is nothing over the sandbox. But they reach more of the
+    /// kernel, and files are fenced once instead of twice.
+    pub nested_namespaces: bool,
     /// Others that `/etc/passwd` and `/etc/group` are to name.
     pub further_users: Vec<User>,
     /// What the root is made of.
@@ -59,6 +63,7 @@ impl Spec {
             uid_base: 200_000,
             store_uid_base: STORE_UID_BASE,
             privileges: Privileges::None,
+            nested_namespaces: false,
             further_users: Vec::new(),
             system: SystemRoot::HostReadOnly,
             mounts: vec![

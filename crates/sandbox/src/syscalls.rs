@@ -281,6 +281,21 @@ pub(crate) fn install_filter(filter: &[libc::sock_filter]) -> io::Result<()> {
     Ok(())
 }
 
+/// Version of the kernel's Landlock interface, if it has one and it is not switched off.
+pub(crate) fn landlock_version() -> Option<u32> {
+    const LANDLOCK_CREATE_RULESET_VERSION: libc::c_long = 1;
+    // SAFETY: takes no memory: with this flag the kernel only answers.
+    let version = check(unsafe {
+        libc::syscall(
+            libc::SYS_landlock_create_ruleset,
+            ptr::null::<libc::c_void>(),
+            0,
+            LANDLOCK_CREATE_RULESET_VERSION,
+        )
+    });
+    version.ok().and_then(|version| u32::try_from(version).ok())
+}
+
 /// Send any signal number to a process group.
 pub(crate) fn signal_group(leader: Pid, signal: i32) {
     // SAFETY: takes no memory; a wrong number or a group that is gone is an error that changes nothing.

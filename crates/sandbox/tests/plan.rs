@@ -17,6 +17,7 @@ fn machine(privilege: Privilege) -> Capabilities {
         idmapped_mounts: matches!(privilege, Privilege::Root { .. }),
         overlay: OverlaySupport::Available,
         cgroup: Cgroup::None,
+        landlock: Some(4),
         id_ranges: vec![IdRange {
             first: 0,
             count: u32::MAX,

@@ -10,7 +10,7 @@ use rustix::pipe::PipeFlags;
 use rustix::process::{DumpableBehavior, Pid, Resource, Rlimit};
 use rustix::thread::{Gid, Uid};
 
-use super::{fences, privileges};
+use super::{fence, privileges, without_groups};
 use crate::error::{SandboxError, Step};
 use crate::plan::{Hold, Plan};
 use crate::seccomp;
@@ -84,7 +84,8 @@ fn prepare(plan: &Plan) -> Result<(Vec<CString>, Vec<CString>), SandboxError> {
     rustix::process::setsid().map_err(|e| fault("a new session", e))?;
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     limit(plan)?;
-    fences::put_up(plan)?;
+    without_groups::put_up(plan)?;
+    let fence = plan.fence.as_ref().map(fence::prepare).transpose()?;
     privileges::pass_on(plan.privileges)?;
     let (uid, gid) = (
         Uid::from_raw(plan.identity.uid),
@@ -113,9 +114,12 @@ fn prepare(plan: &Plan) -> Result<(Vec<CString>, Vec<CString>), SandboxError> {
     syscalls::close_on_exec_from(3)
         .map_err(|e| SandboxError::caused_by(Step::DropPrivileges, "descriptors", e))?;
     syscalls::default_signals();
-    fences::close(plan)?;
-    // Last: from here on the filter also holds for us.
-    syscalls::install_filter(&seccomp::filter(false))
+    // Last: from here on these also hold for us.
+    if let Some(fence) = fence {
+        fence::close(fence)?;
+    }
+    without_groups::close(plan)?;
+    syscalls::install_filter(&seccomp::filter(plan.nested_namespaces))
         .map_err(|e| SandboxError::caused_by(Step::FilterSyscalls, "seccomp", e))?;
     Ok((arguments, environment))
 }

@@ -124,6 +124,26 @@ impl Opened {
         self.cover.take()
     }
 
+    /// A fresh `/proc`: one that is yet to be attached, or one for this purpose.
+    pub(super) fn proc(&self, plan: &Plan) -> Result<OwnedFd, SandboxError> {
+        let fault = |e: std::io::Error| SandboxError::caused_by(Step::PrepareMount, "/proc", e);
+        let is_proc = |step: &RootStep| {
+            matches!(
+                step,
+                RootStep::Attach {
+                    mount: PlannedMount::Proc,
+                    target: _,
+                    owner: _
+                }
+            )
+        };
+        let planned = plan.root.iter().position(is_proc);
+        match planned.and_then(|index| self.mounts.get(&index)) {
+            Some(proc) => proc.try_clone().map_err(fault),
+            None => make(c"proc", &[]).map_err(|e| fault(e.into())),
+        }
+    }
+
     fn open_sources(&mut self, plan: &Plan) -> Result<Vec<PathBuf>, SandboxError> {
         let mut changed = Vec::new();
         let mut maps = IdMaps::default();

@@ -5,6 +5,9 @@
 //! user and its group are in the sandbox's id map, which holds no id of the host's (a root worker) or none but the
 //! worker's own (an ordinary user).
 
+use std::os::fd::{AsFd, BorrowedFd};
+
+use rustix::fs::{Mode, OFlags};
 use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets};
 
 use crate::error::{SandboxError, Step};
@@ -43,6 +46,33 @@ fn kept(privileges: Privileges) -> CapabilitySet {
 
 fn fault(what: &str, error: rustix::io::Errno) -> SandboxError {
     SandboxError::caused_by(Step::DropPrivileges, what, error)
+}
+
+/// How many namespaces of each kind a sandbox may have where it may have some: the kernel's memory is not without end.
+const NESTED_NAMESPACES: &[u8] = b"64";
+const KINDS: [&str; 8] = ["cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"];
+
+/// The system call filter refuses to make namespaces; this refuses it again, for all that are made below the sandbox's
+/// own. Without a user namespace there is no right to make another one, so that one number is enough for all.
+pub(super) fn limit_namespaces(proc: BorrowedFd<'_>, nesting: bool) -> Result<(), SandboxError> {
+    let write = |kind: &str, value: &[u8]| {
+        let path = format!("sys/user/max_{kind}_namespaces");
+        let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(proc, &*path, flags, Mode::empty())?;
+        rustix::io::write(file.as_fd(), value)
+    };
+    let limited = |kind: &str, value: &[u8]| match write(kind, value) {
+        // Older than the kind.
+        Err(rustix::io::Errno::NOENT) if nesting => Ok(()),
+        Err(e) => Err(fault(&format!("the number of {kind} namespaces"), e)),
+        Ok(_) => Ok(()),
+    };
+    if nesting {
+        return KINDS
+            .iter()
+            .try_for_each(|kind| limited(kind, NESTED_NAMESPACES));
+    }
+    limited("user", b"0")
 }
 
 /// No program, set-uid or run as root, can get a capability that is not the command's.

@@ -323,6 +323,19 @@ fn dev(steps: &mut Vec<RootStep>, spec: &Spec) {
         symlink("/proc/self/fd/1", "/dev/stdout"),
         symlink("/proc/self/fd/2", "/dev/stderr"),
     ]);
+    if spec.nested_namespaces {
+        // The kernel gives a fresh `/proc` only to whoever has one with nothing hidden. It shows the sandbox's processes
+        // like the other, and its switches are the host root's; it stands in a directory that is closed.
+        let closed = PathBuf::from("/dev/.nested");
+        steps.extend([
+            RootStep::Directory {
+                target: closed.clone(),
+                mode: 0,
+                owner: Owner::Init,
+            },
+            attach(PlannedMount::Proc, closed.join("proc"), Owner::Init),
+        ]);
+    }
     steps.push(RootStep::ReadOnly {
         target: PathBuf::from("/dev"),
     });

@@ -162,7 +162,9 @@ for name, attempt in attempts.items():
     try: attempt(); print('WENT THROUGH:', name)
     except OSError as e:
         if e.errno not in (errno.EPERM, errno.EACCES, errno.EROFS, errno.EINVAL): print(name, errno.errorcode[e.errno])
-os.kill(1, 9); os.kill(1, 19)
+for signal in (9, 19):
+    try: os.kill(1, signal)
+    except PermissionError: pass
 print('alive' if subprocess.run(['true']).returncode == 0 else 'dead')
 os.mkfifo('/tmp/pipe'); print('pipe')
 "#;

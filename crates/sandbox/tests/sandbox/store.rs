@@ -82,6 +82,13 @@ impl Store {
         self.directory.path().join("store").join(name)
     }
 
+    /// A directory outside of the store becomes the worker's own.
+    pub fn own_workspace(&self, path: &Path) {
+        if self.worker == As::OrdinaryUser {
+            chown(path, Some(self.root.0), Some(self.root.1)).unwrap();
+        }
+    }
+
     /// On disk, of this id inside.
     pub fn owner(&self, id: u32) -> (u32, u32) {
         match self.worker {
