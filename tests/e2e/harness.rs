@@ -21,7 +21,7 @@ pub use kept::Kept;
 pub use log::Log;
 pub use process::{Hold, Process, Worker, processes_with};
 pub use repository::Repository;
-pub use running::Outwork;
+pub use running::{ORDINARY, Outwork};
 
 /// The binary under test.
 pub const OUTWORK: &str = env!("CARGO_BIN_EXE_outwork");

@@ -9,6 +9,7 @@ mod codex;
 mod command;
 mod credentials;
 mod environments;
+mod escape;
 mod images;
 mod init;
 mod life;

@@ -12,7 +12,7 @@ use super::{By, Engine, Kept, OUTWORK, Process, Worker};
 use super::{agents_dir, clean, open_scratch, outwork, processes_with, scratch};
 
 /// Nobody's id, for an ordinary user.
-const ORDINARY: u32 = 65533;
+pub const ORDINARY: u32 = 65533;
 
 /// A running server, with or without a worker in it.
 pub struct Outwork {
