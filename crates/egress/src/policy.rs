@@ -223,7 +223,10 @@ impl Policy {
                 "Port {port} of {host} is not allowed; {} are.",
                 ports.join(", ")
             ),
-            remedy: Remedy::Port(*port),
+            remedy: Remedy::Port {
+                port: *port,
+                beside: self.ports.clone(),
+            },
         }
     }
 }

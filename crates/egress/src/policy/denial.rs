@@ -32,7 +32,11 @@ pub(crate) enum DenialKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Remedy {
     Allow(String),
-    Port(u16),
+    Port {
+        port: u16,
+        /// The environment's list is given whole.
+        beside: Vec<u16>,
+    },
     AllMethods,
     GitPush,
     WebSocket,
@@ -80,13 +84,17 @@ impl Remedies {
         };
         match remedy {
             Remedy::Allow(host) => environment(format!("--allow {host}")),
-            Remedy::Port(port) => environment(format!("--port {port}")).or_else(|| {
-                let option = &self.operator.port;
-                Some(format!("outwork worker {option} {port}"))
-            }),
-            Remedy::AllMethods => environment("--methods all".to_owned()),
-            Remedy::GitPush => environment("--git-push".to_owned()),
-            Remedy::WebSocket => environment("--websocket".to_owned()),
+            Remedy::Port { port, beside } => {
+                let all = beside.iter().chain([port]);
+                let all: Vec<_> = all.map(|port| format!("--port {port}")).collect();
+                environment(all.join(" ")).or_else(|| {
+                    let option = &self.operator.port;
+                    Some(format!("outwork worker {option} {port}"))
+                })
+            }
+            Remedy::AllMethods => environment("--all-methods".to_owned()),
+            Remedy::GitPush => environment("--allow-git-push".to_owned()),
+            Remedy::WebSocket => environment("--allow-websocket".to_owned()),
             Remedy::Operator => {
                 let option = &self.operator.address;
                 Some(format!("outwork worker {option} ADDRESS"))

@@ -101,7 +101,7 @@ fn hints_say_what_to_type() {
     assert_eq!(hint("a.example.org:443", &Remedies::default()), None);
     assert_eq!(
         hint("example.com:22", &remedies),
-        typed("outwork env edit web --port 22")
+        typed("outwork env edit web --port 80 --port 443 --port 22")
     );
     assert_eq!(
         hint("example.com:22", &Remedies::default()),

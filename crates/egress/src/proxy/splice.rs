@@ -70,10 +70,10 @@ enum Way {
 
 impl Direction<'_> {
     async fn run(&self) -> io::Result<()> {
-        if let Way::Open = self.copy(COPIED_FIRST_BYTES).await? {
-            if let Way::CannotSplice = self.splice().await? {
-                self.copy(u64::MAX).await?;
-            }
+        if let Way::Open = self.copy(COPIED_FIRST_BYTES).await?
+            && let Way::CannotSplice = self.splice().await?
+        {
+            self.copy(u64::MAX).await?;
         }
         self.to.end()
     }
