@@ -1,5 +1,6 @@
-//! How long a sandbox takes, from asking to the command's end, with the host's system read-only and with layers that can be
-//! written: `cargo run --example start [COUNT]`. Beside them, in turn, what bubblewrap takes for less, if it is installed.
+//! How long a sandbox takes, from asking to the command's end, with the host's system read-only, with layers that can be
+//! written, and with limits: `cargo run --example start [COUNT]`. Beside them, in turn, what bubblewrap takes for less, if it
+//! is installed.
 //!
 //! Needs the launcher beside it: `cargo build --bin outwork-sandbox-init`.
 #![allow(clippy::print_stdout)] // It is what the program is for.
@@ -38,12 +39,18 @@ fn main() -> anyhow::Result<()> {
     );
     let directory = tempfile::tempdir()?;
     spread(directory.path());
-    let (mut read_only, mut layered) = (Times::default(), Times::default());
+    let (mut read_only, mut layered, mut limited) =
+        (Times::default(), Times::default(), Times::default());
     let mut bubblewrap = Times::default();
     for round in 0..count + 5 {
         let attempt = directory.path().join(round.to_string());
-        let specs = [Spec::new(["/bin/true"]), layers(&attempt, &capabilities)?];
-        for (spec, times) in specs.iter().zip([&mut read_only, &mut layered]) {
+        let specs = [
+            Spec::new(["/bin/true"]),
+            layers(&attempt, &capabilities)?,
+            limits(layers(&attempt.join("limited"), &capabilities)?),
+        ];
+        let all = [&mut read_only, &mut layered, &mut limited];
+        for (spec, times) in specs.iter().zip(all) {
             let plan = plan(spec, &capabilities)?;
             let time = runtime.block_on(async {
                 let begin = Instant::now();
@@ -65,6 +72,11 @@ fn main() -> anyhow::Result<()> {
     }
     read_only.report("the host's system, read-only");
     layered.report("three overlays: /, /usr/local, /opt");
+    let plan = plan(&limits(Spec::new(["/bin/true"])), &capabilities)?;
+    limited.report(&format!(
+        "the same with limits: {}",
+        plan.holds.lines().join("; ")
+    ));
     bubblewrap.report("bubblewrap, the whole host read-only, no filter");
     Ok(())
 }
@@ -151,6 +163,15 @@ fn layers(attempt: &Path, capabilities: &Capabilities) -> anyhow::Result<Spec> {
     spec.system = SystemRoot::Overlay(root);
     spec.mounts.splice(0..0, mounts);
     Ok(spec)
+}
+
+/// Every one that there is.
+fn limits(mut spec: Spec) -> Spec {
+    spec.limits.memory_bytes = Some(4 << 30);
+    spec.limits.cpu_millis = Some(2000);
+    spec.limits.disk_bytes = Some(10 << 30);
+    spec.limits.disk_files = Some(200_000);
+    spec
 }
 
 #[derive(Default)]

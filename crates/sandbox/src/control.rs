@@ -54,14 +54,13 @@ pub(crate) enum FromWorker {
     Signal(i32),
 }
 
-/// From the first process to the launcher, each once: what the launcher cannot open from outside.
+/// From the first process to the launcher: what the launcher cannot open from outside.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum ToLauncher {
-    /// Descriptor: a `/proc` of the sandbox's own.
-    Processes,
-    /// Descriptor: the list of System V shared memory.
-    SharedMemory,
-    /// Descriptors: memory file systems that the command can write.
+    /// Descriptors: a `/proc` of the sandbox; the list of System V shared memory, if there is one; memory file systems that
+    /// the command can write.
+    Inside { has_segments: bool },
+    /// Descriptors: more of the last kind.
     MemoryFileSystems,
     /// From here on what runs inside is the command's, and can be looked into.
     Started,

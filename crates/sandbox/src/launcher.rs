@@ -13,8 +13,8 @@ mod place;
 mod privileges;
 mod tree;
 mod users;
-mod without_groups;
 mod watch;
+mod without_groups;
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -31,7 +31,7 @@ use crate::leftover::PidNamespace;
 use crate::plan::{Extent, Identity, Plan, SetGroups};
 use crate::syscalls::{self, CGROUP_NAMESPACE, Forked, SANDBOX_NAMESPACES};
 use groups::Groups;
-use watch::Watch;
+use watch::{Begun, Watch};
 
 /// The only argument with which the caller's program must call [`launcher_main`], before it starts a thread.
 pub const LAUNCHER_ARGUMENT: &str = "sandbox-init";
@@ -97,17 +97,17 @@ fn launch(control: &OwnedFd) -> Result<(), SandboxError> {
         }
         Forked::Parent { child, pidfd } => {
             drop((opened, launcher, entry));
-            let started = Watch::new(&plan, &groups, child).and_then(|watch| {
-                start(control, &plan.identity, child, &pidfd, &init, changed)?;
-                Ok(watch)
-            });
-            let watch = started.inspect_err(|_| {
-                let _ = rustix::process::pidfd_send_signal(&pidfd, Signal::KILL);
-                // Nothing but the first process is in there yet.
-                let _ = rustix::io::retry_on_intr(|| {
-                    rustix::process::waitpid(Some(child), WaitOptions::empty())
-                });
-            })?;
+            let begun = Begun::now();
+            let started = start(control, &plan.identity, child, &pidfd, &init, changed);
+            // The child works on meanwhile.
+            let watch = started
+                .and_then(|()| Watch::new(&plan, &groups, child, begun))
+                .inspect_err(|_| {
+                    let _ = rustix::process::pidfd_send_signal(&pidfd, Signal::KILL);
+                    let _ = rustix::io::retry_on_intr(|| {
+                        rustix::process::waitpid(Some(child), WaitOptions::empty())
+                    });
+                })?;
             watch.until_the_end(control, &init, &pidfd, child)
         }
     }

@@ -11,8 +11,8 @@ use rustix::process::Pid;
 use tokio::io::unix::AsyncFd;
 
 pub(crate) use limits::{
-    fork_into_group, refuse_huge_pages, share_memory, shared_memory_bytes, shared_memory_device,
-    unshare_cgroup_namespace,
+    ask_for_short_turns, fork_into_group, refuse_huge_pages, share_memory, shared_memory_bytes,
+    shared_memory_device, unshare_cgroup_namespace,
 };
 
 /// All namespaces of a sandbox.

@@ -124,3 +124,46 @@ fn set(directory: &Path, setting: &Setting) -> Result<(), SandboxError> {
 fn fault(path: &Path, error: io::Error) -> SandboxError {
     SandboxError::caused_by(Step::MakeGroup, path.display().to_string(), error)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn group(parent: &Path, file: &str, need: Need) -> Group {
+        let setting = Setting {
+            file: file.to_owned(),
+            value: "1".to_owned(),
+            need,
+        };
+        Group {
+            version: GroupVersion::V2,
+            parts: vec![GroupPart {
+                parent: parent.to_owned(),
+                settings: vec![setting],
+            }],
+        }
+    }
+
+    #[test]
+    fn a_limit_that_is_not_there_is_an_error_and_nothing_stays() {
+        let parent = tempfile::tempdir().unwrap();
+        let needed = group(parent.path(), "memory.max", Need::Required);
+        let Err(error) = Groups::make_named(Some(&needed), "group") else {
+            panic!("a plain directory has no limits");
+        };
+        assert_eq!(error.step, Step::MakeGroup);
+        assert!(error.detail.ends_with("group/memory.max"), "{error}");
+        assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_limit_that_need_not_be_there_is_passed_over() {
+        let parent = tempfile::tempdir().unwrap();
+        let wanted = group(parent.path(), "memory.swap.max", Need::IfThere);
+        let (groups, entry) = Groups::make_named(Some(&wanted), "group").unwrap();
+        assert!(entry.directory().is_some());
+        assert!(parent.path().join("group").exists());
+        drop(groups);
+        assert!(!parent.path().join("group").exists());
+    }
+}

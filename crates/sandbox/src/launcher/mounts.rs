@@ -284,7 +284,7 @@ fn map_owner(
 }
 
 /// A new file system, detached.
-pub(super) fn make(kind: &std::ffi::CStr, options: &[(&str, &str)]) -> rustix::io::Result<OwnedFd> {
+fn make(kind: &std::ffi::CStr, options: &[(&str, &str)]) -> rustix::io::Result<OwnedFd> {
     let context = fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
     for (key, value) in options {
         fsconfig_set_string(context.as_fd(), *key, *value)?;

@@ -24,11 +24,24 @@ use crate::control::{self, ToLauncher, ToWorker};
 use crate::error::{SandboxError, Step};
 use crate::limit_hit::{Consequence, LimitHit};
 use crate::plan::Plan;
+use crate::syscalls;
 use inside::Inside;
 
 pub(super) struct Watch {
     inside: Inside,
     watchers: Vec<Box<dyn Watcher>>,
+}
+
+/// When the first process began, by the clock that file systems use.
+#[derive(Clone, Copy)]
+pub(super) struct Begun(Timespec);
+
+impl Begun {
+    pub(super) fn now() -> Self {
+        Self(rustix::time::clock_gettime(
+            rustix::time::ClockId::RealtimeCoarse,
+        ))
+    }
 }
 
 /// Looks after one limit, or several that are held in the same way.
@@ -51,8 +64,12 @@ enum Event {
 }
 
 impl Watch {
-    /// Before the first process does anything.
-    pub(super) fn new(plan: &Plan, groups: &Groups, init: Pid) -> Result<Self, SandboxError> {
+    pub(super) fn new(
+        plan: &Plan,
+        groups: &Groups,
+        init: Pid,
+        begun: Begun,
+    ) -> Result<Self, SandboxError> {
         let now = Instant::now();
         let mut watchers: Vec<Box<dyn Watcher>> = Vec::new();
         if let Some(watcher) = memory::MemoryWatch::new(plan, init, now) {
@@ -64,7 +81,7 @@ impl Watch {
         if let Some(watcher) = processes::ProcessWatch::new(plan, now) {
             watchers.push(Box::new(watcher));
         }
-        if let Some(watcher) = disk::DiskWatch::new(plan, now)? {
+        if let Some(watcher) = disk::DiskWatch::new(plan, begun, now)? {
             watchers.push(Box::new(watcher));
         }
         Ok(Self {
@@ -82,6 +99,8 @@ impl Watch {
         child: Pid,
     ) -> Result<(), SandboxError> {
         let mut init = Some(init);
+        // Where the kernel is too old it makes no difference.
+        let _ = syscalls::ask_for_short_turns();
         loop {
             match self.next_event(control, init, pidfd)? {
                 Event::SandboxEnded => break,

@@ -42,6 +42,47 @@ pub(crate) fn refuse_huge_pages() -> io::Result<()> {
     Ok(())
 }
 
+/// This thread is to be scheduled soon when it wakes, for short turns, on a machine that is busy. Costs others nothing, so
+/// everybody may; since Linux 6.12.
+pub(crate) fn ask_for_short_turns() -> io::Result<()> {
+    const TURN_NS: u64 = 100_000;
+    /// `struct sched_attr` in its first version.
+    #[repr(C)]
+    struct Attributes {
+        size: u32,
+        policy: u32,
+        flags: u64,
+        nice: i32,
+        priority: u32,
+        runtime: u64,
+        deadline: u64,
+        period: u64,
+    }
+    // SAFETY: these take no memory.
+    let (policy, nice) = unsafe {
+        (
+            libc::sched_getscheduler(0),
+            libc::getpriority(libc::PRIO_PROCESS, 0),
+        )
+    };
+    if policy != libc::SCHED_OTHER {
+        return Ok(()); // Somebody has arranged for it already.
+    }
+    let attributes = Attributes {
+        size: size_of::<Attributes>() as u32,
+        policy: libc::SCHED_OTHER as u32,
+        flags: 0,
+        nice,
+        priority: 0,
+        runtime: TURN_NS,
+        deadline: 0,
+        period: 0,
+    };
+    // SAFETY: the structure outlives the call, which reads as much of it as its size says.
+    check(unsafe { libc::syscall(libc::SYS_sched_setattr, 0, ptr::from_ref(&attributes), 0) })?;
+    Ok(())
+}
+
 /// Bytes of memory file systems and shared memory on the whole machine.
 pub(crate) fn shared_memory_bytes() -> u64 {
     // SAFETY: all zeroes is a valid `sysinfo`, which the call fills and which outlives it; it has no failure but a bad

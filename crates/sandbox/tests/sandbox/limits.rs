@@ -3,11 +3,15 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use outwork_sandbox::{Cgroup, Consequence, ExitStatus, LimitKind, probe, sweep_groups};
+use outwork_sandbox::{
+    Cgroup, Consequence, ExitStatus, Group, GroupPart, GroupVersion, LimitKind, Sandbox, Step,
+    probe, sweep_groups,
+};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::harness::{
-    directory, eventually, launcher_for_everybody, line, python, shell, start_worker, within,
+    directory, eventually, finish, is_root, launcher, launcher_for_everybody, line, python, shell,
+    start_worker, within,
 };
 use crate::limited::{By, by_groups, each};
 
@@ -137,6 +141,48 @@ async fn a_group_lasts_as_long_as_its_sandbox() {
     drop(running.stdin.take());
     within("the end", running.wait()).await.unwrap();
     assert_eq!(of(launcher, &cgroup), [] as [PathBuf; 0]);
+}
+
+/// Version 2 is joined by being born there. Where it is not mounted, a plain directory must not be taken for a group.
+#[tokio::test]
+async fn a_group_of_version_2_is_joined_at_birth() {
+    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
+    let mounted = mounts.lines().find_map(|line| {
+        let mut words = line.split(' ').skip(1);
+        let (at, kind) = (words.next()?, words.next()?);
+        (kind == "cgroup2").then(|| PathBuf::from(at))
+    });
+    let plain = directory();
+    let mut plan = By::Watching.plan(&shell("cat /proc/self/cgroup"));
+    let group = |parent: PathBuf| Group {
+        version: GroupVersion::V2,
+        parts: vec![GroupPart {
+            parent,
+            settings: Vec::new(),
+        }],
+    };
+    plan.holds.group = Some(group(plain.path().to_owned()));
+    let error = Sandbox::spawn(plan.clone(), launcher()).await.unwrap_err();
+    assert_eq!(error.step, Step::CreateNamespaces, "{error}");
+    assert_eq!(std::fs::read_dir(plain.path()).unwrap().count(), 0);
+
+    let Some(mounted) = mounted.filter(|_| is_root()) else {
+        return;
+    };
+    plan.holds.group = Some(group(mounted.clone()));
+    let mut running = Sandbox::spawn(plan, launcher()).await.unwrap();
+    let pid = running.launcher_pid().unwrap().to_string();
+    let output = within("the end", finish(&mut running)).await;
+    assert!(
+        output.stdout.lines().any(|line| line == "0::/"),
+        "{output:?}"
+    );
+    let left = std::fs::read_dir(mounted).unwrap().flatten();
+    let left: Vec<_> = left
+        .map(|entry| entry.file_name())
+        .filter(|name| name.to_string_lossy().contains(&format!("-{pid}-")))
+        .collect();
+    assert_eq!(left, [""; 0]);
 }
 
 /// A launcher that outlives its worker removes its group; one that does not leaves it to the next sweep.

@@ -12,7 +12,7 @@ use rustix::fs::{FileType, Mode, OFlags};
 
 use super::inside::Inside;
 use super::walk::{Progress, Usage, Walk};
-use super::{Watcher, rest};
+use super::{Begun, Watcher, rest};
 use crate::error::{SandboxError, Step};
 use crate::limit_hit::{Consequence, LimitHit, LimitKind};
 use crate::plan::{Access, Hold, Plan, PlannedMount, PlannedOverlay, RootBase, RootStep};
@@ -21,7 +21,8 @@ use crate::syscalls::shared_memory_device;
 /// The one thread has other looks to take.
 const PART_OF_A_WALK: Duration = Duration::from_millis(4);
 const BETWEEN_PARTS: Duration = Duration::from_millis(2);
-const AT_LEAST_EVERY: Duration = Duration::from_secs(5);
+/// What others give back to the file system hides what is taken from it.
+const AT_LEAST_EVERY: Duration = Duration::from_secs(1);
 /// A walk when this part of what is left may be gone.
 const STEPS: u64 = 4;
 
@@ -31,9 +32,10 @@ pub(super) struct DiskWatch {
     trees: Vec<OwnedFd>,
     before: Before,
     walk: Option<(Walk, Instant)>,
-    /// Of the last walk that came to its end: what the command had added, and what was free when it began.
+    /// What the command had added, by the last walk that came to its end.
     added: Usage,
-    free_then: Usage,
+    /// The most that was free since the last walk began.
+    most_free: Usage,
     not_before: Instant,
     at_the_latest: Instant,
     due: Instant,
@@ -53,7 +55,11 @@ struct Limits {
 
 impl DiskWatch {
     /// Fails rather than leave a tree out.
-    pub(super) fn new(plan: &Plan, now: Instant) -> Result<Option<Self>, SandboxError> {
+    pub(super) fn new(
+        plan: &Plan,
+        begun: Begun,
+        now: Instant,
+    ) -> Result<Option<Self>, SandboxError> {
         let every = match plan.holds.disk {
             Some(Hold::Watched { every_ms }) => Duration::from_millis(every_ms.into()),
             Some(Hold::Group(_) | Hold::PerUser | Hold::Processors { .. }) | None => {
@@ -65,9 +71,7 @@ impl DiskWatch {
             .iter()
             .map(|path| open(path))
             .collect::<Result<_, _>>()?;
-        // By the clock that file systems use.
-        let now_by_files = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
-        let walk = Walk::new(again(&trees)).older_than(now_by_files);
+        let walk = Walk::new(again(&trees)).older_than(begun.0);
         let free = free(&trees);
         Ok(Some(Self {
             limits: Limits {
@@ -79,7 +83,7 @@ impl DiskWatch {
             before: Before::Counting(walk),
             walk: None,
             added: Usage::default(),
-            free_then: free,
+            most_free: free,
             not_before: now,
             at_the_latest: now,
             due: now,
@@ -89,9 +93,11 @@ impl DiskWatch {
     /// Is there something to walk for?
     fn begin_walk(&mut self, inside: &Inside, now: Instant) {
         let free = free(&self.trees);
+        self.most_free.bytes = self.most_free.bytes.max(free.bytes);
+        self.most_free.files = self.most_free.files.max(free.files);
         let lost = Usage {
-            bytes: self.free_then.bytes.saturating_sub(free.bytes),
-            files: self.free_then.files.saturating_sub(free.files),
+            bytes: self.most_free.bytes.saturating_sub(free.bytes),
+            files: self.most_free.files.saturating_sub(free.files),
         };
         let near = |limit: Option<u64>, added: u64, lost: u64| {
             limit.is_some_and(|limit| lost > limit.saturating_sub(added) / STEPS)
@@ -111,7 +117,7 @@ impl DiskWatch {
                 walk.count(stat);
             }
         });
-        self.free_then = free;
+        self.most_free = free;
         self.walk = Some((walk, now));
     }
 
@@ -148,13 +154,14 @@ impl DiskWatch {
             // What is below cannot be counted: it may be anything.
             Progress::TooDeep => Some(self.limits.hit_by_depth(inside)),
             Progress::Done => {
-                self.end_walk(walk.usage, now.duration_since(began), now);
+                self.end_walk(walk.usage, began);
                 self.limits.exceeded(self.added, inside)
             }
         }
     }
 
-    fn end_walk(&mut self, usage: Usage, took: Duration, now: Instant) {
+    fn end_walk(&mut self, usage: Usage, began: Instant) {
+        let (now, took) = (Instant::now(), began.elapsed());
         self.added = self.added(usage);
         self.not_before = now + rest(took, 4);
         self.at_the_latest = now + rest(took, 20).max(AT_LEAST_EVERY);

@@ -19,7 +19,7 @@ const LONGEST_STATUS: usize = 8 << 10;
 #[derive(Default)]
 pub(super) struct Inside {
     proc: Option<OwnedFd>,
-    shared_memory: Option<File>,
+    segments: Option<File>,
     memory: Vec<OwnedFd>,
     has_started: bool,
 }
@@ -47,10 +47,16 @@ impl Process {
 
 impl Inside {
     pub(super) fn receive(&mut self, message: &ToLauncher, files: Vec<OwnedFd>) {
+        let mut files = files.into_iter();
         match message {
-            ToLauncher::Processes => self.proc = files.into_iter().next(),
-            ToLauncher::SharedMemory => {
-                self.shared_memory = files.into_iter().next().map(File::from);
+            ToLauncher::Inside { has_segments } => {
+                self.proc = files.next();
+                self.segments = files
+                    .by_ref()
+                    .take(usize::from(*has_segments))
+                    .next()
+                    .map(File::from);
+                self.memory.extend(files);
             }
             ToLauncher::MemoryFileSystems => self.memory.extend(files),
             ToLauncher::Started => self.has_started = true,
@@ -148,6 +154,32 @@ impl Inside {
         hidden
     }
 
+    /// Processes with sockets in which descriptors are waiting to be received: files that no process has open may be among
+    /// them.
+    pub(super) fn carriers(&self) -> Vec<u32> {
+        let Some(proc) = &self.proc else {
+            return Vec::new();
+        };
+        let carries = |path: &str, descriptor: u32| {
+            let counts = self
+                .read(&format!("{path}info/{descriptor}"))
+                .unwrap_or_default();
+            after("scm_fds", &counts).is_some_and(|waiting| waiting > 0)
+        };
+        let mut pids = self.pids();
+        pids.retain(|pid| {
+            numbers(proc, &format!("{pid}/task"))
+                .into_iter()
+                .any(|thread| {
+                    let path = format!("{pid}/task/{thread}/fd");
+                    numbers(proc, &path)
+                        .into_iter()
+                        .any(|fd| carries(&path, fd))
+                })
+        });
+        pids
+    }
+
     /// Bytes in memory file systems that the command can write.
     pub(super) fn memory_file_systems_bytes(&self) -> u64 {
         self.memory
@@ -167,7 +199,7 @@ impl Inside {
 
     /// Of System V: the number of each segment and the bytes in use.
     pub(super) fn shared_memory_segments(&self) -> Vec<(u64, u64)> {
-        let Some(file) = &self.shared_memory else {
+        let Some(file) = &self.segments else {
             return Vec::new();
         };
         let mut text = Vec::new();

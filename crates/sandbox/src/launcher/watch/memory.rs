@@ -34,6 +34,7 @@ pub(super) struct MemoryWatch {
     namespace: Option<PidNamespace>,
     shared: SharedFiles,
     killed: BTreeSet<u32>,
+    carriers: Vec<u32>,
     due: Instant,
 }
 
@@ -56,6 +57,7 @@ impl MemoryWatch {
             namespace: PidNamespace::of(init.as_raw_nonzero().get()),
             shared: SharedFiles::new(limit, now),
             killed: BTreeSet::new(),
+            carriers: Vec::new(),
             due: now,
         })
     }
@@ -104,21 +106,32 @@ impl MemoryWatch {
         }
     }
 
-    /// Those that cannot be looked into hold what cannot be found elsewhere.
+    /// When much shared memory is in use that nobody was seen to hold, whoever can hide some is to blame: who cannot be
+    /// looked into, and who sends descriptors and leaves them unreceived from one such look to the next.
     fn end_hidden(
         &mut self,
         inside: &Inside,
         processes: &[Process],
         counted: u64,
+        used: u64,
     ) -> Vec<LimitHit> {
-        if self.shared.unexplained_bytes(counted) <= self.limit / 4 {
+        let unexplained = self.shared.unexplained_bytes(counted);
+        // Some is always in use elsewhere.
+        if unexplained <= self.limit / 4 || used + unexplained <= self.limit {
+            self.carriers.clear();
             return Vec::new();
         }
-        let hidden = processes
-            .iter()
-            .filter(|process| self.shared.hidden.contains(&process.pid) && !process.is_ending);
+        let carriers = inside.carriers();
+        let carried_before = std::mem::replace(&mut self.carriers, carriers);
+        let hides = |pid: &u32| {
+            let carries = self.carriers.contains(pid) && carried_before.contains(pid);
+            carries || self.shared.hidden.contains(pid)
+        };
         let mut hits = Vec::new();
-        for process in hidden {
+        for process in processes {
+            if process.is_ending || !hides(&process.pid) {
+                continue;
+            }
             inside.kill(process.pid);
             self.killed.insert(process.pid);
             hits.push(LimitHit {
@@ -146,8 +159,8 @@ impl Watcher for MemoryWatch {
         let nobodys = inside.memory_file_systems_bytes()
             + segments.iter().map(|(_, bytes)| bytes).sum::<u64>();
         let counted = nobodys + self.shared.bytes();
-        let mut hits = self.end_hidden(inside, &processes, counted);
         let mut used = counted + processes.iter().map(Process::bytes).sum::<u64>();
+        let mut hits = self.end_hidden(inside, &processes, counted, used);
         if used > self.limit {
             let counted = Counted {
                 files: &self.shared,

@@ -10,6 +10,8 @@ use rustix::io::Errno;
 
 /// Each level holds one descriptor. No honest tree is as deep.
 const DEEPEST: usize = 400;
+/// More of them than this count once for each name: they are not to take the worker's memory.
+const MOST_LINKED: usize = 1 << 20;
 /// Looking at the clock for each file costs half as much as the file.
 const BETWEEN_CLOCKS: usize = 64;
 
@@ -150,7 +152,7 @@ impl Walk {
 fn is_new(stat: &Stat, linked: &mut HashSet<(u64, u64)>) -> bool {
     // Those without any name can be open many times.
     let once = stat.st_nlink == 1 || FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
-    once || linked.insert((stat.st_dev, stat.st_ino))
+    once || linked.len() >= MOST_LINKED || linked.insert((stat.st_dev, stat.st_ino))
 }
 
 impl Level {

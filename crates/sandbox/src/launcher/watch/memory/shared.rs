@@ -18,7 +18,8 @@ pub(super) struct SharedFiles {
     held: BTreeMap<u64, (u32, u64)>,
     /// Processes that cannot be looked into.
     pub hidden: Vec<u32>,
-    machine_at_start: u64,
+    /// The least that was in use on the machine and not counted here.
+    elsewhere: u64,
     machine_lowest: u64,
     step: u64,
     not_before: Instant,
@@ -33,7 +34,7 @@ impl SharedFiles {
             device: shared_memory_device().unwrap_or_default(),
             held: BTreeMap::new(),
             hidden: Vec::new(),
-            machine_at_start: machine,
+            elsewhere: machine,
             machine_lowest: machine,
             step: limit / 64,
             not_before: now,
@@ -76,10 +77,10 @@ impl SharedFiles {
         own.map(|(_, bytes)| bytes).sum()
     }
 
-    /// What the machine's shared memory has grown by since the sandbox began, but for what is counted.
-    pub(super) fn unexplained_bytes(&self, counted: u64) -> u64 {
-        shared_memory_bytes()
-            .saturating_sub(self.machine_at_start)
-            .saturating_sub(counted)
+    /// What the machine's shared memory has grown by, at most, but for what is counted.
+    pub(super) fn unexplained_bytes(&mut self, counted: u64) -> u64 {
+        let uncounted = shared_memory_bytes().saturating_sub(counted);
+        self.elsewhere = self.elsewhere.min(uncounted);
+        uncounted - self.elsewhere
     }
 }
