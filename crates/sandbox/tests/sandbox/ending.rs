@@ -6,31 +6,8 @@ use outwork_sandbox::{ExitStatus, PidNamespace, Running, Sandbox, Spec, plan, pr
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 
 use crate::harness::{
-    directory, eventually, finish, launcher_for_everybody, python, shell, spawn, within,
+    daemons, directory, eventually, finish, launcher_for_everybody, python, shell, spawn, within,
 };
-
-/// Daemons as bad as they come: forked twice, own session, signals ignored, output held open or closed. Prints a line when
-/// all are there, then does `after`.
-fn daemons(after: &str) -> Spec {
-    python(&format!(
-        "
-import os, signal, sys, time
-ready_r, ready_w = os.pipe()
-for n in range(5):
-    if os.fork() == 0:
-        os.setsid()
-        if os.fork() == 0:
-            for s in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT): signal.signal(s, signal.SIG_IGN)
-            if n % 2: [os.close(fd) for fd in (0, 1, 2)]
-            os.write(ready_w, b'x')
-            while True: time.sleep(1000)
-        os._exit(0)
-    os.wait()
-for n in range(5): os.read(ready_r, 1)
-print('ready', flush=True)
-{after}"
-    ))
-}
 
 /// Started, and all its daemons there.
 async fn started(spec: &Spec) -> Running {
@@ -67,7 +44,7 @@ async fn becomes_empty(namespace: PidNamespace) {
 
 #[tokio::test]
 async fn daemons_end_with_the_command() {
-    let mut running = started(&daemons("sys.exit(3)")).await;
+    let mut running = started(&daemons(5, "sys.exit(3)")).await;
     assert_eq!(
         within("the end", finish(&mut running)).await.status,
         ExitStatus::Code(3)
@@ -81,18 +58,21 @@ async fn daemons_end_with_the_command() {
 
 #[tokio::test]
 async fn kill_leaves_nothing() {
-    let mut running = started(&daemons("time.sleep(1000)")).await;
-    assert_full(running.pid_namespace());
-    assert_eq!(
-        within("the end", running.kill()).await,
-        Ok(ExitStatus::Signal(9))
-    );
-    assert_empty(running.pid_namespace());
+    for count in [1, 100] {
+        let mut running = started(&daemons(count, "time.sleep(1000)")).await;
+        let namespace = running.pid_namespace();
+        assert!(namespace.processes().len() > count as usize, "{count}");
+        assert_eq!(
+            within("the end", running.kill()).await,
+            Ok(ExitStatus::Signal(9))
+        );
+        assert_empty(namespace);
+    }
 }
 
 #[tokio::test]
 async fn a_wait_that_is_given_up_loses_nothing() {
-    let mut running = started(&daemons("sys.stdin.read(); sys.exit(4)")).await;
+    let mut running = started(&daemons(5, "sys.stdin.read(); sys.exit(4)")).await;
     let killer = running.killer();
     let given_up = tokio::time::timeout(Duration::ZERO, running.wait()).await;
     drop(given_up);
@@ -104,7 +84,7 @@ async fn a_wait_that_is_given_up_loses_nothing() {
 
 #[tokio::test]
 async fn dropping_leaves_nothing() {
-    let running = started(&daemons("time.sleep(1000)")).await;
+    let running = started(&daemons(5, "time.sleep(1000)")).await;
     let namespace = running.pid_namespace();
     assert_full(namespace);
     drop(running);
@@ -113,7 +93,7 @@ async fn dropping_leaves_nothing() {
 
 #[tokio::test]
 async fn killing_the_launcher_leaves_nothing() {
-    let mut running = started(&daemons("time.sleep(1000)")).await;
+    let mut running = started(&daemons(5, "time.sleep(1000)")).await;
     assert_full(running.pid_namespace());
     let launcher = i32::try_from(running.launcher_pid().unwrap()).unwrap();
     rustix::process::kill_process(
@@ -164,6 +144,7 @@ async fn a_spawn_that_is_given_up_leaves_nothing() {
 #[tokio::test]
 async fn a_signal_reaches_the_commands_group_only() {
     let mut running = started(&daemons(
+        5,
         "
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
 child = os.fork()

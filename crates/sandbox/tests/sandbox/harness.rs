@@ -32,6 +32,30 @@ pub fn python(script: &str) -> Spec {
     Spec::new(["/usr/bin/python3", "-c", script])
 }
 
+/// `count` daemons as bad as they come: forked twice, own session, every signal ignored that can be, output held open or
+/// closed, every other one stopped. Prints `ready` when all are there, then does `after`.
+pub fn daemons(count: u32, after: &str) -> Spec {
+    python(&format!(
+        "
+import os, signal, sys, time
+ready_r, ready_w = os.pipe()
+for n in range({count}):
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            for s in signal.valid_signals() - {{signal.SIGKILL, signal.SIGSTOP}}: signal.signal(s, signal.SIG_IGN)
+            if n % 3: [os.close(fd) for fd in (0, 1, 2)]
+            os.write(ready_w, b'x')
+            if n % 2: os.kill(os.getpid(), signal.SIGSTOP)
+            while True: time.sleep(1000)
+        os._exit(0)
+    os.wait()
+for n in range({count}): os.read(ready_r, 1)
+print('ready', flush=True)
+{after}"
+    ))
+}
+
 /// Root inside, with privileges over its own files.
 pub fn privileged(mut spec: Spec) -> Spec {
     spec.further_users = vec![spec.user];

@@ -1,4 +1,5 @@
-//! Real sandboxes, real processes. Passes as root and as an ordinary user; needs user namespaces, `python3` and coreutils.
+//! Real sandboxes, real processes. Passes as root and as an ordinary user; needs user namespaces, `python3`, `node`,
+//! `git` and coreutils.
 //! No packet can leave: whatever is sent is sent inside an empty network namespace, after a look that it is one.
 #![allow(clippy::unwrap_used)] // Tests, also where a function helps several of them.
 
@@ -20,6 +21,7 @@ mod output;
 mod overlay;
 mod own_files;
 mod privileges;
+mod programs;
 mod store;
 mod view;
 mod worker;

@@ -6,7 +6,7 @@ use outwork_sandbox::{Mount, PidNamespace};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::harness::{
-    ORDINARY, directory, eventually, is_root, launcher_for_everybody, line, python, shell,
+    ORDINARY, daemons, directory, eventually, is_root, launcher_for_everybody, line, shell,
     start_worker,
 };
 
@@ -48,28 +48,37 @@ async fn an_ordinary_user_can_be_the_worker() {
 }
 
 #[tokio::test]
-async fn a_worker_that_is_killed_leaves_nothing() {
-    for as_ordinary_user in [false, true] {
+async fn a_command_that_ends_leaves_nothing_of_either_worker() {
+    for (as_ordinary_user, count) in [(false, 1), (false, 100), (true, 1), (true, 100)] {
         let dir = directory();
         let program = launcher_for_everybody(dir.path());
-        let spec = python(
-            "
-import os, signal, time
-for n in range(3):
-    if os.fork() == 0:
-        os.setsid()
-        if os.fork() == 0: os.setsid(); time.sleep(1000)
-        os._exit(0)
-time.sleep(1000)",
-        );
+        let spec = daemons(count, "sys.exit(3)");
+        let mut worker = start_worker(&program, dir.path(), &spec, as_ordinary_user);
+        let mut lines = BufReader::new(worker.stdout.take().unwrap()).lines();
+        let started = line(&mut lines).await;
+        let namespace = PidNamespace(started["started"].as_u64().expect("it starts"));
+        let ended = line(&mut lines).await;
+        assert_eq!(namespace.processes(), [] as [u32; 0]);
+        assert_eq!(ended["ended"]["code"], 3, "{ended}");
+    }
+}
+
+#[tokio::test]
+async fn a_worker_that_is_killed_leaves_nothing() {
+    for (as_ordinary_user, count) in [(false, 1), (false, 100), (true, 1), (true, 100)] {
+        let dir = directory();
+        let program = launcher_for_everybody(dir.path());
+        let spec = daemons(count, "time.sleep(1000)");
         let mut worker = start_worker(&program, dir.path(), &spec, as_ordinary_user);
         let mut lines = BufReader::new(worker.stdout.take().unwrap()).lines();
         let started = line(&mut lines).await;
         let namespace = PidNamespace(started["started"].as_u64().unwrap());
         let launcher = started["launcher"].as_u64().unwrap();
+        // The command and its daemons; an ordinary user does not see the first process.
+        let all = count as usize + 1;
         eventually("the daemons", || match namespace.processes().len() {
-            4.. => Ok(()), // The command and its daemons; an ordinary user does not see the first process.
-            few => Err(format!("{few} processes")),
+            few if few < all => Err(format!("{few} processes")),
+            _ => Ok(()),
         })
         .await;
 
