@@ -8,8 +8,8 @@ use outwork_sandbox::{
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::harness::{
-    ORDINARY, directory, finish, is_root, launcher, launcher_for_everybody, line, start_worker,
-    within,
+    ORDINARY, directory, finish, is_root, launcher, launcher_for_everybody, line, set_mode,
+    start_worker, within,
 };
 
 /// How limits are held.
@@ -109,10 +109,13 @@ async fn as_ordinary_user(spec: &Spec) -> Ended {
     }
 }
 
-/// Blocks of everything below, as `du` counts.
+/// Blocks of everything below, as `du` counts. Opens directories that were closed.
 pub fn bytes_on_disk(path: &Path) -> u64 {
     use std::os::unix::fs::MetadataExt;
     let meta = path.symlink_metadata().unwrap();
+    if meta.is_dir() {
+        set_mode(path, 0o700);
+    }
     let below: u64 = match meta.is_dir() {
         true => std::fs::read_dir(path)
             .unwrap()
