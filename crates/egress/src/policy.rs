@@ -11,6 +11,8 @@
 pub(crate) mod address;
 mod denial;
 mod domain;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzed;
 mod injection;
 mod preset;
 pub(crate) mod request;

@@ -4,22 +4,36 @@ use hyper::HeaderMap;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 
 use super::endpoint::Endpoint;
+use super::estimate::TextSize;
 use super::usage::{Usage, UsageCounter};
 
-/// The first byte says how the rest is cut, which changes nothing; and what is final stays.
+/// What became of an answer.
+#[derive(Debug, PartialEq, Eq)]
+struct Counted {
+    is_final: Option<Usage>,
+    /// At its proper end.
+    at_end: Option<Usage>,
+    at_least: u64,
+    /// Where the budget was used up.
+    cut_at: Option<usize>,
+}
+
+/// The first byte says how the rest is cut into pieces, which changes nothing; the second, how much may be used.
 pub fn usage(bytes: &[u8]) {
-    let Some((cut, answer)) = bytes.split_first() else {
+    let [piece_bytes, room, answer @ ..] = bytes else {
         return;
     };
+    let room = u64::from(*room) * 16;
     for endpoint in [
         Endpoint::Responses,
         Endpoint::ChatCompletions,
         Endpoint::Messages,
     ] {
-        for media_type in ["text/event-stream", "application/json"] {
-            let pieces = count(endpoint, media_type, answer, usize::from(*cut) + 1);
-            let whole = count(endpoint, media_type, answer, answer.len().max(1));
-            assert_eq!(pieces, whole);
+        for media_type in ["text/event-stream", "application/json", "text/plain"] {
+            let count = |piece_bytes| count(endpoint, media_type, answer, piece_bytes, room);
+            let whole = count(answer.len().max(1));
+            assert_eq!(count(usize::from(*piece_bytes) + 1), whole);
+            assert!(whole.cut_at.is_none_or(|at| at <= answer.len()));
         }
     }
 }
@@ -29,11 +43,22 @@ fn count(
     media_type: &'static str,
     answer: &[u8],
     piece_bytes: usize,
-) -> (Option<Usage>, Option<Usage>) {
+    room: u64,
+) -> Counted {
     let value = HeaderValue::from_static(media_type);
-    let mut counter = UsageCounter::new(endpoint, &HeaderMap::from_iter([(CONTENT_TYPE, value)]));
+    let headers = HeaderMap::from_iter([(CONTENT_TYPE, value)]);
+    let mut counter = UsageCounter::new(endpoint, &headers, TextSize::of(100));
+    let mut cut_at = None;
+    let mut fed = 0;
     for piece in answer.chunks(piece_bytes) {
-        counter.feed(piece);
+        let at = counter.feed(piece, Some(room));
+        cut_at = cut_at.or(at.map(|at| fed + at));
+        fed += piece.len();
     }
-    (counter.final_usage(), counter.finish())
+    Counted {
+        is_final: counter.final_usage(),
+        at_least: counter.at_least(),
+        at_end: counter.finish(),
+        cut_at,
+    }
 }

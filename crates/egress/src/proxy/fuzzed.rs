@@ -1,20 +1,24 @@
 //! What a fuzzer throws at the readers of names.
 
+mod range;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::client_hello::{ServerName, server_name};
+pub use range::Range;
+
+use super::client_hello::{ClientHello, ServerName, client_hello as read_hello};
 use crate::policy::target::{Host, Target};
 
 /// A ClientHello says one thing, as soon as it is whole: what follows can spoil it, but never change it, and what is wrong stays wrong.
 pub fn client_hello(bytes: &[u8]) {
-    let mut said: Option<Result<ServerName, ()>> = None;
+    let mut said: Option<Result<ClientHello, ()>> = None;
     for end in 0..=bytes.len() {
-        let now = match server_name(&bytes[..end]) {
+        let now = match read_hello(&bytes[..end]) {
             Ok(None) => {
                 assert!(said.is_none(), "it was whole before");
                 continue;
             }
-            Ok(Some(name)) => Ok(name),
+            Ok(Some(hello)) => Ok(hello),
             Err(_) => Err(()),
         };
         match (&said, &now) {
@@ -22,7 +26,11 @@ pub fn client_hello(bytes: &[u8]) {
             (Some(Ok(before)), Ok(now)) => assert_eq!(before, now),
             (Some(Err(())), Ok(_)) => panic!("it was wrong before"),
         }
-        if let Ok(ServerName::Name(name)) = &now {
+        if let Ok(ClientHello {
+            server_name: ServerName::Name(name),
+            ..
+        }) = &now
+        {
             is_plain(name.as_str());
         }
         said = Some(now);
