@@ -51,7 +51,8 @@ impl By {
             Self::Machine | Self::Watching => {
                 let mut running = self.spawn(spec).await;
                 let mut hits = running.take_limit_hits().unwrap();
-                let output = within("the sandbox to end", finish(&mut running)).await;
+                let what = format!("the sandbox held by {self:?} to end");
+                let output = within(&what, finish(&mut running)).await;
                 Ended {
                     status: output.status,
                     stdout: output.stdout,

@@ -135,16 +135,6 @@ fd = os.memfd_create('x')
 for n in range(2 * LIMIT): os.write(fd, BLOCK); took()",
         ),
         (
-            "memfd, sent and not received",
-            "
-import socket
-a, b = socket.socketpair()
-for n in range(2 * LIMIT):
-    fd = os.memfd_create('x'); os.write(fd, BLOCK); took()
-    socket.send_fds(a, [b'x'], [fd]); os.close(fd)
-    if n > LIMIT: time.sleep(0.1)",
-        ),
-        (
             "memfd, mapped and closed",
             "
 fd = os.memfd_create('x'); os.ftruncate(fd, 2 * LIMIT * MIB)
@@ -169,6 +159,30 @@ for n in range(2 * LIMIT):
             assert!(ended.hit.is_some(), "{by:?} {what}: {ended:?}");
             assert_stopped(by, what, &ended);
         }
+    }
+}
+
+/// Held by no process while it waits in a socket. By watching it is found out only by what the whole machine has, in which
+/// tests beside this one take and give back: later, but surely.
+#[tokio::test]
+async fn shared_memory_that_is_sent_and_not_received() {
+    for by in each() {
+        let ended = run(
+            by,
+            "
+import socket
+a, b = socket.socketpair()
+for n in range(10 * LIMIT):
+    fd = os.memfd_create('x'); os.write(fd, BLOCK); took()
+    socket.send_fds(a, [b'x'], [fd]); os.close(fd)
+    if n % (LIMIT // 8) == 0: time.sleep(0.1)",
+        )
+        .await;
+        let hit = ended
+            .hit
+            .as_ref()
+            .unwrap_or_else(|| panic!("{by:?}: {ended:?}"));
+        assert_eq!(hit.kind, LimitKind::Memory, "{by:?}");
     }
 }
 

@@ -145,13 +145,23 @@ impl Inside {
                             }
                         }
                     }
-                    Err(rustix::io::Errno::ACCESS | rustix::io::Errno::PERM) => hidden.push(pid),
+                    // A thread that has ended belongs to the host's root, and has no descriptors.
+                    Err(rustix::io::Errno::ACCESS | rustix::io::Errno::PERM)
+                        if self.runs(pid, thread) =>
+                    {
+                        hidden.push(pid);
+                    }
                     Err(_) => {}
                 }
             }
         }
         hidden.dedup();
         hidden
+    }
+
+    fn runs(&self, pid: u32, thread: u32) -> bool {
+        self.read(&format!("{pid}/task/{thread}/status"))
+            .is_some_and(|status| !parse(pid, &status).is_ending)
     }
 
     /// Processes with sockets in which descriptors are waiting to be received: files that no process has open may be among
@@ -223,14 +233,18 @@ impl Inside {
         Some(largest.name)
     }
 
-    pub(super) fn kill(&self, pid: u32) {
+    /// Returns whether it will end.
+    pub(super) fn kill(&self, pid: u32) -> bool {
         let Some(proc) = &self.proc else {
-            return;
+            return false;
         };
-        // A directory of /proc stands for the process as a pidfd does, and its number here need not be known. One that
-        // is gone is as good as killed.
-        let _ = directory(proc, &pid.to_string())
+        // A directory of /proc stands for the process as a pidfd does, and its number here need not be known.
+        let killed = directory(proc, &pid.to_string())
             .and_then(|process| rustix::process::pidfd_send_signal(process, Signal::KILL));
+        matches!(
+            killed,
+            Ok(()) | Err(rustix::io::Errno::NOENT | rustix::io::Errno::SRCH)
+        )
     }
 }
 

@@ -93,8 +93,7 @@ impl MemoryWatch {
             consequence,
         };
         match largest {
-            Some(share) if share.bytes >= self.limit / WORTH_KILLING => {
-                inside.kill(share.pid);
+            Some(share) if share.bytes >= self.limit / WORTH_KILLING && inside.kill(share.pid) => {
                 self.killed.insert(share.pid);
                 Some(hit(Some(share.name.clone()), Consequence::ProcessKilled))
             }
@@ -129,10 +128,9 @@ impl MemoryWatch {
         };
         let mut hits = Vec::new();
         for process in processes {
-            if process.is_ending || !hides(&process.pid) {
+            if process.is_ending || !hides(&process.pid) || !inside.kill(process.pid) {
                 continue;
             }
-            inside.kill(process.pid);
             self.killed.insert(process.pid);
             hits.push(LimitHit {
                 kind: LimitKind::Memory,
@@ -167,10 +165,13 @@ impl Watcher for MemoryWatch {
                 segments: &segments,
             };
             let room = self.limit.saturating_sub(nobodys);
-            let shares = exact::shares(inside, &processes, &counted, room);
-            let shares = match exact::sum_of(&shares) > room {
-                true => exact::without_doubles(shares, self.namespace),
-                false => shares,
+            let shares = match at_least(&processes, nobodys + self.shared.bytes()) > self.limit {
+                true => exact::shares_unshared(&processes, &counted),
+                false => exact::without_doubles(
+                    exact::shares(inside, &processes, &counted, room),
+                    room,
+                    self.namespace,
+                ),
             };
             used = nobodys + exact::sum_of(&shares);
             if used > self.limit {
@@ -181,4 +182,11 @@ impl Watcher for MemoryWatch {
         self.due = after + self.until_next(used, after.duration_since(now));
         hits
     }
+}
+
+/// However much is shared: what one process has alone are different pages, and so is what lies in files of memory.
+fn at_least(processes: &[Process], files: u64) -> u64 {
+    let most = |bytes: &dyn Fn(&Process) -> u64| processes.iter().map(bytes).max().unwrap_or(0);
+    let private = most(&|process| process.anonymous_bytes + process.swapped_bytes);
+    private + most(&|process| process.shared_bytes).max(files)
 }

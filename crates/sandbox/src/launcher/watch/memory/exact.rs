@@ -87,6 +87,17 @@ pub(super) fn shares(
     }
 }
 
+/// As if nothing were shared.
+pub(super) fn shares_unshared(processes: &[Process], counted: &Counted<'_>) -> Vec<Share> {
+    let share = |process: &Process| Share {
+        pid: process.pid,
+        name: process.name.clone(),
+        is_ending: process.is_ending,
+        bytes: process.bytes() + counted.files.bytes_of(process.pid),
+    };
+    processes.iter().map(share).collect()
+}
+
 fn own_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::try_from(time).unwrap_or_default()
@@ -152,7 +163,15 @@ fn sum(smaps: &str, device: u64, is_counted: impl Fn(u64) -> bool) -> u64 {
 }
 
 /// Between `vfork` and `execve` two processes have one memory, and each would be charged for all of it.
-pub(super) fn without_doubles(shares: Vec<Share>, namespace: Option<PidNamespace>) -> Vec<Share> {
+/// Only looked for if it can make the difference.
+pub(super) fn without_doubles(
+    shares: Vec<Share>,
+    room: u64,
+    namespace: Option<PidNamespace>,
+) -> Vec<Share> {
+    if sum_of(&shares) <= room {
+        return shares;
+    }
     let pids = namespace.map(on_host).unwrap_or_default();
     let on_host = |share: &Share| {
         let found = pids.iter().find(|(inside, _)| *inside == share.pid);

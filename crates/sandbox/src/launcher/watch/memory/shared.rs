@@ -16,8 +16,9 @@ pub(super) struct SharedFiles {
     pub device: u64,
     /// By inode: who was seen to hold it, and its bytes.
     held: BTreeMap<u64, (u32, u64)>,
-    /// Processes that cannot be looked into.
+    /// Processes that could not be looked into twice, one time after the other.
     pub hidden: Vec<u32>,
+    hidden_once: Vec<u32>,
     /// The least that was in use on the machine and not counted here.
     elsewhere: u64,
     machine_lowest: u64,
@@ -34,6 +35,7 @@ impl SharedFiles {
             device: shared_memory_device().unwrap_or_default(),
             held: BTreeMap::new(),
             hidden: Vec::new(),
+            hidden_once: Vec::new(),
             elsewhere: machine,
             machine_lowest: machine,
             step: limit / 64,
@@ -51,12 +53,15 @@ impl SharedFiles {
         }
         self.held.clear();
         let (device, held) = (self.device, &mut self.held);
-        self.hidden = inside.open_files(|pid, stat| {
+        let hidden = inside.open_files(|pid, stat| {
             if stat.st_dev == device {
                 let bytes = stat.st_blocks.unsigned_abs() * 512;
                 held.entry(stat.st_ino).or_insert((pid, bytes));
             }
         });
+        let before = std::mem::replace(&mut self.hidden_once, hidden);
+        self.hidden = before;
+        self.hidden.retain(|pid| self.hidden_once.contains(pid));
         self.machine_lowest = machine;
         let took = now.elapsed();
         self.not_before = now + rest(took, 4);
