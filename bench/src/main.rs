@@ -6,15 +6,19 @@
 #![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
 mod codex_start;
+mod egress;
 mod environment;
 mod exec;
 mod footprint;
+mod sandbox;
 mod server;
 mod stats;
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
+use outwork_egress::process::{PROCESS_ARGUMENT, process_main};
 
 /// Where things are.
 pub(crate) struct Bench {
@@ -28,7 +32,42 @@ pub(crate) struct Bench {
     pub(crate) runs: usize,
 }
 
-fn main() -> Result<()> {
+type Benchmark = fn(&Bench) -> Result<()>;
+
+/// All of them, in the order in which they run.
+const BENCHMARKS: [(&str, Benchmark); 6] = [
+    ("footprint", footprint::run),
+    ("exec", exec::run),
+    ("environment", environment::run),
+    ("codex-start", codex_start::run),
+    ("sandbox", sandbox::run),
+    ("egress", egress::run),
+];
+
+/// `outwork-bench [NAME…]`: the named benchmarks, or all. Some start this program again in a role.
+fn main() -> Result<ExitCode> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let Some((first, rest)) = arguments.split_first() {
+        if first == PROCESS_ARGUMENT {
+            return Ok(process_main());
+        }
+        if first == sandbox::ORDINARY_ROLE {
+            return sandbox::ordinary(rest).map(|()| ExitCode::SUCCESS);
+        }
+        if let Some(role) = egress::Role::of(first) {
+            return egress::role(role, rest).map(|()| ExitCode::SUCCESS);
+        }
+    }
+    let is_known = |name: &&String| BENCHMARKS.iter().any(|(known, _)| known == name);
+    if let Some(unknown) = arguments.iter().find(|name| !is_known(name)) {
+        let known = BENCHMARKS.map(|(name, _)| name).join(", ");
+        bail!("no benchmark is called {unknown}; there are {known}");
+    }
+    measure(&arguments)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn measure(names: &[String]) -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .context("the bench folder lies in the workspace")?;
@@ -41,8 +80,10 @@ fn main() -> Result<()> {
     ensure!(bench.outwork.exists(), "build it first: make release");
     std::fs::create_dir_all(&bench.scratch)?;
     println!("{}\n", stats::machine()?);
-    footprint::run(&bench)?;
-    exec::run(&bench)?;
-    environment::run(&bench)?;
-    codex_start::run(&bench)
+    for (name, run) in BENCHMARKS {
+        if names.is_empty() || names.iter().any(|wanted| wanted == name) {
+            run(&bench)?;
+        }
+    }
+    Ok(())
 }

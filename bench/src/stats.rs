@@ -20,6 +20,13 @@ impl Series {
         sorted[sorted.len() / 2]
     }
 
+    /// The time that so many of a hundred runs did not exceed.
+    pub(crate) fn percentile(&self, percent: usize) -> Duration {
+        let mut sorted = self.0.clone();
+        sorted.sort();
+        sorted[(sorted.len() - 1) * percent / 100]
+    }
+
     /// `name  median ms (min to max, n)`.
     pub(crate) fn row(&self, name: &str) -> String {
         let ms = |duration: Duration| duration.as_secs_f64() * 1000.0;
@@ -37,6 +44,24 @@ impl Series {
     /// How many times as long as the other, by medians.
     pub(crate) fn ratio(&self, other: &Self) -> f64 {
         self.median().as_secs_f64() / other.median().as_secs_f64()
+    }
+}
+
+/// What a figure has to keep.
+#[derive(Clone, Copy)]
+pub(crate) enum Bar {
+    AtMost(f64),
+    AtLeast(f64),
+}
+
+impl Bar {
+    pub(crate) fn report(self, name: &str, figure: f64) {
+        let (is_kept, words, bar) = match self {
+            Self::AtMost(bar) => (figure <= bar, "at most", bar),
+            Self::AtLeast(bar) => (figure >= bar, "at least", bar),
+        };
+        let verdict = if is_kept { "kept" } else { "MISSED" };
+        println!("  {name}: {figure:.2} (bar: {words} {bar}, {verdict})");
     }
 }
 

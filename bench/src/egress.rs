@@ -1,0 +1,203 @@
+//! What the egress proxy costs: the same work over TLS to the same server on loopback, directly and
+//! through the proxy, and new connections beside squid.
+//!
+//! The server, the proxy and squid are processes of their own; the clients are in this one. They reach
+//! our proxy as a sandbox does, through a unix socket, and once from inside a sandbox, through its
+//! forwarded port.
+
+mod inside;
+mod load;
+mod origin;
+mod proxy;
+mod role;
+mod route;
+mod squid;
+
+use std::net::Ipv4Addr;
+
+use anyhow::Result;
+use outwork_egress::policy::TlsMode;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use crate::Bench;
+use crate::stats::{Bar, Series};
+use load::Work;
+use origin::Origin;
+use proxy::OwnProxy;
+use route::Route;
+use squid::Squid;
+
+pub(crate) use role::{Role, run as role};
+
+/// Where the server is. Its name is its address, so that nobody has to resolve one.
+const LOOPBACK: Ipv4Addr = Ipv4Addr::LOCALHOST;
+const DOWNLOAD_BYTES: u64 = 512 << 20;
+const DOWNLOADS: usize = 5;
+const REQUESTS: usize = 20_000;
+const KEPT_CONNECTIONS: usize = 8;
+const NEW_CONNECTIONS: usize = 2_000;
+const CONCURRENT: usize = 32;
+const ROUNDS: usize = 7;
+
+/// Everything that is measured against, and what measures it.
+struct Stage {
+    inspecting: OwnProxy,
+    direct: Route,
+    inspected: Route,
+    tunnelled: Route,
+    squid: Route,
+    _tunnelling: OwnProxy,
+    _origin: Origin,
+    _squid: Squid,
+    /// The processes end before it, and their files after both.
+    runtime: Runtime,
+    directory: TempDir,
+}
+
+pub(crate) fn run(bench: &Bench) -> Result<()> {
+    let stage = Stage::set()?;
+    stage.downloads()?;
+    stage.download_inside(bench)?;
+    stage.requests()?;
+    stage.connections()?;
+    println!();
+    Ok(())
+}
+
+impl Stage {
+    fn set() -> Result<Self> {
+        let directory = tempfile::tempdir()?;
+        let path = directory.path();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()?;
+        let origin = Origin::start(path)?;
+        let start = |tls| runtime.block_on(OwnProxy::start(path, &origin, tls));
+        let (inspecting, tunnelling) = (start(TlsMode::Inspect)?, start(TlsMode::Tunnel)?);
+        let squid = Squid::start(path)?;
+        println!(
+            "The egress proxy, TLS to a server on loopback; beside it: {}",
+            squid.version()
+        );
+        Ok(Self {
+            direct: origin.direct()?,
+            inspected: inspecting.route()?,
+            tunnelled: tunnelling.route()?,
+            squid: squid.route(&origin)?,
+            inspecting,
+            _tunnelling: tunnelling,
+            _origin: origin,
+            _squid: squid,
+            runtime,
+            directory,
+        })
+    }
+
+    fn downloads(&self) -> Result<()> {
+        let ways = [&self.direct, &self.inspected, &self.tunnelled];
+        let work = Work::Download(DOWNLOAD_BYTES);
+        let [direct, inspected, tunnelled] = self.in_turn(work, DOWNLOADS, ways)?;
+        let row = |how: &str, series: &Series| {
+            let speed = mib_per_second(series);
+            println!(
+                "{}",
+                series.row(&format!("512 MiB, {how}: {speed:.0} MiB/s"))
+            );
+        };
+        row("direct", &direct);
+        row("inspected", &inspected);
+        row("tunnelled", &tunnelled);
+        Bar::AtLeast(0.5).report("inspected, of direct", direct.ratio(&inspected));
+        Bar::AtLeast(0.7).report("tunnelled, of direct", direct.ratio(&tunnelled));
+        Ok(())
+    }
+
+    /// The same download by a program in a sandbox.
+    fn download_inside(&self, bench: &Bench) -> Result<()> {
+        let (mut inside, mut outside) = (Series::default(), Series::default());
+        for _ in 0..DOWNLOADS {
+            let work = Work::Download(DOWNLOAD_BYTES);
+            outside.push(self.runtime.block_on(work.through(&self.inspected))?);
+            let (directory, proxy) = (self.directory.path(), &self.inspecting);
+            let download = inside::download(bench, directory, proxy, DOWNLOAD_BYTES);
+            inside.push(self.runtime.block_on(download)?);
+        }
+        let speed = mib_per_second(&inside);
+        println!(
+            "{}",
+            inside.row(&format!(
+                "512 MiB, inspected, in a sandbox: {speed:.0} MiB/s"
+            ))
+        );
+        let ratio = outside.ratio(&inside);
+        println!("  of the same without the sandbox's port: {ratio:.2}");
+        Ok(())
+    }
+
+    fn requests(&self) -> Result<()> {
+        let work = Work::Requests {
+            count: REQUESTS,
+            connections: KEPT_CONNECTIONS,
+        };
+        let [direct, inspected] = self.in_turn(work, ROUNDS, [&self.direct, &self.inspected])?;
+        let row = |how: &str, series: &Series| {
+            let rate = per_second(REQUESTS, series);
+            let name = format!("1 KiB, {KEPT_CONNECTIONS} kept connections, {how}: {rate:.0}/s");
+            println!("{}", series.row(&name));
+        };
+        row("direct", &direct);
+        row("inspected", &inspected);
+        Bar::AtLeast(0.5).report("inspected, of direct", direct.ratio(&inspected));
+        Ok(())
+    }
+
+    fn connections(&self) -> Result<()> {
+        let work = Work::NewConnections {
+            count: NEW_CONNECTIONS,
+            concurrent: CONCURRENT,
+        };
+        let ways = [&self.direct, &self.tunnelled, &self.squid];
+        let [direct, tunnelled, squid] = self.in_turn(work, ROUNDS, ways)?;
+        let row = |how: &str, series: &Series| {
+            let rate = per_second(NEW_CONNECTIONS, series);
+            println!(
+                "{}",
+                series.row(&format!("new connections, {how}: {rate:.0}/s"))
+            );
+        };
+        row("direct", &direct);
+        row("tunnelled", &tunnelled);
+        row("through squid", &squid);
+        Bar::AtLeast(1.3).report("tunnelled, of squid", squid.ratio(&tunnelled));
+        Ok(())
+    }
+
+    /// Each way does the work in turn; the first round is not counted.
+    fn in_turn<const N: usize>(
+        &self,
+        work: Work,
+        rounds: usize,
+        ways: [&Route; N],
+    ) -> Result<[Series; N]> {
+        let mut all: [Series; N] = std::array::from_fn(|_| Series::default());
+        for round in 0..=rounds {
+            for (way, series) in ways.iter().zip(&mut all) {
+                let took = self.runtime.block_on(work.through(way))?;
+                if round > 0 {
+                    series.push(took);
+                }
+            }
+        }
+        Ok(all)
+    }
+}
+
+fn mib_per_second(series: &Series) -> f64 {
+    DOWNLOAD_BYTES as f64 / f64::from(1 << 20) / series.median().as_secs_f64()
+}
+
+fn per_second(count: usize, series: &Series) -> f64 {
+    count as f64 / series.median().as_secs_f64()
+}
