@@ -63,7 +63,7 @@ fn set_up(
     rustix::process::umask(Mode::empty());
     opened.open_as_init(plan)?;
     handover::hand_over(plan, &opened, go)?;
-    privileges::limit_namespaces(opened.proc(plan)?.as_fd(), plan.nested_namespaces)?;
+    privileges::limit_namespaces(opened.proc(plan)?.as_fd(), plan)?;
     let root = opened.mount_overlays(plan)?;
     let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
         .map_err(|e| SandboxError::caused_by(Step::OpenSource, "/dev/null", e))?;

@@ -11,7 +11,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets};
 
 use crate::error::{SandboxError, Step};
-use crate::plan::Plan;
+use crate::plan::{Plan, SetGroups};
 use crate::spec::Privileges;
 
 /// Why each is safe to have, beside the rule above.
@@ -54,25 +54,33 @@ const KINDS: [&str; 8] = ["cgroup", "ipc", "mnt", "net", "pid", "time", "user", 
 
 /// The system call filter refuses to make namespaces; this refuses it again, for all that are made below the sandbox's
 /// own. Without a user namespace there is no right to make another one, so that one number is enough for all.
-pub(super) fn limit_namespaces(proc: BorrowedFd<'_>, nesting: bool) -> Result<(), SandboxError> {
+pub(super) fn limit_namespaces(proc: BorrowedFd<'_>, plan: &Plan) -> Result<(), SandboxError> {
     let write = |kind: &str, value: &[u8]| {
         let path = format!("sys/user/max_{kind}_namespaces");
         let flags = OFlags::WRONLY | OFlags::CLOEXEC;
         let file = rustix::fs::openat(proc, &*path, flags, Mode::empty())?;
         rustix::io::write(file.as_fd(), value)
     };
-    let limited = |kind: &str, value: &[u8]| match write(kind, value) {
-        // Older than the kind.
-        Err(rustix::io::Errno::NOENT) if nesting => Ok(()),
-        Err(e) => Err(fault(&format!("the number of {kind} namespaces"), e)),
-        Ok(_) => Ok(()),
-    };
-    if nesting {
-        return KINDS
-            .iter()
-            .try_for_each(|kind| limited(kind, NESTED_NAMESPACES));
+    let fault = |kind: &str, e| fault(&format!("the number of {kind} namespaces"), e);
+    if !plan.nested_namespaces {
+        return write("user", b"0").map(drop).map_err(|e| fault("user", e));
     }
-    limited("user", b"0")
+    // Whoever has one can mount control groups, and where the command is the worker's user its group is the command's to
+    // change: the limits would be its own.
+    let own_group = plan.holds.group.is_some() && plan.identity.set_groups == SetGroups::Keep;
+    for kind in KINDS {
+        let most = if kind == "cgroup" && own_group {
+            b"0"
+        } else {
+            NESTED_NAMESPACES
+        };
+        match write(kind, most) {
+            // The kernel is older than the kind.
+            Ok(_) | Err(rustix::io::Errno::NOENT) => {}
+            Err(e) => return Err(fault(kind, e)),
+        }
+    }
+    Ok(())
 }
 
 /// No program, set-uid or run as root, can get a capability that is not the command's.
