@@ -8,6 +8,7 @@ mod handover;
 mod idmap;
 mod init;
 mod mounts;
+mod namespaces;
 mod overlay;
 mod place;
 mod privileges;

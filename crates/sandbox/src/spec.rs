@@ -28,7 +28,8 @@ pub struct Spec {
     pub privileges: Privileges,
     /// Whether programs may make namespaces of their own in here, as sandboxes within (bubblewrap, Chromium) do: mounts,
     /// `unshare`, `setns`, `chroot`. What they get over these is nothing over the sandbox. But they reach more of the
-    /// kernel, and files are fenced once instead of twice.
+    /// kernel, and files are fenced once instead of twice. Where a limit of memory is held by watching there are no
+    /// mounts within: memory could lie in them unseen.
     pub nested_namespaces: bool,
     /// Others that `/etc/passwd` and `/etc/group` are to name.
     pub further_users: Vec<User>,

@@ -10,7 +10,7 @@ use rustix::thread::{Gid, Uid};
 
 use super::groups::Entry;
 use super::mounts::Opened;
-use super::{NO_DESCRIPTORS, agent, handover, privileges, tree};
+use super::{NO_DESCRIPTORS, agent, handover, namespaces, privileges, tree};
 use crate::control::{self, FromWorker, MAX_DESCRIPTORS, ToLauncher, ToWorker};
 use crate::error::{SandboxError, Step};
 use crate::plan::{Identity, Plan, SetGroups};
@@ -63,13 +63,14 @@ fn set_up(
     rustix::process::umask(Mode::empty());
     opened.open_as_init(plan)?;
     handover::hand_over(plan, &opened, go)?;
-    privileges::limit_namespaces(opened.proc(plan)?.as_fd(), plan)?;
+    let namespaces = namespaces::Limits::open(opened.proc(plan)?.as_fd(), plan)?;
     let root = opened.mount_overlays(plan)?;
     let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
         .map_err(|e| SandboxError::caused_by(Step::OpenSource, "/dev/null", e))?;
     tree::enter(&root)?;
     drop(root);
     tree::build(plan, &mut opened)?;
+    namespaces.set()?;
     hand_over_directories(plan, control)?;
     privileges::empty_bounding_set(plan.privileges)?;
     let signals = syscalls::child_signal()

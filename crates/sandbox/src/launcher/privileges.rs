@@ -5,13 +5,10 @@
 //! user and its group are in the sandbox's id map, which holds no id of the host's (a root worker) or none but the
 //! worker's own (an ordinary user).
 
-use std::os::fd::{AsFd, BorrowedFd};
-
-use rustix::fs::{Mode, OFlags};
 use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets};
 
 use crate::error::{SandboxError, Step};
-use crate::plan::{Plan, SetGroups};
+use crate::plan::Plan;
 use crate::spec::Privileges;
 
 /// Why each is safe to have, beside the rule above.
@@ -46,41 +43,6 @@ fn kept(privileges: Privileges) -> CapabilitySet {
 
 fn fault(what: &str, error: rustix::io::Errno) -> SandboxError {
     SandboxError::caused_by(Step::DropPrivileges, what, error)
-}
-
-/// How many namespaces of each kind a sandbox may have where it may have some: the kernel's memory is not without end.
-const NESTED_NAMESPACES: &[u8] = b"64";
-const KINDS: [&str; 8] = ["cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"];
-
-/// The system call filter refuses to make namespaces; this refuses it again, for all that are made below the sandbox's
-/// own. Without a user namespace there is no right to make another one, so that one number is enough for all.
-pub(super) fn limit_namespaces(proc: BorrowedFd<'_>, plan: &Plan) -> Result<(), SandboxError> {
-    let write = |kind: &str, value: &[u8]| {
-        let path = format!("sys/user/max_{kind}_namespaces");
-        let flags = OFlags::WRONLY | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(proc, &*path, flags, Mode::empty())?;
-        rustix::io::write(file.as_fd(), value)
-    };
-    let fault = |kind: &str, e| fault(&format!("the number of {kind} namespaces"), e);
-    if !plan.nested_namespaces {
-        return write("user", b"0").map(drop).map_err(|e| fault("user", e));
-    }
-    // Whoever has one can mount control groups, and where the command is the worker's user its group is the command's to
-    // change: the limits would be its own.
-    let own_group = plan.holds.group.is_some() && plan.identity.set_groups == SetGroups::Keep;
-    for kind in KINDS {
-        let most = if kind == "cgroup" && own_group {
-            b"0"
-        } else {
-            NESTED_NAMESPACES
-        };
-        match write(kind, most) {
-            // The kernel is older than the kind.
-            Ok(_) | Err(rustix::io::Errno::NOENT) => {}
-            Err(e) => return Err(fault(kind, e)),
-        }
-    }
-    Ok(())
 }
 
 /// No program, set-uid or run as root, can get a capability that is not the command's.

@@ -1,8 +1,9 @@
 //! Sandboxes within a sandbox: only where they were asked for, and with no way out of either.
 
-use outwork_sandbox::Spec;
+use outwork_sandbox::{Hold, Spec};
 
 use crate::harness::{python, shell};
+use crate::limited::By;
 use crate::store::{Store, workers};
 
 fn nested(mut spec: Spec) -> Spec {
@@ -162,4 +163,18 @@ print(made, errno.errorcode[code])";
             store.worker
         );
     }
+}
+
+/// What lies in mounts and segments within is not seen by whoever watches memory, so that there are none.
+#[tokio::test]
+async fn memory_that_is_watched_has_nowhere_to_hide() {
+    let script = "unshare -Urpf id -u; unshare -Urn true && echo network
+        for flag in m i; do unshare -Ur$flag true 2>&1 | sed 's/.*: //'; done";
+    let mut spec = nested(shell(script));
+    spec.limits.memory_bytes = Some(256 << 20);
+    let by = By::Watching;
+    let holds = by.plan(&spec).holds;
+    assert!(matches!(holds.memory, Some(Hold::Watched { .. })));
+    let full = "No space left on device\n".repeat(2);
+    assert_eq!(by.run(&spec).await.stdout, format!("0\nnetwork\n{full}"));
 }
