@@ -2,7 +2,7 @@
 
 pub use crate::gateway::fuzzed::usage;
 pub use crate::policy::fuzzed::{domain, request};
-pub use crate::proxy::fuzzed::{Range, client_hello, target};
+pub use crate::proxy::fuzzed::{Range, client_hello, request_head, target};
 
 #[cfg(test)]
 mod tests {
@@ -11,6 +11,7 @@ mod tests {
     #[test]
     fn seeds() {
         each("egress_client_hello", super::client_hello);
+        each("egress_request_head", super::request_head);
         each("egress_target", super::target);
         each("egress_usage", super::usage);
         each("egress_domain", super::domain);

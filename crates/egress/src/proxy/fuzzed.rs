@@ -4,9 +4,12 @@ mod range;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use bytes::Bytes;
+
 pub use range::Range;
 
 use super::client_hello::{ClientHello, ServerName, client_hello as read_hello};
+use super::head::{RequestHead, end_of_head};
 use crate::policy::target::{Host, Target};
 
 /// A ClientHello says one thing, as soon as it is whole: what follows can spoil it, but never change it, and what is wrong stays wrong.
@@ -52,6 +55,38 @@ pub fn target(bytes: &[u8]) {
             Host::Address(IpAddr::V4(address)) => assert!(text.contains(&address.to_string())),
             Host::Address(IpAddr::V6(_)) => assert!(text.starts_with('[')),
         }
+    }
+}
+
+/// A head that is taken says the same when it is written anew, and nothing in it can be a second head.
+pub fn request_head(bytes: &[u8]) {
+    let Ok(Some(end)) = end_of_head(bytes, 0) else {
+        return;
+    };
+    let Ok(head) = RequestHead::parse(Bytes::copy_from_slice(&bytes[..end])) else {
+        return;
+    };
+    let mut anew = format!("{} {} HTTP/1.1\r\n", head.method, head.target).into_bytes();
+    head.fields.write_without(&[], &mut anew);
+    anew.extend_from_slice(b"\r\n");
+    assert_eq!(end_of_head(&anew, 0), Ok(Some(anew.len())));
+    let again = RequestHead::parse(Bytes::from(anew.clone())).expect("what was written is a head");
+    assert_eq!((&again.method, &again.target), (&head.method, &head.target));
+    for name in [
+        "content-length",
+        "transfer-encoding",
+        "connection",
+        "upgrade",
+    ] {
+        assert!(!again.fields.has(name), "{name} is not passed on");
+    }
+    for name in ["authorization", "content-type"] {
+        let values = again.fields.all(name);
+        assert!(
+            values
+                .into_iter()
+                .all(|value| head.fields.all(name).any(|other| other == value))
+        );
     }
 }
 
