@@ -2,16 +2,20 @@
 //! namespaces around its only child, and waits for it.
 
 mod agent;
+mod container;
+mod exchange;
 mod fence;
 mod groups;
 mod handover;
 mod idmap;
 mod init;
+mod inside;
 mod mounts;
 mod namespaces;
 mod overlay;
 mod place;
 mod privileges;
+mod program;
 mod tree;
 mod users;
 mod watch;
@@ -48,8 +52,12 @@ const STAGE: &str = "/proc";
 
 const NO_DESCRIPTORS: [OwnedFd; 0] = [];
 
-/// Be the launcher. Must be called first thing in `main`, in a process started by [`crate::Sandbox::spawn`].
+/// Be the launcher. Must be called first thing in `main`, in a process started by [`crate::Sandbox::spawn`], or by a
+/// container runtime that it has started.
 pub fn launcher_main() -> ExitCode {
+    if inside::is_here() {
+        return inside::run();
+    }
     let Ok(control) = syscalls::take_inherited(CONTROL_FD) else {
         eprintln!("{LAUNCHER_ARGUMENT} is started by the worker, not by hand");
         return ExitCode::from(2);
@@ -76,6 +84,7 @@ fn launch(control: &OwnedFd) -> Result<(), SandboxError> {
     give_standard_streams(&plan.identity)?;
     let mut opened = mounts::Opened::default();
     let changed = opened.open_as_launcher(&plan)?;
+    let carrier = container::Carrier::open_as_launcher(&plan)?;
     let (groups, entry) = Groups::make(plan.holds.group.as_ref())?;
     // The child waits for a word here before it does anything; if the launcher dies first it sees the end instead.
     let (init, launcher) = control::pair()
@@ -94,10 +103,10 @@ fn launch(control: &OwnedFd) -> Result<(), SandboxError> {
     match forked {
         Forked::Child => {
             drop(init);
-            init::run(&plan, opened, control, launcher, entry)
+            init::run(&plan, opened, carrier, control, launcher, entry)
         }
         Forked::Parent { child, pidfd } => {
-            drop((opened, launcher, entry));
+            drop((opened, carrier, launcher, entry));
             let begun = Begun::now();
             let started = start(control, &plan.identity, child, &pidfd, &init, changed);
             // The child works on meanwhile.

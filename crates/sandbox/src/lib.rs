@@ -20,10 +20,14 @@
 //! may be given [`Privileges`] over files of its own, so that it can install things. What a sandbox leaves is looked at
 //! through [`Running::take_handles`].
 //!
+//! A [`Backend`] says what stands between the command and the machine: the kernel's namespaces alone, or a container
+//! runtime that the first process runs in their place, see `oci`.
+//!
 //! This crate knows nothing of tasks. It is the only one that may hold `unsafe`; what it protects against, and what it
 //! does not yet, is in `docs/sandbox.md`.
 #![allow(unsafe_code)] // Namespaces, clone3, mount_setattr and seccomp have no safe wrappers; all such calls are in `syscalls`.
 
+mod backend;
 mod capabilities;
 mod cgroup;
 mod control;
@@ -32,6 +36,7 @@ mod forward;
 mod launcher;
 mod leftover;
 mod limit_hit;
+mod oci;
 mod ownership;
 mod plan;
 mod running;
@@ -39,6 +44,7 @@ mod seccomp;
 mod spec;
 mod syscalls;
 
+pub use backend::{Backend, Kernel, UnknownBackend, Unusable};
 pub use capabilities::{
     Capabilities, Cgroup, EtcEntry, IdRange, KernelVersion, OverlaySupport, Privilege, SysFile,
     SystemEntry, UserNamespaces, probe,
@@ -48,6 +54,7 @@ pub use error::{OsError, SandboxError, Step};
 pub use launcher::{LAUNCHER_ARGUMENT, launcher_main};
 pub use leftover::PidNamespace;
 pub use limit_hit::{Consequence, LimitHit, LimitKind};
+pub use oci::{OciRuntime, PlannedRuntime, UnknownRuntime};
 pub use ownership::{OwnershipError, change_owner, stored_owner};
 pub use plan::{
     Access, Change, Extent, Fence, FencedFiles, FencedPath, Group, GroupPart, GroupVersion, Hold,

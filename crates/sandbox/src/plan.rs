@@ -1,11 +1,11 @@
 //! How to isolate: a pure function of what is wanted and what the machine can do.
 
-mod check;
+pub(crate) mod check;
 mod error;
-mod fence;
+pub(crate) mod fence;
 mod holds;
 mod overlay;
-mod root;
+pub(crate) mod root;
 mod sys;
 
 use std::collections::BTreeMap;
@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::capabilities::{Capabilities, KernelVersion, Privilege};
+use crate::oci::PlannedRuntime;
 use crate::spec::{Forward, Limits, Network, Privileges, Spec, Stdin, User};
 
 pub use error::PlanError;
@@ -51,6 +52,9 @@ pub struct Plan {
     pub environment: BTreeMap<String, String>,
     pub working_directory: PathBuf,
     pub command: Vec<String>,
+    /// A container runtime that runs the command in the root, instead of the first process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<PlannedRuntime>,
     /// Stays with the caller: not sent to the launcher.
     #[serde(skip, default = "no_stdin")]
     pub stdin: Stdin,
@@ -189,6 +193,8 @@ pub enum PlannedMount {
     },
     Proc,
     Devpts,
+    /// The sandbox's own control group and those below, to look at.
+    Cgroups,
     Overlay(PlannedOverlay),
 }
 
@@ -278,6 +284,7 @@ pub fn plan(spec: &Spec, capabilities: &Capabilities) -> Result<Plan, PlanError>
         environment: spec.environment.clone(),
         working_directory: spec.working_directory.clone(),
         command: spec.command.clone(),
+        runtime: None,
         stdin: spec.stdin.clone(),
     })
 }

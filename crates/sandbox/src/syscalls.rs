@@ -1,5 +1,6 @@
 //! System calls that have no safe wrapper. Each function is one call, or one sequence that must not be split.
 
+mod container;
 mod limits;
 
 use std::ffi::{CStr, CString};
@@ -10,6 +11,10 @@ use std::ptr;
 use rustix::process::Pid;
 use tokio::io::unix::AsyncFd;
 
+pub(crate) use container::{
+    LoadedProgram, every_signal, fork, loaded_program, new_session, new_user_namespace,
+    next_signal, parent_namespace,
+};
 pub(crate) use limits::{
     ask_for_short_turns, fork_into_group, refuse_huge_pages, share_memory, shared_memory_bytes,
     shared_memory_device, unshare_cgroup_namespace,
@@ -190,14 +195,21 @@ pub(crate) fn join_new_keyring() {
 
 /// Block SIGCHLD and get a descriptor that is readable when a child ends.
 pub(crate) fn child_signal() -> io::Result<OwnedFd> {
-    // SAFETY: the set is initialised by sigemptyset before use and lives on the stack for all three calls; a new
-    // descriptor is returned that nothing else owns.
-    unsafe {
+    // SAFETY: the set is initialised by sigemptyset before use.
+    let set = unsafe {
         let mut set: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&mut set);
         libc::sigaddset(&mut set, libc::SIGCHLD);
-        check(libc::sigprocmask(libc::SIG_BLOCK, &set, ptr::null_mut()).into())?;
-        let fd = check(libc::signalfd(-1, &set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK).into())?;
+        set
+    };
+    block(&set)
+}
+
+fn block(set: &libc::sigset_t) -> io::Result<OwnedFd> {
+    // SAFETY: the set outlives both calls; a new descriptor is returned that nothing else owns.
+    unsafe {
+        check(libc::sigprocmask(libc::SIG_BLOCK, set, ptr::null_mut()).into())?;
+        let fd = check(libc::signalfd(-1, set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK).into())?;
         Ok(OwnedFd::from_raw_fd(fd as RawFd))
     }
 }
@@ -216,15 +228,22 @@ pub(crate) fn default_signals() {
 /// Mark every descriptor from `first` on to be closed by `execve`.
 pub(crate) fn close_on_exec_from(first: RawFd) -> io::Result<()> {
     // SAFETY: only sets a flag; no descriptor is closed under its owner.
-    check(unsafe {
+    let marked = check(unsafe {
         libc::syscall(
             libc::SYS_close_range,
             first,
             u32::MAX,
             libc::CLOSE_RANGE_CLOEXEC,
         )
-    })?;
-    Ok(())
+    });
+    match marked {
+        Ok(_) => Ok(()),
+        // A kernel of a container runtime's that lacks the call or the flag.
+        Err(e) if matches!(e.raw_os_error(), Some(libc::ENOSYS | libc::EINVAL)) => {
+            container::close_on_exec_one_by_one(first)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Close every descriptor from `first` on.

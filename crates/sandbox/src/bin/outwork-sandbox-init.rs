@@ -1,43 +1,50 @@
 //! The launcher on its own, for this crate's tests and example; the product's one binary does the same in a hidden
-//! subcommand. `outwork-sandbox-init run SPEC.json` is a small worker: it runs one sandbox, with itself as the
-//! launcher, and prints what it sees as lines of JSON, so that a test can be another user, or kill a worker. What the
-//! handles show is read after the end.
+//! subcommand. `outwork-sandbox-init run BACKEND SPEC.json` is a small worker: it runs one sandbox, with itself as the
+//! launcher, sends the signals whose numbers it reads, and prints what it sees as lines of JSON, so that a test can be
+//! another user, or kill a worker. What the handles show is read after the end.
 
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use outwork_sandbox::{LAUNCHER_ARGUMENT, Sandbox, Spec, launcher_main, plan, probe};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use outwork_sandbox::{
+    Backend, ExitStatus, LAUNCHER_ARGUMENT, Running, Sandbox, Spec, launcher_main, probe,
+};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 
 fn main() -> anyhow::Result<ExitCode> {
     let arguments: Vec<String> = std::env::args().collect();
     match arguments.get(1..).unwrap_or_default() {
         [argument] if argument == LAUNCHER_ARGUMENT => Ok(launcher_main()),
-        [argument, spec] if argument == "run" => {
+        [argument, backend, spec] if argument == "run" => {
+            let backend = backend.parse()?;
             let spec = serde_json::from_slice(&std::fs::read(spec).context("reading the spec")?)?;
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()?;
-            runtime.block_on(run(&spec))?;
+            runtime.block_on(run(&backend, &spec))?;
+            // Not waiting for the thread that reads our input.
+            runtime.shutdown_background();
             Ok(ExitCode::SUCCESS)
         }
-        _ => anyhow::bail!("usage: outwork-sandbox-init {LAUNCHER_ARGUMENT} | run SPEC.json"),
+        _ => {
+            anyhow::bail!("usage: outwork-sandbox-init {LAUNCHER_ARGUMENT} | run BACKEND SPEC.json")
+        }
     }
 }
 
-async fn run(spec: &Spec) -> anyhow::Result<()> {
+async fn run(backend: &Backend, spec: &Spec) -> anyhow::Result<()> {
     let program = std::env::current_exe()?;
     let result = async {
-        let plan = plan(spec, &probe())?;
+        let plan = backend.plan(spec, &probe())?;
         let mut running = Sandbox::spawn(plan, Path::new(&program)).await?;
         print(&serde_json::json!({ "started": running.pid_namespace(), "launcher": running.launcher_pid() })).await?;
         let (mut stdout, mut stderr) = (String::new(), String::new());
         let mut out = running.stdout.take().context("stdout is piped")?;
         let mut err = running.stderr.take().context("stderr is piped")?;
         let (status, _, _) = tokio::join!(
-            running.wait(),
+            wait(&mut running),
             out.read_to_string(&mut stdout),
             err.read_to_string(&mut stderr)
         );
@@ -51,6 +58,21 @@ async fn run(spec: &Spec) -> anyhow::Result<()> {
     match result.await {
         Ok(()) => Ok(()),
         Err(error) => print(&serde_json::json!({ "failed": format!("{error:#}") })).await,
+    }
+}
+
+/// To the end, sending the signals whose numbers come in, a line each.
+async fn wait(running: &mut Running) -> anyhow::Result<ExitStatus> {
+    let mut lines = BufReader::new(tokio::io::stdin()).lines();
+    loop {
+        let line = tokio::select! {
+            status = running.wait() => return Ok(status?),
+            line = lines.next_line() => line?,
+        };
+        match line {
+            Some(signal) => running.signal(signal.parse()?)?,
+            None => return Ok(running.wait().await?),
+        }
     }
 }
 

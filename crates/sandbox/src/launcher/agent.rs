@@ -15,7 +15,7 @@ use crate::error::{SandboxError, Step};
 use crate::plan::{Hold, Plan};
 use crate::seccomp;
 use crate::spec::Limits;
-use crate::syscalls::{self, Forked};
+use crate::syscalls;
 
 /// Limits that are the same for all. Memory that cannot be paged out, queues and signals are the kernel's own memory;
 /// nobody gets ahead of the host's programs. A core size of one byte, not zero: a `core_pattern` that names a program on
@@ -54,15 +54,22 @@ impl Starting {
 
 /// Fork; the child goes on to execute the command.
 pub(super) fn start(plan: &Plan) -> Result<Starting, SandboxError> {
+    start_with(|| become_command(plan))
+}
+
+/// Fork; the child becomes another program, or gives back why not.
+pub(super) fn start_with(
+    become_program: impl FnOnce() -> SandboxError,
+) -> Result<Starting, SandboxError> {
     let fault = |e: std::io::Error| SandboxError::caused_by(Step::Execute, "starting a process", e);
     let (failure, report) =
         rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(|e| fault(e.into()))?;
     // SAFETY: this process has one thread.
-    match unsafe { syscalls::fork_into(0) }.map_err(fault)? {
-        Forked::Parent { child, pidfd: _ } => Ok(Starting { child, failure }),
-        Forked::Child => {
+    match unsafe { syscalls::fork() }.map_err(fault)? {
+        Some(child) => Ok(Starting { child, failure }),
+        None => {
             drop(failure);
-            let error = become_command(plan);
+            let error = become_program();
             let _ = File::from(report).write_all(&serde_json::to_vec(&error).unwrap_or_default());
             syscalls::exit_now(127)
         }
@@ -81,7 +88,8 @@ fn prepare(plan: &Plan) -> Result<(Vec<CString>, Vec<CString>), SandboxError> {
     let fault =
         |what: &str, e: rustix::io::Errno| SandboxError::caused_by(Step::DropPrivileges, what, e);
     // A session and process group of its own: no terminal, and signals to the group reach all of it.
-    rustix::process::setsid().map_err(|e| fault("a new session", e))?;
+    syscalls::new_session()
+        .map_err(|e| SandboxError::caused_by(Step::DropPrivileges, "a new session", e))?;
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     limit(plan)?;
     without_groups::put_up(plan)?;
@@ -160,18 +168,28 @@ fn limit(plan: &Plan) -> Result<(), SandboxError> {
             .maximum
             .unwrap_or(u64::MAX);
         let value = Some(wanted.min(ceiling));
-        rustix::process::setrlimit(
+        let set = rustix::process::setrlimit(
             resource,
             Rlimit {
                 current: value,
                 maximum: value,
             },
-        )
-        .map_err(|e| {
-            SandboxError::caused_by(Step::SetLimits, format!("{resource:?} {wanted}"), e)
-        })?;
+        );
+        match set {
+            Ok(()) => {}
+            // Linux lets everybody lower every limit. A container runtime's own kernel refuses those that it does not have.
+            Err(rustix::io::Errno::PERM) if is_fixed(resource) => {}
+            Err(e) => {
+                let what = format!("{resource:?} {wanted}");
+                return Err(SandboxError::caused_by(Step::SetLimits, what, e));
+            }
+        }
     }
     Ok(())
+}
+
+fn is_fixed(resource: Resource) -> bool {
+    FIXED_LIMITS.iter().any(|(fixed, _)| *fixed == resource)
 }
 
 /// As `execvpe`: the search path is the command's own.

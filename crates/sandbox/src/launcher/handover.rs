@@ -1,27 +1,24 @@
 //! What the first process opens for the launcher, which watches from outside.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{Mode, OFlags};
 
-use super::mounts::Opened;
 use crate::control::{self, MAX_DESCRIPTORS, ToLauncher};
 use crate::error::{SandboxError, Step};
-use crate::plan::Plan;
 
 /// The launcher's path into `/proc` is the mount's own root, whatever is mounted over files in it.
 pub(super) fn hand_over(
-    plan: &Plan,
-    opened: &Opened,
+    proc: &OwnedFd,
+    memory: &[BorrowedFd<'_>],
     launcher: &OwnedFd,
 ) -> Result<(), SandboxError> {
-    let proc = opened.proc(plan)?;
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     // A kernel without it has nothing to count.
-    let segments = rustix::fs::openat(&proc, "sysvipc/shm", flags, Mode::empty()).ok();
+    let segments = rustix::fs::openat(proc, "sysvipc/shm", flags, Mode::empty()).ok();
     let mut files = vec![proc.as_fd()];
     files.extend(segments.as_ref().map(AsFd::as_fd));
-    files.extend(opened.memory_file_systems(plan));
+    files.extend_from_slice(memory);
     let mut message = ToLauncher::Inside {
         has_segments: segments.is_some(),
     };

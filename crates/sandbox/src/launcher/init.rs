@@ -8,6 +8,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::process::{DumpableBehavior, Pid, Signal, WaitOptions};
 use rustix::thread::{Gid, Uid};
 
+use super::container::{self, Carrier};
 use super::groups::Entry;
 use super::mounts::Opened;
 use super::{NO_DESCRIPTORS, agent, handover, namespaces, privileges, tree};
@@ -18,9 +19,19 @@ use crate::running::ExitStatus;
 use crate::syscalls;
 
 /// Be the first process. `go` is readable when the ids are mapped, and at its end when the launcher is gone.
-pub(super) fn run(plan: &Plan, opened: Opened, control: &OwnedFd, go: OwnedFd, group: Entry) -> ! {
-    let result = set_up(plan, opened, control, &go, group)
-        .and_then(|(command, signals)| supervise(control, &go, &signals, command));
+pub(super) fn run(
+    plan: &Plan,
+    opened: Opened,
+    carrier: Option<Carrier>,
+    control: &OwnedFd,
+    go: OwnedFd,
+    group: Entry,
+) -> ! {
+    let result = begin(plan, control, &go, group).and_then(|()| match carrier {
+        None => set_up(plan, opened, control, &go)
+            .and_then(|(command, signals)| supervise(control, &go, &signals, command)),
+        Some(carrier) => container::run(plan, opened, carrier, control, &go),
+    });
     if let Err(error) = result {
         // If the worker is gone there is nobody to tell.
         let _ = control::send(control, &ToWorker::Failed(error), &NO_DESCRIPTORS);
@@ -29,14 +40,8 @@ pub(super) fn run(plan: &Plan, opened: Opened, control: &OwnedFd, go: OwnedFd, g
     syscalls::exit_now(0)
 }
 
-/// In this order: first what needs privileges, then without any. Returns the command and where its end shows.
-fn set_up(
-    plan: &Plan,
-    mut opened: Opened,
-    control: &OwnedFd,
-    go: &OwnedFd,
-    group: Entry,
-) -> Result<(Pid, OwnedFd), SandboxError> {
+/// All that does not depend on the root, up to the point where the host's file system can be left.
+fn begin(plan: &Plan, control: &OwnedFd, go: &OwnedFd, group: Entry) -> Result<(), SandboxError> {
     die_with_launcher()?;
     // Also shows a launcher that ended before the line above.
     match rustix::io::retry_on_intr(|| rustix::io::read(go, &mut [0_u8][..])) {
@@ -52,6 +57,8 @@ fn set_up(
     }
     group.enter()?;
     become_init_user(&plan.identity)?;
+    // Changing the user has undone it.
+    die_with_launcher()?;
     syscalls::join_new_keyring();
     rustix::system::sethostname(plan.hostname.as_bytes())
         .map_err(|e| SandboxError::caused_by(Step::SetHostname, &plan.hostname, e))?;
@@ -61,12 +68,29 @@ fn set_up(
     tree::separate()?;
     // The modes of the plan are meant as they are; the command gets the usual mask.
     rustix::process::umask(Mode::empty());
+    Ok(())
+}
+
+/// What the standard streams become when only the command is to have them.
+pub(super) fn open_null() -> Result<OwnedFd, SandboxError> {
+    rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
+        .map_err(|e| SandboxError::caused_by(Step::OpenSource, "/dev/null", e))
+}
+
+/// In this order: first what needs privileges, then without any. Returns the command and where its end shows.
+fn set_up(
+    plan: &Plan,
+    mut opened: Opened,
+    control: &OwnedFd,
+    go: &OwnedFd,
+) -> Result<(Pid, OwnedFd), SandboxError> {
     opened.open_as_init(plan)?;
-    handover::hand_over(plan, &opened, go)?;
-    let namespaces = namespaces::Limits::open(opened.proc(plan)?.as_fd(), plan)?;
+    let proc = opened.proc(plan)?;
+    let memory: Vec<_> = opened.memory_file_systems(plan).collect();
+    handover::hand_over(&proc, &memory, go)?;
+    let namespaces = namespaces::Limits::open(proc.as_fd(), plan)?;
     let root = opened.mount_overlays(plan)?;
-    let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
-        .map_err(|e| SandboxError::caused_by(Step::OpenSource, "/dev/null", e))?;
+    let null = open_null()?;
     tree::enter(&root)?;
     drop(root);
     tree::build(plan, &mut opened)?;
@@ -80,11 +104,15 @@ fn set_up(
     syscalls::detach_standard_streams(null.as_fd())
         .map_err(|e| SandboxError::caused_by(Step::BecomeInit, "the standard streams", e))?;
     let command = starting.wait_until_executed()?;
-    control::send(go, &ToLauncher::Started, &NO_DESCRIPTORS)
+    say_started(control, go)?;
+    Ok((command, signals))
+}
+
+pub(super) fn say_started(control: &OwnedFd, launcher: &OwnedFd) -> Result<(), SandboxError> {
+    control::send(launcher, &ToLauncher::Started, &NO_DESCRIPTORS)
         .map_err(|e| SandboxError::caused_by(Step::Supervise, "the launcher", e))?;
     control::send(control, &ToWorker::Started, &NO_DESCRIPTORS)
-        .map_err(|e| SandboxError::caused_by(Step::Supervise, "the worker", e))?;
-    Ok((command, signals))
+        .map_err(|e| SandboxError::caused_by(Step::Supervise, "the worker", e))
 }
 
 /// The launcher has one thread, so its end is the end of the process.
@@ -93,7 +121,7 @@ fn die_with_launcher() -> Result<(), SandboxError> {
         .map_err(|e| SandboxError::caused_by(Step::BecomeInit, "ending with the launcher", e))
 }
 
-fn become_init_user(identity: &Identity) -> Result<(), SandboxError> {
+pub(super) fn become_init_user(identity: &Identity) -> Result<(), SandboxError> {
     let fault =
         |what: &str, e: rustix::io::Errno| SandboxError::caused_by(Step::BecomeInit, what, e);
     let (uid, gid) = (
@@ -108,9 +136,7 @@ fn become_init_user(identity: &Identity) -> Result<(), SandboxError> {
     rustix::thread::set_thread_res_uid(uid, uid, uid).map_err(|e| fault("changing the user", e))?;
     // Nobody inside, whatever its id, may look into or trace this process.
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
-        .map_err(|e| fault("hiding", e))?;
-    // Changing the user has undone it.
-    die_with_launcher()
+        .map_err(|e| fault("hiding", e))
 }
 
 /// The listeners belong to this network namespace wherever they are held: the worker accepts and dials, and no code of
@@ -131,7 +157,7 @@ fn listen(plan: &Plan, control: &OwnedFd) -> Result<(), SandboxError> {
 }
 
 /// The worker's own, to look into the root by: also after the end, when nobody inside can change it any more.
-fn hand_over_directories(plan: &Plan, control: &OwnedFd) -> Result<(), SandboxError> {
+pub(super) fn hand_over_directories(plan: &Plan, control: &OwnedFd) -> Result<(), SandboxError> {
     let handles = tree::open_handles(plan)?;
     for part in handles.chunks(MAX_DESCRIPTORS) {
         control::send(control, &ToWorker::Handles, part)
@@ -183,7 +209,7 @@ fn supervise(
 }
 
 /// Collect every child that has ended; the command's status if it is among them.
-fn reap(command: Pid) -> Option<ExitStatus> {
+pub(super) fn reap(command: Pid) -> Option<ExitStatus> {
     let mut ended = None;
     while let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::NOHANG) {
         if pid == command {

@@ -58,6 +58,7 @@ impl Opened {
             let mount = match mount {
                 PlannedMount::Host { .. } | PlannedMount::Overlay(_) => continue,
                 PlannedMount::Proc => make(c"proc", &[]),
+                PlannedMount::Cgroups => cgroups(),
                 PlannedMount::Devpts => make(c"devpts", &[("ptmxmode", "0666"), ("mode", "0620")]),
                 PlannedMount::Tmpfs {
                     size_bytes,
@@ -92,8 +93,7 @@ impl Opened {
         }
         match base.take() {
             Some(base) => base.mount(),
-            None => tmpfs(ROOT_SIZE_BYTES, 0o755, Owner::Init, &plan.identity)
-                .map_err(|e| SandboxError::caused_by(Step::ChangeRoot, "making a root", e)),
+            None => empty_root(&plan.identity),
         }
     }
 
@@ -195,6 +195,19 @@ impl Opened {
     }
 }
 
+/// A root in memory, detached.
+pub(super) fn empty_root(identity: &Identity) -> Result<OwnedFd, SandboxError> {
+    tmpfs(ROOT_SIZE_BYTES, 0o755, Owner::Init, identity)
+        .map_err(|e| SandboxError::caused_by(Step::ChangeRoot, "making a root", e))
+}
+
+/// A file of the host's as a mount of its own that nobody inside can write.
+pub(super) fn read_only_file(source: &Path) -> Result<OwnedFd, SandboxError> {
+    let mount = clone_tree(source)?;
+    restrict(&mount, source, Access::ReadOnly)?;
+    Ok(mount)
+}
+
 fn clone_tree(source: &Path) -> Result<OwnedFd, SandboxError> {
     let flags = OpenTreeFlags::OPEN_TREE_CLONE
         | OpenTreeFlags::OPEN_TREE_CLOEXEC
@@ -291,6 +304,16 @@ fn make(kind: &std::ffi::CStr, options: &[(&str, &str)]) -> rustix::io::Result<O
     }
     fsconfig_create(context.as_fd())?;
     let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+    fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)
+}
+
+fn cgroups() -> rustix::io::Result<OwnedFd> {
+    let context = fsopen(c"cgroup2", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    fsconfig_create(context.as_fd())?;
+    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID
+        | MountAttrFlags::MOUNT_ATTR_NOEXEC
+        | MountAttrFlags::MOUNT_ATTR_NODEV
+        | MountAttrFlags::MOUNT_ATTR_RDONLY;
     fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)
 }
 

@@ -49,6 +49,15 @@ impl Limits {
     }
 }
 
+/// In a sandbox for a container runtime, which makes `own` user namespaces; nobody else makes any.
+pub(super) fn allow_users(proc: BorrowedFd<'_>, own: u32) -> Result<(), SandboxError> {
+    let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+    rustix::fs::openat(proc, "sys/user/max_user_namespaces", flags, Mode::empty())
+        .and_then(|file| rustix::io::write(file, own.to_string().as_bytes()))
+        .map_err(|e| fault("user", e))?;
+    Ok(())
+}
+
 /// As many as do not undo a limit.
 fn most(kind: &str, plan: &Plan) -> &'static [u8] {
     // Whoever has one can mount control groups, and where the command is the worker's user its group is the command's to

@@ -41,6 +41,16 @@ fn kept(privileges: Privileges) -> CapabilitySet {
     }
 }
 
+/// Kernels of container runtimes (gVisor's) know neither the ambient set nor secure bits, and say so with EINVAL, which
+/// Linux does not say here. Nothing is lost: without them a program gets what its user has and the bounding set holds,
+/// and that holds no more than the command may have.
+fn if_known(result: rustix::io::Result<()>) -> rustix::io::Result<()> {
+    match result {
+        Err(rustix::io::Errno::INVAL) => Ok(()),
+        other => other,
+    }
+}
+
 fn fault(what: &str, error: rustix::io::Errno) -> SandboxError {
     SandboxError::caused_by(Step::DropPrivileges, what, error)
 }
@@ -59,7 +69,8 @@ pub(super) fn empty_bounding_set(privileges: Privileges) -> Result<(), SandboxEr
             Err(e) => return Err(fault("the bounding set", e)),
         }
     }
-    rustix::thread::clear_ambient_capability_set().map_err(|e| fault("the ambient set", e))
+    if_known(rustix::thread::clear_ambient_capability_set())
+        .map_err(|e| fault("the ambient set", e))
 }
 
 /// In the process that becomes the command, before it becomes another user: what is run by it will have, and that
@@ -75,8 +86,10 @@ pub(super) fn pass_on(privileges: Privileges) -> Result<(), SandboxError> {
         };
         rustix::thread::set_capabilities(None, sets).map_err(|e| fault("capabilities", e))?;
         for capability in kept.iter() {
-            rustix::thread::configure_capability_in_ambient_set(capability, true)
-                .map_err(|e| fault("the ambient set", e))?;
+            if_known(rustix::thread::configure_capability_in_ambient_set(
+                capability, true,
+            ))
+            .map_err(|e| fault("the ambient set", e))?;
         }
     }
     lock()
@@ -109,7 +122,8 @@ fn lock() -> Result<(), SandboxError> {
         | CapabilitiesSecureBits::NO_ROOT_LOCKED
         | CapabilitiesSecureBits::NO_CAP_AMBIENT_RAISE
         | CapabilitiesSecureBits::NO_CAP_AMBIENT_RAISE_LOCKED;
-    rustix::thread::set_capabilities_secure_bits(bits).map_err(|e| fault("the secure bits", e))
+    if_known(rustix::thread::set_capabilities_secure_bits(bits))
+        .map_err(|e| fault("the secure bits", e))
 }
 
 /// Give up all other capabilities, for ever.

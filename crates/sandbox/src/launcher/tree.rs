@@ -45,6 +45,23 @@ pub(super) fn enter(root: &OwnedFd) -> Result<(), SandboxError> {
     rustix::process::chdir("/").map_err(|e| fault("entering the root", e))
 }
 
+/// Act with the tree at `path` as the root, so that no link in it leads out of it.
+pub(super) fn within<T>(
+    path: &str,
+    act: impl FnOnce() -> Result<T, SandboxError>,
+) -> Result<T, SandboxError> {
+    let fault = |what: &str, e: Errno| SandboxError::caused_by(Step::ChangeRoot, what, e);
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let outside =
+        rustix::fs::open("/", flags, Mode::empty()).map_err(|e| fault("keeping the root", e))?;
+    rustix::process::chroot(path).map_err(|e| fault("entering a tree", e))?;
+    rustix::process::chdir("/").map_err(|e| fault("entering a tree", e))?;
+    let done = act();
+    rustix::process::fchdir(&outside).map_err(|e| fault("leaving a tree", e))?;
+    rustix::process::chroot(".").map_err(|e| fault("leaving a tree", e))?;
+    done
+}
+
 /// Carry out every step.
 pub(super) fn build(plan: &Plan, opened: &mut Opened) -> Result<(), SandboxError> {
     let root = Root {
@@ -137,12 +154,12 @@ impl Cover {
 }
 
 /// The mount, on top of what is at `place`.
-fn attach(mount: &OwnedFd, place: &OwnedFd) -> io::Result<()> {
+pub(super) fn attach(mount: &OwnedFd, place: &OwnedFd) -> io::Result<()> {
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
     Ok(move_mount(mount, "", place, "", flags)?)
 }
 
-fn read_only(target: &Path) -> io::Result<()> {
+pub(super) fn read_only(target: &Path) -> io::Result<()> {
     let attributes = MountAttributes {
         set: libc::MOUNT_ATTR_RDONLY,
         ..MountAttributes::default()

@@ -169,7 +169,7 @@ fn forwards(network: &Network) -> Result<(), PlanError> {
     Ok(())
 }
 
-pub(super) fn path(what: &'static str, path: &Path) -> Result<(), PlanError> {
+pub(crate) fn path(what: &'static str, path: &Path) -> Result<(), PlanError> {
     let ok = path.is_absolute()
         && path
             .components()

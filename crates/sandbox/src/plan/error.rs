@@ -75,6 +75,15 @@ pub enum PlanError {
          mounts: run the worker as an ordinary user, or on a newer kernel"
     )]
     OverlayIdMaps,
+    #[error(
+        "a container runtime does not let programs make namespaces of their own: leave nested_namespaces off, or use the \
+         backend namespaces"
+    )]
+    RuntimeNesting,
+    #[error(
+        "a container runtime makes its own {0:?}: the sandbox must ask for it, with nothing mounted below"
+    )]
+    RuntimeMount(PathBuf),
     #[error("the worker's own directory {0:?} would be the whole root of the host")]
     SourceIsRoot(PathBuf),
 }

@@ -51,7 +51,7 @@ pub enum Change {
     Contents,
 }
 
-pub(super) fn planned(spec: &Spec, capabilities: &Capabilities) -> Option<Fence> {
+pub(crate) fn planned(spec: &Spec, capabilities: &Capabilities) -> Option<Fence> {
     let abi = capabilities.landlock?.min(NEWEST);
     if abi < OLDEST {
         return None;

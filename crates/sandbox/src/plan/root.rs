@@ -9,9 +9,9 @@ use crate::spec::{Mount, Spec, SystemRoot, User};
 const DEVICES: [&str; 6] = ["full", "null", "random", "tty", "urandom", "zero"];
 /// Switches of the host's kernel. They are writable only for the host's root, which nobody inside is; this is the
 /// second lock.
-const PROC_READ_ONLY: [&str; 6] = ["acpi", "bus", "fs", "irq", "scsi", "sys"];
+pub(crate) const PROC_READ_ONLY: [&str; 6] = ["acpi", "bus", "fs", "irq", "scsi", "sys"];
 /// What tells about the host, its devices, or its kernel's memory and timing.
-const PROC_MASKED: [&str; 26] = [
+pub(crate) const PROC_MASKED: [&str; 26] = [
     "buddyinfo",
     "cmdline",
     "config.gz",
@@ -39,7 +39,7 @@ const PROC_MASKED: [&str; 26] = [
     "vmallocinfo",
     "zoneinfo",
 ];
-const SHM_SIZE_BYTES: u64 = 1 << 30;
+pub(crate) const SHM_SIZE_BYTES: u64 = 1 << 30;
 
 /// What the steps are made from.
 struct Wish<'a> {
@@ -157,21 +157,21 @@ fn add_mount(steps: &mut Vec<RootStep>, mount: &Mount, owner: Owner, wish: &Wish
 }
 
 /// Of a memory file system: a full one is to be an error that a program can handle, not the end of the sandbox.
-fn room(size_bytes: u64, spec: &Spec) -> u64 {
+pub(crate) fn room(size_bytes: u64, spec: &Spec) -> u64 {
     match spec.limits.memory_bytes {
         Some(memory_bytes) => size_bytes.min(memory_bytes / 2),
         None => size_bytes,
     }
 }
 
-fn host(source: &Path, access: Access) -> PlannedMount {
+pub(crate) fn host(source: &Path, access: Access) -> PlannedMount {
     PlannedMount::Host {
         source: source.to_owned(),
         access,
     }
 }
 
-pub(super) fn attach(mount: PlannedMount, target: impl Into<PathBuf>, owner: Owner) -> RootStep {
+pub(crate) fn attach(mount: PlannedMount, target: impl Into<PathBuf>, owner: Owner) -> RootStep {
     RootStep::Attach {
         mount,
         target: target.into(),
@@ -179,7 +179,7 @@ pub(super) fn attach(mount: PlannedMount, target: impl Into<PathBuf>, owner: Own
     }
 }
 
-fn directory(target: &str) -> RootStep {
+pub(crate) fn directory(target: &str) -> RootStep {
     RootStep::Directory {
         target: PathBuf::from(target),
         mode: 0o755,
@@ -187,7 +187,7 @@ fn directory(target: &str) -> RootStep {
     }
 }
 
-fn symlink(points_to: impl Into<PathBuf>, target: impl Into<PathBuf>) -> RootStep {
+pub(crate) fn symlink(points_to: impl Into<PathBuf>, target: impl Into<PathBuf>) -> RootStep {
     RootStep::Symlink {
         points_to: points_to.into(),
         target: target.into(),
@@ -294,7 +294,7 @@ fn proc(steps: &mut Vec<RootStep>) {
     }));
 }
 
-fn dev(steps: &mut Vec<RootStep>, spec: &Spec) {
+pub(crate) fn dev(steps: &mut Vec<RootStep>, spec: &Spec) {
     let dev = Path::new("/dev");
     steps.push(attach(
         PlannedMount::Tmpfs {

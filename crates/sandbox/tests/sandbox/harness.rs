@@ -166,8 +166,22 @@ pub fn launcher_for_everybody(dir: &Path) -> PathBuf {
 /// Not used by anything: the last ids but one are conventionally nobody's.
 pub const ORDINARY: u32 = 65_533;
 
+/// The backend that needs nothing but the kernel.
+pub const NAMESPACES: &str = "namespaces";
+
 /// Start the little worker of the launcher's program with a spec.
 pub fn start_worker(program: &Path, dir: &Path, spec: &Spec, as_ordinary_user: bool) -> Child {
+    start_worker_with(NAMESPACES, program, dir, spec, as_ordinary_user)
+}
+
+/// The same with another backend.
+pub fn start_worker_with(
+    backend: &str,
+    program: &Path,
+    dir: &Path,
+    spec: &Spec,
+    as_ordinary_user: bool,
+) -> Child {
     let file = dir.join("spec.json");
     std::fs::write(&file, serde_json::to_vec(spec).unwrap()).unwrap();
     set_mode(&file, 0o644);
@@ -185,8 +199,9 @@ pub fn start_worker(program: &Path, dir: &Path, spec: &Spec, as_ordinary_user: b
         Command::new(program)
     };
     command
-        .arg("run")
+        .args(["run", backend])
         .arg(&file)
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .kill_on_drop(true)
         .spawn()

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use outwork_sandbox::{LayerIds, Lower, Mount};
 
-use crate::harness::set_mode;
+use crate::harness::{NAMESPACES, set_mode};
 use crate::store::{As, SLOTS, Store, picture, workers};
 
 const LOOK: &str = "for f in passwd group hosts hostname resolv.conf; do [ -f /etc/$f ] && [ ! -L /etc/$f ] && echo == $f && cat /etc/$f; done; id -un; id -gn";
@@ -118,7 +118,7 @@ async fn run(store: &Store, name: &str, outside: &Outside, script: &str) -> Stri
 async fn an_empty_image_gets_what_is_needed() {
     for store in workers() {
         store.make("empty");
-        let seen = run(&store, "empty", &Outside::new(), "ls -A / | tr '\\n' ' '; cat /outwork/agents/file; id -un; echo x > /tmp/x; ls -A /dev | head -n 1; ls -d /proc/self").await;
+        let seen = run(&store, "empty", &Outside::new(), "ls -A / | tr '\\n' ' '; cat /outwork/agents/file; id -un; echo x > /tmp/x; [ -e /dev/fd ] && echo fd; ls -d /proc/self").await;
         let links = if Path::new("/bin").is_symlink() {
             "bin dev etc lib lib64 outwork proc sbin sys tmp usr"
         } else {
@@ -242,6 +242,9 @@ async fn what_is_no_file_is_replaced_or_said() {
             "{failure}"
         );
 
+        if store.backend != NAMESPACES {
+            continue; // A container's `/proc` comes later; what is made in its place is covered.
+        }
         // Where nothing can be made: what the first process has open.
         store.link("open/outwork", "/proc/self/fd");
         let mut spec = store.spec("above-open", vec![store.stored("open")], "true");

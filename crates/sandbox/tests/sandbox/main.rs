@@ -8,6 +8,8 @@ mod harness;
 mod image;
 mod limited;
 
+mod backend_ends;
+mod backends;
 mod disk;
 mod ending;
 mod errors;
@@ -22,6 +24,7 @@ mod overlay;
 mod own_files;
 mod privileges;
 mod programs;
+mod runtimes;
 mod store;
 mod view;
 mod worker;

@@ -4,7 +4,7 @@ use outwork_sandbox::{Hold, Spec};
 
 use crate::harness::{python, shell};
 use crate::limited::By;
-use crate::store::{Store, workers};
+use crate::store::{Store, workers_without_runtime};
 
 fn nested(mut spec: Spec) -> Spec {
     spec.nested_namespaces = true;
@@ -23,7 +23,7 @@ fn both(store: &Store, name: &str, spec: Spec) -> [Spec; 2] {
 async fn they_are_refused_unless_the_spec_asks() {
     let script =
         "cat /proc/sys/user/max_user_namespaces; unshare -Ur true 2>&1 || ls -d /dev/.nested 2>&1";
-    for store in workers() {
+    for store in workers_without_runtime() {
         for spec in both(&store, "refused", shell(script)) {
             let seen = store.run(&spec).await.stdout;
             let [limit, refusal, place] = seen.lines().collect::<Vec<_>>()[..] else {
@@ -52,7 +52,7 @@ const INNER: &str = r#"set -e
 
 #[tokio::test]
 async fn a_sandbox_within_starts() {
-    for store in workers() {
+    for store in workers_without_runtime() {
         let script = format!("unshare -Urpfmniu sh -c \"$0\" 2>&1; id -u; hostname\n{INNER}");
         let (command, inner) = script.split_once('\n').unwrap();
         let mut spec = nested(shell(command));
@@ -125,7 +125,7 @@ print('alive' if os.path.exists('/proc/1') else 'dead', open('/proc/1/comm').rea
 
 #[tokio::test]
 async fn being_root_within_gives_nothing_without() {
-    for store in workers() {
+    for store in workers_without_runtime() {
         for spec in both(&store, "within", nested(python(ATTEMPTS))) {
             assert_eq!(
                 store.stdout(&spec).await,
@@ -154,7 +154,7 @@ while made < 200:
     if code: break
     made += 1
 print(made, errno.errorcode[code])";
-    for store in workers() {
+    for store in workers_without_runtime() {
         let spec = nested(python(script));
         assert_eq!(
             store.stdout(&spec).await,

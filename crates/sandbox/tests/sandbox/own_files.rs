@@ -6,7 +6,8 @@ use outwork_sandbox::{LayerIds, Lower, Mount, Spec, change_owner};
 use tokio::io::AsyncReadExt;
 
 use crate::harness::{
-    directory, finish, is_root, privileged, python, run, set_mode, shell, spawn, stdout, within,
+    NAMESPACES, directory, finish, is_root, privileged, python, run, set_mode, shell, spawn,
+    stdout, within,
 };
 use crate::store::{As, SLOTS, Store, workers};
 
@@ -194,8 +195,12 @@ async fn nothing_beyond_its_own_files_is_allowed() {
                 // The test's own file is the worker's own: a worker can open it, and so can root inside.
                 expected.insert_str(0, "WENT THROUGH: reading a file of the host\n");
             }
-            let worker = store.worker;
-            assert_eq!(ended.stdout, expected, "{worker:?} {name}: {ended:?}");
+            if store.backend != NAMESPACES {
+                // Root inside has started it, and so may count them; not look at them.
+                let went_through = "WENT THROUGH: descriptors of the first process\n";
+                expected.insert_str(0, went_through);
+            }
+            assert_eq!(ended.stdout, expected, "{store} {name}: {ended:?}");
         }
         assert_eq!(
             std::fs::read_to_string(&closed).ok(),
@@ -223,6 +228,15 @@ async fn capabilities_of_a_file_in_a_layer_have_no_effect() {
         let flags = rustix::fs::XattrFlags::empty();
         rustix::fs::setxattr(&program, "security.capability", &all, flags).unwrap();
         let lowers = vec![store.stored("layer"), store.skeleton()];
+        if store.backend == "oci:crun" {
+            // It drops `nosuid` from the root: then the kernel does not ignore them, but refuses the program.
+            let agent = store.spec("agent", lowers, "/bin2/cat /dev/null 2>&1 | sed 's/.*: //'");
+            assert_eq!(
+                store.stdout(&agent).await,
+                "Value too large for defined data type\n"
+            );
+            continue;
+        }
         let script =
             "/bin2/cat /proc/self/status | grep -E '^(CapEff|CapPrm|Uid)' | tr -s '\\t' ' '";
         let agent = store.spec("agent", lowers.clone(), script);

@@ -8,10 +8,11 @@ use outwork_sandbox::{
     ExitStatus, LayerIds, Lower, Mount, Overlay, Spec, SystemRoot, probe, stored_owner,
 };
 use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Child;
 
 use crate::harness::{
-    ORDINARY, directory, is_root, launcher_for_everybody, line, privileged, set_mode, shell,
-    start_worker, within,
+    NAMESPACES, ORDINARY, directory, is_root, launcher_for_everybody, line, privileged, set_mode,
+    shell, start_worker_with, within,
 };
 
 /// Two ranges of ids, as two attempts at a time have them.
@@ -24,18 +25,39 @@ pub enum As {
     OrdinaryUser,
 }
 
-/// Each kind of worker that can be had here.
+/// Each kind of worker that can be had here, with each backend that shares the machine's kernel.
 pub fn workers() -> Vec<Store> {
+    with_backends(&[NAMESPACES, "oci:crun", "oci:runc"])
+}
+
+/// Each kind of worker that can be had here, for what container runtimes do not do.
+pub fn workers_without_runtime() -> Vec<Store> {
+    with_backends(&[NAMESPACES])
+}
+
+/// Each kind of worker that can be had here, with each backend. What is seen inside is not all the same: gVisor's kernel
+/// has its own ids and its own `/proc` and `/sys`, and Debian 12's gVisor cannot run the `ls` and `stat` of Debian 12.
+pub fn workers_with_every_backend() -> Vec<Store> {
+    with_backends(&[NAMESPACES, "oci:crun", "oci:runc", "oci:runsc"])
+}
+
+fn with_backends(backends: &[&'static str]) -> Vec<Store> {
     let kinds = match is_root() {
         true => vec![As::Root, As::OrdinaryUser],
         false => vec![As::OrdinaryUser],
     };
-    kinds.into_iter().map(Store::new).collect()
+    let of_kind = |kind| {
+        backends
+            .iter()
+            .map(move |backend| Store::new(kind, backend))
+    };
+    kinds.into_iter().flat_map(of_kind).collect()
 }
 
 /// The directory of a worker.
 pub struct Store {
     pub worker: As,
+    pub backend: &'static str,
     pub directory: tempfile::TempDir,
     launcher: PathBuf,
     /// On disk, of id 0 inside.
@@ -52,7 +74,7 @@ pub struct Ended {
 }
 
 impl Store {
-    fn new(worker: As) -> Self {
+    fn new(worker: As, backend: &'static str) -> Self {
         let directory = directory();
         let launcher = launcher_for_everybody(directory.path());
         let root = match worker {
@@ -65,6 +87,7 @@ impl Store {
         };
         let store = Self {
             worker,
+            backend,
             directory,
             launcher,
             root,
@@ -168,12 +191,17 @@ impl Store {
         privileged(self.spec(name, lowers, script))
     }
 
+    /// A worker that runs this.
+    pub fn start(&self, spec: &Spec) -> Child {
+        let dir = tempfile::tempdir_in(&self.directory).unwrap().keep();
+        set_mode(&dir, 0o755);
+        let as_ordinary_user = self.worker == As::OrdinaryUser;
+        start_worker_with(self.backend, &self.launcher, &dir, spec, as_ordinary_user)
+    }
+
     /// What a worker says, line by line: that the sandbox started, and how it ended.
     async fn say(&self, spec: &Spec) -> (serde_json::Value, serde_json::Value) {
-        let dir = tempfile::tempdir().unwrap();
-        set_mode(dir.path(), 0o755);
-        let as_ordinary_user = self.worker == As::OrdinaryUser;
-        let mut worker = start_worker(&self.launcher, dir.path(), spec, as_ordinary_user);
+        let mut worker = self.start(spec);
         let mut lines = BufReader::new(worker.stdout.take().unwrap()).lines();
         let first = line(&mut lines).await;
         if first["failed"].is_string() {
@@ -186,7 +214,12 @@ impl Store {
 
     pub async fn run(&self, spec: &Spec) -> Ended {
         let (_, ended) = self.say(spec).await;
-        assert!(ended["ended"].is_object(), "{:?}: {ended}", self.worker);
+        self.ended(&ended)
+    }
+
+    /// From what a worker says last.
+    pub fn ended(&self, ended: &serde_json::Value) -> Ended {
+        assert!(ended["ended"].is_object(), "{self}: {ended}");
         let text = |name: &str| ended[name].as_str().unwrap().to_owned();
         Ended {
             status: serde_json::from_value(ended["ended"].clone()).unwrap(),
@@ -199,14 +232,23 @@ impl Store {
     /// Run to the end, which must be a success.
     pub async fn stdout(&self, spec: &Spec) -> String {
         let ended = self.run(spec).await;
-        let worker = self.worker;
-        assert_eq!(ended.status, ExitStatus::Code(0), "{worker:?}: {ended:?}");
+        assert_eq!(ended.status, ExitStatus::Code(0), "{self}: {ended:?}");
         ended.stdout
     }
 
     pub async fn failure(&self, spec: &Spec) -> String {
         let (first, _) = self.say(spec).await;
-        first["failed"].as_str().expect("it fails").to_owned()
+        let failed = first["failed"].as_str();
+        failed
+            .unwrap_or_else(|| panic!("{self}: {first}"))
+            .to_owned()
+    }
+}
+
+/// For messages.
+impl std::fmt::Display for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?} with {}", self.worker, self.backend)
     }
 }
 
