@@ -15,6 +15,8 @@ use crate::proxy::{Decision, Proxy, SystemResolver};
 
 /// After the worker is gone, for connections to end and for the last words.
 const END_LIMIT: Duration = Duration::from_secs(4);
+/// Decisions that are written together, if there are so many.
+const TOLD_AT_ONCE: usize = 64;
 /// Each connection has two, and its pipes.
 const DESCRIPTORS: u64 = 16 << 10;
 
@@ -36,7 +38,8 @@ fn run() -> Result<(), String> {
     confine().map_err(|error| format!("its process cannot be confined: {error}"))?;
     let mut stdin = BufReader::new(io::stdin());
     let start = configuration(&mut stdin)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    // One thread: small requests pass with a third less work than on several, and a sandbox's traffic takes one processor at most.
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| format!("its runtime cannot start: {error}"))?;
@@ -76,7 +79,7 @@ async fn proxy(start: Start, stdin: BufReader<Stdin>) -> Result<(), String> {
     let Start { socket, config } = start;
     let resolver = Arc::new(SystemResolver::default());
     let started = Proxy::start(&socket, config, resolver);
-    let (proxy, mut decisions) = started.map_err(|error| chain(&error))?;
+    let (proxy, decisions) = started.map_err(|error| chain(&error))?;
     let certificate_authority = proxy.certificate_authority().map(str::to_owned);
     let ready = Answer::Ready {
         certificate_authority,
@@ -84,41 +87,38 @@ async fn proxy(start: Start, stdin: BufReader<Stdin>) -> Result<(), String> {
     if say(&ready).is_err() {
         return Ok(());
     }
-    let mut ended = when_ended(stdin);
-    loop {
-        let decision = tokio::select! {
-            _ = &mut ended => break,
-            decision = decisions.recv() => decision,
-        };
-        let Some(decision) = decision else { break };
-        if tell(decision).is_err() {
-            // Nobody reads what it decides: then it decides nothing.
-            break;
-        }
-    }
+    let telling = std::thread::spawn(move || tell(decisions));
+    // A sender that is gone says the same.
+    let _ = when_ended(stdin).await;
     let totals = proxy.shutdown().await;
-    tell_rest(&mut decisions);
+    // Its channel has ended; what it could not write, nobody reads.
+    let _ = telling.join();
     let _ = say(&Answer::Ended { totals });
     Ok(())
 }
 
-fn tell_rest(decisions: &mut mpsc::Receiver<Decision>) {
-    while let Ok(decision) = decisions.try_recv() {
-        if tell(decision).is_err() {
+/// Writes decisions until there are no more. On a thread of its own: while the worker does not read, it waits, and the journal drops and
+/// counts what finds no room.
+fn tell(mut decisions: mpsc::Receiver<Decision>) {
+    let mut decided = Vec::new();
+    while decisions.blocking_recv_many(&mut decided, TOLD_AT_ONCE) > 0 {
+        let answers = decided
+            .drain(..)
+            .map(|one| Answer::Decision(Box::new(one)).line());
+        if write(&answers.collect::<String>()).is_err() {
             return;
         }
     }
 }
 
-fn tell(decision: Decision) -> io::Result<()> {
-    say(&Answer::Decision(Box::new(decision)))
+fn write(lines: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(lines.as_bytes())?;
+    stdout.flush()
 }
 
-/// Blocks the runtime's thread while the worker does not read. It has others, and the journal drops and counts what finds no room.
 fn say(answer: &Answer) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    stdout.write_all(answer.line().as_bytes())?;
-    stdout.flush()
+    write(&answer.line())
 }
 
 /// Tells when standard input has ended, and ends the process soon after that, whatever the runtime does.
