@@ -60,6 +60,7 @@ const SOLE_USERS: &[(&str, &[&str])] = &[
         "rustix",
         &[
             "outwork-sandbox",
+            "outwork-egress",
             "outwork-git",
             "outwork-remove",
             "outwork-snapshot",

@@ -4,7 +4,7 @@
 //! hands them to the crates that do the work; nothing else reads them.
 //!
 //! * [`serve`]: `outwork up`, `outwork server`
-//! * [`work`]: `outwork worker`
+//! * [`work`], [`containment`]: `outwork worker`
 //! * [`agent`]: `outwork agent …`
 //! * [`client`]: everything that talks to a server, which is `outwork-cli`'s
 //! * [`data_dir`], [`system`], [`logging`], [`failure`]: what those stand on
@@ -17,6 +17,7 @@ mod logging;
 
 mod agent;
 mod client;
+mod containment;
 mod serve;
 mod work;
 

@@ -18,6 +18,7 @@ use outwork_store::{Bootstrap, NewToken, Objects, Store};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::containment::ContainmentArgs;
 use crate::data_dir::DataDir;
 use crate::failure::{Failure, FailureExt, HintExt};
 use crate::system::{self, ServerClock, SystemRandom};
@@ -78,6 +79,8 @@ pub(crate) struct UpArgs {
     slots: u32,
     #[command(flatten)]
     keeping: KeepingArgs,
+    #[command(flatten)]
+    containment: ContainmentArgs,
 }
 
 fn lease(text: &str) -> Result<Duration, String> {
@@ -112,6 +115,7 @@ pub(crate) async fn up(args: UpArgs) -> Result<(), Failure> {
             slots: args.slots,
         },
         args.keeping,
+        args.containment,
         running.worker_api().await?,
     )
     .await?;

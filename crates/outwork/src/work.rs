@@ -9,11 +9,12 @@ use outwork_api::client::{Client, HttpWorkerApi, Token};
 use outwork_api::problem::Code;
 use outwork_api::worker::WorkerApi;
 use outwork_worker::{
-    CacheLimits, GitProgram, ImageSources, IpNet, SetupNetwork, Timing, UpstreamProxies, Worker,
-    WorkerConfig, WorkerHandle,
+    CacheLimits, GitProgram, ImageSources, IpNet, Network, StartError, Timing, UpstreamProxies,
+    Worker, WorkerConfig, WorkerHandle,
 };
 use tokio_util::sync::CancellationToken;
 
+use crate::containment::ContainmentArgs;
 use crate::failure::{Failure, FailureExt, HintExt};
 use crate::system;
 
@@ -52,6 +53,8 @@ pub(crate) struct WorkArgs {
     slots: u32,
     #[command(flatten)]
     keeping: KeepingArgs,
+    #[command(flatten)]
+    containment: ContainmentArgs,
     /// Print one JSON line when ready, instead of text
     #[arg(long)]
     json: bool,
@@ -84,7 +87,7 @@ pub(crate) struct KeepingArgs {
     /// Runtimes to offer beside those of the base: DIR/NAME/VERSION/bin
     #[arg(long, value_name = "DIR", env = "OUTWORK_RUNTIMES_DIR")]
     runtimes_dir: Option<PathBuf>,
-    /// Certificates that setup scripts trust [default: the file in SSL_CERT_FILE]
+    /// Certificates to trust, in sandboxes and by the proxy [default: the file in SSL_CERT_FILE, or the system's]
     #[arg(long, value_name = "FILE", env = "OUTWORK_CA_BUNDLE")]
     ca_bundle: Option<PathBuf>,
     /// An address or network that setup scripts may reach though it is not public, such as 10.0.0.7 or 10.1.0.0/16
@@ -93,6 +96,9 @@ pub(crate) struct KeepingArgs {
     /// A port that setup scripts may reach beside 80 and 443
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     setup_allow_port: Vec<u16>,
+    /// An address or network that agents with a network may reach though it is not public
+    #[arg(long, value_name = "ADDRESS", value_parser = network)]
+    agent_allow_address: Vec<IpNet>,
 }
 
 impl Default for KeepingArgs {
@@ -109,6 +115,7 @@ impl Default for KeepingArgs {
             ca_bundle: None,
             setup_allow_address: Vec::new(),
             setup_allow_port: Vec::new(),
+            agent_allow_address: Vec::new(),
         }
     }
 }
@@ -122,7 +129,7 @@ fn ttl(text: &str) -> Result<Duration, String> {
 }
 
 /// Bytes, or with K, M, G or T at the end.
-fn size(text: &str) -> Result<u64, String> {
+pub(crate) fn size(text: &str) -> Result<u64, String> {
     const WRONG: &str = "must be a size such as 500M or 20G";
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let shift = match text[digits.len()..].to_ascii_uppercase().as_str() {
@@ -198,7 +205,7 @@ pub(crate) async fn worker(args: WorkArgs, url: Option<String>) -> Result<(), Fa
         agents_dir,
         slots: args.slots,
     };
-    let working = start(worker, args.keeping, Arc::new(api)).await?;
+    let working = start(worker, args.keeping, args.containment, Arc::new(api)).await?;
     if args.json {
         println!(
             "{}",
@@ -248,22 +255,34 @@ async fn check_token(client: &Client, file: &Path) -> Result<bool, Failure> {
 pub(crate) async fn start(
     args: WorkerArgs,
     keeping: KeepingArgs,
+    containment: ContainmentArgs,
     api: Arc<dyn WorkerApi>,
 ) -> Result<Working, Failure> {
     let shutdown = CancellationToken::new();
-    let config = config_keeping(args, keeping)?;
-    let worker = Worker::start(config, api, shutdown.clone())
-        .await
-        .failure("the worker cannot start")?;
+    let config = full_config(args, keeping, containment)?;
+    let worker = Worker::start(config, api, shutdown.clone()).await;
+    let remedy = match &worker {
+        Err(StartError::Isolation { source, .. }) => source.remedy.clone(),
+        Ok(_) | Err(_) => "See what `outwork doctor` says.".to_owned(),
+    };
+    let worker = worker.failure("the worker cannot start").hint(&remedy)?;
     Ok(Working { worker, shutdown })
 }
 
 /// What a worker is set up with on this machine, unless it is told more.
 pub(crate) fn config(args: WorkerArgs) -> Result<WorkerConfig, Failure> {
-    config_keeping(args, KeepingArgs::default())
+    full_config(
+        args,
+        KeepingArgs::default(),
+        ContainmentArgs::of_variables(),
+    )
 }
 
-fn config_keeping(args: WorkerArgs, keeping: KeepingArgs) -> Result<WorkerConfig, Failure> {
+fn full_config(
+    args: WorkerArgs,
+    keeping: KeepingArgs,
+    containment: ContainmentArgs,
+) -> Result<WorkerConfig, Failure> {
     let WorkerArgs {
         data_dir,
         name,
@@ -271,7 +290,7 @@ fn config_keeping(args: WorkerArgs, keeping: KeepingArgs) -> Result<WorkerConfig
         slots,
     } = args;
     let cache = cache_limits(&keeping, &data_dir);
-    let network = setup_network(&keeping)?;
+    let network = machine_network(&keeping)?;
     let local = keeping.allow_local_image.iter();
     let local_directories = local
         .map(|dir| absolute(dir))
@@ -298,6 +317,7 @@ fn config_keeping(args: WorkerArgs, keeping: KeepingArgs) -> Result<WorkerConfig
             no_proxy: proxy_variable("no_proxy"),
         },
         network,
+        containment: containment.parsed()?,
         runtimes_dir,
         now: Arc::new(system::now),
         drain_grace: DRAIN_GRACE,
@@ -325,25 +345,26 @@ fn proxy_variable(name: &str) -> Option<String> {
     system::variable(name).or_else(|| system::variable(&name.to_ascii_uppercase()))
 }
 
-/// Scripts reach the network as this machine does: through its proxy if it has one, and with its certificates.
-fn setup_network(keeping: &KeepingArgs) -> Result<SetupNetwork, Failure> {
+/// Sandboxes reach the network as this machine does: through its proxy if it has one, and with its certificates.
+fn machine_network(keeping: &KeepingArgs) -> Result<Network, Failure> {
     let upstream = UpstreamProxies::parse(
         proxy_variable("http_proxy").as_deref(),
         proxy_variable("https_proxy").as_deref(),
         proxy_variable("no_proxy").as_deref(),
     )
-    .failure("the proxy of this machine cannot be used for setup scripts")
+    .failure("the proxy of this machine cannot be used for sandboxes")
     .hint("Set http_proxy and https_proxy to http://HOST:PORT, or unset them.")?;
-    let SetupNetwork { mut proxy, .. } = SetupNetwork::default();
-    proxy.upstream = upstream;
-    proxy.policy.allow_addresses = keeping.setup_allow_address.clone();
-    proxy.policy.ports.extend(&keeping.setup_allow_port);
     let ca_bundle = match &keeping.ca_bundle {
         Some(file) => Some(file.clone()),
         None => system::variable("SSL_CERT_FILE").map(PathBuf::from),
     };
-    let ca_bundle = ca_bundle.map(|file| readable(&file)).transpose()?;
-    Ok(SetupNetwork { proxy, ca_bundle })
+    Ok(Network {
+        setup_addresses: keeping.setup_allow_address.clone(),
+        setup_ports: keeping.setup_allow_port.clone(),
+        agent_addresses: keeping.agent_allow_address.clone(),
+        upstream,
+        ca_bundle: ca_bundle.map(|file| readable(&file)).transpose()?,
+    })
 }
 
 /// The real path of a file with certificates: it is shown in sandboxes.

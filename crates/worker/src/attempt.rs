@@ -14,9 +14,10 @@ mod agent;
 mod collect;
 
 mod drive;
+mod limit;
 mod model;
+mod network;
 pub(crate) mod patch_stat;
-mod proxy;
 mod report;
 mod step;
 mod tail;
@@ -32,7 +33,6 @@ use outwork_api::event::EventBody;
 use outwork_api::task::Tokens;
 use outwork_api::worker::{Assignment, Finish, Outcome, Release, WorkerApi};
 use outwork_domain::Failure;
-use outwork_egress::proxy::Resolver;
 use outwork_git::Git;
 use outwork_sandbox::Capabilities;
 use outwork_snapshot::Cache;
@@ -69,7 +69,6 @@ pub(crate) struct Host {
     pub(crate) snapshots: Cache<Failure>,
     pub(crate) found_runtimes: Found,
     pub(crate) models: Models,
-    pub(crate) resolver: Arc<dyn Resolver>,
 }
 
 /// Why the pipeline did not come to its end.
@@ -108,11 +107,11 @@ enum Ended {
 }
 
 /// An attempt under way: what came with it, and what the steps have made so far.
-struct Run {
-    host: Arc<Host>,
-    slot: u32,
+pub(crate) struct Run {
+    pub(crate) host: Arc<Host>,
+    pub(crate) slot: u32,
     claim: ClaimId,
-    assignment: Assignment,
+    pub(crate) assignment: Assignment,
     directory: AttemptDir,
     outbox: Arc<Outbox>,
     stop: Stop,
@@ -192,9 +191,18 @@ pub(crate) async fn run(host: Arc<Host>, assignment: Assignment, slot: u32, leas
     }
 }
 
+/// Also what only the proxy holds: a server may send it back.
 fn masker(assignment: &Assignment) -> Masker {
     let secrets = assignment.secrets.iter();
-    Masker::new(secrets.map(|secret| (&secret.name, secret.value.reveal())))
+    let secrets = secrets.map(|secret| (&secret.name, secret.value.reveal()));
+    let injections = assignment.injections.iter();
+    let injections = injections.map(|injection| {
+        let value = injection.value.reveal();
+        // Without the scheme before it, which is no secret and may be left out by a server.
+        let credential = value.rsplit(' ').next().unwrap_or(value);
+        (&injection.header, credential)
+    });
+    Masker::new(secrets.chain(injections))
 }
 
 /// What stays on disk of an attempt.

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 pub use ipnet::IpNet;
 use outwork_domain::Timestamp;
-use outwork_egress::policy::Policy;
-pub use outwork_egress::proxy::{ProxyConfig, UpstreamProxies};
+use outwork_domain::resources::Resources;
+pub use outwork_egress::proxy::UpstreamProxies;
+pub use outwork_sandbox::{Backend, Kernel, OciRuntime};
 
 /// Tells the time for events. The worker measures durations and leases by its own monotonic clock, never by this one.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -39,8 +40,10 @@ pub struct WorkerConfig {
     pub cache: CacheLimits,
     /// Where images come from.
     pub images: ImageSources,
-    /// What setup and maintenance scripts may reach.
-    pub network: SetupNetwork,
+    /// How the machine reaches the network, and what sandboxes may reach of it beside public hosts.
+    pub network: Network,
+    /// What stands between commands and the machine.
+    pub containment: Containment,
     /// Runtimes that the operator offers beside those of the base: `<name>/<version>/`.
     pub runtimes_dir: Option<PathBuf>,
     /// Stamps events.
@@ -91,21 +94,44 @@ pub struct ImageSources {
     pub no_proxy: Option<String>,
 }
 
-/// What setup and maintenance scripts may reach.
-#[derive(Clone, Debug)]
-pub struct SetupNetwork {
-    /// Ports, addresses, the operator's own proxy.
-    pub proxy: ProxyConfig,
-    /// Certificates to trust, in one file of the host, shown to the scripts.
+/// How the machine reaches the network, and what sandboxes may reach of it beside public hosts.
+#[derive(Clone, Debug, Default)]
+pub struct Network {
+    /// Addresses and networks that scripts may reach though they are not public.
+    pub setup_addresses: Vec<IpNet>,
+    /// Ports that scripts may reach beside 80 and 443; environments name those of their agents.
+    pub setup_ports: Vec<u16>,
+    /// Addresses and networks that agents with a network may reach though they are not public.
+    pub agent_addresses: Vec<IpNet>,
+    /// The operator's own proxies.
+    pub upstream: UpstreamProxies,
+    /// Certificates to trust, in one file of the host: by the proxy, and in sandboxes. The system's when `None`.
     pub ca_bundle: Option<PathBuf>,
 }
 
-impl Default for SetupNetwork {
-    /// Every public host, on the usual ports.
+/// What stands between commands and the machine.
+#[derive(Clone, Debug)]
+pub struct Containment {
+    /// How commands are isolated.
+    pub backend: Backend,
+    /// What sandboxes may use where their environment says nothing; unlimited where this says nothing either.
+    pub resources: Resources,
+    /// How many files and directories a sandbox may add to the disk.
+    pub disk_files: u64,
+}
+
+impl Default for Containment {
     fn default() -> Self {
         Self {
-            proxy: ProxyConfig::new(Policy::setup()),
-            ca_bundle: None,
+            backend: Backend::Namespaces,
+            resources: Resources {
+                memory_bytes: Some(4 << 30),
+                cpu_millis: None,
+                processes: Some(512),
+                disk_bytes: Some(10 << 30),
+                open_files: Some(4096),
+            },
+            disk_files: 1_000_000,
         }
     }
 }
@@ -137,8 +163,11 @@ pub struct Timing {
     pub first_output: Duration,
     /// How long such an agent may be silent while it runs no command and no call of the model is open.
     pub silence: Duration,
-    /// How long an agent has to stop when it is told to, before it is killed.
-    pub interrupt_grace: Duration,
+    /// How long an agent has to end by itself when its turn is over, before it is killed.
+    pub end_grace: Duration,
+    /// How long an agent has to stop when it is cancelled or its time is up, before it is killed. Short: whoever cancels
+    /// wants it to do nothing more.
+    pub stop_grace: Duration,
     /// How long a model's answer may pause before the agent tries again.
     pub model_idle: Duration,
 }
@@ -152,7 +181,8 @@ impl Default for Timing {
             reserve_bytes: 256 << 20,
             first_output: Duration::from_secs(120),
             silence: Duration::from_secs(20 * 60),
-            interrupt_grace: Duration::from_secs(5),
+            end_grace: Duration::from_secs(5),
+            stop_grace: Duration::from_millis(50),
             model_idle: Duration::from_secs(300),
         }
     }

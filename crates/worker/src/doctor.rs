@@ -1,14 +1,19 @@
 //! What a worker needs of its machine, looked at one by one.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
+use outwork_api::network::Resources;
+use outwork_egress::policy::Policy;
+use outwork_egress::process::EgressProcess;
+use outwork_egress::proxy::{ProxyConfig, Roots};
 use outwork_git::Git;
-use outwork_sandbox::{OverlaySupport, Privilege, Sandbox, Spec, plan, probe};
+use outwork_sandbox::{
+    Capabilities, Hold, KernelVersion, OverlaySupport, Privilege, Spec, Unusable, probe,
+};
 
 use crate::config::WorkerConfig;
 use crate::failure::chain;
-use crate::install;
+use crate::{install, sandbox_layout};
 
 /// Less than this is too little for a checkout.
 const DISK_BYTES: u64 = 1 << 30;
@@ -16,7 +21,7 @@ const DISK_BYTES: u64 = 1 << 30;
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
-    /// What: `sandbox`, `overlays`, `git`, `agents` or `disk`.
+    /// What: `sandbox`, `limits`, `landlock`, `overlays`, `network`, `git`, `agents` or `disk`.
     pub name: &'static str,
     /// Whether a worker can work.
     pub ok: bool,
@@ -46,72 +51,134 @@ impl Check {
     }
 }
 
-/// Looks at sandboxes (one is made and run), overlays, git, agents and the disk. Changes nothing, but for git's private configuration
-/// in the data directory.
+/// Looks at sandboxes (one is made and run), how limits are held, the second fence around files, overlays, the proxy to the network
+/// (one is started), git, agents and the disk. Changes nothing, but for git's private configuration in the data directory.
 pub async fn doctor(config: &WorkerConfig) -> Vec<Check> {
+    let capabilities = probe();
     vec![
-        sandbox(config).await,
-        overlays(),
+        sandbox(config, &capabilities).await,
+        limits(config, &capabilities),
+        second_fence(&capabilities),
+        overlays(&capabilities),
+        network(config).await,
         git(config).await,
         agents(&config.agents_dir),
         disk(&config.data_dir),
     ]
 }
 
-async fn sandbox(config: &WorkerConfig) -> Check {
+async fn sandbox(config: &WorkerConfig, capabilities: &Capabilities) -> Check {
     const NAME: &str = "sandbox";
-    let mut spec = Spec::new(["/bin/true"]);
-    spec.uid_base = config.uid_base;
-    spec.environment = BTreeMap::new();
-    let capabilities = probe();
-    let plan = match plan(&spec, &capabilities) {
-        Ok(plan) => plan,
-        Err(error) => {
-            return Check::bad(
-                NAME,
-                error.to_string(),
-                "Enable what is named, or use another machine for the worker.",
-            );
-        }
-    };
-    let ended = match Sandbox::spawn(plan, &config.launcher).await {
-        Ok(mut running) => running.wait().await,
-        Err(error) => Err(error),
-    };
-    match ended {
-        Ok(status) if status.success() => {
-            let kernel = capabilities.kernel;
+    let backend = &config.containment.backend;
+    let tried = backend.probe(capabilities, &config.launcher, config.uid_base);
+    match tried.await {
+        Ok(()) => {
+            let KernelVersion { major, minor } = capabilities.kernel;
+            let who = match capabilities.privilege {
+                Privilege::Root { .. } => "as root: each attempt has a user of its own",
+                Privilege::User { .. } => "as an ordinary user: attempts share its number",
+            };
+            let kernel = backend.kernel().sentence();
             Check::good(
                 NAME,
-                format!(
-                    "Linux {}.{}, {}",
-                    kernel.major,
-                    kernel.minor,
-                    match capabilities.privilege {
-                        Privilege::Root { .. } => "as root: each attempt has a user of its own",
-                        Privilege::User { .. } => "as an ordinary user: attempts share its number",
-                    }
-                ),
+                format!("{backend} on Linux {major}.{minor}, {who}. {kernel}"),
             )
         }
-        Ok(status) => Check::bad(
+        Err(Unusable {
+            backend: _,
+            reason,
+            remedy,
+        }) => Check::bad(NAME, format!("{backend}: {reason}"), remedy),
+    }
+}
+
+/// Not all hold as tightly everywhere.
+fn limits(config: &WorkerConfig, capabilities: &Capabilities) -> Check {
+    const NAME: &str = "limits";
+    let mut spec = Spec::new(["/bin/true"]);
+    spec.uid_base = config.uid_base;
+    spec.limits = sandbox_layout::limits(&Resources::default(), &config.containment);
+    // Whatever the machine has: how it would be held is to be seen.
+    spec.limits.cpu_millis.get_or_insert(1000);
+    match config.containment.backend.plan(&spec, capabilities) {
+        Ok(plan) => {
+            let mut check = Check::good(NAME, plan.holds.lines().join("; "));
+            let watched = |hold: &Option<Hold>| matches!(hold, Some(Hold::Watched { .. }));
+            if watched(&plan.holds.memory) {
+                check.hint = Some(
+                    "Memory is looked at, not held: for exact limits run the worker as root, or give it control groups of its own (systemd: Delegate=yes).".to_owned(),
+                );
+            }
+            check
+        }
+        Err(error) => Check::bad(
             NAME,
-            format!("a command in a sandbox ended with {status:?}"),
-            "See the worker's log.",
+            error.to_string(),
+            "Enable what is named, or use another machine for the worker.",
         ),
-        Err(error) => {
-            let hint = error
-                .hint
-                .clone()
-                .unwrap_or_else(|| "See the worker's log.".to_owned());
-            Check::bad(NAME, chain(&error), hint)
+    }
+}
+
+fn second_fence(capabilities: &Capabilities) -> Check {
+    const NAME: &str = "landlock";
+    match capabilities.landlock {
+        Some(version) => Check::good(NAME, format!("version {version}: files are fenced twice")),
+        None => {
+            let mut check = Check::good(NAME, "not in this kernel: files are fenced once");
+            check.hint = Some("Boot with landlock in lsm=, on Linux 5.19 or newer.".to_owned());
+            check
         }
     }
 }
 
-fn overlays() -> Check {
+/// The proxy's process starts, with the machine's certificates.
+async fn network(config: &WorkerConfig) -> Check {
+    const NAME: &str = "network";
+    const HINT: &str = "Install the system's certificates (package ca-certificates), or name a bundle with --ca-bundle.";
+    let directory = config.state_dir().join("run").join("doctor");
+    let socket = directory.join("proxy.sock");
+    let made = std::fs::create_dir_all(&directory);
+    if let Err(error) = made.and_then(|()| remove_socket(&socket)) {
+        return Check::bad(
+            NAME,
+            format!("{}: {error}", directory.display()),
+            "Choose another data directory.",
+        );
+    }
+    let mut proxy = ProxyConfig::new(Policy::closed());
+    if let Some(bundle) = &config.network.ca_bundle {
+        match std::fs::read_to_string(bundle) {
+            Ok(pem) => proxy.roots = Roots::Pem(pem),
+            Err(error) => {
+                return Check::bad(NAME, format!("{}: {error}", bundle.display()), HINT);
+            }
+        }
+    }
+    let started = EgressProcess::start(&config.launcher, &proxy, &socket).await;
+    let ended = match started {
+        Ok((process, _)) => process.shutdown().await.map(|_| ()),
+        Err(error) => Err(error),
+    };
+    // Nothing of it is needed.
+    let _ = std::fs::remove_dir_all(&directory);
+    match ended {
+        Ok(()) => Check::good(
+            NAME,
+            "the proxy of sandboxes starts, and TLS can be inspected",
+        ),
+        Err(error) => Check::bad(NAME, chain(&error), HINT),
+    }
+}
+
+fn remove_socket(path: &Path) -> std::io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn overlays(capabilities: &Capabilities) -> Check {
     const NAME: &str = "overlays";
-    let capabilities = probe();
     match (capabilities.overlay, capabilities.privilege) {
         (OverlaySupport::Available, _)
         | (OverlaySupport::WithoutIdMaps, Privilege::User { uid: _, gid: _ }) => {

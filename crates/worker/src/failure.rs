@@ -88,6 +88,7 @@ pub(crate) fn checkout(what: &str, error: &CheckoutError) -> Failure {
 pub(crate) fn plan(error: &PlanError) -> Failure {
     let code = match error {
         PlanError::IdsMissing { .. }
+        | PlanError::RuntimeNesting
         | PlanError::Kernel(_)
         | PlanError::UserNamespaces { .. }
         | PlanError::Proc { .. } => FailureCode::SandboxUnavailable,
@@ -161,6 +162,12 @@ pub(crate) fn timed_out(step: &str, limit: std::time::Duration) -> Failure {
         format!("{step} took longer than {}.", seconds(limit)),
     );
     failure.with_hint("Raise the environment's time limit, or ask for less at once. What was done until then is in the diff.")
+}
+
+pub(crate) fn over_budget(message: &str) -> Failure {
+    Failure::new(FailureCode::OverBudget, message).with_hint(
+        "Raise the budget with `outwork env edit LABEL --max-tokens N`, or ask for less at once. What was done until then is in the diff.",
+    )
 }
 
 pub(crate) fn silent(limit: std::time::Duration) -> Failure {

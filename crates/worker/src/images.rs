@@ -10,7 +10,7 @@ use outwork_image::{
 use outwork_sandbox::{Capabilities, Privilege};
 use tokio::sync::OnceCell;
 
-use crate::config::{ImageSources, SetupNetwork, WorkerConfig};
+use crate::config::{ImageSources, WorkerConfig};
 use crate::state_dir::StateDir;
 
 /// References that are remembered.
@@ -62,11 +62,7 @@ impl Images {
         store.allow_local = local_directories;
         store.mirrors = mirrors;
         store.allow_plain_http = plain_http;
-        let SetupNetwork {
-            proxy: _,
-            ca_bundle,
-        } = &config.network;
-        let bundle = ca_bundle.as_ref().map(std::fs::read);
+        let bundle = config.network.ca_bundle.as_ref().map(std::fs::read);
         store.http = HttpConfig {
             https_proxy,
             http_proxy,

@@ -62,8 +62,8 @@ pub mod doctor;
 pub mod install;
 
 pub use config::{
-    CacheLimits, Clock, GitProgram, ImageSources, IpNet, ProxyConfig, SetupNetwork, Timing,
-    UpstreamProxies, WorkerConfig,
+    Backend, CacheLimits, Clock, Containment, GitProgram, ImageSources, IpNet, Kernel, Network,
+    OciRuntime, Timing, UpstreamProxies, WorkerConfig,
 };
 pub use state_dir::StateDirError;
 pub use supervisor::{StartError, Worker, WorkerHandle};

@@ -10,21 +10,24 @@
 //! | `/outwork/runtimes/<name>/<version>` | runtimes of the operator, read-only |
 //! | `/tmp` | memory for the agent; for scripts the disk, emptied after them |
 //! | `127.0.0.1:47100` | the model, if one is set; for the agent only |
-//! | `127.0.0.1:47101` | the proxy to the network; for scripts only |
+//! | `127.0.0.1:47101` | the proxy to the network; for scripts, and for agents that have a network |
+//! | `/outwork/trust/` | certificates to trust: a bundle, and the same for Java |
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use outwork_api::network::Resources;
 use outwork_api::worker::Assignment;
 use outwork_domain::Failure;
 use outwork_git::ReadOnlyBind;
 use outwork_sandbox::{
-    Forward, Mount, Network, Overlay, PlanError, Privileges, Running, Sandbox, SandboxError, Spec,
-    Stdin, Step, SystemRoot, User, plan,
+    Forward, Limits, Mount, Network, Overlay, PlanError, Privileges, Running, Sandbox,
+    SandboxError, Spec, Stdin, Step, SystemRoot, User,
 };
 
-use crate::attempt::Host;
+use crate::attempt::Run;
 use crate::base::{Base, Volume};
+use crate::config::{Containment, WorkerConfig};
 use crate::failure;
 
 pub(crate) const HOME: &str = "/home/agent";
@@ -34,7 +37,11 @@ const OWN: &str = "/outwork";
 /// Where pinned runtimes are seen that have no place of their own.
 pub(crate) const RUNTIMES: &str = "/outwork/runtimes";
 pub(crate) const SCRIPT: &str = "/outwork/script.sh";
-pub(crate) const CA_BUNDLE: &str = "/outwork/ca-bundle.pem";
+/// Certificates to trust, in PEM.
+pub(crate) const CA_BUNDLE: &str = "/outwork/trust/ca-bundle.pem";
+/// The same for the JVM.
+pub(crate) const JAVA_KEY_STORE: &str = "/outwork/trust/ca-bundle.jks";
+pub(crate) const APT_CONFIGURATION: &str = "/outwork/trust/apt.conf";
 /// Unusual ports: those that development servers take stay free.
 pub(crate) const MODEL_PORT: u16 = 47100;
 pub(crate) const PROXY_PORT: u16 = 47101;
@@ -80,24 +87,28 @@ pub(crate) struct Inside<'a> {
     /// Links below [`OWN`], and what they point to.
     pub(crate) links: Vec<(String, String)>,
     pub(crate) script: Option<&'a str>,
-    /// Port inside, socket outside.
-    pub(crate) forward: Option<(u16, &'a Path)>,
+    /// Ports inside, sockets outside.
+    pub(crate) forwards: Vec<(u16, &'a Path)>,
     /// Directories inside that are looked at when the command has ended.
     pub(crate) handles: Vec<PathBuf>,
 }
 
 impl Inside<'_> {
-    /// As data, for a sandbox in `slot`.
-    fn spec(self, uid_base: u32, store_uid_base: u32, slot: u32) -> Spec {
+    /// As data, for a sandbox of `run`.
+    fn spec(self, run: &Run) -> Spec {
+        let config = &run.host.config;
         let mut spec = Spec::new(self.command);
-        spec.uid_base = uid_base.saturating_add(slot.saturating_mul(IDS_PER_SLOT));
-        spec.store_uid_base = store_uid_base;
+        spec.uid_base = config
+            .uid_base
+            .saturating_add(run.slot.saturating_mul(IDS_PER_SLOT));
+        spec.store_uid_base = config.store_uid_base;
+        spec.limits = limits(&run.assignment.resources, &config.containment);
         spec.environment = self.environment;
         spec.working_directory = PathBuf::from(self.cwd);
         spec.stdin = self.stdin;
         spec.handles = self.handles;
         match self.who {
-            Who::Agent => {}
+            Who::Agent => spec.nested_namespaces = run.assignment.nested_namespaces,
             Who::Root => {
                 spec.user = root();
                 spec.further_users = vec![User::default()];
@@ -141,26 +152,53 @@ impl Inside<'_> {
                 mode: 0o444,
             });
         }
-        if let Some((listen_port, socket)) = self.forward {
-            spec.network = Network::Forwards(vec![Forward {
-                listen_port,
-                unix_socket: socket.to_owned(),
-            }]);
-        }
+        let forward = |(listen_port, socket): (u16, &Path)| Forward {
+            listen_port,
+            unix_socket: socket.to_owned(),
+        };
+        spec.network = Network::Forwards(self.forwards.into_iter().map(forward).collect());
         spec
     }
 
-    pub(crate) async fn spawn(self, host: &Host, slot: u32) -> Result<Running, SpawnError> {
+    pub(crate) async fn spawn(self, run: &Run) -> Result<Running, SpawnError> {
         let (program, is_image) = (self.command.first().cloned(), self.base.is_image());
-        let spec = self.spec(host.config.uid_base, host.config.store_uid_base, slot);
-        let plan = plan(&spec, &host.capabilities)?;
-        let spawned = Sandbox::spawn(plan, &host.config.launcher).await;
+        let WorkerConfig {
+            containment,
+            launcher,
+            ..
+        } = &run.host.config;
+        let spec = self.spec(run);
+        let plan = containment.backend.plan(&spec, &run.host.capabilities)?;
+        let spawned = Sandbox::spawn(plan, launcher).await;
         spawned.map_err(|error| match error.step {
             Step::Execute if is_image => SpawnError::NotInImage {
                 program: program.unwrap_or_default(),
             },
             _ => error.into(),
         })
+    }
+}
+
+/// The environment's limits, and the worker's own where it says nothing.
+pub(crate) fn limits(wanted: &Resources, containment: &Containment) -> Limits {
+    let Resources {
+        memory_bytes,
+        cpu_millis,
+        processes,
+        disk_bytes,
+        open_files,
+    } = wanted;
+    let own = &containment.resources;
+    let usual = Limits::default();
+    let cpu_millis = cpu_millis.or(own.cpu_millis);
+    Limits {
+        open_files: open_files.or(own.open_files).unwrap_or(usual.open_files),
+        processes: processes.or(own.processes).unwrap_or(usual.processes),
+        file_size_bytes: None,
+        memory_bytes: memory_bytes.or(own.memory_bytes),
+        cpu_millis: cpu_millis.map(|millis| u32::try_from(millis).unwrap_or(u32::MAX)),
+        disk_bytes: disk_bytes.or(own.disk_bytes),
+        disk_files: Some(containment.disk_files),
     }
 }
 

@@ -42,6 +42,25 @@ pub(crate) struct StateDir {
     lock: File,
 }
 
+/// Sockets and certificates of one command, removed with this.
+#[derive(Debug)]
+pub(crate) struct RunDir(PathBuf);
+
+impl RunDir {
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for RunDir {
+    fn drop(&mut self) {
+        // What is left is removed before the slot is used again.
+        if let Err(error) = remove_tree(&self.0) {
+            tracing::warn!(directory = %self.0.display(), %error, "an attempt's sockets cannot be removed");
+        }
+    }
+}
+
 impl StateDir {
     /// Makes the directory if need be and takes it for this process.
     pub(crate) fn open(root: &Path) -> Result<Self, StateDirError> {
@@ -102,12 +121,12 @@ impl StateDir {
         Some(stat.f_bavail.saturating_mul(stat.f_frsize))
     }
 
-    /// An empty directory for the sockets of the attempt in `slot`.
-    pub(crate) fn fresh_run_dir(&self, slot: u32) -> io::Result<PathBuf> {
+    /// An empty directory for what a command of the attempt in `slot` reaches outside its sandbox.
+    pub(crate) fn fresh_run_dir(&self, slot: u32) -> io::Result<RunDir> {
         let path = self.root.join("run").join(slot.to_string());
         remove_tree(&path)?;
         make_private(&path)?;
-        Ok(path)
+        Ok(RunDir(path))
     }
 
     pub(crate) fn attempt(&self, claim: ClaimId) -> AttemptDir {

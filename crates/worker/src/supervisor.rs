@@ -11,9 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use outwork_api::worker::{Deregister, PROTOCOL_VERSION, Register, Registered, WorkerApi};
-use outwork_egress::proxy::SystemResolver;
 use outwork_git::{Git, GitError};
-use outwork_sandbox::Capabilities;
+use outwork_sandbox::{Capabilities, Unusable};
 use outwork_snapshot::{Cache, CacheError};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
@@ -48,6 +47,14 @@ pub enum StartError {
     /// What the configuration says.
     #[error("a worker needs at least one slot, and at most 1000")]
     Slots,
+    /// It cannot isolate as it was told to; it does not do with less.
+    #[error("commands cannot be isolated with {backend} on this machine")]
+    Isolation {
+        /// What was chosen.
+        backend: String,
+        /// Why not, and what to do.
+        source: Unusable,
+    },
     /// The sweep.
     #[error("sweeping what an earlier worker left was interrupted")]
     Sweep(#[source] tokio::task::JoinError),
@@ -135,6 +142,7 @@ impl Worker {
         })
         .await
         .map_err(StartError::Sweep)??;
+        isolates(&config, &capabilities).await?;
         let git = Git::isolated(&config.git.program, &config.git.search_path, &state.git())?
             .with_network_environment(config.git.environment.iter().cloned());
         // After the sweep, which waits until no sandbox uses them any more.
@@ -153,7 +161,6 @@ impl Worker {
             snapshots,
             found_runtimes: Found::default(),
             models: attempt::Models::default(),
-            resolver: Arc::new(SystemResolver::default()),
         };
         let (sender, identity) = watch::channel(None);
         let now = CancellationToken::new();
@@ -178,6 +185,16 @@ impl Worker {
     }
 }
 
+/// Tries it: what a machine lacks is better said now than by every attempt.
+async fn isolates(config: &WorkerConfig, capabilities: &Capabilities) -> Result<(), StartError> {
+    let backend = &config.containment.backend;
+    let tried = backend.probe(capabilities, &config.launcher, config.uid_base);
+    tried.await.map_err(|source| StartError::Isolation {
+        backend: backend.isolation(),
+        source,
+    })
+}
+
 /// What a worker finds at its start.
 struct Swept {
     state: StateDir,
@@ -191,6 +208,8 @@ fn sweep(root: &Path, store_uid_base: u32) -> Result<Swept, StartError> {
     let state = StateDir::open(root)?;
     let undelivered = state.sweep();
     let capabilities = outwork_sandbox::probe();
+    // Of workers that were killed; their sandboxes are gone by now.
+    outwork_sandbox::sweep_groups(&capabilities.cgroup);
     let ids = StoredIds::new(&capabilities, store_uid_base);
     let path = state.base();
     let host_base = HostBase::prepare(&path, &capabilities, ids)
@@ -285,7 +304,7 @@ impl Supervisor {
                 name: self.host.config.name.clone(),
                 slots: self.host.config.slots,
                 agents: agents.clone(),
-                isolation: "namespaces".to_owned(),
+                isolation: self.host.config.containment.backend.isolation(),
             };
             match self.host.api.register(request).await {
                 Ok(Registered {

@@ -5,28 +5,38 @@ use outwork_domain::Failure;
 use outwork_git::ReadOnlyBind;
 use outwork_sandbox::{Running, Stdin};
 
-use super::drive::{Bounds, Driven, drive};
+use super::drive::{Beside, Bounds, Driven, drive};
 use super::model::ModelGateway;
+use super::network::Egress;
 use super::start::Halt;
 use super::step::{StepName, StepTimer};
-use super::{Run, Stopped};
+use super::{Run, Stopped, network};
 use crate::failure;
 use crate::sandbox_layout::{self as inside, Inside, Who};
+use crate::state_dir::RunDir;
 
 /// An agent that runs, and what it was given.
 pub(super) struct Started {
     running: Running,
-    gateway: Option<ModelGateway>,
+    outside: Outside,
     timer: StepTimer,
+}
+
+/// What an agent reaches from its sandbox.
+struct Outside {
+    gateway: Option<ModelGateway>,
+    egress: Option<Egress>,
+    /// Where both have their sockets.
+    directory: RunDir,
 }
 
 /// Starts the agent in the attempt's tree.
 pub(super) async fn start(run: &mut Run, launch: &Launch) -> Result<Started, Halt> {
     let timer = run.begin(StepName::Agent);
     match try_start(run, launch).await {
-        Ok((running, gateway)) => Ok(Started {
+        Ok((running, outside)) => Ok(Started {
             running,
-            gateway,
+            outside,
             timer,
         }),
         Err(halt) => {
@@ -40,17 +50,22 @@ pub(super) async fn start(run: &mut Run, launch: &Launch) -> Result<Started, Hal
     }
 }
 
-async fn try_start(
-    run: &mut Run,
-    launch: &Launch,
-) -> Result<(Running, Option<ModelGateway>), Halt> {
-    let gateway = ModelGateway::start(run).await?;
-    let socket = gateway.as_ref().map(ModelGateway::socket);
-    let spawned = spawn(run, launch, socket);
+async fn try_start(run: &mut Run, launch: &Launch) -> Result<(Running, Outside), Halt> {
+    let directory = run
+        .host
+        .state
+        .fresh_run_dir(run.slot)
+        .map_err(|error| failure::internal("the attempt's sockets cannot be made", &error))?;
+    let outside = Outside {
+        gateway: ModelGateway::start(run, directory.path()).await?,
+        egress: Egress::of_agent(run, directory.path()).await?,
+        directory,
+    };
+    let spawned = spawn(run, launch, &outside);
     let mut running = run.begun_within(StepName::Agent, spawned).await?;
     let tree = run.tree.as_mut().expect("the caller laid it");
     tree.root = running.take_handles().pop();
-    Ok((running, gateway))
+    Ok((running, outside))
 }
 
 /// Lets it work until its turn is over and nothing of it is left.
@@ -61,23 +76,28 @@ pub(super) async fn run(
 ) -> Result<(), Stopped> {
     let Started {
         running,
-        gateway,
+        outside: Outside {
+            gateway,
+            egress,
+            directory,
+        },
         timer,
     } = started;
     let bounds = Bounds::agent(run);
-    let driven = drive(
-        run,
-        running,
-        adapter.as_mut(),
-        &bounds,
-        gateway.as_ref(),
-        None,
-    )
-    .await;
+    let beside = Beside {
+        gateway: gateway.as_ref(),
+        egress: egress.as_ref(),
+        tail: None,
+    };
+    let driven = drive(run, running, adapter.as_mut(), &bounds, beside).await;
     run.session_after = adapter.session_files();
     if let Some(gateway) = gateway {
         run.tokens = gateway.stop().await;
     }
+    if let Some(egress) = egress {
+        egress.stop().await;
+    }
+    drop(directory);
     let done = driven
         .map_err(Stopped::Failed)
         .and_then(|driven| ended(run, driven));
@@ -93,6 +113,7 @@ fn ended(run: &mut Run, driven: Driven) -> Result<(), Stopped> {
     let Driven {
         outcome,
         stopped,
+        limit,
         exit: _,
     } = driven;
     if let TurnOutcome::Completed { last_message } = &outcome {
@@ -101,6 +122,10 @@ fn ended(run: &mut Run, driven: Driven) -> Result<(), Stopped> {
     match (stopped, outcome) {
         (Some(stopped), _) => Err(stopped),
         (None, TurnOutcome::Completed { last_message: _ }) => Ok(()),
+        // What the agent says of it is a consequence.
+        (None, TurnOutcome::Interrupted | TurnOutcome::Failed { .. }) if limit.is_some() => {
+            Err(limit.expect("just looked at").into())
+        }
         // Nobody asked it to stop.
         (None, TurnOutcome::Interrupted) => Err(failure::turn(
             outwork_agents::FailureClass::AgentCrashed,
@@ -113,26 +138,34 @@ fn ended(run: &mut Run, driven: Driven) -> Result<(), Stopped> {
     }
 }
 
-async fn spawn(
-    run: &Run,
-    launch: &Launch,
-    model_socket: Option<&std::path::Path>,
-) -> Result<Running, Halt> {
+async fn spawn(run: &Run, launch: &Launch, outside: &Outside) -> Result<Running, Halt> {
+    let Outside {
+        gateway,
+        egress,
+        directory: _,
+    } = outside;
     let tree = run.tree.as_ref().expect("the caller laid it");
     tree.write_home(launch, run.host.ids)
         .map_err(|error| failure::internal("the agent's home cannot be written", &error))?;
     let mut binds = tree.binds();
     binds.extend(agent_bind(run)?);
     binds.extend(run.runtimes.binds());
-    let variables = launch.env.iter().cloned();
+    binds.extend(egress.iter().flat_map(Egress::binds));
     let mut environment = inside::environment(
         Who::Agent,
         &tree.base,
         &run.assignment,
-        Vec::new(),
-        variables,
+        egress.as_ref().map(Egress::variables).unwrap_or_default(),
+        launch.env.iter().cloned(),
     );
+    network::join_java_options(run, &mut environment, egress.as_ref());
     run.runtimes.add_to(&mut environment);
+    let model = gateway.as_ref().map(ModelGateway::socket);
+    let proxy = egress.as_ref().map(Egress::socket);
+    let forwards = [
+        model.map(|socket| (inside::MODEL_PORT, socket)),
+        proxy.map(|socket| (inside::PROXY_PORT, socket)),
+    ];
     let inside = Inside {
         who: Who::Agent,
         command: launch.argv.clone(),
@@ -144,10 +177,10 @@ async fn spawn(
         binds,
         links: run.runtimes.links(),
         script: None,
-        forward: model_socket.map(|socket| (inside::MODEL_PORT, socket)),
+        forwards: forwards.into_iter().flatten().collect(),
         handles: vec!["/".into()],
     };
-    let spawned = inside.spawn(&run.host, run.slot).await;
+    let spawned = inside.spawn(run).await;
     spawned.map_err(|error| tree.not_spawned(error))
 }
 

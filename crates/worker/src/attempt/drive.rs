@@ -3,23 +3,24 @@
 //! Agents hang: on bad endpoints, on questions nobody answers, on a child that keeps a pipe open. So every wait here has an
 //! end: the total time, the first output, silence, and after a wish to stop a short grace until the sandbox is killed.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use outwork_agents::{Adapter, AgentCommand, AgentEvent, Effect, ExitStatus, ItemId, TurnOutcome};
 use outwork_api::event::EventBody;
 use outwork_domain::Failure;
-use outwork_sandbox::{Killer, Running};
+use outwork_sandbox::{Consequence, Killer, LimitHit, Running};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::ChildStdin;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::model::ModelGateway;
+use super::network::Egress;
 use super::report::Reporter;
 use super::step::StepName;
 use super::tail::Tail;
-use super::{Run, Stopped};
+use super::{Run, Stopped, limit};
 use crate::failure;
 use crate::lease::Wish;
 use crate::outbox::Source;
@@ -29,6 +30,10 @@ const READ_BYTES: usize = 64 * 1024;
 const UNREAD_INPUTS: usize = 4096;
 /// Commands of an agent that are remembered as running.
 const OPEN_COMMANDS: usize = 1000;
+/// Of a command's line, where it is named.
+const COMMAND_BYTES: usize = 200;
+/// Limits that are told one by one; a program can run into one as often as it likes.
+const LIMITS_TOLD: u32 = 20;
 /// After an adapter has lost control or the command has ended, for the pipes to run dry.
 const DRAIN_WITHIN: Duration = Duration::from_secs(5);
 
@@ -63,8 +68,41 @@ pub(super) struct Driven {
     pub(super) outcome: TurnOutcome,
     /// Why the worker stopped it, if it did before the turn was over.
     pub(super) stopped: Option<Stopped>,
+    /// The limit that it ended by, if it did.
+    pub(super) limit: Option<Failure>,
     /// In words, for people.
     pub(super) exit: String,
+}
+
+/// What a process has beside its sandbox.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Beside<'a> {
+    pub(super) gateway: Option<&'a ModelGateway>,
+    pub(super) egress: Option<&'a Egress>,
+    /// Keeps the end of what it writes.
+    pub(super) tail: Option<&'a Tail>,
+}
+
+impl Beside<'_> {
+    /// Waits until something happens that the process cannot go on after.
+    async fn broke(&self) -> Failure {
+        let budget = async {
+            match self.gateway {
+                Some(gateway) => gateway.over_budget().await,
+                None => std::future::pending().await,
+            }
+        };
+        let network = async {
+            match self.egress {
+                Some(egress) => egress.broke().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            failure = budget => failure,
+            failure = network => failure,
+        }
+    }
 }
 
 /// Drives `running` until it has ended and nothing of it is left.
@@ -73,8 +111,7 @@ pub(super) async fn drive(
     mut running: Running,
     adapter: &mut dyn Adapter,
     bounds: &Bounds,
-    gateway: Option<&ModelGateway>,
-    tail: Option<&Tail>,
+    beside: Beside<'_>,
 ) -> Result<Driven, Failure> {
     if let Err(error) = run.directory.note_namespace(running.pid_namespace()) {
         tracing::warn!(claim = %run.claim, %error, "a sandbox could not be noted");
@@ -82,13 +119,16 @@ pub(super) async fn drive(
     let mut stdout = running.stdout.take();
     let mut stderr = running.stderr.take();
     let stdin = running.stdin.take().map(writer);
-    let mut driver = Driver::new(run, adapter, bounds, gateway, tail, running.killer(), stdin);
+    let mut hits = running.take_limit_hits();
+    let mut driver = Driver::new(run, adapter, bounds, beside, running.killer(), stdin);
     let effects = driver.adapter.start();
     driver.carry_out(effects);
 
     let mut stop = run.stop.clone();
     let mut seen = Wish::Run;
     let mut exit = None;
+    let broke = beside.broke();
+    tokio::pin!(broke);
     let (mut out_buffer, mut err_buffer) = (vec![0; READ_BYTES], vec![0; READ_BYTES]);
     while exit.is_none() || stdout.is_some() || stderr.is_some() {
         tokio::select! {
@@ -108,6 +148,13 @@ pub(super) async fn drive(
                 seen = wish;
                 driver.on_wish(wish);
             }
+            hit = next(&mut hits), if hits.is_some() => match hit {
+                Some(hit) => driver.on_limit(hit),
+                None => hits = None,
+            },
+            failure = &mut broke, if driver.stopped.is_none() => {
+                driver.stop(Stopped::Failed(failure));
+            }
             () = tokio::time::sleep_until(driver.next_deadline()) => {
                 if driver.on_time() {
                     // Somebody else holds the pipes; what they say does not count.
@@ -123,7 +170,12 @@ pub(super) async fn drive(
         Some(exit) => exit,
         None => running.kill().await,
     };
-    driver.finish(exit)
+    let limit = running.limit_hit();
+    driver.finish(exit, limit)
+}
+
+async fn next(hits: &mut Option<mpsc::Receiver<LimitHit>>) -> Option<LimitHit> {
+    hits.as_mut()?.recv().await
 }
 
 /// `None` at the end.
@@ -150,15 +202,19 @@ struct Driver<'a> {
     run: &'a Run,
     adapter: &'a mut dyn Adapter,
     bounds: &'a Bounds,
-    gateway: Option<&'a ModelGateway>,
-    tail: Option<&'a Tail>,
+    beside: Beside<'a>,
     reporter: Reporter,
     killer: Killer,
     stdin: Option<mpsc::Sender<Vec<u8>>>,
     total_at: Instant,
     heard: bool,
     last_heard_at: Instant,
-    open_commands: HashSet<ItemId>,
+    /// Their lines, and when they came: the newest is the one that a limit is put down to.
+    open_commands: HashMap<ItemId, (u64, String)>,
+    commands_begun: u64,
+    /// What ran when a process was last killed for a limit: it may have ended by now.
+    limited: Option<String>,
+    limits_told: u32,
     stopped: Option<Stopped>,
     kill_at: Option<Instant>,
     drain_until: Option<Instant>,
@@ -170,8 +226,7 @@ impl<'a> Driver<'a> {
         run: &'a Run,
         adapter: &'a mut dyn Adapter,
         bounds: &'a Bounds,
-        gateway: Option<&'a ModelGateway>,
-        tail: Option<&'a Tail>,
+        beside: Beside<'a>,
         killer: Killer,
         stdin: Option<mpsc::Sender<Vec<u8>>>,
     ) -> Self {
@@ -180,15 +235,17 @@ impl<'a> Driver<'a> {
             run,
             adapter,
             bounds,
-            gateway,
-            tail,
+            beside,
             reporter: Reporter::new(&run.cwd, run.session_before.is_some()),
             killer,
             stdin,
             total_at: now + bounds.total,
             heard: false,
             last_heard_at: now,
-            open_commands: HashSet::new(),
+            open_commands: HashMap::new(),
+            commands_begun: 0,
+            limited: None,
+            limits_told: 0,
             stopped: None,
             kill_at: None,
             drain_until: None,
@@ -266,7 +323,10 @@ impl<'a> Driver<'a> {
             .filter(|limit| self.last_heard_at + *limit <= now)
         {
             let waits = !self.open_commands.is_empty()
-                || self.gateway.is_some_and(ModelGateway::has_open_calls);
+                || self
+                    .beside
+                    .gateway
+                    .is_some_and(ModelGateway::has_open_calls);
             if self.heard && waits {
                 self.last_heard_at = now;
             } else {
@@ -282,7 +342,7 @@ impl<'a> Driver<'a> {
             return;
         }
         self.stopped = Some(why);
-        self.kill_at = Some(Instant::now() + self.run.host.config.timing.interrupt_grace);
+        self.kill_at = Some(Instant::now() + self.run.host.config.timing.stop_grace);
         let effects = self.adapter.command(AgentCommand::Interrupt);
         self.carry_out(effects);
     }
@@ -304,8 +364,7 @@ impl<'a> Driver<'a> {
                 Effect::SteerAnswered { .. } => {}
                 Effect::TurnFinished(outcome) => {
                     self.outcome = Some(outcome);
-                    self.kill_at =
-                        Some(Instant::now() + self.run.host.config.timing.interrupt_grace);
+                    self.end_by(self.run.host.config.timing.end_grace);
                     let effects = self.adapter.command(AgentCommand::Shutdown);
                     self.carry_out(effects);
                 }
@@ -316,16 +375,13 @@ impl<'a> Driver<'a> {
 
     fn report(&mut self, event: AgentEvent) {
         match &event {
-            AgentEvent::CommandStarted { item, .. } | AgentEvent::ToolStarted { item, .. } => {
-                if self.open_commands.len() < OPEN_COMMANDS {
-                    self.open_commands.insert(item.clone());
-                }
-            }
+            AgentEvent::CommandStarted { item, command, .. } => self.open(item, command),
+            AgentEvent::ToolStarted { item, name } => self.open(item, name),
             AgentEvent::CommandFinished { item, .. } | AgentEvent::ToolFinished { item, .. } => {
                 self.open_commands.remove(item);
             }
             AgentEvent::Output { stream, text } => {
-                if let Some(tail) = self.tail {
+                if let Some(tail) = self.beside.tail {
                     tail.push(*stream, text);
                 }
             }
@@ -349,10 +405,47 @@ impl<'a> Driver<'a> {
         }
     }
 
+    fn open(&mut self, item: &ItemId, line: &str) {
+        if self.open_commands.len() < OPEN_COMMANDS {
+            self.commands_begun += 1;
+            let line = line[..line.floor_char_boundary(COMMAND_BYTES)].to_owned();
+            self.open_commands
+                .insert(item.clone(), (self.commands_begun, line));
+        }
+    }
+
+    /// The sandbox came up against a limit; it may go on.
+    fn on_limit(&mut self, hit: LimitHit) {
+        self.limited = self.newest_command();
+        if hit.consequence == Consequence::SandboxKilled || self.limits_told >= LIMITS_TOLD {
+            return;
+        }
+        self.limits_told += 1;
+        let body = EventBody::LimitHit {
+            limit: limit::name(hit.kind).to_owned(),
+            message: limit::sentence(&hit, self.limited.as_deref()),
+        };
+        self.run.outbox.event(Source::Worker, body);
+    }
+
+    fn newest_command(&self) -> Option<String> {
+        let newest = self.open_commands.values().max_by_key(|(begun, _)| *begun);
+        newest.map(|(_, line)| line.clone())
+    }
+
+    /// Only ever sooner: what was stopped is not given more time because its turn came to an end by that.
+    fn end_by(&mut self, grace: Duration) {
+        let at = Instant::now() + grace;
+        self.kill_at = Some(self.kill_at.map_or(at, |known| known.min(at)));
+    }
+
     fn finish(
         mut self,
         exit: Result<outwork_sandbox::ExitStatus, outwork_sandbox::SandboxError>,
+        hit: Option<LimitHit>,
     ) -> Result<Driven, Failure> {
+        let running = self.newest_command().or_else(|| self.limited.take());
+        let limit = hit.map(|hit| limit::failure(&hit, running.as_deref()));
         let exit = exit.map_err(|error| failure::sandbox(&error))?;
         let status = match exit {
             outwork_sandbox::ExitStatus::Code(code) => ExitStatus::Code(code),
@@ -373,6 +466,7 @@ impl<'a> Driver<'a> {
         Ok(Driven {
             outcome,
             stopped: self.stopped,
+            limit,
             exit: status.to_string(),
         })
     }

@@ -13,7 +13,7 @@ use outwork_egress::gateway::{
     self, ApiKey, Gateway, GatewayConfig, GatewayEvent, Refusal, Spending, Terms, Totals, Upstream,
     Usage,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::Run;
@@ -63,37 +63,36 @@ pub(super) struct ModelGateway {
     gateway: Gateway,
     reporter: JoinHandle<()>,
     open_calls: Arc<AtomicU64>,
+    spent: watch::Receiver<Option<Spending>>,
 }
 
 impl ModelGateway {
     /// `None` if the attempt has no model.
-    pub(super) async fn start(run: &Run) -> Result<Option<Self>, Failure> {
+    pub(super) async fn start(run: &Run, sockets: &Path) -> Result<Option<Self>, Failure> {
         let Some(model) = &run.assignment.model else {
             return Ok(None);
         };
         let upstream = run.host.models.upstream(model)?;
-        let socket = run
-            .host
-            .state
-            .fresh_run_dir(run.slot)
-            .map(|directory| directory.join("model.sock"));
         let terms = Terms {
-            max_tokens: None,
+            max_tokens: run.assignment.max_tokens,
             retry_seed: seed(&run.assignment.attempt),
         };
-        let started = socket.and_then(|socket| Gateway::start(&socket, upstream, terms));
+        let started = Gateway::start(&sockets.join("model.sock"), upstream, terms);
         let (gateway, events) = started
             .map_err(|error| failure::internal("the model's gateway cannot listen", &error))?;
         let open_calls = Arc::new(AtomicU64::new(0));
+        let (overspent, spent) = watch::channel(None);
         let reporter = tokio::spawn(report(
             events,
             Arc::clone(&run.outbox),
             Arc::clone(&open_calls),
+            overspent,
         ));
         Ok(Some(Self {
             gateway,
             reporter,
             open_calls,
+            spent,
         }))
     }
 
@@ -103,6 +102,16 @@ impl ModelGateway {
 
     pub(super) fn has_open_calls(&self) -> bool {
         self.open_calls.load(Ordering::Relaxed) > 0
+    }
+
+    /// Waits until a call was refused or cut because the attempt's budget is used up. The agent cannot go on without.
+    pub(super) async fn over_budget(&self) -> Failure {
+        let mut spent = self.spent.clone();
+        match spent.wait_for(Option::is_some).await.map(|spent| *spent) {
+            Ok(Some(spending)) => failure::over_budget(&over_budget(spending)),
+            // The gateway has ended, and within its budget.
+            Ok(None) | Err(_) => std::future::pending().await,
+        }
     }
 
     /// The tokens used; `None` when no model was called.
@@ -147,6 +156,7 @@ async fn report(
     mut events: mpsc::Receiver<GatewayEvent>,
     outbox: Arc<Outbox>,
     open_calls: Arc<AtomicU64>,
+    overspent: watch::Sender<Option<Spending>>,
 ) {
     let mut refusals = 0;
     while let Some(event) = events.recv().await {
@@ -199,12 +209,9 @@ async fn report(
             }
             // The finished call says it, with the status that the agent got.
             GatewayEvent::Retried { .. } | GatewayEvent::UpstreamError { .. } => {}
-            GatewayEvent::BudgetExceeded(spending) => outbox.event(
-                Source::Worker,
-                EventBody::Warning {
-                    message: over_budget(spending),
-                },
-            ),
+            GatewayEvent::BudgetExceeded(spending) => {
+                overspent.send_replace(Some(spending));
+            }
         }
     }
 }

@@ -69,10 +69,10 @@ async fn look(run: &Run, base: &Base) -> Result<Vec<Candidate>, Failure> {
         binds: Vec::new(),
         links: Vec::new(),
         script: Some(LOOK),
-        forward: None,
+        forwards: Vec::new(),
         handles: Vec::new(),
     };
-    let mut running = inside.spawn(&run.host, run.slot).await?;
+    let mut running = inside.spawn(run).await?;
     let mut said = Vec::new();
     if let Some(stdout) = running.stdout.take() {
         let read = stdout.take(ANSWER_BYTES).read_to_end(&mut said).await;

@@ -1,22 +1,21 @@
 //! One of the environment's scripts: bash as root inside, with secrets and, through a proxy of ours, the network. It ends at
 //! the first command that fails.
 
+use std::collections::BTreeMap;
+
 use outwork_agents::{AbsolutePath, Agent, LaunchContext, TurnOutcome};
 use outwork_domain::Failure;
-use outwork_egress::proxy::{TrustFiles, proxy_environment};
 use outwork_git::ReadOnlyBind;
 use outwork_sandbox::{Overlay, Stdin};
 
-use super::drive::{Bounds, Driven, drive};
-use super::proxy::ScriptProxy;
+use super::drive::{Beside, Bounds, Driven, drive};
+use super::network::Egress;
 use super::step::StepName;
 use super::tail::Tail;
-use super::{Run, Stopped};
+use super::{Run, Stopped, network};
 use crate::base::Base;
 use crate::failure::{self, Script};
 use crate::sandbox_layout::{self as inside, Inside, SpawnError, Who};
-
-const JAVA: &str = "JAVA_TOOL_OPTIONS";
 
 /// A script and what it sees.
 pub(super) struct ScriptRun<'a> {
@@ -42,22 +41,25 @@ impl ScriptRun<'_> {
         run: &Run,
         not_spawned: impl FnOnce(SpawnError) -> E,
     ) -> Result<(), E> {
-        let proxy = ScriptProxy::start(run)?;
-        let done = self.execute(run, &proxy, not_spawned).await;
-        proxy.stop().await;
+        let directory = run.host.state.fresh_run_dir(run.slot);
+        let directory = directory
+            .map_err(|error| failure::internal("the script's socket cannot be made", &error))?;
+        let egress = Egress::of_script(run, directory.path()).await?;
+        let done = self.execute(run, &egress, not_spawned).await;
+        egress.stop().await;
         done
     }
 
     async fn execute<E: From<Stopped> + From<Failure>>(
         self,
         run: &Run,
-        proxy: &ScriptProxy,
+        egress: &Egress,
         not_spawned: impl FnOnce(SpawnError) -> E,
     ) -> Result<(), E> {
         let (script, step) = (self.script, self.step());
-        let environment = environment(run, self.base);
+        let environment = environment(run, self.base, egress);
         let mut binds = self.binds;
-        binds.extend(ca_bundle(run));
+        binds.extend(egress.binds());
         binds.extend(run.runtimes.binds());
         let inside = Inside {
             who: Who::Root,
@@ -72,10 +74,10 @@ impl ScriptRun<'_> {
             binds,
             links: run.runtimes.links(),
             script: Some(self.text),
-            forward: Some((inside::PROXY_PORT, proxy.socket())),
+            forwards: vec![(inside::PROXY_PORT, egress.socket())],
             handles: Vec::new(),
         };
-        let spawned = async { Ok(inside.spawn(&run.host, run.slot).await) };
+        let spawned = async { Ok(inside.spawn(run).await) };
         let running = run.bounded(step, spawned).await?.map_err(not_spawned)?;
         // A script is a program like the agent `command`; that adapter turns its output into events.
         let mut adapter = Agent::Command {
@@ -91,14 +93,23 @@ impl ScriptRun<'_> {
             first_output: None,
             silence: None,
         };
+        let beside = Beside {
+            gateway: None,
+            egress: Some(egress),
+            tail: Some(&tail),
+        };
         let Driven {
             outcome,
             stopped,
+            limit,
             exit,
-        } = drive(run, running, adapter.as_mut(), &bounds, None, Some(&tail)).await?;
+        } = drive(run, running, adapter.as_mut(), &bounds, beside).await?;
         match (stopped, outcome) {
             (Some(stopped), _) => Err(stopped.into()),
             (None, TurnOutcome::Completed { last_message: _ }) => Ok(()),
+            (None, TurnOutcome::Interrupted | TurnOutcome::Failed { .. }) if limit.is_some() => {
+                Err(limit.expect("just looked at").into())
+            }
             (None, TurnOutcome::Interrupted | TurnOutcome::Failed { .. }) => {
                 let environment = &run.assignment.environment;
                 Err(failure::script(script, environment, &exit, &tail.text()).into())
@@ -108,40 +119,21 @@ impl ScriptRun<'_> {
 }
 
 /// With the secrets: for the scripts alone.
-fn environment(run: &Run, base: &Base) -> std::collections::BTreeMap<String, String> {
-    let bundle = run.host.config.network.ca_bundle.as_ref();
-    let trust = bundle.map(|_| TrustFiles {
-        bundle: inside::CA_BUNDLE.to_owned(),
-        java_key_store: None,
-        apt_configuration: None,
-    });
+fn environment(run: &Run, base: &Base, egress: &Egress) -> BTreeMap<String, String> {
     // The scripts are root, the checkouts are the agent's: git would refuse to touch them.
     let git = [
         ("GIT_CONFIG_COUNT", "1"),
         ("GIT_CONFIG_KEY_0", "safe.directory"),
         ("GIT_CONFIG_VALUE_0", "*"),
     ];
-    let mut usual = proxy_environment(inside::PROXY_PORT, trust.as_ref());
-    let java = usual.iter().find(|(name, _)| name == JAVA);
-    let java = java.map(|(_, value)| value.clone());
+    let mut usual = egress.variables();
     usual.extend(git.map(|(name, value)| (name.to_owned(), value.to_owned())));
     let secrets = run.assignment.secrets.iter();
     let secrets = secrets.map(|secret| (secret.name.clone(), secret.value.reveal().to_owned()));
     let mut variables = inside::environment(Who::Root, base, &run.assignment, usual, secrets);
-    // What the JVM is told is one text: the environment's own is added, not put in the place of the proxy.
-    if let (Some(own), Some(proxy)) = (run.assignment.variables.get(JAVA), java) {
-        variables.insert(JAVA.to_owned(), format!("{proxy} {own}"));
-    }
+    network::join_java_options(run, &mut variables, Some(egress));
     run.runtimes.add_to(&mut variables);
     variables
-}
-
-fn ca_bundle(run: &Run) -> Option<ReadOnlyBind> {
-    let bundle = run.host.config.network.ca_bundle.as_ref()?;
-    Some(ReadOnlyBind {
-        host: bundle.clone(),
-        inside: inside::CA_BUNDLE.into(),
-    })
 }
 
 fn context(run: &Run) -> Result<LaunchContext, Stopped> {

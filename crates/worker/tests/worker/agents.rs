@@ -18,7 +18,7 @@ async fn with_agent(script: &str, cancel_at: Option<&str>) -> (Scene, Record) {
     let mut config = scene.config("worker");
     config.timing.first_output = Duration::from_secs(1);
     config.timing.silence = Duration::from_secs(1);
-    config.timing.interrupt_grace = Duration::from_millis(300);
+    config.timing.stop_grace = Duration::from_millis(300);
     let directory = config
         .agents_dir
         .join("codex")

@@ -61,9 +61,8 @@ async fn scripts_reach_the_network_through_the_proxy_and_agents_nothing() {
     let scene = Scene::new();
     let port = server();
     let mut config = scene.config("worker");
-    config.network.proxy.policy.ports.push(port);
-    config.network.proxy.policy.allow_addresses =
-        vec!["127.0.0.1".parse::<std::net::IpAddr>().unwrap().into()];
+    config.network.setup_ports.push(port);
+    config.network.setup_addresses = vec!["127.0.0.1".parse::<std::net::IpAddr>().unwrap().into()];
     let worker = scene.start_with(config).await;
     let setup = format!(
         "{GET}\n[ $HTTPS_PROXY = http://127.0.0.1:47101 ]\nget 'http://127.0.0.1:{port}/x?token=1' 127.0.0.1:{port} | tail -1\n\
