@@ -53,7 +53,7 @@ pub fn request(bytes: &[u8]) {
         content_type: line(),
         upgrade: Some(line()).filter(|upgrade| !upgrade.is_empty()),
         overrides_method: bytes.last() == Some(&b'!'),
-        is_tls: bytes.len() % 2 == 0,
+        is_tls: bytes.len().is_multiple_of(2),
     };
     let policy = Policy {
         destinations: Destinations::Public,

@@ -206,21 +206,21 @@ async fn inside_tls() {
         // Whom it is for.
         attack(
             "another Host",
-            raw("GET / HTTP/1.1\r\nHost: other.example\r\n\r\n".into()),
+            raw("GET / HTTP/1.1\r\nConnection: close\r\nHost: other.example\r\n\r\n".into()),
             "host-mismatch",
             "",
         ),
         attack(
             "a Host below",
             raw(format!(
-                "GET / HTTP/1.1\r\nHost: a.mirror.example:{port}\r\n\r\n"
+                "GET / HTTP/1.1\r\nConnection: close\r\nHost: a.mirror.example:{port}\r\n\r\n"
             )),
             "host-mismatch",
             "",
         ),
         attack(
             "another port in Host",
-            raw("GET / HTTP/1.1\r\nHost: mirror.example:80\r\n\r\n".into()),
+            raw("GET / HTTP/1.1\r\nConnection: close\r\nHost: mirror.example:80\r\n\r\n".into()),
             "host-mismatch",
             "",
         ),
@@ -250,15 +250,20 @@ async fn inside_tls() {
             "host-mismatch",
             "",
         ),
-        bad("no Host", raw("GET / HTTP/1.1\r\n\r\n".into())),
+        bad(
+            "no Host",
+            raw("GET / HTTP/1.1\r\nConnection: close\r\n\r\n".into()),
+        ),
         bad(
             "two Hosts",
-            raw(format!("GET / HTTP/1.1\r\n{host}{host}\r\n")),
+            raw(format!(
+                "GET / HTTP/1.1\r\nConnection: close\r\n{host}{host}\r\n"
+            )),
         ),
         bad(
             "two Hosts that differ",
             raw(format!(
-                "GET / HTTP/1.1\r\n{host}Host: other.example\r\n\r\n"
+                "GET / HTTP/1.1\r\nConnection: close\r\n{host}Host: other.example\r\n\r\n"
             )),
         ),
         bad(
