@@ -119,20 +119,20 @@ fn ended(run: &mut Run, driven: Driven) -> Result<(), Stopped> {
     if let TurnOutcome::Completed { last_message } = &outcome {
         run.message = last_message.as_deref().map(clipped);
     }
-    match (stopped, outcome) {
-        (Some(stopped), _) => Err(stopped),
-        (None, TurnOutcome::Completed { last_message: _ }) => Ok(()),
+    match (stopped, outcome, limit) {
+        (Some(stopped), _, _) => Err(stopped),
+        (None, TurnOutcome::Completed { last_message: _ }, _) => Ok(()),
         // What the agent says of it is a consequence.
-        (None, TurnOutcome::Interrupted | TurnOutcome::Failed { .. }) if limit.is_some() => {
-            Err(limit.expect("just looked at").into())
+        (None, TurnOutcome::Interrupted | TurnOutcome::Failed { .. }, Some(limit)) => {
+            Err(limit.into())
         }
         // Nobody asked it to stop.
-        (None, TurnOutcome::Interrupted) => Err(failure::turn(
+        (None, TurnOutcome::Interrupted, None) => Err(failure::turn(
             outwork_agents::FailureClass::AgentCrashed,
             "The agent ended its turn early.",
         )
         .into()),
-        (None, TurnOutcome::Failed { class, message }) => {
+        (None, TurnOutcome::Failed { class, message }, None) => {
             Err(failure::turn(class, &message).into())
         }
     }

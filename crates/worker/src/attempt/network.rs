@@ -60,8 +60,10 @@ impl Egress {
             return Ok(None);
         };
         let label = &run.assignment.environment;
-        let mut remedies = Remedies::default();
-        remedies.environment = Some(format!("outwork env edit {}", failure::quoted(label)));
+        let mut remedies = Remedies {
+            environment: Some(format!("outwork env edit {}", failure::quoted(label))),
+            ..Remedies::default()
+        };
         remedies.operator.address = "--agent-allow-address".to_owned();
         Self::start(run, sockets, policy, remedies).await.map(Some)
     }

@@ -104,13 +104,13 @@ impl ScriptRun<'_> {
             limit,
             exit,
         } = drive(run, running, adapter.as_mut(), &bounds, beside).await?;
-        match (stopped, outcome) {
-            (Some(stopped), _) => Err(stopped.into()),
-            (None, TurnOutcome::Completed { last_message: _ }) => Ok(()),
-            (None, TurnOutcome::Interrupted | TurnOutcome::Failed { .. }) if limit.is_some() => {
-                Err(limit.expect("just looked at").into())
+        match (stopped, outcome, limit) {
+            (Some(stopped), _, _) => Err(stopped.into()),
+            (None, TurnOutcome::Completed { last_message: _ }, _) => Ok(()),
+            (None, TurnOutcome::Interrupted | TurnOutcome::Failed { .. }, Some(limit)) => {
+                Err(limit.into())
             }
-            (None, TurnOutcome::Interrupted | TurnOutcome::Failed { .. }) => {
+            (None, TurnOutcome::Interrupted | TurnOutcome::Failed { .. }, None) => {
                 let environment = &run.assignment.environment;
                 Err(failure::script(script, environment, &exit, &tail.text()).into())
             }
