@@ -216,7 +216,7 @@ impl RegistryRef {
         check_name(name)?;
         tag.map_or(Ok(()), check_tag)?;
         Ok(Self {
-            host: host.map(str::to_ascii_lowercase),
+            host: host.map(one_spelling),
             name: name.to_owned(),
             tag: tag.map(str::to_owned),
             digest,
@@ -268,6 +268,15 @@ fn path_and_tag(text: &str) -> Result<(PathBuf, Option<String>), InvalidReferenc
             Ok((path(before)?, Some(tag.to_owned())))
         }
         _ => Ok((path(text)?, None)),
+    }
+}
+
+/// In small letters, unless a capital is all that tells it from the first part of a name: in small letters that would be another image.
+fn one_spelling(host: &str) -> String {
+    let small = host.to_ascii_lowercase();
+    match is_host(&small) {
+        true => small,
+        false => host.to_owned(),
     }
 }
 

@@ -25,6 +25,8 @@ fn references_are_read_as_everybody_reads_them() {
             registry(Some("ghcr.example"), "team/img", Some("tag")),
         ),
         ("localhost/x", registry(Some("localhost"), "x", None)),
+        // In small letters it would be another image's name.
+        ("Registry/x", registry(Some("Registry"), "x", None)),
         (
             "localhost:5000/x/y.z__w--v_u",
             registry(Some("localhost:5000"), "x/y.z__w--v_u", None),
