@@ -126,7 +126,11 @@ pub fn names(bytes: &[u8]) {
     if let Ok(url) = RepoUrl::parse(&text) {
         let (address, shown) = (url.as_str(), url.to_string());
         assert!(!address.starts_with('-') && !address.chars().any(is_deceptive));
-        assert!(!address.split(['/', ':']).any(|part| part == ".."));
+        let path = match address.split_once(':') {
+            Some((before, path)) if !before.contains('/') => path,
+            Some(_) | None => address,
+        };
+        assert!(!path.split('/').any(|part| part == ".."));
         // As git looks for the name of a helper program.
         let rest =
             address.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || "+-.".contains(c));
