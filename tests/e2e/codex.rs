@@ -26,7 +26,7 @@ fn with_model(command: &str, engine: Engine, model: &ScriptedModel) -> Outwork {
     Outwork::start(command, engine, &variables)
 }
 
-fn codex_environment(outwork: &Outwork, repository: &Repository, more: &[&str]) {
+pub fn codex_environment(outwork: &Outwork, repository: &Repository, more: &[&str]) {
     let url = repository.url();
     let mut create = vec!["env", "create", "demo", "--repo", &url, "--agent", "codex"];
     create.extend(more);

@@ -3,10 +3,12 @@
 mod client;
 mod kept;
 mod log;
+mod machine;
 mod process;
 mod repository;
 mod running;
 
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -19,8 +21,9 @@ use tempfile::TempDir;
 pub use client::Done;
 pub use kept::Kept;
 pub use log::Log;
+pub use machine::Machine;
 pub use process::{Hold, Process, Worker, processes_with};
-pub use repository::Repository;
+pub use repository::{Repository, git};
 pub use running::{ORDINARY, Outwork};
 
 /// The binary under test.
@@ -116,7 +119,7 @@ pub fn outwork() -> Command {
 }
 
 /// A program, likewise.
-pub fn clean(program: &str) -> Command {
+pub fn clean(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     command.env_clear();
     for name in ["PATH", "HOME", "RUST_BACKTRACE"] {

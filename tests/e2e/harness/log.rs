@@ -36,9 +36,15 @@ impl Log {
         self.texts("output", "text").concat()
     }
 
-    /// What scripts asked the network for.
+    /// What scripts and agents asked the network for.
     pub fn network_requests(&self) -> impl Iterator<Item = &Value> {
         self.of("network_request")
+    }
+
+    /// The limits that were run into, and which one each is.
+    pub fn limits(&self) -> Vec<(String, String)> {
+        let kinds = self.texts("limit_hit", "limit").into_iter();
+        kinds.zip(self.texts("limit_hit", "message")).collect()
     }
 
     pub fn warnings(&self) -> Vec<String> {

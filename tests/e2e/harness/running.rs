@@ -8,8 +8,8 @@ use std::process::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{By, Engine, Kept, OUTWORK, Process, Worker};
-use super::{agents_dir, clean, open_scratch, outwork, processes_with, scratch};
+use super::{By, Engine, Kept, Machine, OUTWORK, Process, Worker};
+use super::{agents_dir, open_scratch, outwork, processes_with, scratch};
 
 /// Nobody's id, for an ordinary user.
 pub const ORDINARY: u32 = 65533;
@@ -23,7 +23,7 @@ pub struct Outwork {
     pub url: String,
     pub token: String,
     arguments: Vec<String>,
-    variables: Vec<(String, String)>,
+    machine: Machine,
 }
 
 impl Outwork {
@@ -34,15 +34,20 @@ impl Outwork {
 
     /// `outwork up` with flags for its worker.
     pub fn up_with(engine: Engine, flags: &[&str]) -> Self {
-        Self::start_with("up", engine, &[], flags)
+        Self::start_with("up", engine, Machine::default(), flags)
     }
 
     /// A server and a worker, on SQLite.
     pub fn run_by(who: By, flags: &[&str]) -> Self {
+        Self::run_on(Machine::default(), who, flags)
+    }
+
+    /// The same on another machine.
+    pub fn run_on(machine: Machine, who: By, flags: &[&str]) -> Self {
         match who {
-            By::Tester => Self::up_with(Engine::Sqlite, flags),
+            By::Tester => Self::start_with("up", Engine::Sqlite, machine, flags),
             By::Ordinary => {
-                let mut outwork = Self::start("server", Engine::Sqlite, &[]);
+                let mut outwork = Self::start_with("server", Engine::Sqlite, machine, &[]);
                 outwork.hired = Some(outwork.ordinary_worker(flags));
                 outwork
             }
@@ -51,15 +56,10 @@ impl Outwork {
 
     /// `outwork up` or `outwork server` with more variables in its environment.
     pub fn start(command: &str, engine: Engine, variables: &[(&str, &str)]) -> Self {
-        Self::start_with(command, engine, variables, &[])
+        Self::start_with(command, engine, Machine::with_variables(variables), &[])
     }
 
-    fn start_with(
-        command: &str,
-        engine: Engine,
-        variables: &[(&str, &str)],
-        flags: &[&str],
-    ) -> Self {
+    fn start_with(command: &str, engine: Engine, machine: Machine, flags: &[&str]) -> Self {
         let dir = scratch();
         let data = dir.path().join("data").display().to_string();
         let mut arguments: Vec<String> = [
@@ -86,11 +86,7 @@ impl Outwork {
             ]);
         }
         arguments.extend(flags.iter().map(|flag| (*flag).to_owned()));
-        let variables = variables
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect::<Vec<_>>();
-        let (process, ready) = launch(dir.path(), &arguments, &variables);
+        let (process, ready) = launch(dir.path(), &arguments, &machine);
         let (url, token) = address(&ready, &process);
         Self {
             hired: None,
@@ -99,7 +95,7 @@ impl Outwork {
             url,
             token,
             arguments,
-            variables,
+            machine,
         }
     }
 
@@ -115,7 +111,7 @@ impl Outwork {
             url,
             token,
             arguments: Vec::new(),
-            variables: Vec::new(),
+            machine: Machine::default(),
         }
     }
 
@@ -130,7 +126,7 @@ impl Outwork {
 
     /// Starts it again on the same data, after it was stopped or killed.
     pub fn restart(&mut self) {
-        let (process, ready) = launch(self.dir.path(), &self.arguments, &self.variables);
+        let (process, ready) = launch(self.dir.path(), &self.arguments, &self.machine);
         (self.url, self.token) = address(&ready, &process);
         self.process = process;
     }
@@ -169,14 +165,13 @@ impl Outwork {
             for path in [&token_file, &data] {
                 std::os::unix::fs::chown(path, Some(ORDINARY), Some(ORDINARY)).expect("root can");
             }
-            let mut command = clean("setpriv");
             let id = ORDINARY.to_string();
-            command
-                .args(["--reuid", &id, "--regid", &id, "--clear-groups"])
-                .arg(program);
+            let start = ["setpriv", "--reuid", &id, "--regid", &id, "--clear-groups"];
+            let mut command = self.machine.command(&start);
+            command.arg(program);
             command
         } else {
-            clean(&program.display().to_string())
+            self.machine.command(&[program])
         };
         command.arg("worker").env("HOME", &data);
         let flags: Vec<&OsStr> = flags.iter().map(OsStr::new).collect();
@@ -236,10 +231,9 @@ impl Outwork {
     }
 }
 
-fn launch(dir: &Path, arguments: &[String], variables: &[(String, String)]) -> (Process, Value) {
-    let mut command = outwork();
+fn launch(dir: &Path, arguments: &[String], machine: &Machine) -> (Process, Value) {
+    let mut command = machine.command(&[OUTWORK]);
     command.args(arguments);
-    command.envs(variables.iter().map(|(name, value)| (name, value)));
     let mut process = Process::start(&mut command, dir.join("server.log"));
     let ready = process.ready();
     assert_eq!(ready["event"], "ready", "{ready}\n{}", process.log());

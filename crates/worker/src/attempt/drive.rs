@@ -6,7 +6,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use outwork_agents::{Adapter, AgentCommand, AgentEvent, Effect, ExitStatus, ItemId, TurnOutcome};
+use outwork_agents::{
+    Adapter, AgentCommand, AgentEvent, Effect, ExitStatus, FailureClass, ItemId, TurnOutcome,
+};
 use outwork_api::event::EventBody;
 use outwork_domain::Failure;
 use outwork_sandbox::{Consequence, Killer, LimitHit, Running};
@@ -34,6 +36,8 @@ const OPEN_COMMANDS: usize = 1000;
 const COMMAND_BYTES: usize = 200;
 /// Limits that are told one by one; a program can run into one as often as it likes.
 const LIMITS_TOLD: u32 = 20;
+/// Who fails this soon after something was refused for a limit, failed by it: such limits are told at least every second.
+const REFUSAL_COUNTS_FOR: Duration = Duration::from_millis(1500);
 /// After an adapter has lost control or the command has ended, for the pipes to run dry.
 const DRAIN_WITHIN: Duration = Duration::from_secs(5);
 
@@ -170,6 +174,10 @@ pub(super) async fn drive(
         Some(exit) => exit,
         None => running.kill().await,
     };
+    // Those that came with its end.
+    while let Some(hit) = hits.as_mut().and_then(|hits| hits.try_recv().ok()) {
+        driver.on_limit(hit);
+    }
     let limit = running.limit_hit();
     driver.finish(exit, limit)
 }
@@ -214,6 +222,8 @@ struct Driver<'a> {
     commands_begun: u64,
     /// What ran when a process was last killed for a limit: it may have ended by now.
     limited: Option<String>,
+    /// What was refused for a limit last, and when that was told.
+    refused: Option<(LimitHit, Instant)>,
     limits_told: u32,
     stopped: Option<Stopped>,
     kill_at: Option<Instant>,
@@ -245,6 +255,7 @@ impl<'a> Driver<'a> {
             open_commands: HashMap::new(),
             commands_begun: 0,
             limited: None,
+            refused: None,
             limits_told: 0,
             stopped: None,
             kill_at: None,
@@ -415,8 +426,14 @@ impl<'a> Driver<'a> {
     }
 
     /// The sandbox came up against a limit; it may go on.
-    fn on_limit(&mut self, hit: LimitHit) {
+    fn on_limit(&mut self, mut hit: LimitHit) {
         self.limited = self.newest_command();
+        if hit.consequence == Consequence::Refused {
+            // Once all are gone nobody can be named: it is the same as a moment ago.
+            let before = self.refused.take().and_then(|(hit, _)| hit.command);
+            hit.command = hit.command.or(before);
+            self.refused = Some((hit.clone(), Instant::now()));
+        }
         if hit.consequence == Consequence::SandboxKilled || self.limits_told >= LIMITS_TOLD {
             return;
         }
@@ -426,6 +443,19 @@ impl<'a> Driver<'a> {
             message: limit::sentence(&hit, self.limited.as_deref()),
         };
         self.run.outbox.event(Source::Worker, body);
+    }
+
+    /// What a program was refused that gave up because of that.
+    fn refused_before(&mut self, outcome: &TurnOutcome) -> Option<LimitHit> {
+        let gave_up = matches!(
+            outcome,
+            TurnOutcome::Failed {
+                class: FailureClass::CommandFailed { .. } | FailureClass::AgentCrashed,
+                ..
+            }
+        );
+        let (hit, at) = self.refused.take()?;
+        (gave_up && at.elapsed() < REFUSAL_COUNTS_FOR).then_some(hit)
     }
 
     fn newest_command(&self) -> Option<String> {
@@ -445,7 +475,6 @@ impl<'a> Driver<'a> {
         hit: Option<LimitHit>,
     ) -> Result<Driven, Failure> {
         let running = self.newest_command().or_else(|| self.limited.take());
-        let limit = hit.map(|hit| limit::failure(&hit, running.as_deref()));
         let exit = exit.map_err(|error| failure::sandbox(&error))?;
         let status = match exit {
             outwork_sandbox::ExitStatus::Code(code) => ExitStatus::Code(code),
@@ -463,6 +492,8 @@ impl<'a> Driver<'a> {
             );
             TurnOutcome::Interrupted
         });
+        let hit = hit.or_else(|| self.refused_before(&outcome));
+        let limit = hit.map(|hit| limit::failure(&hit, running.as_deref()));
         Ok(Driven {
             outcome,
             stopped: self.stopped,
