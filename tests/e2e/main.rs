@@ -15,6 +15,7 @@ mod init;
 mod isolation;
 mod life;
 mod limits;
+mod network;
 mod packages;
 mod replay;
 mod repositories;

@@ -30,7 +30,7 @@ pub fn start(more: &[(&str, &str)]) -> Outwork {
 }
 
 /// What an agent does to see that there is no way out. The addresses are for documentation and lead nowhere.
-const OFFLINE: &str = "
+pub const OFFLINE: &str = "
 env | grep -i -e proxy -e 47101 && echo 'a proxy is named'
 reach() { curl --silent --output /dev/null --max-time 20 \"$@\"; echo \"curl: $?\"; }
 reach http://192.0.2.1/
@@ -41,7 +41,7 @@ reach --proxy http://127.0.0.1:47101 http://name.example/
 getent hosts name.example || echo 'no such name'
 ";
 /// 7: no connection, 6: no such name. It would be 28 after a time.
-const IS_OFFLINE: &str = "curl: 7\ncurl: 7\ncurl: 7\ncurl: 6\ncurl: 7\nno such name\n";
+pub const IS_OFFLINE: &str = "curl: 7\ncurl: 7\ncurl: 7\ncurl: 6\ncurl: 7\nno such name\n";
 
 /// Installs in a first task, and uses it there and, from the snapshot, in a second.
 fn install_and_use(
@@ -180,7 +180,7 @@ impl Offer {
     }
 
     /// The one that the tests are built with.
-    fn rust() -> Self {
+    pub fn rust() -> Self {
         let version = ask("rustc", &["--version"]);
         let version = version.split(' ').nth(1).expect("rustc VERSION");
         Self::new(

@@ -126,7 +126,7 @@ fn nowhere_afterwards(mut outwork: Outwork, worker: Option<Worker>) {
 }
 
 /// A variable, which agents do see: what looks for secrets finds this.
-const CONTROL: &str = "control8fQ2vXk41mZr7TbW";
+pub const CONTROL: &str = "control8fQ2vXk41mZr7TbW";
 
 /// What the agent is to look for, backwards.
 pub fn prompt(canaries: &Canaries) -> String {
@@ -180,7 +180,7 @@ fn left_on_disk(outwork: &Outwork, canaries: &Canaries) -> Places {
 }
 
 /// What the agent found.
-fn check_report(outwork: &Outwork, task: &str) {
+pub fn check_report(outwork: &Outwork, task: &str) {
     let diff = String::from_utf8(outwork.diff(task, &[])).expect("text");
     let report = diff.lines().find_map(|line| line.strip_prefix("+{"));
     let report = report.unwrap_or_else(|| panic!("no report: {diff}\n{}", told(outwork, task)));
@@ -269,7 +269,7 @@ pub fn told(outwork: &Outwork, task: &str) -> String {
 }
 
 /// All that they tell of everything else.
-fn answered(outwork: &Outwork) -> String {
+pub fn answered(outwork: &Outwork) -> String {
     let mut text = String::new();
     for command in [
         &["env", "show", "all", "--json"][..],
