@@ -3,26 +3,29 @@
 //! Agents hang: on bad endpoints, on questions nobody answers, on a child that keeps a pipe open. So every wait here has an
 //! end: the total time, the first output, silence, and after a wish to stop a short grace until the sandbox is killed.
 
-use std::collections::HashMap;
+mod commands;
+mod limits;
+
 use std::time::Duration;
 
-use outwork_agents::{
-    Adapter, AgentCommand, AgentEvent, Effect, ExitStatus, FailureClass, ItemId, TurnOutcome,
-};
+use outwork_agents::{Adapter, AgentCommand, AgentEvent, Effect, ExitStatus, TurnOutcome};
 use outwork_api::event::EventBody;
 use outwork_domain::Failure;
-use outwork_sandbox::{Consequence, Killer, LimitHit, Running};
+use outwork_sandbox::{Killer, LimitHit, Running};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::ChildStdin;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
+
+use self::commands::OpenCommands;
+use self::limits::LimitsMet;
 
 use super::model::ModelGateway;
 use super::network::Egress;
 use super::report::Reporter;
 use super::step::StepName;
 use super::tail::Tail;
-use super::{Run, Stopped, limit};
+use super::{Run, Stopped};
 use crate::failure;
 use crate::lease::Wish;
 use crate::outbox::Source;
@@ -30,14 +33,6 @@ use crate::outbox::Source;
 const READ_BYTES: usize = 64 * 1024;
 /// Messages to an agent that it has not read; it asks for each of them.
 const UNREAD_INPUTS: usize = 4096;
-/// Commands of an agent that are remembered as running.
-const OPEN_COMMANDS: usize = 1000;
-/// Of a command's line, where it is named.
-const COMMAND_BYTES: usize = 200;
-/// Limits that are told one by one; a program can run into one as often as it likes.
-const LIMITS_TOLD: u32 = 20;
-/// Who fails this soon after something was refused for a limit, failed by it: such limits are told at least every second.
-const REFUSAL_COUNTS_FOR: Duration = Duration::from_millis(1500);
 /// After an adapter has lost control or the command has ended, for the pipes to run dry.
 const DRAIN_WITHIN: Duration = Duration::from_secs(5);
 
@@ -217,14 +212,8 @@ struct Driver<'a> {
     total_at: Instant,
     heard: bool,
     last_heard_at: Instant,
-    /// Their lines, and when they came: the newest is the one that a limit is put down to.
-    open_commands: HashMap<ItemId, (u64, String)>,
-    commands_begun: u64,
-    /// What ran when a process was last killed for a limit: it may have ended by now.
-    limited: Option<String>,
-    /// What was refused for a limit last, and when that was told.
-    refused: Option<(LimitHit, Instant)>,
-    limits_told: u32,
+    commands: OpenCommands,
+    limits: LimitsMet,
     stopped: Option<Stopped>,
     kill_at: Option<Instant>,
     drain_until: Option<Instant>,
@@ -252,11 +241,8 @@ impl<'a> Driver<'a> {
             total_at: now + bounds.total,
             heard: false,
             last_heard_at: now,
-            open_commands: HashMap::new(),
-            commands_begun: 0,
-            limited: None,
-            refused: None,
-            limits_told: 0,
+            commands: OpenCommands::default(),
+            limits: LimitsMet::default(),
             stopped: None,
             kill_at: None,
             drain_until: None,
@@ -333,7 +319,7 @@ impl<'a> Driver<'a> {
             .quiet_limit()
             .filter(|limit| self.last_heard_at + *limit <= now)
         {
-            let waits = !self.open_commands.is_empty()
+            let waits = !self.commands.are_none()
                 || self
                     .beside
                     .gateway
@@ -386,10 +372,10 @@ impl<'a> Driver<'a> {
 
     fn report(&mut self, event: AgentEvent) {
         match &event {
-            AgentEvent::CommandStarted { item, command, .. } => self.open(item, command),
-            AgentEvent::ToolStarted { item, name } => self.open(item, name),
+            AgentEvent::CommandStarted { item, command, .. } => self.commands.open(item, command),
+            AgentEvent::ToolStarted { item, name } => self.commands.open(item, name),
             AgentEvent::CommandFinished { item, .. } | AgentEvent::ToolFinished { item, .. } => {
-                self.open_commands.remove(item);
+                self.commands.close(item);
             }
             AgentEvent::Output { stream, text } => {
                 if let Some(tail) = self.beside.tail {
@@ -416,51 +402,11 @@ impl<'a> Driver<'a> {
         }
     }
 
-    fn open(&mut self, item: &ItemId, line: &str) {
-        if self.open_commands.len() < OPEN_COMMANDS {
-            self.commands_begun += 1;
-            let line = line[..line.floor_char_boundary(COMMAND_BYTES)].to_owned();
-            self.open_commands
-                .insert(item.clone(), (self.commands_begun, line));
-        }
-    }
-
     /// The sandbox came up against a limit; it may go on.
-    fn on_limit(&mut self, mut hit: LimitHit) {
-        self.limited = self.newest_command();
-        if hit.consequence == Consequence::Refused {
-            // Once all are gone nobody can be named: it is the same as a moment ago.
-            let before = self.refused.take().and_then(|(hit, _)| hit.command);
-            hit.command = hit.command.or(before);
-            self.refused = Some((hit.clone(), Instant::now()));
+    fn on_limit(&mut self, hit: LimitHit) {
+        if let Some(body) = self.limits.meet(hit, self.commands.newest()) {
+            self.run.outbox.event(Source::Worker, body);
         }
-        if hit.consequence == Consequence::SandboxKilled || self.limits_told >= LIMITS_TOLD {
-            return;
-        }
-        self.limits_told += 1;
-        let body = EventBody::LimitHit {
-            limit: limit::name(hit.kind).to_owned(),
-            message: limit::sentence(&hit, self.limited.as_deref()),
-        };
-        self.run.outbox.event(Source::Worker, body);
-    }
-
-    /// What a program was refused that gave up because of that.
-    fn refused_before(&mut self, outcome: &TurnOutcome) -> Option<LimitHit> {
-        let gave_up = matches!(
-            outcome,
-            TurnOutcome::Failed {
-                class: FailureClass::CommandFailed { .. } | FailureClass::AgentCrashed,
-                ..
-            }
-        );
-        let (hit, at) = self.refused.take()?;
-        (gave_up && at.elapsed() < REFUSAL_COUNTS_FOR).then_some(hit)
-    }
-
-    fn newest_command(&self) -> Option<String> {
-        let newest = self.open_commands.values().max_by_key(|(begun, _)| *begun);
-        newest.map(|(_, line)| line.clone())
     }
 
     /// Only ever sooner: what was stopped is not given more time because its turn came to an end by that.
@@ -474,7 +420,7 @@ impl<'a> Driver<'a> {
         exit: Result<outwork_sandbox::ExitStatus, outwork_sandbox::SandboxError>,
         hit: Option<LimitHit>,
     ) -> Result<Driven, Failure> {
-        let running = self.newest_command().or_else(|| self.limited.take());
+        let running = self.commands.newest();
         let exit = exit.map_err(|error| failure::sandbox(&error))?;
         let status = match exit {
             outwork_sandbox::ExitStatus::Code(code) => ExitStatus::Code(code),
@@ -492,8 +438,7 @@ impl<'a> Driver<'a> {
             );
             TurnOutcome::Interrupted
         });
-        let hit = hit.or_else(|| self.refused_before(&outcome));
-        let limit = hit.map(|hit| limit::failure(&hit, running.as_deref()));
+        let limit = self.limits.ended_by(hit, &outcome, running);
         Ok(Driven {
             outcome,
             stopped: self.stopped,
