@@ -8,6 +8,7 @@ use crate::harness::{By, Done, Outwork, Repository, by_both, outwork, scratch};
 by_both!(
     tasks_say_how_they_were_isolated,
     a_container_runtime_runs_whole_tasks,
+    a_kernel_in_user_space_runs_whole_tasks,
 );
 
 /// Runs a task with a setup script, and checks what it made.
@@ -49,6 +50,12 @@ fn tasks_say_how_they_were_isolated(who: By) {
 fn a_container_runtime_runs_whole_tasks(who: By) {
     let outwork = Outwork::run_by(who, &["--sandbox", "oci:crun"]);
     whole_task(&outwork, "oci:crun");
+    outwork.end();
+}
+
+fn a_kernel_in_user_space_runs_whole_tasks(who: By) {
+    let outwork = Outwork::run_by(who, &["--sandbox", "oci:runsc"]);
+    whole_task(&outwork, "oci:runsc");
     outwork.end();
 }
 

@@ -12,7 +12,6 @@ by_both!(
     memory_that_is_used_up_fails_the_attempt,
     a_disk_that_is_used_up_fails_the_attempt,
     processes_that_are_refused_are_told,
-    a_flood_of_output_is_cut,
     nothing_outlives_a_cancelled_attempt,
 );
 
@@ -129,25 +128,59 @@ fn a_disk_that_is_used_up_fails_the_attempt(who: By) {
     outwork.end();
 }
 
+/// Starts more and more, asks again for a while as shells do, and gives up.
+const FORKS: &str = r#"
+import subprocess, time
+refused = 0
+for number in range(90):
+    try:
+        subprocess.Popen(["sleep", "60"])
+    except BlockingIOError:
+        refused += 1
+        if refused == 10:
+            raise
+        time.sleep(0.05)
+"#;
+
 fn processes_that_are_refused_are_told(who: By) {
     let outwork = Outwork::run_by(who, &[]);
-    let agent = "echo kept > before\nfor i in $(seq 60); do sleep 30 & done\ntrue";
-    let ended = run(&outwork, agent, &["--processes", "24"]);
-    // The shell gives up when it cannot fork; what it is told says why.
-    ended.failed_with(
-        "process_limit",
-        &[
-            "No more than 24 processes and threads at once in `sleep`.",
-            "No more than 24 processes and threads at once in `bash`.",
-            "No more than 24 processes and threads at once in `sh`.",
-        ],
-    );
+    let agent = format!("echo kept > before\npython3 -c '{FORKS}'");
+    let ended = run(&outwork, &agent, &["--processes", "24"]);
+    // It ended with a code of its own; what it was refused says why.
+    let message = "No more than 24 processes and threads at once in `sleep`.";
+    ended.failed_with("process_limit", &[message]);
     assert!(ended.diff.contains("+kept\n"), "{}", ended.diff);
+    let told = ("processes".to_owned(), message.to_owned());
+    assert!(ended.log.limits().contains(&told), "{:#?}", ended.log);
     outwork.end();
 }
 
-fn a_flood_of_output_is_cut(who: By) {
-    let outwork = Outwork::run_by(who, &[]);
+#[test]
+fn a_setup_script_is_told_its_limit_as_well() {
+    let outwork = Outwork::run_by(By::Tester, &[]);
+    let repository = Repository::with(&[("a", "1\n")]);
+    let setup = outwork.file(GREEDY);
+    let flags = [
+        "--agent-command",
+        "true",
+        "--memory",
+        "128M",
+        "--setup",
+        &setup,
+    ];
+    outwork.environment("demo", &repository, &flags);
+    let task = outwork.exec("demo", "go", &[]);
+    let id = task["id"].as_str().expect("an id");
+    let failure = outwork.failure(id, 1);
+    assert_eq!(failure["code"], "out_of_memory", "{failure}");
+    let message = "Out of memory at 128.0 MiB in `python3`.";
+    assert_eq!(failure["message"], message, "{:#?}", outwork.log(id));
+    outwork.end();
+}
+
+#[test]
+fn a_flood_of_output_is_cut() {
+    let outwork = Outwork::run_by(By::Tester, &[]);
     let agent =
         "echo first; head -c 80000000 /dev/zero | tr '\\0' x; echo; echo last; echo kept > a";
     let ended = run(&outwork, agent, &[]);

@@ -6,10 +6,18 @@ use super::{assert_allowed, assert_refused};
 use crate::harness::{Outwork, Repository};
 use crate::packages::{Offer, node_project, start};
 
-/// Fetches with only those domains allowed, then tries another.
+/// How domains are allowed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Allowed {
+    Name,
+    Preset,
+}
+
+/// Fetches with only those domains allowed or, by the preset, more than those. Then tries another.
 fn fetch(
     outwork: &Outwork,
     repository: &Repository,
+    by: Allowed,
     domains: &[&str],
     more: &[&str],
     agent: &str,
@@ -18,8 +26,13 @@ fn fetch(
         "set -e\n{agent}\ncurl --silent --output /dev/null https://elsewhere.example/ || true"
     );
     let mut flags = vec!["--network", "on", "--agent-command", &agent];
-    for domain in domains {
-        flags.extend(["--allow", domain]);
+    let (rule, none) = match by {
+        Allowed::Name => ("allow", "not listed (preset none)"),
+        Allowed::Preset => ("preset common", "not listed (preset common)"),
+    };
+    match by {
+        Allowed::Name => flags.extend(domains.iter().flat_map(|domain| ["--allow", domain])),
+        Allowed::Preset => flags.extend(["--preset", "common"]),
     }
     flags.extend(more);
     outwork.environment("packages", repository, &flags);
@@ -35,15 +48,10 @@ fn fetch(
             .iter()
             .find(|domain| host == **domain || host.ends_with(&format!(".{domain}")));
         let domain = domain.unwrap_or_else(|| panic!("{request}"));
-        assert_allowed(request, &format!("allow: {domain}"));
+        assert_allowed(request, &format!("{rule}: {domain}"));
     }
     let hint = "outwork env edit packages --allow elsewhere.example";
-    assert_refused(
-        other,
-        "blocked-by-allowlist",
-        "not listed (preset none)",
-        hint,
-    );
+    assert_refused(other, "blocked-by-allowlist", none, hint);
     log.output()
 }
 
@@ -53,6 +61,7 @@ fn npm_ci() {
     let said = fetch(
         &node.start(),
         &node_project(),
+        Allowed::Name,
         &["npmjs.org"],
         &["--runtime", &node.pin],
         "npm ci --no-audit --no-fund --silent\nnode -p 'require(\"is-odd\")(3)'",
@@ -66,6 +75,7 @@ fn pip_install() {
     let said = fetch(
         &start(&[]),
         &repository,
+        Allowed::Name,
         &["pypi.org", "pythonhosted.org"],
         &[],
         "/usr/bin/python3 -m venv ~/.venv\n~/.venv/bin/pip install --quiet -r requirements.txt\n~/.venv/bin/python -c 'import six; print(six.__version__)'",
@@ -81,6 +91,7 @@ fn cargo_fetch() {
     let said = fetch(
         &rust.start(),
         &repository,
+        Allowed::Preset,
         &["crates.io"],
         &["--runtime", &rust.pin],
         "cargo fetch --quiet\nls ~/.cargo/registry/cache/*",
@@ -133,6 +144,6 @@ fn apt_get_update() {
             -o Dir::Etc::TrustedParts=/usr/share/keyrings -o APT::Update::Error-Mode=any
         ls ~/apt/state/lists
     "#;
-    let said = fetch(&start(&[]), &repository, &[&domain], &[], agent);
+    let said = fetch(&start(&[]), &repository, Allowed::Name, &[&domain], &[], agent);
     assert!(said.contains("Packages"), "{said}");
 }

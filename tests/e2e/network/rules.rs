@@ -223,3 +223,23 @@ fn a_websocket_is_refused_until_it_is_allowed() {
     assert_allowed(requests(&log)[0], "allow: api.example");
     world.outwork.end();
 }
+
+#[test]
+fn a_tunnel_passes_unread_and_takes_no_rules_that_need_reading() {
+    let world = World::new(By::Tester);
+    let agent = format!("{ASK}ask --data a=b https://api.example:PORT/way");
+    let tunnel = ["--tls", "tunnel"];
+    world.environment("demo", &["api.example"], &agent, &tunnel);
+    let log = world.run("demo");
+    assert_eq!(log.output(), "POST /way\n");
+    let [request] = requests(&log)[..] else {
+        panic!("{log:#?}");
+    };
+    assert_eq!(told(request)[2], Value::Null, "{request}");
+    assert_eq!(request["rule"], "allow: api.example", "{request}");
+    let edit = ["env", "edit", "demo", "--read-only-methods"];
+    let refused = world.outwork.run(&edit);
+    assert_ne!(refused.code, 0);
+    assert!(refused.stderr.contains("tunnel"), "{}", refused.stderr);
+    world.outwork.end();
+}
