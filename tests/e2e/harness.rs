@@ -150,6 +150,21 @@ pub fn agents_dir() -> &'static Path {
     })
 }
 
+/// The same for everybody to use: the target folder may be closed to others.
+pub fn open_agents_dir() -> (TempDir, String) {
+    let open = open_scratch();
+    let dir = open.path().join("agents");
+    // Links cost nothing, where they can be made.
+    let copied = ["-alT", "-aT"].iter().any(|how| {
+        let mut copy = Command::new("cp");
+        let copy = copy.arg(how).arg(agents_dir()).arg(&dir);
+        copy.status().is_ok_and(|status| status.success())
+    });
+    assert!(copied, "the agents cannot be copied");
+    let dir = dir.display().to_string();
+    (open, dir)
+}
+
 /// Polls until there is a value; panics when patience ends.
 #[track_caller]
 pub fn until<T>(what: &str, probe: impl FnMut() -> Option<T>) -> T {

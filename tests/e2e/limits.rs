@@ -6,10 +6,12 @@ use scripted_model::{Scenario, Script, ScriptedModel, Step, Usage};
 use serde_json::Value;
 
 use crate::codex::codex_environment;
-use crate::harness::{By, Log, Machine, Outwork, Repository, by_both, processes_with, until};
+use crate::harness::{By, Log, Machine, Outwork, Repository, by_both, open_agents_dir};
+use crate::harness::{processes_with, until};
 
 by_both!(
     memory_that_is_used_up_fails_the_attempt,
+    a_command_that_is_killed_for_memory_is_told,
     a_disk_that_is_used_up_fails_the_attempt,
     processes_that_are_refused_are_told,
     nothing_outlives_a_cancelled_attempt,
@@ -78,25 +80,28 @@ fn memory_that_is_used_up_fails_the_attempt(who: By) {
     outwork.end();
 }
 
-fn with_model(model: &ScriptedModel) -> Outwork {
+fn with_model(model: &ScriptedModel, who: By, flags: &[&str]) -> Outwork {
     let base_url = format!("{}/v1", model.url());
     let machine = Machine::with_variables(&[
         ("OUTWORK_MODEL_BASE_URL", base_url.as_str()),
         ("OUTWORK_MODEL_NAME", "scripted-1"),
         ("OUTWORK_MODEL_API_KEY", model.api_key()),
     ]);
-    Outwork::run_on(machine, By::Tester, &[])
+    Outwork::run_on(machine, who, flags)
 }
 
-#[test]
-fn a_command_that_is_killed_for_memory_is_told() {
+fn a_command_that_is_killed_for_memory_is_told(who: By) {
     let script = Script::when("be greedy")
         .step(Step::new().run(format!(
             "echo kept > before; {GREEDY}; echo code $? > after"
         )))
         .step(Step::new().say("It was too much."));
     let model = ScriptedModel::start(Scenario::new().script(script)).expect("a model");
-    let outwork = with_model(&model);
+    let (_open, agents) = open_agents_dir();
+    let outwork = match who {
+        By::Tester => with_model(&model, who, &[]),
+        By::Ordinary => with_model(&model, who, &["--agents-dir", &agents]),
+    };
     let repository = Repository::with(&[("a", "1\n")]);
     codex_environment(&outwork, &repository, &["--memory", "384M"]);
     let task = outwork.exec("demo", "be greedy", &[]);
@@ -216,7 +221,7 @@ fn a_budget_that_is_used_up_ends_the_attempt() {
         .step(step().run("echo never >> before"))
         .step(step().say("never said"));
     let model = ScriptedModel::start(Scenario::new().script(script)).expect("a model");
-    let outwork = with_model(&model);
+    let outwork = with_model(&model, By::Tester, &[]);
     let repository = Repository::with(&[("a", "1\n")]);
     codex_environment(&outwork, &repository, &["--max-tokens", "1500"]);
     let task = outwork.exec("demo", "spend", &[]);

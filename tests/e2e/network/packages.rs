@@ -144,6 +144,13 @@ fn apt_get_update() {
             -o Dir::Etc::TrustedParts=/usr/share/keyrings -o APT::Update::Error-Mode=any
         ls ~/apt/state/lists
     "#;
-    let said = fetch(&start(&[]), &repository, Allowed::Name, &[&domain], &[], agent);
+    let said = fetch(
+        &start(&[]),
+        &repository,
+        Allowed::Name,
+        &[&domain],
+        &[],
+        agent,
+    );
     assert!(said.contains("Packages"), "{said}");
 }
