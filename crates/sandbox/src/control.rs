@@ -48,7 +48,7 @@ pub(crate) enum ToWorker {
 /// From the worker.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum FromWorker {
-    /// Descriptor: a file that holds the plan. First, to the launcher.
+    /// Descriptors: a file that holds the plan, and the command's standard input. First, to the launcher.
     Plan,
     /// Send this signal to the command's process group. To the first process, after `Started`.
     Signal(i32),

@@ -41,8 +41,8 @@ use watch::{Begun, Watch};
 /// The only argument with which the caller's program must call [`launcher_main`], before it starts a thread.
 pub const LAUNCHER_ARGUMENT: &str = "sandbox-init";
 
-/// Where [`crate::Sandbox::spawn`] leaves the socket to the worker.
-pub(crate) const CONTROL_FD: RawFd = 3;
+/// Where the socket to the worker is, once the standard streams are the command's.
+const CONTROL_FD: RawFd = 3;
 
 /// Of 1000: as if each process had half of the machine's memory on top of its own.
 const OOM_SCORE_ADJUSTMENT: &str = "500";
@@ -58,7 +58,7 @@ pub fn launcher_main() -> ExitCode {
     if inside::is_here() {
         return inside::run();
     }
-    let Ok(control) = syscalls::take_inherited(CONTROL_FD) else {
+    let Ok(control) = syscalls::take_control(CONTROL_FD) else {
         eprintln!("{LAUNCHER_ARGUMENT} is started by the worker, not by hand");
         return ExitCode::from(2);
     };
@@ -137,9 +137,12 @@ fn receive_plan(control: &OwnedFd) -> Result<Plan, SandboxError> {
     let Some((FromWorker::Plan, descriptors)) = received else {
         return Err(fault("the worker sent no plan"));
     };
-    let Ok([file]) = <[OwnedFd; 1]>::try_from(descriptors) else {
-        return Err(fault("the plan came without its file"));
+    let Ok([file, stdin]) = <[OwnedFd; 2]>::try_from(descriptors) else {
+        return Err(fault("the plan came without its files"));
     };
+    // Until now it was the socket, of which the command must have no copy.
+    syscalls::replace_standard_input(stdin.as_fd())
+        .map_err(|e| SandboxError::caused_by(Step::ReceivePlan, "standard input", e))?;
     let mut json = Vec::new();
     File::from(file)
         .read_to_end(&mut json)

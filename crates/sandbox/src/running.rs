@@ -9,6 +9,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 
 use rustix::fs::MemfdFlags;
+use rustix::pipe::PipeFlags;
 use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWriteExt;
@@ -20,7 +21,7 @@ use tokio::task::JoinSet;
 use crate::control::{self, FromWorker, ToWorker};
 use crate::error::{SandboxError, Step};
 use crate::forward;
-use crate::launcher::{CONTROL_FD, LAUNCHER_ARGUMENT};
+use crate::launcher::LAUNCHER_ARGUMENT;
 use crate::leftover::PidNamespace;
 use crate::limit_hit::LimitHit;
 use crate::ownership::change_owner;
@@ -61,14 +62,15 @@ impl Sandbox {
     pub async fn spawn(plan: Plan, launcher: &Path) -> Result<Running, SandboxError> {
         let (ours, theirs) = control::pair()
             .map_err(|e| SandboxError::caused_by(Step::StartLauncher, "a socket", e))?;
-        let mut child = start_launcher(launcher, theirs, &plan.stdin)?;
+        let (theirs_input, stdin) = standard_input(&plan.stdin)
+            .map_err(|e| SandboxError::caused_by(Step::StartLauncher, "standard input", e))?;
+        let mut child = start_launcher(launcher, theirs)?;
         rustix::io::ioctl_fionbio(&ours, true)
             .map_err(|e| SandboxError::caused_by(Step::StartLauncher, "a socket", e))?;
         let control = syscalls::watch_readable(ours)
             .map_err(|e| SandboxError::caused_by(Step::StartLauncher, "a socket", e))?;
-        send_plan(&control, &plan)?;
-        let (stdin, stdout, stderr) =
-            (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        send_plan(&control, &plan, theirs_input)?;
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let mut running = Running {
             stdin,
             stdout,
@@ -102,32 +104,43 @@ impl Sandbox {
     }
 }
 
-fn start_launcher(launcher: &Path, control: OwnedFd, stdin: &Stdin) -> Result<Child, SandboxError> {
+/// What the command reads from, and where its input is written, if it has any.
+fn standard_input(stdin: &Stdin) -> io::Result<(OwnedFd, Option<ChildStdin>)> {
+    match stdin {
+        Stdin::Null => Ok((std::fs::File::open("/dev/null")?.into(), None)),
+        Stdin::Bytes(_) | Stdin::Piped => {
+            let (reader, writer) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
+            let writer = ChildStdin::from_std(std::process::ChildStdin::from(writer))?;
+            Ok((reader, Some(writer)))
+        }
+    }
+}
+
+/// The socket is its standard input: whatever else would have to run between fork and exec, and then the whole memory map
+/// of the worker would have to be copied first.
+fn start_launcher(launcher: &Path, control: OwnedFd) -> Result<Child, SandboxError> {
     let mut command = Command::new(launcher);
     command
         .arg(LAUNCHER_ARGUMENT)
         .env_clear()
         .current_dir("/")
+        .stdin(control)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    command.stdin(match stdin {
-        Stdin::Null => Stdio::null(),
-        Stdin::Bytes(_) | Stdin::Piped => Stdio::piped(),
-    });
-    syscalls::inherit_as(&mut command, control, CONTROL_FD);
     // Our copy of the launcher's end goes with `command`, so that the end of the launcher shows.
     command.spawn().map_err(|e| {
         SandboxError::caused_by(Step::StartLauncher, launcher.display().to_string(), e)
     })
 }
 
-/// In a file of memory: neither arguments nor environment, which other users can read, and of any size.
-fn send_plan(control: &AsyncFd<OwnedFd>, plan: &Plan) -> Result<(), SandboxError> {
+/// In a file of memory: neither arguments nor environment, which other users can read, and of any size. With it what the
+/// command reads from.
+fn send_plan(control: &AsyncFd<OwnedFd>, plan: &Plan, stdin: OwnedFd) -> Result<(), SandboxError> {
     let send = || -> io::Result<()> {
         let mut file = std::fs::File::from(rustix::fs::memfd_create("plan", MemfdFlags::CLOEXEC)?);
         file.write_all(&serde_json::to_vec(plan)?)?;
         file.rewind()?;
-        control::send(control.get_ref(), &FromWorker::Plan, &[file])
+        control::send(control.get_ref(), &FromWorker::Plan, &[file.into(), stdin])
     };
     match send() {
         // It has ended already; what it said, if anything, is yet to be read.

@@ -265,6 +265,13 @@ pub(crate) fn detach_standard_streams(null: BorrowedFd<'_>) -> io::Result<()> {
     Ok(())
 }
 
+/// Make `input` the descriptor 0.
+pub(crate) fn replace_standard_input(input: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: as above.
+    check(unsafe { libc::dup2(input.as_raw_fd(), 0) }.into())?;
+    Ok(())
+}
+
 /// Replace this process. Returns only the error.
 pub(crate) fn execute(program: &CStr, arguments: &[CString], environment: &[CString]) -> io::Error {
     let pointers = |strings: &[CString]| -> Vec<*const libc::c_char> {
@@ -321,29 +328,20 @@ pub(crate) fn signal_group(leader: Pid, signal: i32) {
     unsafe { libc::kill(-leader.as_raw_nonzero().get(), signal) };
 }
 
-/// Give `control` to the program that `command` starts, as descriptor `target`.
-pub(crate) fn inherit_as(command: &mut tokio::process::Command, control: OwnedFd, target: RawFd) {
-    // SAFETY: the closure runs between fork and exec and makes only async-signal-safe calls on descriptors it owns.
-    unsafe {
-        command.pre_exec(move || {
-            let from = control.as_raw_fd();
-            if from == target {
-                check(libc::fcntl(from, libc::F_SETFD, 0).into())?;
-            } else {
-                check(libc::dup2(from, target).into())?;
-            }
-            Ok(())
-        });
+/// Make the socket that this process was given as its standard input the descriptor `target`. Its standard input stays
+/// the same until something else takes its place.
+///
+/// To be called once, in a process that has just started.
+pub(crate) fn take_control(target: RawFd) -> io::Result<OwnedFd> {
+    let given = io::stdin();
+    if rustix::net::sockopt::socket_type(&given)? != rustix::net::SocketType::SEQPACKET {
+        return Err(io::ErrorKind::NotFound.into());
     }
-}
-
-/// Take the descriptor that [`inherit_as`] left, if it is one.
-pub(crate) fn take_inherited(fd: RawFd) -> io::Result<OwnedFd> {
-    // SAFETY: fcntl only asks whether the descriptor is open. If it is, it was left for us by the caller's side, and this
-    // process, which has just started and calls this once, has no other owner of it.
+    // SAFETY: only copies a descriptor. What is at the target was left open by whoever started this process, which has no
+    // owner of it.
     unsafe {
-        check(libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC).into())?;
-        Ok(OwnedFd::from_raw_fd(fd))
+        check(libc::dup3(given.as_raw_fd(), target, libc::O_CLOEXEC).into())?;
+        Ok(OwnedFd::from_raw_fd(target))
     }
 }
 
