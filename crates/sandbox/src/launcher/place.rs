@@ -8,7 +8,7 @@ use std::ffi::OsStr;
 use std::fs::{File, Permissions};
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, Stat};
@@ -98,7 +98,11 @@ impl Root<'_> {
             remove(&above, name)?;
             let mut file = create(&above, name, mode)?;
             file.write_all(contents)?;
-            file.set_permissions(Permissions::from_mode(mode))
+            // A directory can have its own idea of its files' modes. To change one is work for the disk.
+            match file.metadata()?.mode() & 0o7777 == mode {
+                true => Ok(()),
+                false => file.set_permissions(Permissions::from_mode(mode)),
+            }
         })
     }
 
