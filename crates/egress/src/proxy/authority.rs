@@ -11,6 +11,7 @@ use rcgen::{
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
+use super::inspection::crypto;
 use crate::policy::target::Host;
 
 /// Hosts whose certificates are kept; when there are more, all are made anew, at a tenth of a millisecond each.
@@ -75,12 +76,12 @@ impl Authority {
         hosts.minted += 1;
         let chain = vec![self.leaf(host, hosts.minted)?, self.certificate.clone()];
         let key = PrivatePkcs8KeyDer::from(self.leaf_key.serialize_der());
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut config = ServerConfig::builder_with_provider(provider)
+        let mut config = ServerConfig::builder_with_provider(crypto())
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_single_cert(chain, PrivateKeyDer::from(key))?;
         config.alpn_protocols = vec![HTTP_1_1.to_vec()];
+        config.ignore_client_order = true;
         let config = Arc::new(config);
         hosts.configs.insert(host.clone(), Arc::clone(&config));
         Ok(config)

@@ -18,6 +18,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::authority::HTTP_1_1;
+use super::inspection::crypto;
 use super::wire::{Buffered, Wire};
 use crate::policy::target::{Host, Target};
 
@@ -63,8 +64,7 @@ pub(super) fn client_config(roots: &Roots) -> Result<Arc<ClientConfig>, RootsErr
     if added == 0 {
         return Err(RootsError::Empty);
     }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
+    let mut config = ClientConfig::builder_with_provider(crypto())
         .with_safe_default_protocol_versions()?
         .with_root_certificates(store)
         .with_no_client_auth();
