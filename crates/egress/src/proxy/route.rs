@@ -180,26 +180,33 @@ fn unresolvable(host: &Host) -> Refusal {
     Refusal::new(RefusalCode::Unresolvable, reason)
 }
 
-/// Tries one after the other, each with a head start before the next.
 async fn dial(addresses: &[Dialable]) -> io::Result<(TcpStream, SocketAddr)> {
+    let (stream, address) = match addresses {
+        // Without the clocks of the others.
+        [only] => connect(only.address()).await?,
+        several => dial_several(several).await?,
+    };
+    // Small messages of a handshake must not wait for each other.
+    let _ = stream.set_nodelay(true);
+    Ok((stream, address))
+}
+
+async fn connect(address: SocketAddr) -> io::Result<(TcpStream, SocketAddr)> {
+    Ok((TcpStream::connect(address).await?, address))
+}
+
+/// Tries one after the other, each with a head start before the next.
+async fn dial_several(addresses: &[Dialable]) -> io::Result<(TcpStream, SocketAddr)> {
     let mut waiting = addresses.iter();
     let mut attempts = FuturesUnordered::new();
     let mut failed = io::Error::from(io::ErrorKind::AddrNotAvailable);
     loop {
         let next = waiting.next().map(|dialable| dialable.address());
         let more = next.is_some();
-        attempts.extend(next.map(|address| async move {
-            TcpStream::connect(address)
-                .await
-                .map(|stream| (stream, address))
-        }));
+        attempts.extend(next.map(connect));
         tokio::select! {
             ended = attempts.next() => match ended {
-                Some(Ok((stream, address))) => {
-                    // Small messages of a handshake must not wait for each other.
-                    let _ = stream.set_nodelay(true);
-                    return Ok((stream, address));
-                }
+                Some(Ok(connected)) => return Ok(connected),
                 Some(Err(error)) => failed = error,
                 None => return Err(failed),
             },
