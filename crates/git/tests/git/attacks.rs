@@ -154,7 +154,7 @@ async fn names_to_be_misread() {
 
 #[tokio::test]
 async fn special_files() {
-    suffer_all(list::special_files(), 12).await;
+    suffer_all(list::special_files(), 15).await;
 }
 
 #[tokio::test]

@@ -63,6 +63,18 @@ pub fn special_files() -> Vec<Attack> {
                 put_deep(&s.tree, &vec!["x".repeat(200); 150], "file".as_ref(), b"x");
             })
         },
+        Attack {
+            warned: &["device is left out: it is a"],
+            ..attack("a device, where one can be made", |s| {
+                use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
+                let path = s.tree.join("device");
+                // That of zeros without end. An ordinary user has to do with a pipe without end.
+                let kind = FileType::CharacterDevice;
+                if mknodat(CWD, &path, kind, Mode::RUSR, makedev(1, 5)).is_err() {
+                    fifo(&path);
+                }
+            })
+        },
         attack("links to /dev and /proc", |s| {
             for (name, target) in [
                 ("zero", "/dev/zero"),
