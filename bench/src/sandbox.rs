@@ -1,9 +1,10 @@
 //! The start of a fully confined sandbox beside `bwrap` with everything unshared, and what an idle one
 //! keeps in memory.
 //!
-//! Ours has all that an attempt has: namespaces, ids of its own, three overlays, the filter of system
-//! calls, and one forwarded port. `bwrap` has the host's tree read-only and none of the others. Both
-//! run `/bin/true`, and time runs until its end is known.
+//! Ours has all that an attempt has: namespaces, ids of its own, an overlay as its root, the filter of
+//! system calls, Landlock, and one forwarded port; and once more with the three overlays that an attempt
+//! has on the host's own system. `bwrap` has the host's tree read-only and none of the others. All run
+//! `/bin/true`, and time runs until its end is known.
 
 mod confined;
 mod memory;
@@ -21,7 +22,7 @@ use tokio::runtime::Runtime;
 
 use crate::Bench;
 use crate::stats::{Bar, Series};
-use confined::Confined;
+use confined::{Confined, System};
 
 /// The role in which this program starts itself again as an ordinary user.
 pub(crate) const ORDINARY_ROLE: &str = "sandbox-starts";
@@ -87,21 +88,37 @@ fn starts(launcher: &Path, scratch: &Path, who: &str) -> Result<()> {
         .build()?;
     let capabilities = probe();
     let directory = tempfile::tempdir_in(scratch)?;
-    let confined = Confined::new(directory.path(), &capabilities)?;
-    runtime.block_on(confined.check(launcher))?;
-    let (mut ours, mut peer) = (Series::default(), Series::default());
+    let systems = [System::Own, System::Hosts];
+    let mut confined = Vec::new();
+    for system in systems {
+        let path = made(directory.path(), system.words())?;
+        let one = Confined::new(&path, &capabilities, system)?;
+        runtime.block_on(one.check(launcher))?;
+        confined.push(one);
+    }
+    let mut ours = systems.map(|_| Series::default());
+    let mut peer = Series::default();
     for round in 0..ROUNDS + WARM_UP {
-        let own = start(&runtime, &capabilities, &confined, launcher, round)?;
+        for (confined, ours) in confined.iter().zip(&mut ours) {
+            let own = start(&runtime, &capabilities, confined, launcher, round)?;
+            if round >= WARM_UP {
+                ours.push(own);
+            }
+        }
         let other = bwrap()?;
         if round >= WARM_UP {
-            ours.push(own);
             peer.push(other);
         }
     }
-    println!("{}", ours.row(&format!("Outwork, as {who}")));
+    for (system, ours) in systems.iter().zip(&ours) {
+        let words = system.words();
+        println!("{}", ours.row(&format!("Outwork, {words}, as {who}")));
+    }
     println!("{}", peer.row(&format!("bwrap --unshare-all, as {who}")));
-    Bar::AtMost(1.5).report("ratio of the medians", ours.ratio(&peer));
-    let p99 = ours.percentile(99).as_secs_f64() * 1000.0;
+    let [own, hosts] = &ours;
+    Bar::AtMost(1.5).report("ratio of the medians", own.ratio(&peer));
+    println!("  the same with three overlays: {:.2}", hosts.ratio(&peer));
+    let p99 = own.percentile(99).as_secs_f64() * 1000.0;
     Bar::AtMost(25.0).report("99th percentile of Outwork, in ms", p99);
     Ok(())
 }

@@ -18,17 +18,42 @@ const PORT: u16 = 47_101;
 const SYSTEM: [&str; 5] = ["bin", "lib", "lib64", "sbin", "usr"];
 const SKELETON: [&str; 7] = ["etc", "usr", "opt", "proc", "dev", "tmp", "var"];
 
+/// Whose system an attempt has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum System {
+    /// One of its own, as a snapshot or an image gives it: one overlay, which is the root.
+    Own,
+    /// The host's, for a worker without images: beside the root, two directories of the host's can be
+    /// written, each an overlay.
+    Hosts,
+}
+
+impl System {
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::Own => "one overlay",
+            Self::Hosts => "three overlays",
+        }
+    }
+}
+
 pub(super) struct Confined<'a> {
     directory: PathBuf,
     capabilities: &'a Capabilities,
+    system: System,
 }
 
 impl<'a> Confined<'a> {
-    pub(super) fn new(directory: &Path, capabilities: &'a Capabilities) -> Result<Self> {
+    pub(super) fn new(
+        directory: &Path,
+        capabilities: &'a Capabilities,
+        system: System,
+    ) -> Result<Self> {
         spread(directory)?;
         Ok(Self {
             directory: directory.to_owned(),
             capabilities,
+            system,
         })
     }
 
@@ -36,8 +61,8 @@ impl<'a> Confined<'a> {
         self.directory.join("proxy.sock")
     }
 
-    /// What a worker without images does: its own system below directories of its own, of which three
-    /// can be written. One port leads to a socket on the host.
+    /// The programs are the host's either way, read-only, as everything that runs needs some. One port
+    /// leads to a socket on the host.
     pub(super) fn spec<const N: usize>(&self, name: &str, command: [&str; N]) -> Result<Spec> {
         let attempt = made(&self.directory, name)?;
         let mut spec = Spec::new(command);
@@ -45,21 +70,22 @@ impl<'a> Confined<'a> {
             path: path.into(),
             ids: LayerIds::Host,
         };
-        let skeleton = self.stored(&spec, &attempt, "skeleton")?;
-        for name in SKELETON {
-            self.stored(&spec, &skeleton, name)?;
-        }
+        let skeleton = match self.system {
+            System::Own => self.skeleton(&spec, &self.directory)?,
+            System::Hosts => self.skeleton(&spec, &attempt)?,
+        };
         let stored = Lower {
             path: skeleton,
             ids: LayerIds::Stored,
         };
         let root = self.overlay(&spec, &attempt, "root", stored)?;
-        let usr_local = self.overlay(&spec, &attempt, "usr-local", host("/usr/local"))?;
-        let opt = self.overlay(&spec, &attempt, "opt", host("/opt"))?;
         let mut mounts: Vec<Mount> = SYSTEM.iter().filter_map(|name| system(name)).collect();
-        for (overlay, target) in [(usr_local, "/usr/local"), (opt, "/opt")] {
-            let target = PathBuf::from(target);
-            mounts.push(Mount::Overlay { overlay, target });
+        if self.system == System::Hosts {
+            for (name, path) in [("usr-local", "/usr/local"), ("opt", "/opt")] {
+                let overlay = self.overlay(&spec, &attempt, name, host(path))?;
+                let target = PathBuf::from(path);
+                mounts.push(Mount::Overlay { overlay, target });
+            }
         }
         spec.system = SystemRoot::Overlay(root);
         spec.mounts.splice(0..0, mounts);
@@ -68,6 +94,26 @@ impl<'a> Confined<'a> {
             unix_socket: self.socket(),
         }]);
         Ok(spec)
+    }
+
+    /// Where the host's directories are shown. A system of an attempt's own is the same for all attempts,
+    /// and has its links.
+    fn skeleton(&self, spec: &Spec, parent: &Path) -> Result<PathBuf> {
+        let skeleton = self.stored(spec, parent, "skeleton")?;
+        for name in SKELETON {
+            self.stored(spec, &skeleton, name)?;
+        }
+        if self.system == System::Own {
+            for name in SYSTEM {
+                let (host, own) = (Path::new("/").join(name), skeleton.join(name));
+                if let Ok(points_to) = std::fs::read_link(host)
+                    && !own.is_symlink()
+                {
+                    std::os::unix::fs::symlink(points_to, own)?;
+                }
+            }
+        }
+        Ok(skeleton)
     }
 
     fn overlay(&self, spec: &Spec, attempt: &Path, name: &str, lower: Lower) -> Result<Overlay> {

@@ -6,7 +6,7 @@ use std::fs;
 use anyhow::{Context, Result, ensure};
 use outwork_sandbox::{Sandbox, plan, probe};
 
-use super::{Confined, descendants};
+use super::{Confined, System, descendants};
 use crate::Bench;
 use crate::stats::Bar;
 
@@ -21,7 +21,7 @@ pub(super) fn run(bench: &Bench) -> Result<()> {
         .build()?;
     let capabilities = probe();
     let directory = tempfile::tempdir_in(&bench.scratch)?;
-    let confined = Confined::new(directory.path(), &capabilities)?;
+    let confined = Confined::new(directory.path(), &capabilities, System::Hosts)?;
     let before = proportional_kib("self")?;
     let kib_each = runtime.block_on(async {
         let mut sandboxes = Vec::new();
