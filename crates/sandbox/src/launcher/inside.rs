@@ -106,7 +106,8 @@ fn enter_own_ids(identity: &Identity) -> Result<(), SandboxError> {
         ("uid_map", &identity.uid_map),
         ("gid_map", &identity.gid_map),
     ] {
-        fs::write(format!("/proc/self/{name}"), map_lines(map))
+        // By the one way that is not read-only, see `PROC_INIT_READ_ONLY`.
+        fs::write(format!("/proc/thread-self/{name}"), map_lines(map))
             .map_err(|e| SandboxError::caused_by(Step::MapIds, name, e))?;
     }
     Ok(())

@@ -7,7 +7,7 @@ use super::{
     SHARED_MEMORY, TMP,
 };
 use crate::backend::Kernel;
-use crate::plan::root::{PROC_MASKED, PROC_READ_ONLY};
+use crate::plan::root::{PROC_INIT_READ_ONLY, PROC_MASKED, PROC_READ_ONLY};
 use crate::plan::{Plan, RootBase};
 use crate::spec::Privileges;
 
@@ -43,9 +43,6 @@ pub(crate) fn config(plan: &Plan, runtime: &PlannedRuntime, contents: &Contents)
     if !runtime.command.uid_map.is_empty() {
         capabilities.push(MAP_ROOT);
     }
-    let below_proc = |names: &[&str]| -> Vec<String> {
-        names.iter().map(|name| format!("/proc/{name}")).collect()
-    };
     json!({
         "ociVersion": "1.0.0",
         "root": { "path": ROOT, "readonly": is_read_only(plan, runtime.kernel) },
@@ -70,9 +67,22 @@ pub(crate) fn config(plan: &Plan, runtime: &PlannedRuntime, contents: &Contents)
                 { "type": "pid" }, { "type": "ipc" }, { "type": "uts" }, { "type": "mount" },
             ],
             "maskedPaths": below_proc(&PROC_MASKED),
-            "readonlyPaths": below_proc(&PROC_READ_ONLY),
+            "readonlyPaths": read_only(runtime.kernel),
         },
     })
+}
+
+fn below_proc(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| format!("/proc/{name}")).collect()
+}
+
+/// gVisor's kernel has a first process of its own making.
+fn read_only(kernel: Kernel) -> Vec<String> {
+    let mut paths = below_proc(&PROC_READ_ONLY);
+    if kernel == Kernel::Shared {
+        paths.extend(below_proc(&PROC_INIT_READ_ONLY));
+    }
+    paths
 }
 
 /// A root in memory is read-only already, but crun undoes what it is not told. For gVisor the word counts for all that is

@@ -10,6 +10,18 @@ const DEVICES: [&str; 6] = ["full", "null", "random", "tty", "urandom", "zero"];
 /// Switches of the host's kernel. They are writable only for the host's root, which nobody inside is; this is the
 /// second lock.
 pub(crate) const PROC_READ_ONLY: [&str; 6] = ["acpi", "bus", "fs", "irq", "scsi", "sys"];
+/// Of the first process, where it is a container's and an ordinary user's: it belongs to the same user as the command there,
+/// because the runtime must have been root of the one id that there is.
+pub(crate) const PROC_INIT_READ_ONLY: [&str; 8] = [
+    "1/coredump_filter",
+    "1/gid_map",
+    "1/oom_adj",
+    "1/oom_score_adj",
+    "1/projid_map",
+    "1/setgroups",
+    "1/timerslack_ns",
+    "1/uid_map",
+];
 /// What tells about the host, its devices, or its kernel's memory and timing.
 pub(crate) const PROC_MASKED: [&str; 26] = [
     "buddyinfo",
@@ -260,16 +272,17 @@ fn user_files(spec: &Spec) -> (String, String) {
     (passwd, group)
 }
 
+/// For setup's root alone to write: an ordinary worker's command is their owner.
 fn name_files(steps: &mut Vec<RootStep>, spec: &Spec) {
     let hostname = &spec.hostname;
     steps.extend([
-        file("/etc/hostname", format!("{hostname}\n"), 0o644),
+        file("/etc/hostname", format!("{hostname}\n"), 0o444),
         file(
             "/etc/hosts",
             format!("127.0.0.1 localhost {hostname}\n::1 localhost\n"),
-            0o644,
+            0o444,
         ),
-        file("/etc/resolv.conf", String::new(), 0o644),
+        file("/etc/resolv.conf", String::new(), 0o444),
     ]);
 }
 
