@@ -60,7 +60,7 @@ def variables(scratch):
     given = {
         "SANDBOX": "naive", "CANARY": CANARY[::-1], "HOST_PATHS": host_paths[::-1], "HOST_NAME": os.uname().nodename[::-1],
         "HOST_PORTS": str(LISTENER), "HOST_ABSTRACT": "escape-naive"[::-1], "HOST_SOCKETS": f"{scratch}/socket"[::-1], "HOST_SHM": segment(),
-        "MODEL": "1", "MODEL_KEY": KEY[::-1], "MODEL_WORD": WORD[::-1], "PROXY": "1", "PROXY_ALLOWED": "control.invalid:443", "PROXY_WORD": WORD[::-1],
+        "MODEL": "1", "MODEL_UNSEEN": KEY[::-1], "MODEL_WORD": WORD[::-1], "PROXY": "1", "PROXY_ALLOWED": "control.invalid:443", "PROXY_WORD": WORD[::-1],
         "NEIGHBOUR": "1", "HOLD": "3", **{name: str(value) for name, value in LIMITS.items()},
     }
     return {**os.environ, **{f"ESCAPE_{name}": value for name, value in given.items()}, "https_proxy": f"http://127.0.0.1:{PROXY}",

@@ -27,6 +27,9 @@ pub(crate) struct ContainmentArgs {
     /// What an attempt whose environment does not say may write to the disk, such as 10G [default: 10G]
     #[arg(long, value_name = "SIZE", env = "OUTWORK_DISK", value_parser = size)]
     disk: Option<u64>,
+    /// Files and folders that an attempt may make [default: 1000000]
+    #[arg(long, value_name = "N", env = "OUTWORK_DISK_FILES", value_parser = clap::value_parser!(u64).range(1000..))]
+    disk_files: Option<u64>,
 }
 
 /// How an OCI runtime is called, where its name does not say.
@@ -97,6 +100,7 @@ impl ContainmentArgs {
             cpus,
             processes,
             disk,
+            disk_files,
         } = self;
         let mut containment = Containment::default();
         if let Some(name) = sandbox {
@@ -107,6 +111,7 @@ impl ContainmentArgs {
         own.cpu_millis = cpus.or(own.cpu_millis);
         own.processes = processes.or(own.processes);
         own.disk_bytes = disk.or(own.disk_bytes);
+        containment.disk_files = disk_files.unwrap_or(containment.disk_files);
         Ok(containment)
     }
 }

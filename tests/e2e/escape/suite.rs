@@ -30,6 +30,13 @@ impl Probe {
             alone: said("alone"),
         }
     }
+
+    /// The failures that the attempt may end with while this probe runs: the limit did what it is for.
+    pub fn may_end_with(&self) -> Vec<&str> {
+        let said = self.alone.as_deref().unwrap_or_default();
+        let codes = said.strip_prefix("may end the attempt with ");
+        codes.map_or_else(Vec::new, |codes| codes.split(" or ").collect())
+    }
 }
 
 /// Where the suite lies.

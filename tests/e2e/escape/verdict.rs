@@ -21,10 +21,11 @@ pub struct Finding {
     pub says: String,
 }
 
-/// All that probes wrote: verdicts by probe.
+/// All that probes wrote: verdicts by probe, and how far bombs came.
 #[derive(Debug, Default)]
 pub struct Said {
     pub verdicts: BTreeMap<String, Verdict>,
+    pub reached: BTreeMap<String, u64>,
 }
 
 impl Said {
@@ -36,6 +37,10 @@ impl Said {
             let Some(name) = line["probe"].as_str().map(str::to_owned) else {
                 continue;
             };
+            if let Some(reached) = line["reached"].as_u64() {
+                let most = said.reached.entry(name.clone()).or_default();
+                *most = reached.max(*most);
+            }
             if let Some(verdict) = Verdict::of(&line) {
                 said.add(name, verdict);
             }

@@ -36,6 +36,13 @@ impl Log {
         self.texts("output", "text").concat()
     }
 
+    /// When something was first written that has this text.
+    pub fn first_output_with(&self, text: &str) -> Option<String> {
+        let mut outputs = self.of("output");
+        let found = outputs.find(|event| event["text"].as_str().is_some_and(|t| t.contains(text)));
+        found?["at"].as_str().map(str::to_owned)
+    }
+
     /// What scripts and agents asked the network for.
     pub fn network_requests(&self) -> impl Iterator<Item = &Value> {
         self.of("network_request")

@@ -54,6 +54,12 @@ impl Outwork {
         }
     }
 
+    /// Its own processes, server and worker.
+    pub fn process_ids(&self) -> Vec<u32> {
+        let worker = self.hired.iter().map(|worker| worker.id());
+        worker.chain([self.process.id()]).collect()
+    }
+
     /// `outwork up` or `outwork server` with more variables in its environment.
     pub fn start(command: &str, engine: Engine, variables: &[(&str, &str)]) -> Self {
         Self::start_with(command, engine, Machine::with_variables(variables), &[])

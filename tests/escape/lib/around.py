@@ -3,6 +3,8 @@
 import os
 import tempfile
 
+NULL_DEVICE = os.makedev(1, 3)
+
 
 def processes():
     return [int(name) for name in os.listdir("/proc") if name.isdigit()]
@@ -47,6 +49,13 @@ def file_system(path):
     return [kind for length, kind in above if length == longest][-1]
 
 
+def in_own_layer(path):
+    """Where the sandbox has one id only, as under an ordinary user's worker, all of its root belongs to the agent: it changes
+    its own copy, in a layer that nobody else sees. The runner looks whether the layers below stayed as they were."""
+    ids = sum(int(line.split()[2]) for line in (read("/proc/self/uid_map") or b"").decode().splitlines())
+    return ids == 1 and file_system(os.path.realpath(path)) == "overlay"
+
+
 def writable_places():
     """One scratch directory in each place that can be written."""
     places = [os.getcwd(), os.path.expanduser("~"), "/tmp", "/dev/shm", "/var/tmp", "/run", "/dev", "/opt", "/usr/local"]
@@ -75,7 +84,7 @@ def takes(path, content):
     except OSError:
         return False
     try:
-        return os.write(file, content) > 0
+        return os.fstat(file).st_rdev != NULL_DEVICE and os.write(file, content) > 0
     except OSError:
         return False
     finally:
@@ -83,9 +92,11 @@ def takes(path, content):
 
 
 def opens(path, flags):
-    """Whether it opens; nothing is read or written."""
+    """Whether it opens; nothing is read or written. The null device in a file's place is a mask, and takes anything."""
     try:
-        os.close(os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY))
-        return True
+        file = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     except OSError:
         return False
+    device = os.fstat(file).st_rdev
+    os.close(file)
+    return device != NULL_DEVICE or path == "/dev/null"

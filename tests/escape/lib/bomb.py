@@ -22,6 +22,7 @@ class Bomb:
     def grow(self, one_more, what, most=None):
         """Calls it for each MiB until it fails; the number of MiB that are held at the end."""
         held = 0
+        say({"probe": self.probe.name, "reached": held})
         try:
             while held < (most or 2 * self.limit):
                 one_more(held)

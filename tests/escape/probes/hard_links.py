@@ -4,6 +4,7 @@ import fcntl
 import os
 import tempfile
 
+from around import in_own_layer
 from probe import Probe
 
 FICLONE = 0x40049409
@@ -33,10 +34,11 @@ with Probe() as probe:
         moved = os.path.join(place, f"moved-{number}")
         if tries(os.rename, file, moved):
             os.rename(moved, file)
-            probe.observe(f"move {file}", True)
+            probe.observe(f"move {file}", not in_own_layer(file))
         else:
             probe.observe(f"move {file}", False)
-        probe.observe(f"write {file}", file.startswith(("/etc", "/usr", "/bin")) and os.access(file, os.W_OK), "can be written")
+        of_system = file.startswith(("/etc", "/usr", "/bin")) and not in_own_layer(file)
+        probe.observe(f"write {file}", of_system and os.access(file, os.W_OK), "can be written")
     # A reflink of a file that can only be read is a copy; one over a file of the system would change it.
     try:
         with open("/bin/sh", "rb") as source, open("/usr/bin/env", "r+b") as target:

@@ -32,7 +32,7 @@ with Probe() as probe:
     if text("MODEL") != "1":
         probe.observe("gateway", connect(GATEWAY) == "open", "a gateway without a model")
         probe.end()
-    key, admin_word = (backwards("MODEL_KEY") or "").encode(), (backwards("MODEL_WORD") or "").encode()
+    key, admin_word = (backwards("MODEL_UNSEEN") or "").encode(), (backwards("MODEL_WORD") or "").encode()
     if not key or connect(GATEWAY) != "open":
         probe.untested("gateway", "does not listen, or the runner did not tell the key")
         probe.end()

@@ -2,13 +2,13 @@
 # must observe: mount points stay where they are; all are nosuid, those that could hold devices nodev; what is read-only stays so
 import os
 
-from around import mounts, opens
+from around import in_own_layer, mounts, opens
 from probe import Probe
 
 OURS = ("/proc", "/dev", "/outwork")
 
 
-def refused(change, *paths):
+def worked(change, *paths):
     try:
         change(*paths)
     except OSError:
@@ -19,25 +19,28 @@ def refused(change, *paths):
 with Probe() as probe:
     points = mounts()
     for point, options, _, kind, *_ in points:
-        probe.observe(f"{point} nosuid", "nosuid" not in options, ",".join(options))
+        # What covers a file in /proc is the null device or an empty folder, for ever.
+        is_mask = point.startswith("/proc/") and "ro" in options
+        probe.observe(f"{point} nosuid", "nosuid" not in options and not is_mask, ",".join(options))
         # Device files are bound one by one, and the kernel's own file systems have no nodes that could be made.
-        has_devices = point.startswith("/dev/") or kind in ("proc", "devpts") or os.path.exists(point) and not os.path.isdir(point)
+        has_devices = is_mask or f"{point}/".startswith("/dev/") or kind in ("proc", "devpts") or os.path.exists(point) and not os.path.isdir(point)
         probe.observe(f"{point} nodev", "nodev" not in options and not has_devices, ",".join(options))
         if point == "/" or point in (os.getcwd(), os.path.expanduser("~")):
             continue
         moved = point + ".escape"
-        if refused(os.rename, point, moved):
+        if worked(os.rename, point, moved):
             os.rename(moved, point)
             probe.observe(f"rename {point}", True)
         else:
             probe.observe(f"rename {point}", False)
         if os.path.isdir(point):
-            probe.observe(f"rmdir {point}", refused(os.rmdir, point))
+            probe.observe(f"rmdir {point}", worked(os.rmdir, point))
         elif point.startswith(OURS):
-            probe.observe(f"unlink {point}", refused(os.unlink, point))
+            probe.observe(f"unlink {point}", worked(os.unlink, point))
         if "ro" in options and os.path.isfile(point):
             probe.observe(f"write {point}", opens(point, os.O_WRONLY))
     # Through the folder that a mount point lies in, in case that can be written.
     for folder in {os.path.dirname(point) for point, *_ in points}:
         if folder in ("/", "/proc", "/dev") or folder.startswith("/outwork"):
-            probe.observe(f"link in {folder}", refused(os.symlink, "/etc", os.path.join(folder, ".escape-link")))
+            link = os.path.join(folder, ".escape-link")
+            probe.observe(f"link in {folder}", worked(os.symlink, "/etc", link) and not in_own_layer(folder))

@@ -5,7 +5,7 @@ import os
 import sys
 import tempfile
 
-from around import ancestors, opens
+from around import ancestors, in_own_layer, opens
 from probe import Probe
 
 TOPS = ("/outwork", "/usr/bin", "/usr/sbin", "/usr/lib", "/usr/local/bin", "/usr/local/sbin", "/bin", "/sbin", "/lib", "/lib64", "/etc")
@@ -42,14 +42,16 @@ with Probe() as probe:
     for top in TOPS:
         if not os.path.isdir(top):
             continue
+        if in_own_layer(top):
+            continue
         probe.observe(f"a file in {top}", makes_a_file(top), "was made")
         for folder, _, files in os.walk(top):
             probe.observe(folder, os.access(folder, os.W_OK), "can be written")
             for file in files:
                 seen += 1
                 path = os.path.join(folder, file)
-                if seen < MOST_FILES and os.path.isfile(path):
-                    probe.observe(path, os.access(path, os.W_OK), "can be written")
+                if seen < MOST_FILES and os.path.isfile(path) and os.access(path, os.W_OK):
+                    probe.observe(path, not in_own_layer(path), "can be written")
     for path in {sys.executable, "/bin/sh", "/usr/bin/env", "/usr/bin/git", *(f"/proc/{process}/exe" for process in ancestors())}:
         if not os.path.exists(path):
             continue
@@ -67,6 +69,6 @@ with Probe() as probe:
             probe.observe(f"reopen {path}", opens(f"/proc/self/fd/{file.fileno()}", os.O_RDWR), "for writing")
     # What comes before the system's own programs.
     for folder in os.environ.get("PATH", "").split(":"):
-        own = folder.startswith((os.path.expanduser("~"), os.getcwd()))
+        own = folder.startswith((os.path.expanduser("~"), os.getcwd())) or in_own_layer(folder)
         probe.observe(f"{folder} on PATH", not own and os.path.isdir(folder) and os.access(folder, os.W_OK), "can be written")
-    probe.observe("/outwork", os.path.isdir("/outwork") and tries(os.mkdir, "/outwork/escape"), "a folder was made")
+    probe.observe("programs", seen == 0, "there are none")

@@ -13,7 +13,7 @@ CLOSED = ("/root", "/var/lib/outwork", "/var/lib/docker", "/var/lib/kubelet", "/
           "/boot", "/var/log", "/var/backups", "/var/spool", "/lost+found", "/etc/kubernetes", "/etc/wireguard", "/proc/1/environ", "/.dockerenv",
           "/run/.containerenv", "/var/lib/cloud", "/etc/netplan", "/etc/NetworkManager")
 CREDENTIAL = re.compile(r"^(id_(rsa|ed25519|ecdsa)|\.netrc|\.pgpass|\.git-credentials|credentials(\.json|\.db)?|.*\.token|secret\.key|.*\.kdbx|\.npmrc|\.pypirc|auth\.json|kubeconfig)$")
-PATIENCE_S, LARGEST = 40, 1 << 20
+PATIENCE_S, LARGEST = 15, 1 << 20
 SKIPPED = ("/proc", "/sys", "/dev")
 
 

@@ -9,7 +9,7 @@ from told import backwards, needed
 
 # What the worker gives, what the runner of this suite gives, what shells and Python add.
 GIVEN = re.compile(
-    r"^(PATH|HOME|USER|LOGNAME|SHELL|TMPDIR|LANG|TERM|CI|PWD|OLDPWD|SHLVL|_|OUTWORK_\w+|ESCAPE_\w+|PYTHON\w+|LC_\w+"
+    r"^(PATH|HOME|CODEX_\w+|NO_COLOR|PAGER|GIT_PAGER|GH_PAGER|COLORTERM|USER|LOGNAME|SHELL|TMPDIR|LANG|TERM|CI|PWD|OLDPWD|SHLVL|_|OUTWORK_\w+|ESCAPE_\w+|PYTHON\w+|LC_\w+"
     r"|\w+_(PROXY|proxy)|NODE_\w+|npm_config_\w+|CARGO_\w+|JAVA_TOOL_OPTIONS|\w*SSL_CERT_\w+|\w+_CA_BUNDLE|PIP_CERT|GIT_SSL_CAINFO|AWS_CA_BUNDLE|DENO_CERT)$"
 )
 SUSPECT = re.compile(r"(?i)(token|secret|passw|credential|_key$|cookie|auth)")
@@ -36,7 +36,8 @@ with Probe() as probe:
     # Kept backwards while this process' own memory is searched.
     turned = needed(probe, "CANARY", backwards)[::-1]
     for name in os.environ:
-        probe.observe(f"variable {name}", not GIVEN.match(name) or SUSPECT.search(name), "not one that a task needs")
+        suspect = SUSPECT.search(name) and not name.startswith("ESCAPE_")
+        probe.observe(f"variable {name}", not GIVEN.match(name) or suspect, "not one that a task needs")
     for process in processes():
         for file in ("environ", "cmdline", "auxv", "comm", "stat"):
             content = read(f"/proc/{process}/{file}") or b""

@@ -26,7 +26,13 @@ def reached(path):
 
 
 with Probe() as probe:
-    for path in [*needed(probe, "HOST_SOCKETS", several_backwards), *KNOWN]:
+    for path in needed(probe, "HOST_SOCKETS", several_backwards):
+        probe.observe(path, os.path.exists(path), "is there")
+        probe.observe(f"{path} answers", reached(path))
+    if probe.escapes:
+        # This is the host. Others listen there, who have nothing to do with it.
+        probe.end()
+    for path in KNOWN:
         probe.observe(path, os.path.exists(path), "is there")
         probe.observe(f"{path} answers", reached(path))
     for variable in ("SSH_AUTH_SOCK", "DBUS_SESSION_BUS_ADDRESS", "DOCKER_HOST", "NOTIFY_SOCKET", "GPG_AGENT_INFO", "XDG_RUNTIME_DIR"):
