@@ -40,7 +40,7 @@ pub fn without_a_network(test: &str, body: impl FnOnce()) {
     let program = std::env::current_exe().expect("this test");
     let done = command
         .arg(program)
-        .args(["--exact", test, "--nocapture"])
+        .args(["--exact", test, "--include-ignored", "--nocapture"])
         .output()
         .expect("unshare (util-linux) starts");
     let said = String::from_utf8_lossy(&done.stdout);
