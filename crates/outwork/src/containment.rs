@@ -124,11 +124,17 @@ impl OciArgs {
             oci_device,
             oci_kernel,
         } = self;
-        let (Some(program), Some(runtime)) = (oci_runtime, name.strip_prefix("oci:")) else {
+        let Some(program) = oci_runtime else {
             let backend = name.parse::<Backend>();
             return backend
                 .failure(format!("`{name}` is not a way to isolate commands"))
                 .hint("Use --sandbox namespaces, or oci: and a runtime such as oci:runsc.");
+        };
+        let Some(runtime) = name.strip_prefix("oci:").filter(|name| !name.is_empty()) else {
+            return Err(Failure::new(format!(
+                "`{name}` does not use an OCI runtime, and one is named"
+            ))
+            .with_hint("Use --sandbox oci:NAME with --oci-runtime, or leave --oci-runtime out."));
         };
         let program = std::fs::canonicalize(&program)
             .failure(format!("{} cannot be found", program.display()))
@@ -178,5 +184,26 @@ mod tests {
         for wrong in ["", "x", "0", "0.05", "-1", "1.2345", "1.x", "1e3"] {
             assert!(cpus(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_runtime_is_named_for_an_oci_sandbox_only() {
+        let args = |program: &str| OciArgs {
+            oci_runtime: Some(program.into()),
+            ..OciArgs::default()
+        };
+        for name in ["namespaces", "oci:", "crun"] {
+            assert!(args("/bin/true").backend(name).is_err(), "{name}");
+        }
+        let backend = args("/bin/true")
+            .backend("oci:kata")
+            .expect("by configuration");
+        assert_eq!(backend.isolation(), "oci:kata");
+        assert_eq!(
+            backend.kernel(),
+            Kernel::Shared,
+            "nothing better is claimed"
+        );
+        assert!(args("/nonexistent").backend("oci:kata").is_err());
     }
 }
