@@ -58,7 +58,7 @@ def segment():
 def variables(scratch):
     host_paths = f"{scratch}/data"
     given = {
-        "SANDBOX": "naive", "CANARY": CANARY[::-1], "HOST_PATHS": host_paths[::-1], "HOST_NAME": os.uname().nodename[::-1],
+        "SANDBOX": "naive", "WORKER_UID": "0", "CANARY": CANARY[::-1], "HOST_PATHS": host_paths[::-1], "HOST_NAME": os.uname().nodename[::-1],
         "HOST_PORTS": str(LISTENER), "HOST_ABSTRACT": "escape-naive"[::-1], "HOST_SOCKETS": f"{scratch}/socket"[::-1], "HOST_SHM": segment(),
         "MODEL": "1", "MODEL_UNSEEN": KEY[::-1], "MODEL_WORD": WORD[::-1], "PROXY": "1", "PROXY_ALLOWED": "control.invalid:443", "PROXY_WORD": WORD[::-1],
         "NEIGHBOUR": "1", "HOLD": "3", **{name: str(value) for name, value in LIMITS.items()},

@@ -14,6 +14,7 @@ import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.dont_write_bytecode = True  # Nothing is left beside the suite.
 LIBRARY = os.path.join(HERE, "lib")
 sys.path.insert(0, LIBRARY)
 from probe import EXIT_CODES, say  # noqa: E402

@@ -47,6 +47,9 @@ const CONTROL_FD: RawFd = 3;
 /// Of 1000: as if each process had half of the machine's memory on top of its own.
 const OOM_SCORE_ADJUSTMENT: &str = "500";
 
+/// As for the host's services that must not wait.
+const AHEAD: i32 = -10;
+
 /// Any directory that surely exists and is no link; it is covered in the sandbox's own mount namespace only.
 const STAGE: &str = "/proc";
 
@@ -81,6 +84,7 @@ fn launch(control: &OwnedFd) -> Result<(), SandboxError> {
     let _ = rustix::process::setsid();
     let plan = receive_plan(control)?;
     be_killed_first();
+    be_on_record(&plan.identity);
     give_standard_streams(&plan.identity)?;
     let mut opened = mounts::Opened::default();
     let changed = opened.open_as_launcher(&plan)?;
@@ -107,6 +111,7 @@ fn launch(control: &OwnedFd) -> Result<(), SandboxError> {
         }
         Forked::Parent { child, pidfd } => {
             drop((opened, carrier, launcher, entry));
+            be_ahead();
             let begun = Begun::now();
             let started = start(control, &plan.identity, child, &pidfd, &init, changed);
             // The child works on meanwhile.
@@ -128,6 +133,17 @@ fn launch(control: &OwnedFd) -> Result<(), SandboxError> {
 /// refused, the kernel's own choice stays.
 fn be_killed_first() {
     let _ = fs::write("/proc/self/oom_score_adj", OOM_SCORE_ADJUSTMENT);
+}
+
+/// Whoever watches is to look in time, however much runs inside. Refused to an ordinary user.
+fn be_ahead() {
+    let _ = rustix::process::setpriority_process(None, AHEAD);
+}
+
+/// In the host's audit log the sandbox is the command's user. Whoever comes first names it, and nobody can change it
+/// after; who started the worker from a login has been named, and a kernel without audit has nothing to name.
+fn be_on_record(identity: &Identity) {
+    let _ = fs::write("/proc/self/loginuid", identity.host_uid.to_string());
 }
 
 fn receive_plan(control: &OwnedFd) -> Result<Plan, SandboxError> {

@@ -159,7 +159,8 @@ pub enum RootStep {
         target: PathBuf,
         owner: Owner,
     },
-    /// Hide a file of `/proc` behind `/dev/null`; nothing to do where the kernel does not have it.
+    /// Hide a file of `/proc` behind `/dev/null`, or a directory behind one that is empty; nothing to do where the kernel
+    /// does not have it.
     Mask { target: PathBuf },
     /// Make what is already there read-only.
     ReadOnly { target: PathBuf },

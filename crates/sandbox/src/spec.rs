@@ -217,6 +217,8 @@ pub enum Mount {
         size_bytes: u64,
         mode: u32,
     },
+    /// Memory with nothing in it but what later mounts put below; nobody inside can write it.
+    ReadOnlyTmpfs { target: PathBuf, size_bytes: u64 },
     /// A fresh `/proc` with the host's switches read-only or hidden.
     Proc,
     /// A `/sys` with what runtimes ask it for: how many processors there are, and how memory is paged. Nothing of the
@@ -245,6 +247,10 @@ impl Mount {
                 target,
                 size_bytes: _,
                 mode: _,
+            }
+            | Self::ReadOnlyTmpfs {
+                target,
+                size_bytes: _,
             }
             | Self::Symlink {
                 target,

@@ -128,10 +128,9 @@ impl Inside<'_> {
                 }),
             }
         }
-        spec.mounts.push(Mount::Tmpfs {
+        spec.mounts.push(Mount::ReadOnlyTmpfs {
             target: PathBuf::from(OWN),
             size_bytes: 1 << 20,
-            mode: 0o755,
         });
         for ReadOnlyBind { host, inside } in self.binds {
             spec.mounts.push(Mount::ReadOnlyBind {

@@ -53,7 +53,10 @@ def in_own_layer(path):
     """Where the sandbox has one id only, as under an ordinary user's worker, all of its root belongs to the agent: it changes
     its own copy, in a layer that nobody else sees. The runner looks whether the layers below stayed as they were."""
     ids = sum(int(line.split()[2]) for line in (read("/proc/self/uid_map") or b"").decode().splitlines())
-    return ids == 1 and file_system(os.path.realpath(path)) == "overlay"
+    real = os.path.realpath(path)
+    # gVisor shows its root and what is mounted below as one.
+    kind = file_system(real)
+    return ids == 1 and (kind == "overlay" or kind == "9p" and not f"{real}/".startswith("/outwork/"))
 
 
 def writable_places():

@@ -12,6 +12,7 @@ STEP = 1000
 
 with Probe() as probe:
     limit = needed(probe, "INODES", number)
+    say({"probe": probe.name, "reached": 0})
     top = tempfile.mkdtemp(prefix=".escape-", dir=os.getcwd())
     made, stopped = 0, None
     try:

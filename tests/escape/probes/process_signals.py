@@ -5,7 +5,7 @@ import os
 import signal
 import time
 
-from around import processes, sees_host_processes
+from around import processes, read, sees_host_processes
 from kernel import call, status
 from probe import Probe
 from told import several
@@ -46,8 +46,7 @@ with Probe() as probe:
     probe.observe("process 1", not answers(1) or status(1)["State"][0] in "TtZX", "ended or stopped")
 
     probe.observe("parent of process 1", status(1)["PPid"] != "0", f"is {status(1)['PPid']}")
-    with open("/proc/sys/kernel/pid_max", encoding="ascii") as file:
-        highest = min(int(file.read()), 1 << 17)
+    highest = min(int(read("/proc/sys/kernel/pid_max") or 1 << 15), 1 << 17)
     # Some come and go meanwhile; one from outside stays. Numbers of threads answer, too.
     threads = {int(thread) for process in processes() for thread in os.listdir(f"/proc/{process}/task")}
     strangers = [process for process in range(1, highest) if answers(process) and process not in threads]

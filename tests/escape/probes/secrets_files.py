@@ -5,6 +5,7 @@ import re
 import stat
 import time
 
+from around import read
 from probe import Probe
 from told import backwards, needed, several_backwards
 
@@ -15,6 +16,13 @@ CLOSED = ("/root", "/var/lib/outwork", "/var/lib/docker", "/var/lib/kubelet", "/
 CREDENTIAL = re.compile(r"^(id_(rsa|ed25519|ecdsa)|\.netrc|\.pgpass|\.git-credentials|credentials(\.json|\.db)?|.*\.token|secret\.key|.*\.kdbx|\.npmrc|\.pypirc|auth\.json|kubeconfig)$")
 PATIENCE_S, LARGEST = 15, 1 << 20
 SKIPPED = ("/proc", "/sys", "/dev")
+
+
+def list_or_nothing(folder):
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
 
 
 def files(top, end):
@@ -31,8 +39,8 @@ with Probe() as probe:
     for path in needed(probe, "HOST_PATHS", several_backwards):
         probe.observe(path, os.path.exists(path), "is there")
     for path in CLOSED:
-        readable = os.access(path, os.R_OK) and (not os.path.isdir(path) or os.listdir(path))
-        probe.observe(path, readable, "can be read")
+        content = list_or_nothing(path) if os.path.isdir(path) else read(path, 64)
+        probe.observe(path, content, "can be read")
     homes = [name for name in os.listdir("/home") if f"/home/{name}" != os.path.expanduser("~")] if os.path.isdir("/home") else []
     probe.observe("/home", homes, f"lists {homes}")
     end, seen = time.monotonic() + PATIENCE_S, set()

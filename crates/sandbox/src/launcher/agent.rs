@@ -54,7 +54,18 @@ impl Starting {
 
 /// Fork; the child goes on to execute the command.
 pub(super) fn start(plan: &Plan) -> Result<Starting, SandboxError> {
-    start_with(|| become_command(plan))
+    start_after(plan, || Ok(()))
+}
+
+/// Fork; the child does this first.
+pub(super) fn start_after(
+    plan: &Plan,
+    first: impl FnOnce() -> Result<(), SandboxError>,
+) -> Result<Starting, SandboxError> {
+    start_with(|| match first() {
+        Ok(()) => become_command(plan),
+        Err(error) => error,
+    })
 }
 
 /// Fork; the child becomes another program, or gives back why not.

@@ -17,7 +17,7 @@ use rustix::mount::{OpenTreeFlags, open_tree};
 use rustix::process::{DumpableBehavior, Pid, Resource, Rlimit};
 
 use super::agent::{self, Starting};
-use super::exchange::Outside;
+use super::exchange::{Outside, Told};
 use super::mounts::{self, Opened};
 use super::place::{self, Root};
 use super::program::Program;
@@ -153,7 +153,10 @@ pub(super) fn run(
         init::hand_over_directories(plan, control)?;
         clone_tmp()
     })?;
-    let exchange = Outside::create(&carrier.runtime.inside(plan))?;
+    let exchange = Outside::create(&Told {
+        kernel: carrier.runtime.kernel,
+        plan: carrier.runtime.inside(plan),
+    })?;
     let config = oci::config(plan, &carrier.runtime, &contents).to_string();
     fs::write(format!("{BUNDLE}/config.json"), config)
         .and_then(|()| tree::read_only(Path::new("/")))

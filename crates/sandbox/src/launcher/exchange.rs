@@ -12,11 +12,20 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 
 use rustix::fs::inotify;
+use serde::{Deserialize, Serialize};
 
+use crate::backend::Kernel;
 use crate::control::ToWorker;
 use crate::error::{SandboxError, Step};
 use crate::oci::{EXCHANGE_INSIDE, EXCHANGE_OUTSIDE};
 use crate::plan::Plan;
+
+/// What the end in the container is told.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Told {
+    pub kernel: Kernel,
+    pub plan: Plan,
+}
 
 /// More than all that is said.
 const MAX_BYTES: usize = 64 << 10;
@@ -34,7 +43,7 @@ pub(super) struct Outside {
 }
 
 impl Outside {
-    pub(super) fn create(plan: &Plan) -> Result<Self, SandboxError> {
+    pub(super) fn create(told: &Told) -> Result<Self, SandboxError> {
         let wrong = |e: io::Error| fault(EXCHANGE_OUTSIDE, e);
         let mut file = OpenOptions::new()
             .read(true)
@@ -44,7 +53,7 @@ impl Outside {
             .open(EXCHANGE_OUTSIDE)
             .map_err(wrong)?;
         // Without a line's end: it is no message.
-        let json = serde_json::to_vec(plan).map_err(|e| wrong(e.into()))?;
+        let json = serde_json::to_vec(told).map_err(|e| wrong(e.into()))?;
         file.write_all(&json).map_err(wrong)?;
         let flags = inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK;
         let changes = inotify::init(flags).map_err(|e| fault("inotify", e))?;
@@ -108,12 +117,15 @@ impl Inside {
         Ok(Self { file })
     }
 
-    /// Once: afterwards it is gone, for it holds the command's environment.
-    pub(super) fn take_plan(&mut self) -> io::Result<Plan> {
+    pub(super) fn told(&mut self) -> io::Result<Told> {
         let mut json = Vec::new();
         self.file.read_to_end(&mut json)?;
-        self.file.set_len(0)?;
         Ok(serde_json::from_slice(&json)?)
+    }
+
+    /// What was told: it holds the command's environment.
+    pub(super) fn forget(&mut self) -> io::Result<()> {
+        self.file.set_len(0)
     }
 
     pub(super) fn say(&mut self, message: &ToWorker) -> io::Result<()> {

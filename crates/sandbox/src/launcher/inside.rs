@@ -1,23 +1,38 @@
 //! The first process in a container: ours, started by a container runtime. It does what the first process of a sandbox
 //! without one does last: gives up every privilege, starts the command, and stays.
+//!
+//! An ordinary user's sandbox has one id, which runtimes must see as root's. The command sees it as its own, in a user
+//! namespace of its own. Where the kernel is the machine's, this process executes itself in there: what the kernel shows
+//! of a process that may not be looked into then belongs to a root that is not in the namespace, as without a container.
+//! Where the kernel is the runtime's own, this process takes an id that only that kernel has.
 
+use std::convert::Infallible;
+use std::ffi::OsStr;
 use std::fs;
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{FileType, Gid, Uid};
 use rustix::process::Pid;
 
-use super::exchange::Inside;
-use super::{agent, init, map_lines, privileges};
+use super::agent::{self, Starting};
+use super::exchange::{Inside, Told};
+use super::{init, map_lines, privileges, tree};
+use crate::backend::Kernel;
 use crate::control::ToWorker;
 use crate::error::{SandboxError, Step};
 use crate::oci::EXCHANGE_INSIDE;
 use crate::plan::{Identity, Plan};
 use crate::running::ExitStatus;
 use crate::syscalls;
+
+/// A variable that is set the second time. The command's are its plan's only.
+const AGAIN: &str = "AGAIN";
 
 /// The launcher is nowhere the first process, and nobody else leaves this file.
 pub(super) fn is_here() -> bool {
@@ -41,10 +56,19 @@ pub(super) fn run() -> ExitCode {
 }
 
 fn supervise(exchange: &mut Inside) -> Result<ExitStatus, SandboxError> {
-    let plan = exchange
-        .take_plan()
+    let told = exchange
+        .told()
         .map_err(|e| SandboxError::caused_by(Step::ReceivePlan, "in the container", e))?;
-    let (command, signals) = set_up(&plan)?;
+    let prepared = match told.kernel {
+        Kernel::Shared if !is_again() => prepare(&told.plan.identity),
+        Kernel::Shared | Kernel::UserSpace | Kernel::Own => Ok(()),
+    };
+    // Before anything is said, for it stands where that will.
+    exchange
+        .forget()
+        .map_err(|e| SandboxError::caused_by(Step::ReceivePlan, "in the container", e))?;
+    prepared?;
+    let (command, signals) = set_up(&told)?;
     exchange
         .say(&ToWorker::Started)
         .map_err(|e| SandboxError::caused_by(Step::Supervise, "the sandbox", e))?;
@@ -66,26 +90,75 @@ fn supervise(exchange: &mut Inside) -> Result<ExitStatus, SandboxError> {
     }
 }
 
-fn set_up(plan: &Plan) -> Result<(Pid, OwnedFd), SandboxError> {
-    enter_own_ids(&plan.identity)?;
-    give_standard_streams(&plan.identity);
-    init::become_init_user(&plan.identity)?;
-    privileges::empty_bounding_set(plan.privileges)?;
+/// What only the root of the runtime can do. If there are ids to enter it comes back only with an error.
+fn prepare(identity: &Identity) -> Result<(), SandboxError> {
+    tree::close_root()?;
+    if identity.uid_map.is_empty() {
+        return Ok(());
+    }
+    enter_own_ids(identity)?;
+    privileges::keep_through_execution()?;
+    let Err(error) = execute_again();
+    Err(SandboxError::caused_by(Step::BecomeInit, "again", error))
+}
+
+fn is_again() -> bool {
+    std::env::var_os(AGAIN).is_some()
+}
+
+/// By the whole command line, which can begin with the linker; the program's own arguments do not.
+fn execute_again() -> io::Result<Infallible> {
+    let line = fs::read("/proc/self/cmdline")?;
+    let mut arguments = line
+        .split(|byte| *byte == 0)
+        .filter(|argument| !argument.is_empty())
+        .map(OsStr::from_bytes);
+    let program = arguments.next().ok_or(io::ErrorKind::NotFound)?;
+    let mut command = Command::new(program);
+    Err(command.args(arguments).env(AGAIN, "").exec())
+}
+
+fn set_up(Told { kernel, plan }: &Told) -> Result<(Pid, OwnedFd), SandboxError> {
     let null = init::open_null()?;
     let signals = syscalls::every_signal()
         .map_err(|e| SandboxError::caused_by(Step::BecomeInit, "signals", e))?;
-    let starting = agent::start(plan)?;
+    let identity = &plan.identity;
+    let starting = if *kernel == Kernel::Shared || identity.uid_map.is_empty() {
+        give_standard_streams(identity);
+        init::become_init_user(identity)?;
+        privileges::empty_bounding_set(plan.privileges)?;
+        agent::start(plan)?
+    } else {
+        start_in_own_ids(plan)?
+    };
     privileges::keep_for_init(plan)?;
     syscalls::detach_standard_streams(null.as_fd())
         .map_err(|e| SandboxError::caused_by(Step::BecomeInit, "the standard streams", e))?;
     Ok((starting.wait_until_executed()?, signals))
 }
 
+/// Only the command enters its namespace, so that this process can be somebody else.
+fn start_in_own_ids(plan: &Plan) -> Result<Starting, SandboxError> {
+    let identity = &plan.identity;
+    let (uid, gid) = (identity.init_uid, identity.init_gid);
+    // In memory of that kernel, where what is read-only has no devices that open.
+    std::os::unix::fs::chown("/dev", Some(uid), Some(gid))
+        .map_err(|e| SandboxError::caused_by(Step::BuildRoot, "/dev", e))?;
+    privileges::empty_bounding_set(plan.privileges)?;
+    let starting = agent::start_after(plan, || {
+        enter_own_ids(identity)?;
+        // Has all of them again.
+        privileges::empty_bounding_set(plan.privileges)
+    })?;
+    privileges::become_other(Uid::from_raw(uid), Gid::from_raw(gid))?;
+    Ok(starting)
+}
+
 /// Runtimes have given them to the user that they started, which is root. As [`super::give_standard_streams`]: without
 /// that programs can use them, but not open them again. Not all kernels let it be done, nor need it.
 fn give_standard_streams(identity: &Identity) {
     let (uid, gid) = (Uid::from_raw(identity.uid), Gid::from_raw(identity.gid));
-    let (stdin, stdout, stderr) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
+    let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
     for stream in [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()] {
         let is_pipe = rustix::fs::fstat(stream)
             .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Fifo);
@@ -95,19 +168,14 @@ fn give_standard_streams(identity: &Identity) {
     }
 }
 
-/// An ordinary user's sandbox has one id, which runtimes must see as root's. The command sees it as its own.
 fn enter_own_ids(identity: &Identity) -> Result<(), SandboxError> {
-    if identity.uid_map.is_empty() {
-        return Ok(());
-    }
     syscalls::new_user_namespace()
         .map_err(|e| SandboxError::caused_by(Step::CreateNamespaces, "user", e))?;
     for (name, map) in [
         ("uid_map", &identity.uid_map),
         ("gid_map", &identity.gid_map),
     ] {
-        // By the one way that is not read-only, see `PROC_INIT_READ_ONLY`.
-        fs::write(format!("/proc/thread-self/{name}"), map_lines(map))
+        fs::write(format!("/proc/self/{name}"), map_lines(map))
             .map_err(|e| SandboxError::caused_by(Step::MapIds, name, e))?;
     }
     Ok(())

@@ -57,9 +57,13 @@ impl Opened {
             };
             let mount = match mount {
                 PlannedMount::Host { .. } | PlannedMount::Overlay(_) => continue,
-                PlannedMount::Proc => make(c"proc", &[]),
+                PlannedMount::Proc => make(c"proc", &[], MountAttrFlags::empty()),
                 PlannedMount::Cgroups => cgroups(),
-                PlannedMount::Devpts => make(c"devpts", &[("ptmxmode", "0666"), ("mode", "0620")]),
+                PlannedMount::Devpts => make(
+                    c"devpts",
+                    &[("ptmxmode", "0666"), ("mode", "0620")],
+                    MountAttrFlags::empty(),
+                ),
                 PlannedMount::Tmpfs {
                     size_bytes,
                     mode,
@@ -140,7 +144,7 @@ impl Opened {
         let planned = plan.root.iter().position(is_proc);
         match planned.and_then(|index| self.mounts.get(&index)) {
             Some(proc) => proc.try_clone().map_err(fault),
-            None => make(c"proc", &[]).map_err(|e| fault(e.into())),
+            None => make(c"proc", &[], MountAttrFlags::empty()).map_err(|e| fault(e.into())),
         }
     }
 
@@ -199,6 +203,12 @@ impl Opened {
 pub(super) fn empty_root(identity: &Identity) -> Result<OwnedFd, SandboxError> {
     tmpfs(ROOT_SIZE_BYTES, 0o755, Owner::Init, identity)
         .map_err(|e| SandboxError::caused_by(Step::ChangeRoot, "making a root", e))
+}
+
+/// Read-only, detached.
+pub(super) fn empty_directory() -> rustix::io::Result<OwnedFd> {
+    let attributes = MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_RDONLY;
+    make(c"tmpfs", &[("size", "4096"), ("mode", "555")], attributes)
 }
 
 /// A file of the host's as a mount of its own that nobody inside can write.
@@ -296,25 +306,28 @@ fn map_owner(
     Ok(Mapped::ByChange)
 }
 
-/// A new file system, detached.
-fn make(kind: &std::ffi::CStr, options: &[(&str, &str)]) -> rustix::io::Result<OwnedFd> {
+/// A new file system that has no programs, detached.
+fn make(
+    kind: &std::ffi::CStr,
+    options: &[(&str, &str)],
+    further: MountAttrFlags,
+) -> rustix::io::Result<OwnedFd> {
     let context = fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
     for (key, value) in options {
         fsconfig_set_string(context.as_fd(), *key, *value)?;
     }
     fsconfig_create(context.as_fd())?;
-    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC;
-    fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)
+    let usual = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+    fsmount(
+        context.as_fd(),
+        FsMountFlags::FSMOUNT_CLOEXEC,
+        usual | further,
+    )
 }
 
 fn cgroups() -> rustix::io::Result<OwnedFd> {
-    let context = fsopen(c"cgroup2", FsOpenFlags::FSOPEN_CLOEXEC)?;
-    fsconfig_create(context.as_fd())?;
-    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID
-        | MountAttrFlags::MOUNT_ATTR_NOEXEC
-        | MountAttrFlags::MOUNT_ATTR_NODEV
-        | MountAttrFlags::MOUNT_ATTR_RDONLY;
-    fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)
+    let attributes = MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_RDONLY;
+    make(c"cgroup2", &[], attributes)
 }
 
 /// Unlike the others it may hold programs: agents and builds run what they unpack in `/tmp`.

@@ -5,7 +5,8 @@
 //! user and its group are in the sandbox's id map, which holds no id of the host's (a root worker) or none but the
 //! worker's own (an ordinary user).
 
-use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets};
+use rustix::process::DumpableBehavior;
+use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets, Gid, Uid};
 
 use crate::error::{SandboxError, Step};
 use crate::plan::Plan;
@@ -71,6 +72,33 @@ pub(super) fn empty_bounding_set(privileges: Privileges) -> Result<(), SandboxEr
     }
     if_known(rustix::thread::clear_ambient_capability_set())
         .map_err(|e| fault("the ambient set", e))
+}
+
+/// What this process has to give away in the sandbox, kept when it executes itself. It is not root where it does.
+pub(super) fn keep_through_execution() -> Result<(), SandboxError> {
+    let kept = OWN_FILES | CapabilitySet::SETPCAP;
+    let sets = CapabilitySets {
+        effective: kept,
+        permitted: kept,
+        inheritable: kept,
+    };
+    rustix::thread::set_capabilities(None, sets).map_err(|e| fault("capabilities", e))?;
+    for capability in kept.iter() {
+        rustix::thread::configure_capability_in_ambient_set(capability, true)
+            .map_err(|e| fault("the ambient set", e))?;
+    }
+    Ok(())
+}
+
+/// The first process, as another user.
+pub(super) fn become_other(uid: Uid, gid: Gid) -> Result<(), SandboxError> {
+    let before = rustix::thread::capabilities(None).map_err(|e| fault("capabilities", e))?;
+    rustix::thread::set_thread_res_gid(gid, gid, gid).map_err(|e| fault("the group", e))?;
+    rustix::thread::set_keep_capabilities(true).map_err(|e| fault("keeping capabilities", e))?;
+    rustix::thread::set_thread_res_uid(uid, uid, uid).map_err(|e| fault("the user", e))?;
+    rustix::thread::set_capabilities(None, before).map_err(|e| fault("capabilities", e))?;
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
+        .map_err(|e| fault("hiding", e))
 }
 
 /// In the process that becomes the command, before it becomes another user: what is run by it will have, and that

@@ -4,14 +4,14 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
+use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use rustix::mount::{
     MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount_change, move_mount,
     open_tree, unmount,
 };
 
-use super::mounts::Opened;
+use super::mounts::{self, Opened};
 use super::place::{self, Root};
 use super::{STAGE, users};
 use crate::error::{SandboxError, Step};
@@ -126,30 +126,41 @@ fn carry_out<'a>(
     }
 }
 
-/// `/dev/null`, to hide files behind.
+/// What hides.
 struct Cover {
-    mount: OwnedFd,
-    is_used: bool,
+    /// `/dev/null`, for files.
+    null: OwnedFd,
+    null_is_used: bool,
+    /// For directories; made when there is one.
+    empty: Option<OwnedFd>,
 }
 
 impl Cover {
-    fn new(mount: OwnedFd) -> Self {
+    fn new(null: OwnedFd) -> Self {
         Self {
-            mount,
-            is_used: false,
+            null,
+            null_is_used: false,
+            empty: None,
         }
     }
 
     /// The first time the mount itself, then copies of it: they have its restrictions already.
     fn lay_over(&mut self, place: &OwnedFd) -> io::Result<()> {
-        if !self.is_used {
-            self.is_used = true;
-            return attach(&self.mount, place);
+        let stat = rustix::fs::fstat(place)?;
+        let (mount, is_used) = match FileType::from_raw_mode(stat.st_mode) {
+            FileType::Directory => match &self.empty {
+                Some(empty) => (empty, true),
+                None => (&*self.empty.insert(mounts::empty_directory()?), false),
+            },
+            _ => (&self.null, std::mem::replace(&mut self.null_is_used, true)),
+        };
+        if !is_used {
+            return attach(mount, place);
         }
         let flags = OpenTreeFlags::OPEN_TREE_CLONE
             | OpenTreeFlags::OPEN_TREE_CLOEXEC
             | OpenTreeFlags::AT_EMPTY_PATH;
-        attach(&open_tree(&self.mount, "", flags)?, place)
+        attach(&open_tree(mount, "", flags)?, place)
     }
 }
 
@@ -157,6 +168,18 @@ impl Cover {
 pub(super) fn attach(mount: &OwnedFd, place: &OwnedFd) -> io::Result<()> {
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
     Ok(move_mount(mount, "", place, "", flags)?)
+}
+
+/// Set-id bits and devices count for nothing in what is mounted at `/`.
+pub(super) fn close_root() -> Result<(), SandboxError> {
+    let attributes = MountAttributes {
+        set: libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV,
+        ..MountAttributes::default()
+    };
+    place::open(Path::new("/"), OFlags::PATH)
+        .map_err(io::Error::from)
+        .and_then(|root| syscalls::set_mount_attributes(root.as_fd(), attributes))
+        .map_err(|e| SandboxError::caused_by(Step::BuildRoot, "/", e))
 }
 
 pub(super) fn read_only(target: &Path) -> io::Result<()> {

@@ -7,7 +7,7 @@ use super::{
     SHARED_MEMORY, TMP,
 };
 use crate::backend::Kernel;
-use crate::plan::root::{PROC_INIT_READ_ONLY, PROC_MASKED, PROC_READ_ONLY};
+use crate::plan::root::{PROC_MASKED, PROC_READ_ONLY};
 use crate::plan::{Plan, RootBase};
 use crate::spec::Privileges;
 
@@ -23,6 +23,8 @@ const CAPABILITIES: [&str; 5] = [
 const OWN_FILES: [&str; 3] = ["CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID"];
 /// Without it the kernel lets nobody map root's id to another, which is all that an ordinary user's sandbox has.
 const MAP_ROOT: &str = "CAP_SETFCAP";
+/// To close the root, which not all runtimes do; see `launcher::inside`.
+const CHANGE_MOUNTS: &str = "CAP_SYS_ADMIN";
 
 /// What was found when the root was built.
 pub(crate) struct Contents {
@@ -43,6 +45,16 @@ pub(crate) fn config(plan: &Plan, runtime: &PlannedRuntime, contents: &Contents)
     if !runtime.command.uid_map.is_empty() {
         capabilities.push(MAP_ROOT);
     }
+    let mut namespaces = vec!["pid", "uts", "mount"];
+    match runtime.kernel {
+        Kernel::Shared => capabilities.push(CHANGE_MOUNTS),
+        // Not the machine's, so that nothing in it is counted there.
+        Kernel::UserSpace | Kernel::Own => namespaces.push("ipc"),
+    }
+    let namespaces: Vec<Value> = namespaces
+        .iter()
+        .map(|kind| json!({ "type": kind }))
+        .collect();
     json!({
         "ociVersion": "1.0.0",
         "root": { "path": ROOT, "readonly": is_read_only(plan, runtime.kernel) },
@@ -62,27 +74,17 @@ pub(crate) fn config(plan: &Plan, runtime: &PlannedRuntime, contents: &Contents)
         },
         "mounts": mounts(runtime.kernel, *has_tmp),
         "linux": {
-            // No network: the one of the sandbox, where its ports listen. No user namespace: the sandbox's.
-            "namespaces": [
-                { "type": "pid" }, { "type": "ipc" }, { "type": "uts" }, { "type": "mount" },
-            ],
+            // No network: the one of the sandbox, where its ports listen. No user namespace: the sandbox's. Nor, where it is
+            // the machine's, what processes share memory by: the launcher watches the sandbox's.
+            "namespaces": namespaces,
             "maskedPaths": below_proc(&PROC_MASKED),
-            "readonlyPaths": read_only(runtime.kernel),
+            "readonlyPaths": below_proc(&PROC_READ_ONLY),
         },
     })
 }
 
 fn below_proc(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| format!("/proc/{name}")).collect()
-}
-
-/// gVisor's kernel has a first process of its own making.
-fn read_only(kernel: Kernel) -> Vec<String> {
-    let mut paths = below_proc(&PROC_READ_ONLY);
-    if kernel == Kernel::Shared {
-        paths.extend(below_proc(&PROC_INIT_READ_ONLY));
-    }
-    paths
 }
 
 /// A root in memory is read-only already, but crun undoes what it is not told. For gVisor the word counts for all that is
@@ -178,14 +180,18 @@ mod tests {
 
     #[test]
     fn neither_a_network_nor_a_user_namespace_is_made() {
-        let config = of(Kernel::Shared, &Spec::new(["true"]), true);
-        let kinds: Vec<&str> = config["linux"]["namespaces"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter_map(|namespace| namespace["type"].as_str())
-            .collect();
-        assert_eq!(kinds, ["pid", "ipc", "uts", "mount"]);
+        for (kernel, made) in [
+            (Kernel::Shared, &["pid", "uts", "mount"][..]),
+            (Kernel::UserSpace, &["pid", "uts", "mount", "ipc"]),
+        ] {
+            let config = of(kernel, &Spec::new(["true"]), true);
+            let namespaces = config["linux"]["namespaces"].as_array().unwrap();
+            let kinds: Vec<&str> = namespaces
+                .iter()
+                .filter_map(|namespace| namespace["type"].as_str())
+                .collect();
+            assert_eq!(kinds, made);
+        }
     }
 
     #[test]

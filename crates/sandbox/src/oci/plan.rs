@@ -22,6 +22,8 @@ const SCRATCH_BYTES: u64 = 64 << 20;
 const SEARCH_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// Its name for the runtime, which knows no other.
 const CONTAINER: &str = "sandbox";
+/// Of the first process in the container, where the kernel has more ids than the sandbox.
+const NOBODY: u32 = 65_534;
 /// A program in the command's root that would be loaded into ours there. Whoever wrote the layers can have put it there.
 const PRELOAD: &str = "/etc/ld.so.preload";
 
@@ -159,7 +161,7 @@ pub(crate) fn contained(
     plan.root.push(RootStep::Mask {
         target: PRELOAD.into(),
     });
-    let command = as_root(&mut plan.identity, capabilities.privilege);
+    let command = as_root(&mut plan.identity, capabilities.privilege, runtime.kernel);
     plan.runtime = Some(PlannedRuntime {
         name: runtime.name.clone(),
         program: runtime.program.clone(),
@@ -219,7 +221,7 @@ fn with_places_for_own_mounts(spec: &Spec) -> Result<Spec, PlanError> {
 
 /// Runtimes expect to be root. The only id of an ordinary user's sandbox becomes root's; the container's own first
 /// process gives it back its name, for the command. Returns who is who in the container.
-fn as_root(identity: &mut Identity, privilege: Privilege) -> Identity {
+fn as_root(identity: &mut Identity, privilege: Privilege, kernel: Kernel) -> Identity {
     let command = identity.clone();
     match privilege {
         Privilege::Root { uid: _, gid: _ } => Identity {
@@ -245,10 +247,17 @@ fn as_root(identity: &mut Identity, privilege: Privilege) -> Identity {
                     count: 1,
                 }]
             };
+            let (init_uid, init_gid) = match kernel {
+                // The machine's has no other for it.
+                Kernel::Shared => (command.init_uid, command.init_gid),
+                Kernel::UserSpace | Kernel::Own => (NOBODY, NOBODY),
+            };
             Identity {
                 uid_map: one(command.uid),
                 gid_map: one(command.gid),
                 set_groups: SetGroups::Keep,
+                init_uid,
+                init_gid,
                 ..command
             }
         }

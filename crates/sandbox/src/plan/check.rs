@@ -148,6 +148,7 @@ fn mounts(mount: &Mount) -> Result<(), PlanError> {
         Mount::Overlay { .. }
         | Mount::Symlink { .. }
         | Mount::Tmpfs { .. }
+        | Mount::ReadOnlyTmpfs { .. }
         | Mount::Proc
         | Mount::Sys
         | Mount::Dev

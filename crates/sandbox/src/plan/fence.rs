@@ -90,6 +90,7 @@ fn writable(spec: &Spec) -> Vec<FencedPath> {
                 add(&target.join("shm"), Change::All);
             }
             Mount::ReadOnlyBind { .. }
+            | Mount::ReadOnlyTmpfs { .. }
             | Mount::Sys
             | Mount::Symlink { .. }
             | Mount::File { .. } => {}

@@ -20,6 +20,7 @@ fn overlays(spec: &Spec) -> impl Iterator<Item = (&Overlay, &Path)> {
         Mount::ReadOnlyBind { .. }
         | Mount::Bind { .. }
         | Mount::Tmpfs { .. }
+        | Mount::ReadOnlyTmpfs { .. }
         | Mount::Proc
         | Mount::Sys
         | Mount::Dev

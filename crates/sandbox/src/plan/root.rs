@@ -9,22 +9,13 @@ use crate::spec::{Mount, Spec, SystemRoot, User};
 const DEVICES: [&str; 6] = ["full", "null", "random", "tty", "urandom", "zero"];
 /// Switches of the host's kernel. They are writable only for the host's root, which nobody inside is; this is the
 /// second lock.
-pub(crate) const PROC_READ_ONLY: [&str; 6] = ["acpi", "bus", "fs", "irq", "scsi", "sys"];
-/// Of the first process, where it is a container's and an ordinary user's: it belongs to the same user as the command there,
-/// because the runtime must have been root of the one id that there is.
-pub(crate) const PROC_INIT_READ_ONLY: [&str; 8] = [
-    "1/coredump_filter",
-    "1/gid_map",
-    "1/oom_adj",
-    "1/oom_score_adj",
-    "1/projid_map",
-    "1/setgroups",
-    "1/timerslack_ns",
-    "1/uid_map",
-];
+pub(crate) const PROC_READ_ONLY: [&str; 3] = ["fs", "irq", "sys"];
 /// What tells about the host, its devices, or its kernel's memory and timing.
-pub(crate) const PROC_MASKED: [&str; 26] = [
+pub(crate) const PROC_MASKED: [&str; 30] = [
+    "acpi",
+    "asound",
     "buddyinfo",
+    "bus",
     "cmdline",
     "config.gz",
     "interrupts",
@@ -43,6 +34,7 @@ pub(crate) const PROC_MASKED: [&str; 26] = [
     "mtrr",
     "pagetypeinfo",
     "sched_debug",
+    "scsi",
     "slabinfo",
     "softirqs",
     "sysrq-trigger",
@@ -101,10 +93,21 @@ pub(super) fn steps(
         match mount {
             Mount::Bind { .. } | Mount::Tmpfs { .. } => places.push((target, Owner::Command)),
             Mount::Overlay { .. } => places.push((target, Owner::Beside)),
-            Mount::ReadOnlyBind { .. } | Mount::Proc | Mount::Sys | Mount::Dev => {
+            Mount::ReadOnlyBind { .. }
+            | Mount::ReadOnlyTmpfs { .. }
+            | Mount::Proc
+            | Mount::Sys
+            | Mount::Dev => {
                 places.push((target, Owner::Init));
             }
             Mount::Symlink { .. } | Mount::File { .. } => {}
+        }
+    }
+    for mount in &spec.mounts {
+        if let Mount::ReadOnlyTmpfs { target, .. } = mount {
+            steps.push(RootStep::ReadOnly {
+                target: target.clone(),
+            });
         }
     }
     match &spec.system {
@@ -147,6 +150,14 @@ fn add_mount(steps: &mut Vec<RootStep>, mount: &Mount, owner: Owner, wish: &Wish
                 size_bytes: room(*size_bytes, wish.spec),
                 mode: *mode,
                 owner: Owner::Command,
+            };
+            attach(tmpfs, target, owner)
+        }
+        Mount::ReadOnlyTmpfs { target, size_bytes } => {
+            let tmpfs = PlannedMount::Tmpfs {
+                size_bytes: room(*size_bytes, wish.spec),
+                mode: 0o755,
+                owner: Owner::Init,
             };
             attach(tmpfs, target, owner)
         }

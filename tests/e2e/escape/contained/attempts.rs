@@ -10,7 +10,7 @@ use super::judge::Judge;
 use super::model;
 use super::plants::{Plants, backwards, joined};
 use crate::escape::suite;
-use crate::harness::{By, Kept, Log, Machine, Outwork, Repository};
+use crate::harness::{By, Kept, Log, Machine, ORDINARY, Outwork, Repository};
 use crate::harness::{agents_dir, clean, open_scratch, processes_with, until};
 
 /// The one name that an agent with a network may reach, and where it leads.
@@ -37,6 +37,7 @@ pub struct Attempts<'a> {
     outwork: Outwork,
     repository: Repository,
     sandbox: &'a str,
+    worker_uid: u32,
     plants: &'a Plants,
     allowed_port: u16,
     // Goes last.
@@ -71,6 +72,10 @@ impl<'a> Attempts<'a> {
             outwork,
             repository: Repository::with(&files),
             sandbox,
+            worker_uid: match who {
+                By::Tester => rustix::process::geteuid().as_raw(),
+                By::Ordinary => ORDINARY,
+            },
             plants,
             allowed_port,
             _agents: agents,
@@ -126,6 +131,7 @@ impl<'a> Attempts<'a> {
             ("SANDBOX", self.sandbox.to_owned()),
             ("HOST_PATHS", backwards(&joined(paths))),
             ("HOST_PIDS", ids.join(",")),
+            ("WORKER_UID", self.worker_uid.to_string()),
             ("HOST_NAME", backwards(&node)),
             ("MEMORY_MB", MEMORY_MB.to_string()),
             ("PROCESSES", PROCESSES.to_string()),

@@ -60,8 +60,8 @@ impl Judge {
 
     /// The verdicts on these probes, of an attempt with this log, that ended with this failure, if any.
     pub fn hear(&mut self, when: &str, names: &[String], log: &Log, failure: Option<&str>) {
-        let mut limits: Vec<String> = log.limits().into_iter().map(|(kind, _)| kind).collect();
-        limits.extend(failure.map(str::to_owned));
+        let hit = log.limits().into_iter().map(|(kind, _)| kind);
+        let limits: Vec<_> = hit.chain(failure.map(str::to_owned)).collect();
         self.judge(when, names, &log.output(), &limits);
     }
 
@@ -101,6 +101,9 @@ impl Judge {
     /// The limit did what it is for: it ended the attempt or the probe, after the bomb had begun.
     fn was_ended(&self, name: &str, said: &Said, limits: &[String]) -> bool {
         let may_end_with = self.probes[name].may_end_with();
+        if may_end_with.is_empty() {
+            return false;
+        }
         let reached = said.reached.get(name).copied();
         let in_time = reached.is_some_and(|reached| reached <= limit(name) * 5 / 4);
         let is_the_limit = |limit: &String| {

@@ -23,7 +23,7 @@ pub struct Plants {
     abstract_name: String,
     by_name: UnixListener,
     by_path: Vec<(PathBuf, UnixListener)>,
-    segment: String,
+    segment: Segment,
 }
 
 impl Plants {
@@ -72,7 +72,7 @@ impl Plants {
             abstract_name,
             by_name,
             by_path,
-            segment: segment(),
+            segment: Segment::new(),
         }
     }
 
@@ -85,7 +85,7 @@ impl Plants {
             ("HOST_PORTS", port.to_string()),
             ("HOST_ABSTRACT", backwards(&self.abstract_name)),
             ("HOST_SOCKETS", backwards(&joined(sockets))),
-            ("HOST_SHM", self.segment.clone()),
+            ("HOST_SHM", self.segment.0.clone()),
         ]
     }
 
@@ -110,13 +110,7 @@ impl Plants {
         nobody("the abstract socket", self.by_name.accept().map(|_| ()));
         nobody("TCP", self.tcp.accept().map(|_| ()));
         nobody("UDP", self.udp.recv(&mut [0; 64]).map(|_| ()));
-        let removed = Command::new("ipcrm")
-            .args(["--shmem-id", &self.segment])
-            .status();
-        assert!(
-            removed.expect("ipcrm starts").success(),
-            "the segment is gone"
-        );
+        assert!(self.segment.is_there(), "the segment is gone");
     }
 }
 
@@ -140,12 +134,33 @@ fn same_port() -> (TcpListener, UdpSocket) {
     panic!("no port is free for both protocols");
 }
 
-fn segment() -> String {
-    let made = Command::new("ipcmk")
-        .args(["--shmem", "64", "--mode", "0666"])
-        .output();
-    let said = String::from_utf8(made.expect("ipcmk (util-linux) starts").stdout).expect("text");
-    said.split_whitespace().last().expect("a number").to_owned()
+/// Shared memory of System V, which outlives processes.
+struct Segment(String);
+
+impl Segment {
+    fn new() -> Self {
+        let made = Command::new("ipcmk")
+            .args(["--shmem", "64", "--mode", "0666"])
+            .output();
+        let said = String::from_utf8(made.expect("ipcmk (util-linux) starts").stdout);
+        let said = said.expect("text");
+        Self(said.split_whitespace().last().expect("a number").to_owned())
+    }
+
+    fn is_there(&self) -> bool {
+        let listed = Command::new("ipcs")
+            .args(["--shmems", "--id", &self.0])
+            .output();
+        let listed = listed.expect("ipcs (util-linux) starts");
+        String::from_utf8_lossy(&listed.stdout).contains("bytes=64")
+    }
+}
+
+impl Drop for Segment {
+    fn drop(&mut self) {
+        // Also of a test that fails; one that is gone has been told of.
+        let _ = Command::new("ipcrm").args(["--shmem-id", &self.0]).output();
+    }
 }
 
 /// A search for the text must not find the variable that tells it.
@@ -156,4 +171,27 @@ pub fn backwards(text: &str) -> String {
 pub fn joined<'a>(paths: impl Iterator<Item = &'a Path>) -> String {
     let paths: Vec<_> = paths.map(|path| path.display().to_string()).collect();
     paths.join(",")
+}
+
+#[test]
+fn what_nobody_came_to_is_as_it_was() {
+    Plants::new().verify();
+}
+
+#[test]
+#[should_panic(expected = "TCP")]
+fn a_visitor_is_noticed() {
+    let plants = Plants::new();
+    let address = plants.tcp.local_addr().expect("bound");
+    std::net::TcpStream::connect(address).expect("it listens");
+    plants.verify();
+}
+
+#[test]
+#[should_panic(expected = "canary")]
+fn a_file_that_was_left_is_noticed() {
+    let plants = Plants::new();
+    let folder = plants.folders().next().expect("one");
+    fs::write(folder.join("left"), "").expect("written");
+    plants.verify();
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{FileType, Mode, OFlags};
 
 use super::inside::Inside;
-use super::walk::{Progress, Usage, Walk};
+use super::walk::{self, Progress, Usage, Walk};
 use super::{Begun, Watcher, rest};
 use crate::error::{SandboxError, Step};
 use crate::limit_hit::{Consequence, LimitHit, LimitKind};
@@ -25,20 +25,40 @@ const BETWEEN_PARTS: Duration = Duration::from_millis(2);
 const AT_LEAST_EVERY: Duration = Duration::from_secs(1);
 /// A walk when this part of what is left may be gone.
 const STEPS: u64 = 4;
+/// What one command can write and make in a millisecond, where a disk is fast: when little is left, looks are as frequent.
+const MOST_BYTES_A_MS: u64 = 4 << 20;
+const MOST_FILES_A_MS: u64 = 500;
+const NO_MORE_OFTEN: Duration = Duration::from_millis(5);
 
 pub(super) struct DiskWatch {
     limits: Limits,
     every: Duration,
     trees: Vec<OwnedFd>,
     before: Before,
-    walk: Option<(Walk, Instant)>,
-    /// What the command had added, by the last walk that came to its end.
+    walk: Option<Begin>,
+    /// What was in the trees, by the last walk that came to its end.
+    in_trees: Usage,
+    /// What deleted files took that were open, when that was last looked at.
+    deleted: Usage,
+    /// What the command had added, by both.
     added: Usage,
     /// The most that was free since the last walk began.
     most_free: Usage,
     not_before: Instant,
+    /// Not even when all that was left may be gone.
+    not_at_all_before: Instant,
     at_the_latest: Instant,
     due: Instant,
+}
+
+/// A walk that has begun.
+struct Begin {
+    walk: Walk,
+    at: Instant,
+    /// Since the one before.
+    lost: Usage,
+    /// Nothing said that it is needed: it looks at everything.
+    is_thorough: bool,
 }
 
 /// What was in the trees when the command began.
@@ -66,6 +86,7 @@ impl DiskWatch {
                 return Ok(None);
             }
         };
+        walk::make_room();
         let paths = writable(plan);
         let trees: Vec<OwnedFd> = paths
             .iter()
@@ -82,43 +103,69 @@ impl DiskWatch {
             trees,
             before: Before::Counting(walk),
             walk: None,
+            in_trees: Usage::default(),
+            deleted: Usage::default(),
             added: Usage::default(),
             most_free: free,
             not_before: now,
+            not_at_all_before: now,
             at_the_latest: now,
             due: now,
         }))
     }
 
     /// Is there something to walk for?
-    fn begin_walk(&mut self, inside: &Inside, now: Instant) {
+    fn begin_walk(&mut self, now: Instant) {
         let free = free(&self.trees);
         self.most_free.bytes = self.most_free.bytes.max(free.bytes);
         self.most_free.files = self.most_free.files.max(free.files);
-        let lost = Usage {
-            bytes: self.most_free.bytes.saturating_sub(free.bytes),
-            files: self.most_free.files.saturating_sub(free.files),
+        let lost = self.lost(free);
+        let is_thorough = now >= self.at_the_latest;
+        let not_before = match self.is_near(lost, 1) {
+            true => self.not_at_all_before,
+            false if is_thorough || self.is_near(lost, STEPS) => self.not_before,
+            false => return,
         };
-        let near = |limit: Option<u64>, added: u64, lost: u64| {
-            limit.is_some_and(|limit| lost > limit.saturating_sub(added) / STEPS)
-        };
-        let wanted = near(self.limits.bytes, self.added.bytes, lost.bytes)
-            || near(self.limits.files, self.added.files, lost.files)
-            || now >= self.at_the_latest;
-        if !wanted || now < self.not_before {
+        if now < not_before {
             return;
         }
-        let mut walk = Walk::new(again(&self.trees));
-        let mut memory = inside.memory_devices();
-        memory.extend(shared_memory_device());
-        inside.open_files(|_, stat| {
-            let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
-            if is_file && stat.st_nlink == 0 && !memory.contains(&stat.st_dev) {
-                walk.count(stat);
-            }
-        });
         self.most_free = free;
-        self.walk = Some((walk, now));
+        self.walk = Some(Begin {
+            walk: Walk::new(again(&self.trees)),
+            at: now,
+            lost,
+            is_thorough,
+        });
+    }
+
+    /// Would that much be at least this part of what was left?
+    fn is_near(&self, lost: Usage, part: u64) -> bool {
+        let (Limits { bytes, files }, added) = (&self.limits, self.added);
+        let left = |limit: u64, added: u64| limit.saturating_sub(added) / part;
+        bytes.is_some_and(|limit| lost.bytes > left(limit, added.bytes))
+            || files.is_some_and(|limit| lost.files > left(limit, added.files))
+    }
+
+    /// What has become less since the last walk began; not all of it need be the command's.
+    fn lost(&self, free: Usage) -> Usage {
+        Usage {
+            bytes: self.most_free.bytes.saturating_sub(free.bytes),
+            files: self.most_free.files.saturating_sub(free.files),
+        }
+    }
+
+    /// So soon that no more than what is left can be gone by then.
+    fn next_look(&self) -> Duration {
+        let (Limits { bytes, files }, added) = (&self.limits, self.added);
+        let lost = self.lost(free(&self.trees));
+        let ms = [
+            (*bytes, added.bytes + lost.bytes, MOST_BYTES_A_MS),
+            (*files, added.files + lost.files, MOST_FILES_A_MS),
+        ]
+        .into_iter()
+        .filter_map(|(limit, used, most_a_ms)| Some(limit?.saturating_sub(used) / most_a_ms));
+        let soonest = ms.min().map_or(self.every, Duration::from_millis);
+        soonest.clamp(NO_MORE_OFTEN.min(self.every), self.every)
     }
 
     fn added(&self, usage: Usage) -> Usage {
@@ -144,27 +191,54 @@ impl DiskWatch {
     }
 
     fn go_on(&mut self, inside: &Inside, now: Instant) -> Option<LimitHit> {
-        let (mut walk, began) = self.walk.take()?;
-        match walk.go_on(now + PART_OF_A_WALK) {
+        let mut begun = self.walk.take()?;
+        match begun.walk.go_on(now + PART_OF_A_WALK) {
             Progress::Going => {
-                let hit = self.limits.exceeded(self.added(walk.usage), inside);
-                self.walk = Some((walk, began));
+                let hit = self.limits.exceeded(self.added(begun.walk.usage), inside);
+                self.walk = Some(begun);
                 hit
             }
             // What is below cannot be counted: it may be anything.
             Progress::TooDeep => Some(self.limits.hit_by_depth(inside)),
             Progress::Done => {
-                self.end_walk(walk.usage, began);
-                self.limits.exceeded(self.added, inside)
+                let added = self.added(begun.walk.usage);
+                let hit = self.limits.exceeded(added, inside);
+                if hit.is_none() {
+                    self.end_walk(begun, inside);
+                }
+                hit.or_else(|| self.limits.exceeded(self.added, inside))
             }
         }
     }
 
-    fn end_walk(&mut self, usage: Usage, began: Instant) {
-        let (now, took) = (Instant::now(), began.elapsed());
-        self.added = self.added(usage);
+    /// Looking at open files takes long where there are many, so it is done if what is gone is not in the trees.
+    fn end_walk(&mut self, begun: Begin, inside: &Inside) {
+        let Begin {
+            mut walk,
+            at,
+            lost,
+            is_thorough,
+        } = begun;
+        let found = walk.usage;
+        let elsewhere = Usage {
+            bytes: (lost.bytes + self.in_trees.bytes).saturating_sub(found.bytes),
+            files: (lost.files + self.in_trees.files).saturating_sub(found.files),
+        };
+        let as_before = self.added(found + self.deleted);
+        if is_thorough
+            || self.is_near(elsewhere, STEPS)
+            || self.limits.first_below(as_before).is_some()
+        {
+            self.deleted = deleted_files(&mut walk, inside);
+        }
+        let (now, took) = (Instant::now(), at.elapsed());
+        self.in_trees = found;
+        self.added = self.added(found + self.deleted);
         self.not_before = now + rest(took, 4);
-        self.at_the_latest = now + rest(took, 20).max(AT_LEAST_EVERY);
+        self.not_at_all_before = now + took;
+        if is_thorough {
+            self.at_the_latest = now + rest(took, 20).max(AT_LEAST_EVERY);
+        }
     }
 }
 
@@ -179,13 +253,13 @@ impl Watcher for DiskWatch {
             return Vec::new();
         }
         if self.walk.is_none() {
-            self.begin_walk(inside, now);
+            self.begin_walk(now);
         }
         let hit = self.go_on(inside, now);
         self.due = Instant::now()
             + match self.walk {
                 Some(_) => BETWEEN_PARTS,
-                None => self.every,
+                None => self.next_look(),
             };
         hit.into_iter().collect()
     }
@@ -193,11 +267,15 @@ impl Watcher for DiskWatch {
 
 impl Limits {
     fn exceeded(&self, added: Usage, inside: &Inside) -> Option<LimitHit> {
-        let over = |limit: Option<u64>, added: u64| limit.filter(|limit| added > *limit);
-        let (kind, limit) = over(self.bytes, added.bytes)
-            .map(|limit| (LimitKind::DiskBytes, limit))
-            .or_else(|| over(self.files, added.files).map(|limit| (LimitKind::DiskFiles, limit)))?;
+        let (kind, limit) = self.first_below(added)?;
         Some(hit(kind, limit, inside))
+    }
+
+    fn first_below(&self, added: Usage) -> Option<(LimitKind, u64)> {
+        let over = |limit: Option<u64>, added: u64| limit.filter(|limit| added > *limit);
+        over(self.bytes, added.bytes)
+            .map(|limit| (LimitKind::DiskBytes, limit))
+            .or_else(|| over(self.files, added.files).map(|limit| (LimitKind::DiskFiles, limit)))
     }
 
     fn hit_by_depth(&self, inside: &Inside) -> LimitHit {
@@ -214,6 +292,23 @@ fn hit(kind: LimitKind, limit: u64, inside: &Inside) -> LimitHit {
         limit,
         command: inside.largest_writer(),
         consequence: Consequence::SandboxKilled,
+    }
+}
+
+/// Files without a name that are open, and what they take.
+fn deleted_files(walk: &mut Walk, inside: &Inside) -> Usage {
+    let in_trees = walk.usage;
+    let mut memory = inside.memory_devices();
+    memory.extend(shared_memory_device());
+    inside.open_files(|_, stat| {
+        let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+        if is_file && stat.st_nlink == 0 && !memory.contains(&stat.st_dev) {
+            walk.count(stat);
+        }
+    });
+    Usage {
+        bytes: walk.usage.bytes - in_trees.bytes,
+        files: walk.usage.files - in_trees.files,
     }
 }
 

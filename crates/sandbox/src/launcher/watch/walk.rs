@@ -2,14 +2,19 @@
 
 use std::collections::HashSet;
 use std::ffi::CString;
+use std::ops::Add;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, Timespec};
 use rustix::io::Errno;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Each level holds one descriptor. No honest tree is as deep.
-const DEEPEST: usize = 400;
+/// Each level holds one descriptor. Deeper than the longest path can lead (`PATH_MAX` and two bytes for each level): who
+/// makes such a tree does it to hide something.
+const DEEPEST: usize = 2200;
+/// All that the launcher has open: the levels, and what it has besides.
+const DESCRIPTORS: u64 = DEEPEST as u64 + 300;
 /// More of them than this count once for each name: they are not to take the worker's memory.
 const MOST_LINKED: usize = 1 << 20;
 /// Looking at the clock for each file costs half as much as the file.
@@ -22,11 +27,32 @@ pub(super) struct Usage {
     pub files: u64,
 }
 
+impl Add for Usage {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            bytes: self.bytes + other.bytes,
+            files: self.files + other.files,
+        }
+    }
+}
+
 pub(super) enum Progress {
     Going,
     Done,
     /// Deeper than can be followed.
     TooDeep,
+}
+
+/// As many descriptors as a walk may hold. Where the host allows fewer, a walk says that it is too deep earlier.
+pub(super) fn make_room() {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let wanted = maximum.map_or(DESCRIPTORS, |maximum| maximum.min(DESCRIPTORS));
+    if current.is_some_and(|current| current < wanted) {
+        let current = Some(wanted);
+        let _ = setrlimit(Resource::Nofile, Rlimit { current, maximum });
+    }
 }
 
 /// Never follows a link, never leaves the file system, needs no path longer than a name.
@@ -245,14 +271,33 @@ mod tests {
         fs::set_permissions(path("closed"), PermissionsExt::from_mode(0o700)).unwrap();
     }
 
+    /// Longer than any path may be.
+    fn deepen(tree: &Path, levels: usize) {
+        let mut at = rustix::fs::open(tree, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).unwrap();
+        for _ in 0..levels {
+            match rustix::fs::mkdirat(&at, "d", Mode::RWXU) {
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(e) => panic!("{e}"),
+            }
+            at = rustix::fs::openat(&at, "d", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+                .unwrap();
+        }
+    }
+
     #[test]
     fn what_is_too_deep_is_said() {
+        make_room();
         let tree = tempfile::tempdir().unwrap();
-        let deep = |levels: usize| vec!["d"; levels].join("/");
-        fs::create_dir_all(tree.path().join(deep(DEEPEST - 1))).unwrap();
+        deepen(tree.path(), DEEPEST - 1);
         assert!(!walk(tree.path()).1);
-        fs::create_dir_all(tree.path().join(deep(DEEPEST))).unwrap();
+        deepen(tree.path(), DEEPEST);
         assert!(walk(tree.path()).1);
+        // As deep as it is, the library cannot take it away.
+        let removed = std::process::Command::new("rm")
+            .arg("-rf")
+            .arg(tree.path())
+            .status();
+        assert!(removed.unwrap().success());
     }
 
     #[test]
