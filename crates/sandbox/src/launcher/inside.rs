@@ -18,6 +18,8 @@ use std::process::{Command, ExitCode};
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{FileType, Gid, Uid};
+use rustix::io::Errno;
+use rustix::mount::MountFlags;
 use rustix::process::Pid;
 
 use super::agent::{self, Starting};
@@ -61,7 +63,8 @@ fn supervise(exchange: &mut Inside) -> Result<ExitStatus, SandboxError> {
         .map_err(|e| SandboxError::caused_by(Step::ReceivePlan, "in the container", e))?;
     let prepared = match told.kernel {
         Kernel::Shared if !is_again() => prepare(&told.plan.identity),
-        Kernel::Shared | Kernel::UserSpace | Kernel::Own => Ok(()),
+        Kernel::UserSpace => close_kernel(),
+        Kernel::Shared | Kernel::Own => Ok(()),
     };
     // Before anything is said, for it stands where that will.
     exchange
@@ -75,7 +78,7 @@ fn supervise(exchange: &mut Inside) -> Result<ExitStatus, SandboxError> {
     loop {
         let mut fds = [PollFd::new(&signals, PollFlags::IN)];
         match rustix::event::poll(&mut fds, None) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Ok(_) | Err(Errno::INTR) => {}
             Err(e) => return Err(SandboxError::caused_by(Step::Supervise, "waiting", e)),
         }
         while let Some(received) = syscalls::next_signal(signals.as_fd()) {
@@ -100,6 +103,29 @@ fn prepare(identity: &Identity) -> Result<(), SandboxError> {
     privileges::keep_through_execution()?;
     let Err(error) = execute_again();
     Err(SandboxError::caused_by(Step::BecomeInit, "again", error))
+}
+
+/// gVisor lets everybody look into a process that may not be looked into, does not hide what it is told to, and has a device
+/// that nobody asked for.
+fn close_kernel() -> Result<(), SandboxError> {
+    let wrong = |what: &str, e: Errno| SandboxError::caused_by(Step::BuildRoot, what, e);
+    let closed = MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    let own = "/proc/1";
+    rustix::mount::mount("tmpfs", own, "tmpfs", closed, c"size=4096,mode=555")
+        .map_err(|e| wrong(own, e))?;
+    for (from, target) in [
+        ("/dev/null", "/proc/sysrq-trigger"),
+        ("/proc/sys", "/proc/sys"),
+    ] {
+        rustix::mount::mount_bind(from, target)
+            .and_then(|()| rustix::mount::mount_remount(target, closed | MountFlags::BIND, c""))
+            .map_err(|e| wrong(target, e))?;
+    }
+    let device = "/dev/fuse";
+    match rustix::fs::unlink(device) {
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
+        Err(e) => Err(wrong(device, e)),
+    }
 }
 
 fn is_again() -> bool {

@@ -23,7 +23,7 @@ const CAPABILITIES: [&str; 5] = [
 const OWN_FILES: [&str; 3] = ["CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID"];
 /// Without it the kernel lets nobody map root's id to another, which is all that an ordinary user's sandbox has.
 const MAP_ROOT: &str = "CAP_SETFCAP";
-/// To close the root, which not all runtimes do; see `launcher::inside`.
+/// To close what not all runtimes do; see `launcher::inside`.
 const CHANGE_MOUNTS: &str = "CAP_SYS_ADMIN";
 
 /// What was found when the root was built.
@@ -47,7 +47,11 @@ pub(crate) fn config(plan: &Plan, runtime: &PlannedRuntime, contents: &Contents)
     }
     let mut namespaces = vec!["pid", "uts", "mount"];
     match runtime.kernel {
-        Kernel::Shared => capabilities.push(CHANGE_MOUNTS),
+        Kernel::Shared | Kernel::UserSpace => capabilities.push(CHANGE_MOUNTS),
+        Kernel::Own => {}
+    }
+    match runtime.kernel {
+        Kernel::Shared => {}
         // Not the machine's, so that nothing in it is counted there.
         Kernel::UserSpace | Kernel::Own => namespaces.push("ipc"),
     }
