@@ -329,3 +329,53 @@ fn body(decision: Decision) -> EventBody {
         hint,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use outwork_domain::network::DomainName;
+
+    use super::*;
+
+    /// Every text of up to six of these, and some that are long.
+    fn texts() -> impl Iterator<Item = String> {
+        const PARTS: [&str; 7] = ["a", "X", "9", "-", ".", "*.", "0x"];
+        let short = (0..PARTS.len().pow(6)).map(|mut number| {
+            let mut text = String::new();
+            for _ in 0..6 {
+                text.push_str(PARTS[number % PARTS.len()]);
+                number /= PARTS.len();
+            }
+            text
+        });
+        let label = "b".repeat(63);
+        let long = [
+            format!("{label}.example"),
+            format!("{label}b.example"),
+            format!("{label}.{label}.{label}.{}", "c".repeat(61)),
+            format!("{label}.{label}.{label}.{}", "c".repeat(62)),
+            "xn--bcher-kva.example".to_owned(),
+            "under_score.example".to_owned(),
+        ];
+        short.chain(long)
+    }
+
+    /// What a person may write must not fail an attempt later.
+    #[test]
+    fn every_domain_of_an_environment_is_one_of_the_proxy() {
+        let mut accepted = 0;
+        for text in texts() {
+            let Ok(name) = DomainName::parse_covering(&text) else {
+                continue;
+            };
+            accepted += 1;
+            let domain = Domain::parse(name.as_str());
+            assert!(
+                domain
+                    .as_ref()
+                    .is_ok_and(|domain| domain.as_str() == name.as_str()),
+                "{text}: {domain:?}"
+            );
+        }
+        assert!(accepted > 1000, "{accepted}");
+    }
+}
