@@ -17,7 +17,7 @@ use super::request::host_header;
 use super::seats::Seat;
 use super::serve::{Scope, refuse, serve};
 use super::stream::Watched;
-use super::wire::{Buffered, Wire};
+use super::wire::{Buffered, PIECE_BYTES, Wire};
 use super::{Client, Shared, splice};
 use crate::policy::Permit;
 use crate::policy::target::{Host, Target};
@@ -216,11 +216,13 @@ async fn inspect(
         Err(error) => return close(client, entry, refused(&error)).await,
     };
     let accepting = TlsAcceptor::from(config).accept(Buffered::new(client, hello));
-    let accepted = match timeout(shared.config.header_timeout, accepting).await {
+    let mut accepted = match timeout(shared.config.header_timeout, accepting).await {
         Ok(Ok(accepted)) => accepted,
         Ok(Err(error)) => return entry.refused(refused(&error)),
         Err(_) => return entry.refused(refused(&"it took too long")),
     };
+    // A whole piece is enciphered and sent at once.
+    accepted.get_mut().1.set_buffer_limit(Some(2 * PIECE_BYTES));
     // Its requests have entries of their own.
     entry.discard();
     let mut client = Wire::new(accepted);
