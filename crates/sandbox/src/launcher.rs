@@ -138,6 +138,8 @@ fn be_killed_first() {
 /// Whoever watches is to look in time, however much runs inside. Refused to an ordinary user.
 fn be_ahead() {
     let _ = rustix::process::setpriority_process(None, AHEAD);
+    // Where the kernel weighs sessions first, and processes within them.
+    let _ = fs::write("/proc/self/autogroup", AHEAD.to_string());
 }
 
 /// In the host's audit log the sandbox is the command's user. Whoever comes first names it, and nobody can change it

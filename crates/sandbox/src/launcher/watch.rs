@@ -198,6 +198,15 @@ fn lost(error: rustix::io::Errno) -> SandboxError {
     SandboxError::caused_by(Step::Supervise, "waiting", error)
 }
 
+/// What this thread has computed so far. A look that is held up by others has not cost more.
+fn computed() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(
+        time.tv_sec.try_into().unwrap_or_default(),
+        time.tv_nsec.try_into().unwrap_or_default(),
+    )
+}
+
 /// As long as it took, times this, is the least time until the next look of that kind.
 fn rest(took: Duration, share: u32) -> Duration {
     took.saturating_mul(share)

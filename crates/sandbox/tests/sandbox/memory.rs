@@ -205,7 +205,8 @@ for path in ('/tmp/f', '/dev/shm/f'):
                 if f.write(BLOCK) != MIB: raise OSError(28, 'full')
                 took()
             print('not full')
-    except OSError as e: print(e.errno)",
+    except OSError as e: print(e.errno, flush=True)
+time.sleep(10)",
         )
         .await;
         let taken = ended.stdout.matches('.').count() as u64;

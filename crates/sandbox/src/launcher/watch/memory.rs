@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Pid;
 
 use super::inside::{Inside, Process};
-use super::{Watcher, rest};
+use super::{Watcher, computed, rest};
 use crate::leftover::PidNamespace;
 use crate::limit_hit::{Consequence, LimitHit, LimitKind};
 use crate::plan::{Hold, Plan};
@@ -33,6 +33,8 @@ pub(super) struct MemoryWatch {
     bytes_per_second: u64,
     namespace: Option<PidNamespace>,
     shared: SharedFiles,
+    /// By the last look.
+    used: u64,
     killed: BTreeSet<u32>,
     carriers: Vec<u32>,
     due: Instant,
@@ -56,18 +58,19 @@ impl MemoryWatch {
             bytes_per_second: BYTES_PER_SECOND.saturating_mul(processors.max(1).into()),
             namespace: PidNamespace::of(init.as_raw_nonzero().get()),
             shared: SharedFiles::new(limit, now),
+            used: 0,
             killed: BTreeSet::new(),
             carriers: Vec::new(),
             due: now,
         })
     }
 
-    /// The faster it can fill and the less is left, the sooner.
+    /// The faster it can fill and the less is left, the sooner; what takes long is not done as often, unless it grows.
     fn until_next(&self, used: u64, took: Duration) -> Duration {
         let room = (self.limit + self.limit / 5).saturating_sub(used);
         let filled_in_us = room.saturating_mul(1_000_000) / self.bytes_per_second;
         Duration::from_micros(filled_in_us)
-            .max(rest(took, 2))
+            .max(rest(took, if used > self.used { 1 } else { 2 }))
             .clamp(SHORTEST, self.longest)
     }
 
@@ -149,6 +152,7 @@ impl Watcher for MemoryWatch {
     }
 
     fn look(&mut self, inside: &Inside, now: Instant) -> Vec<LimitHit> {
+        let begun = computed();
         let processes = inside.processes();
         self.killed
             .retain(|pid| processes.iter().any(|process| process.pid == *pid));
@@ -178,8 +182,8 @@ impl Watcher for MemoryWatch {
                 hits.extend(self.reclaim(inside, &shares, used));
             }
         }
-        let after = Instant::now();
-        self.due = after + self.until_next(used, after.duration_since(now));
+        self.due = Instant::now() + self.until_next(used, computed().saturating_sub(begun));
+        self.used = used;
         hits
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::launcher::watch::inside::Inside;
-use crate::launcher::watch::rest;
+use crate::launcher::watch::{computed, rest};
 use crate::syscalls::{shared_memory_bytes, shared_memory_device};
 
 /// Also where nothing has grown: another sandbox may have given back as much as this one took.
@@ -51,6 +51,7 @@ impl SharedFiles {
         if now < self.not_before || !(grown || now >= self.at_the_latest) {
             return;
         }
+        let begun = computed();
         self.held.clear();
         let (device, held) = (self.device, &mut self.held);
         let hidden = inside.open_files(|pid, stat| {
@@ -63,7 +64,7 @@ impl SharedFiles {
         self.hidden = before;
         self.hidden.retain(|pid| self.hidden_once.contains(pid));
         self.machine_lowest = machine;
-        let took = now.elapsed();
+        let (now, took) = (Instant::now(), computed().saturating_sub(begun));
         self.not_before = now + rest(took, 4);
         self.at_the_latest = now + rest(took, 20).max(AT_LEAST_EVERY);
     }
