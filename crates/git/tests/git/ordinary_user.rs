@@ -40,7 +40,12 @@ fn home_with_program() -> (tempfile::TempDir, std::path::PathBuf) {
         chown(home.path(), Some(NOBODY_ELSE), Some(NOBODY_ELSE)).expect("given");
     }
     let program = home.path().join("tests");
-    std::fs::copy(std::env::current_exe().expect("known"), &program).expect("copied");
+    // By another process: what a test beside this one forks could hold a file of ours open for writing, and then it
+    // cannot be executed.
+    let mut copy = Command::new("cp");
+    copy.arg(std::env::current_exe().expect("known"))
+        .arg(&program);
+    assert!(copy.status().expect("runs").success());
     let executable = std::fs::Permissions::from_mode(0o755);
     std::fs::set_permissions(&program, executable).expect("set");
     (home, program)

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::harness::{example, is_root};
@@ -23,10 +24,15 @@ fn an_ordinary_user_can_do_all_of_this() {
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     };
     [dir.path(), &tests, &examples].into_iter().for_each(place);
-    // The build directory may be closed to others.
+    // The build directory may be closed to others. Copied by another process: what a test beside this one forks could
+    // hold a file of ours open for writing, and then it cannot be executed.
     let program = tests.join("image");
-    fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
-    fs::copy(example("pull"), examples.join("pull")).unwrap();
+    let copy = |from: PathBuf, to: &Path| {
+        let copied = Command::new("cp").arg(from).arg(to).status().unwrap();
+        assert!(copied.success());
+    };
+    copy(std::env::current_exe().unwrap(), &program);
+    copy(example("pull"), &examples.join("pull"));
     // The sources may be closed to others, too.
     let below = "crates/image/tests/image/snapshots";
     let snapshots = dir.path().join(below);

@@ -218,7 +218,14 @@ async fn capabilities_of_a_file_in_a_layer_have_no_effect() {
     {
         store.make("layer/bin2");
         let program = store.path("layer/bin2/cat");
-        std::fs::copy("/usr/bin/cat", &program).unwrap();
+        let mut copy = std::process::Command::new("cp");
+        assert!(
+            copy.arg("/usr/bin/cat")
+                .arg(&program)
+                .status()
+                .unwrap()
+                .success()
+        );
         let (uid, gid) = store.owner(0);
         chown(&program, Some(uid), Some(gid)).unwrap();
         set_mode(&program, 0o6755);
