@@ -39,6 +39,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::net::sockopt::set_socket_send_buffer_size;
 use serde::{Deserialize, Serialize};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
@@ -65,6 +66,12 @@ use wire::Wire;
 
 use crate::policy::address::AddressPolicy;
 use crate::policy::{Contradiction, Policy, Remedies, TlsMode};
+
+/// So many connections, those that come while there are no more, have a wide send buffer towards the sandbox: the server's data need not
+/// wait until its reader had its turn. No more of them, for the kernel holds twice the size for one whose client does not read.
+const WIDE_CONNECTIONS: usize = 32;
+/// The kernel gives less where it allows less (`net.core.wmem_max`).
+const WIDE_SEND_BUFFER_BYTES: usize = 1 << 20;
 
 /// What a proxy lets through, and its limits.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -237,6 +244,10 @@ async fn serve(listener: UnixListener, shared: Arc<Shared>, stop: CancellationTo
             && let Some(stream) = held.take()
         {
             let seat = seats.take();
+            if connections.len() < WIDE_CONNECTIONS {
+                // Without it, downloads are only slower.
+                let _ = set_socket_send_buffer_size(&stream, WIDE_SEND_BUFFER_BYTES);
+            }
             connections.spawn(serve_connection(stream, Arc::clone(&shared), seat));
         }
         tokio::select! {

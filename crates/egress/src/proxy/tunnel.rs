@@ -222,7 +222,7 @@ async fn inspect(
         Err(_) => return entry.refused(refused(&"it took too long")),
     };
     // A whole piece is enciphered and sent at once.
-    accepted.get_mut().1.set_buffer_limit(Some(2 * PIECE_BYTES));
+    accepted.get_mut().1.set_buffer_limit(Some(4 * PIECE_BYTES));
     // Its requests have entries of their own.
     entry.discard();
     let mut client = Wire::new(accepted);
