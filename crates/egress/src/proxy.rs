@@ -21,6 +21,7 @@ pub(crate) mod fuzzed;
 mod head;
 mod inspection;
 mod journal;
+mod patience;
 mod refusal;
 mod request;
 mod resolver;
@@ -56,6 +57,7 @@ pub use upstream::{UpstreamProxies, UpstreamProxy, UpstreamProxyError};
 use budget::Budgets;
 use inspection::Inspection;
 use journal::Journal;
+use patience::Patience;
 use refusal::Refusal;
 use resolver::Names;
 use seats::{Seat, Seats};
@@ -286,7 +288,9 @@ async fn serve_connection(stream: UnixStream, shared: Arc<Shared>, seat: Seat) {
 }
 
 async fn talk(mut client: Wire<Client>, shared: &Shared, seat: &Seat) {
-    if let Some(connect) = serve_requests(shared, &mut client, seat, Scope::Proxy).await {
-        tunnel::run(shared, client, &connect, seat).await;
+    let mut patience = Patience::new(shared.config.header_timeout);
+    let served = serve_requests(shared, &mut client, seat, Scope::Proxy, &mut patience);
+    if let Some(connect) = served.await {
+        tunnel::run(shared, client, &connect, seat, &mut patience).await;
     }
 }

@@ -9,6 +9,7 @@ use super::Shared;
 use super::exchange::{After, Exchange};
 use super::head::{Framing, RequestHead, may_be_request};
 use super::journal::Entry;
+use super::patience::Patience;
 use super::refusal::{Refusal, RefusalCode, Then};
 use super::request::{Address, facts, inner_target, plain_target};
 use super::seats::Seat;
@@ -34,13 +35,14 @@ pub(super) async fn serve<C>(
     client: &mut Wire<C>,
     seat: &Seat,
     scope: Scope<'_>,
+    patience: &mut Patience,
 ) -> Option<RequestHead>
 where
     C: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let mut is_first = true;
     loop {
-        let head = match next(shared, client, is_first).await {
+        let head = match next(shared, client, is_first, patience).await {
             Ok(head) => head?,
             Err(refusal) => {
                 refuse(shared.unread(scope), refusal, client, Then::Close).await;
@@ -69,29 +71,29 @@ async fn next<C>(
     shared: &Shared,
     client: &mut Wire<C>,
     is_first: bool,
+    patience: &mut Patience,
 ) -> Result<Option<RequestHead>, Refusal>
 where
     C: AsyncRead + AsyncWrite + Unpin,
 {
-    let limit = shared.config.header_timeout;
     let head = client
         .inbound
         .head(shared.config.max_header_bytes, may_be_request);
     let unread = |why: &dyn std::fmt::Display| {
         Refusal::bad_request(format!("This is no request of HTTP/1.1: {why}."))
     };
-    match timeout(limit, head).await {
-        Ok(Ok(head)) => RequestHead::parse(head)
+    match patience.wait(head).await {
+        Some(Ok(head)) => RequestHead::parse(head)
             .map(Some)
             .map_err(|why| unread(&why)),
-        Ok(Err(NoHead::Ended | NoHead::Broken(_))) => Ok(None),
-        Ok(Err(why @ (NoHead::TooLarge | NoHead::Bad(_)))) => Err(unread(&why)),
-        Err(_) if is_first || !client.inbound.buffered().is_empty() => {
-            let limit = limit.as_millis();
+        Some(Err(NoHead::Ended | NoHead::Broken(_))) => Ok(None),
+        Some(Err(why @ (NoHead::TooLarge | NoHead::Bad(_)))) => Err(unread(&why)),
+        None if is_first || !client.inbound.buffered().is_empty() => {
+            let limit = shared.config.header_timeout.as_millis();
             let reason = format!("No whole request came within {limit} ms.");
             Err(Refusal::new(RefusalCode::RequestTimeout, reason))
         }
-        Err(_) => Ok(None),
+        None => Ok(None),
     }
 }
 
@@ -105,7 +107,8 @@ where
     C: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let mut entry = shared.journal.open();
-    match exchange(shared, client, head, scope, &mut entry).await {
+    // Apart, for it is large: a connection that becomes a tunnel need not have room for it.
+    match Box::pin(exchange(shared, client, head, scope, &mut entry)).await {
         Ok(after) => after,
         Err(refusal) => {
             // What follows a head whose body was not read is no head.

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
-use tokio::io::Interest;
+use tokio::io::{AsyncRead, AsyncReadExt, Interest};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::budget::Budget;
@@ -15,33 +15,39 @@ use super::stream::Activity;
 
 /// Copied before the first splice.
 const COPIED_FIRST_BYTES: u64 = 256 << 10;
+/// Of a first read; it doubles while reads fill it.
+const SMALL_BUFFER_BYTES: usize = 4 << 10;
 const COPY_BUFFER_BYTES: usize = 32 << 10;
 /// More than the default of 64 KiB, less than what an ordinary user may have in all.
 const PIPE_BYTES: usize = 256 << 10;
 
 /// Passes bytes in both directions until both have ended, or one failed.
 pub(super) async fn pass(
-    client: UnixStream,
-    server: TcpStream,
+    mut client: UnixStream,
+    mut server: TcpStream,
     activity: &Activity,
     passed: &Passed,
     budget: Option<&Budget>,
 ) -> io::Result<()> {
+    let (mut from_client, client) = client.split();
+    let (mut from_server, server) = server.split();
+    let client = Socket::Unix(client.as_ref());
+    let server = Socket::Tcp(server.as_ref());
     let up = Direction {
-        from: Socket::Unix(&client),
-        to: Socket::Tcp(&server),
+        from: client,
+        to: server,
         activity,
         passed: &passed.up,
         budget,
     };
     let down = Direction {
-        from: Socket::Tcp(&server),
-        to: Socket::Unix(&client),
+        from: server,
+        to: client,
         activity,
         passed: &passed.down,
         budget: None,
     };
-    tokio::try_join!(up.run(), down.run())?;
+    tokio::try_join!(up.run(&mut from_client), down.run(&mut from_server))?;
     Ok(())
 }
 
@@ -69,11 +75,12 @@ enum Way {
 }
 
 impl Direction<'_> {
-    async fn run(&self) -> io::Result<()> {
-        if let Way::Open = self.copy(COPIED_FIRST_BYTES).await?
+    /// `source` is the reading side of what it comes from.
+    async fn run(&self, source: &mut (impl AsyncRead + Unpin)) -> io::Result<()> {
+        if let Way::Open = self.copy(source, COPIED_FIRST_BYTES).await?
             && let Way::CannotSplice = self.splice().await?
         {
-            self.copy(u64::MAX).await?;
+            self.copy(source, u64::MAX).await?;
         }
         self.to.end()
     }
@@ -87,17 +94,20 @@ impl Direction<'_> {
         }
     }
 
-    async fn copy(&self, at_least: u64) -> io::Result<Way> {
-        let mut buffer = vec![0; COPY_BUFFER_BYTES];
+    async fn copy(&self, source: &mut (impl AsyncRead + Unpin), at_least: u64) -> io::Result<Way> {
+        let mut buffer = vec![0; SMALL_BUFFER_BYTES];
         let mut copied = 0;
         while copied < at_least {
-            let read = self.from.read(&mut buffer).await?;
+            let read = source.read(&mut buffer).await?;
             if read == 0 {
                 return Ok(Way::Ended);
             }
             self.count(read)?;
             self.to.write_all(&buffer[..read]).await?;
             copied += read as u64;
+            if read == buffer.len() && read < COPY_BUFFER_BYTES {
+                buffer.resize(2 * read, 0);
+            }
         }
         Ok(Way::Open)
     }
@@ -174,21 +184,6 @@ fn spliced(from: impl AsFd, to: impl AsFd, bytes: usize) -> io::Result<usize> {
 }
 
 impl Socket<'_> {
-    async fn read(self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read =
-            |fd: rustix::fd::BorrowedFd<'_>, buffer: &mut [u8]| Ok(rustix::io::read(fd, buffer)?);
-        match self {
-            Self::Unix(stream) => {
-                let once = || read(stream.as_fd(), buffer);
-                stream.async_io(Interest::READABLE, once).await
-            }
-            Self::Tcp(stream) => {
-                let once = || read(stream.as_fd(), buffer);
-                stream.async_io(Interest::READABLE, once).await
-            }
-        }
-    }
-
     async fn write_all(self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             let written = match self {

@@ -5,13 +5,13 @@ use std::fmt::Display;
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
-use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::client_hello::{ClientHello, ServerName, client_hello};
 use super::head::{Framing, RequestHead};
 use super::inspection::Inspection;
 use super::journal::Entry;
+use super::patience::Patience;
 use super::refusal::{Refusal, RefusalCode, Then};
 use super::request::host_header;
 use super::seats::Seat;
@@ -31,6 +31,7 @@ pub(super) async fn run(
     mut client: Wire<Client>,
     head: &RequestHead,
     seat: &Seat,
+    patience: &mut Patience,
 ) {
     let mut entry = shared.journal.open();
     entry.asked(&head.method, None);
@@ -48,12 +49,12 @@ pub(super) async fn run(
     // Who has a tunnel and says nothing in it has not asked for anything yet.
     seat.waits();
     let (mut client, mut hello) = client.into_parts();
-    let limit = shared.config.header_timeout;
-    let checked = match timeout(limit, read_hello(&mut client, &mut hello, permit.target())).await {
-        Ok(read) => {
+    let reading = read_hello(&mut client, &mut hello, permit.target());
+    let checked = match patience.wait(reading).await {
+        Some(read) => {
             read.and_then(|asked| check(&asked, permit.target(), shared.inspection.is_some()))
         }
-        Err(_) => Err(Refusal::new(
+        None => Err(Refusal::new(
             RefusalCode::NotTls,
             format!(
                 "The tunnel to {} was opened, and TLS did not begin in time.",
@@ -67,7 +68,9 @@ pub(super) async fn run(
     }
     match &shared.inspection {
         Some(inspection) => {
-            inspect(shared, inspection, (client, hello), &permit, seat, entry).await
+            // Apart, for it is large: the other way, and each connection before it, need not have room for it.
+            let begun = (client, hello, entry);
+            Box::pin(inspect(shared, inspection, begun, &permit, seat, patience)).await
         }
         None => pass(shared, (client, hello), &permit, seat, entry).await,
     }
@@ -201,10 +204,10 @@ async fn pass(
 async fn inspect(
     shared: &Shared,
     inspection: &Inspection,
-    (client, hello): (Client, BytesMut),
+    (client, hello, mut entry): (Client, BytesMut, Entry),
     permit: &Permit,
     seat: &Seat,
-    mut entry: Entry,
+    patience: &mut Patience,
 ) {
     let target = permit.target();
     let refused = |why: &dyn Display| {
@@ -216,15 +219,15 @@ async fn inspect(
         Err(error) => return close(client, entry, refused(&error)).await,
     };
     let accepting = TlsAcceptor::from(config).accept(Buffered::new(client, hello));
-    let mut accepted = match timeout(shared.config.header_timeout, accepting).await {
-        Ok(Ok(accepted)) => accepted,
-        Ok(Err(error)) => return entry.refused(refused(&error)),
-        Err(_) => return entry.refused(refused(&"it took too long")),
+    let mut accepted = match patience.wait(accepting).await {
+        Some(Ok(accepted)) => accepted,
+        Some(Err(error)) => return entry.refused(refused(&error)),
+        None => return entry.refused(refused(&"it took too long")),
     };
     // A whole piece is enciphered and sent at once.
     accepted.get_mut().1.set_buffer_limit(Some(4 * PIECE_BYTES));
     // Its requests have entries of their own.
     entry.discard();
     let mut client = Wire::new(accepted);
-    serve(shared, &mut client, seat, Scope::Inside(permit)).await;
+    serve(shared, &mut client, seat, Scope::Inside(permit), patience).await;
 }
