@@ -38,7 +38,7 @@ const REQUESTS: usize = 10_000;
 const KEPT_CONNECTIONS: usize = 8;
 const NEW_CONNECTIONS: usize = 1_000;
 const CONCURRENT: usize = 32;
-const ROUNDS: usize = 15;
+const ROUNDS: usize = 25;
 
 /// Everything that is measured against, and what measures it.
 struct Stage {

@@ -16,12 +16,15 @@ use super::{made, spread};
 const PORT: u16 = 47_101;
 /// Of the host's system, read-only.
 const SYSTEM: [&str; 5] = ["bin", "lib", "lib64", "sbin", "usr"];
-const SKELETON: [&str; 7] = ["etc", "usr", "opt", "proc", "dev", "tmp", "var"];
+const SKELETON: [&str; 8] = ["etc", "usr", "opt", "proc", "dev", "sys", "tmp", "var"];
+/// The sandbox in which the rest is checked.
+const CHECK: &str = "check";
 
 /// Whose system an attempt has.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum System {
-    /// One of its own, as a snapshot or an image gives it: one overlay, which is the root.
+    /// One of its own, as a snapshot gives it: one overlay, which is the root. What the check wrote into its root is a layer of it, as
+    /// it is with an environment's setup.
     Own,
     /// The host's, for a worker without images: beside the root, two directories of the host's can be
     /// written, each an overlay.
@@ -78,7 +81,17 @@ impl<'a> Confined<'a> {
             path: skeleton,
             ids: LayerIds::Stored,
         };
-        let root = self.overlay(&spec, &attempt, "root", stored)?;
+        let mut root = self.overlay(&spec, &attempt, "root", stored)?;
+        let setup = self.directory.join(CHECK).join("root.upper");
+        if self.system == System::Own && name != CHECK {
+            root.lowers.insert(
+                0,
+                Lower {
+                    path: setup,
+                    ids: LayerIds::Stored,
+                },
+            );
+        }
         let mut mounts: Vec<Mount> = SYSTEM.iter().filter_map(|name| system(name)).collect();
         if self.system == System::Hosts {
             for (name, path) in [("usr-local", "/usr/local"), ("opt", "/opt")] {
@@ -132,7 +145,7 @@ impl<'a> Confined<'a> {
     }
 
     /// What is measured has to be what is claimed: the program sees the filter, no network but the
-    /// port, and a root that is an overlay.
+    /// port, and a root that is an overlay. To be called first.
     pub(super) async fn check(&self, launcher: &Path) -> Result<()> {
         let listener = UnixListener::bind(self.socket())?;
         let answering = tokio::spawn(async move {
@@ -144,7 +157,7 @@ impl<'a> Confined<'a> {
              tail -n +3 /proc/net/dev | cut -d: -f1; grep ' / ' /proc/self/mountinfo; \
              cat </dev/tcp/127.0.0.1/{PORT}"
         );
-        let spec = self.spec("check", ["/bin/bash", "-c", &script])?;
+        let spec = self.spec(CHECK, ["/bin/bash", "-c", &script])?;
         let mut running = Sandbox::spawn(plan(&spec, self.capabilities)?, launcher).await?;
         let mut said = String::new();
         if let Some(stdout) = &mut running.stdout {

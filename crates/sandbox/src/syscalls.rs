@@ -1,6 +1,7 @@
 //! System calls that have no safe wrapper. Each function is one call, or one sequence that must not be split.
 
 mod container;
+mod idle;
 mod limits;
 
 use std::ffi::{CStr, CString};
@@ -15,6 +16,7 @@ pub(crate) use container::{
     LoadedProgram, every_signal, fork, loaded_program, new_session, new_user_namespace,
     next_signal, parent_namespace,
 };
+pub(crate) use idle::IdleProcess;
 pub(crate) use limits::{
     ask_for_short_turns, fork_into_group, refuse_huge_pages, share_memory, shared_memory_bytes,
     shared_memory_device, unshare_cgroup_namespace,
@@ -29,7 +31,6 @@ pub(crate) const SANDBOX_NAMESPACES: u64 = (libc::CLONE_NEWUSER
     | libc::CLONE_NEWUTS
     | libc::CLONE_NEWCGROUP) as u64;
 pub(crate) const CGROUP_NAMESPACE: u64 = libc::CLONE_NEWCGROUP as u64;
-pub(crate) const USER_NAMESPACE: u64 = libc::CLONE_NEWUSER as u64;
 
 /// What a layer's attributes say is not to be believed further than needed: names and contents elsewhere (`redirect_dir`,
 /// `metacopy`) are never followed, and there is no index. Inode numbers stay those of the layers. `userxattr` is what an

@@ -1,15 +1,14 @@
 //! User namespaces that are only maps: mounts are given them, so that ids on disk show as others.
 
-use std::io::Read;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::pipe::PipeFlags;
-use rustix::process::{Pid, Signal, WaitOptions};
+use rustix::process::Pid;
 
 use super::map_ids;
 use crate::error::{SandboxError, Step};
 use crate::plan::{Extent, SetGroups};
-use crate::syscalls::{self, Forked, USER_NAMESPACE};
+use crate::syscalls::IdleProcess;
 
 /// The maps made so far: each costs a process that starts and ends.
 #[derive(Default)]
@@ -38,29 +37,12 @@ impl IdMaps {
 
 /// Made with a child that waits to be mapped and ends.
 fn make(uids: Extent, gids: Extent) -> Result<OwnedFd, SandboxError> {
-    let fault =
-        |e: std::io::Error| SandboxError::caused_by(Step::MapOwner, "an id map for mounts", e);
-    let (wait, hold) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(|e| fault(e.into()))?;
-    // SAFETY: this process has one thread.
-    match unsafe { syscalls::fork_into(USER_NAMESPACE) }.map_err(fault)? {
-        Forked::Child => {
-            drop(hold);
-            let _ = std::fs::File::from(wait).read(&mut [0]);
-            syscalls::exit_now(0)
-        }
-        Forked::Parent { child, pidfd } => {
-            let namespace = map_ids(child, SetGroups::Clear, &[uids], &[gids])
-                .and_then(|()| user_namespace(child).map_err(fault));
-            let _ = rustix::process::pidfd_send_signal(&pidfd, Signal::KILL);
-            rustix::io::retry_on_intr(|| {
-                rustix::process::waitpid(Some(child), WaitOptions::empty())
-            })
-            .map_err(|e| fault(e.into()))?;
-            namespace
-        }
-    }
+    let fault = |e: io::Error| SandboxError::caused_by(Step::MapOwner, "an id map for mounts", e);
+    let child = IdleProcess::in_new_user_namespace().map_err(fault)?;
+    map_ids(child.pid(), SetGroups::Clear, &[uids], &[gids])?;
+    user_namespace(child.pid()).map_err(fault)
 }
 
-fn user_namespace(pid: Pid) -> std::io::Result<OwnedFd> {
+fn user_namespace(pid: Pid) -> io::Result<OwnedFd> {
     Ok(std::fs::File::open(format!("/proc/{}/ns/user", pid.as_raw_nonzero()))?.into())
 }
