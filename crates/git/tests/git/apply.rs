@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
+use std::process::Command;
 
 fn users_git(home: &Path) -> Git {
     let path = std::env::var_os("PATH").expect("PATH is set");
@@ -243,9 +244,13 @@ async fn a_write_that_fails_half_way_is_taken_back() {
     let patch = patch_of(&world, change).await;
     // A git that writes a part of a patch and then fails, as on a full disk. All else it hands to the real one.
     let script = "#!/bin/sh\ncase \" $* \" in *\" apply \"*) case \" $* \" in *\" --check \"*|*\" --numstat \"*) ;; *) git \"$@\" --exclude=dir/c.txt; exit 128;; esac;; esac\nexec git \"$@\"\n";
-    put(world.dir.path(), "failing-git", script);
-    let program = world.path("failing-git");
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("set");
+    put(world.dir.path(), "failing-git.sh", script);
+    let (written, program) = (world.path("failing-git.sh"), world.path("failing-git"));
+    fs::set_permissions(&written, fs::Permissions::from_mode(0o755)).expect("set");
+    // By another process: what a test beside this one forks could hold a file of ours open for writing, and then it
+    // cannot be executed.
+    let copied = Command::new("cp").arg(&written).arg(&program).status();
+    assert!(copied.expect("runs").success());
     let path = std::env::var_os("PATH").expect("PATH is set");
     let git = Git::for_user(
         program,
