@@ -33,7 +33,7 @@ pub(crate) use role::{Role, run as role};
 /// Where the server is. Its name is its address, so that nobody has to resolve one.
 const LOOPBACK: Ipv4Addr = Ipv4Addr::LOCALHOST;
 const DOWNLOAD_BYTES: u64 = 512 << 20;
-const DOWNLOADS: usize = 9;
+const DOWNLOADS: usize = 15;
 const REQUESTS: usize = 10_000;
 const KEPT_CONNECTIONS: usize = 8;
 const NEW_CONNECTIONS: usize = 1_000;
