@@ -41,7 +41,11 @@ pub(super) struct Process {
 
 impl Process {
     pub(super) fn bytes(&self) -> u64 {
-        self.anonymous_bytes + self.swapped_bytes + self.shared_bytes
+        self.private_bytes() + self.shared_bytes
+    }
+
+    pub(super) fn private_bytes(&self) -> u64 {
+        self.anonymous_bytes + self.swapped_bytes
     }
 }
 

@@ -14,6 +14,7 @@ use rustix::process::Pid;
 
 use super::inside::{Inside, Process};
 use super::{Watcher, computed, rest};
+use crate::backend::Kernel;
 use crate::leftover::PidNamespace;
 use crate::limit_hit::{Consequence, LimitHit, LimitKind};
 use crate::plan::{Hold, Plan};
@@ -32,6 +33,9 @@ pub(super) struct MemoryWatch {
     /// Of all processors that the sandbox can run on.
     bytes_per_second: u64,
     namespace: Option<PidNamespace>,
+    /// The processes are those of a kernel that runs as one, which keeps the memory of its own processes in one place and
+    /// does not survive that one of its helpers is killed.
+    is_guest_kernel: bool,
     shared: SharedFiles,
     /// By the last look.
     used: u64,
@@ -57,6 +61,10 @@ impl MemoryWatch {
             longest,
             bytes_per_second: BYTES_PER_SECOND.saturating_mul(processors.max(1).into()),
             namespace: PidNamespace::of(init.as_raw_nonzero().get()),
+            is_guest_kernel: plan
+                .runtime
+                .as_ref()
+                .is_some_and(|runtime| runtime.kernel == Kernel::UserSpace),
             shared: SharedFiles::new(limit, now),
             used: 0,
             killed: BTreeSet::new(),
@@ -106,6 +114,14 @@ impl MemoryWatch {
                 Consequence::SandboxKilled,
             )),
         }
+    }
+
+    /// What a guest kernel uses, at most: its memory is in files that it has open, and mapped by its helpers.
+    fn used_by_guest_kernel(&self, processes: &[Process], nobodys: u64) -> u64 {
+        let mapped = processes.iter().map(|process| process.shared_bytes).max();
+        nobodys
+            + processes.iter().map(Process::private_bytes).sum::<u64>()
+            + self.shared.bytes().max(mapped.unwrap_or(0))
     }
 
     /// When much shared memory is in use that nobody was seen to hold, whoever can hide some is to blame: who cannot be
@@ -161,9 +177,22 @@ impl Watcher for MemoryWatch {
         let nobodys = inside.memory_file_systems_bytes()
             + segments.iter().map(|(_, bytes)| bytes).sum::<u64>();
         let counted = nobodys + self.shared.bytes();
-        let mut used = counted + processes.iter().map(Process::bytes).sum::<u64>();
-        let mut hits = self.end_hidden(inside, &processes, counted, used);
-        if used > self.limit {
+        let mut used = match self.is_guest_kernel {
+            true => self.used_by_guest_kernel(&processes, nobodys),
+            false => counted + processes.iter().map(Process::bytes).sum::<u64>(),
+        };
+        let mut hits = match self.is_guest_kernel {
+            true => Vec::new(),
+            false => self.end_hidden(inside, &processes, counted, used),
+        };
+        if used > self.limit && self.is_guest_kernel {
+            hits.push(LimitHit {
+                kind: LimitKind::Memory,
+                limit: self.limit,
+                command: None,
+                consequence: Consequence::SandboxKilled,
+            });
+        } else if used > self.limit {
             let counted = Counted {
                 files: &self.shared,
                 segments: &segments,
@@ -191,6 +220,6 @@ impl Watcher for MemoryWatch {
 /// However much is shared: what one process has alone are different pages, and so is what lies in files of memory.
 fn at_least(processes: &[Process], files: u64) -> u64 {
     let most = |bytes: &dyn Fn(&Process) -> u64| processes.iter().map(bytes).max().unwrap_or(0);
-    let private = most(&|process| process.anonymous_bytes + process.swapped_bytes);
+    let private = most(&Process::private_bytes);
     private + most(&|process| process.shared_bytes).max(files)
 }
