@@ -40,7 +40,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::net::sockopt::set_socket_send_buffer_size;
+use rustix::net::sockopt::{set_socket_send_buffer_size, set_socket_send_buffer_size_force};
 use serde::{Deserialize, Serialize};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
@@ -71,9 +71,9 @@ use crate::policy::{Contradiction, Policy, Remedies, TlsMode};
 
 /// So many connections, those that come while there are no more, have a wide send buffer towards the sandbox: the server's data need not
 /// wait until its reader had its turn. No more of them, for the kernel holds twice the size for one whose client does not read.
-const WIDE_CONNECTIONS: usize = 32;
-/// The kernel gives less where it allows less (`net.core.wmem_max`).
-const WIDE_SEND_BUFFER_BYTES: usize = 1 << 20;
+const WIDE_CONNECTIONS: usize = 8;
+/// The kernel gives an ordinary user less where it allows less (`net.core.wmem_max`).
+const WIDE_SEND_BUFFER_BYTES: usize = 4 << 20;
 
 /// What a proxy lets through, and its limits.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -247,8 +247,7 @@ async fn serve(listener: UnixListener, shared: Arc<Shared>, stop: CancellationTo
         {
             let seat = seats.take();
             if connections.len() < WIDE_CONNECTIONS {
-                // Without it, downloads are only slower.
-                let _ = set_socket_send_buffer_size(&stream, WIDE_SEND_BUFFER_BYTES);
+                widen(&stream);
             }
             connections.spawn(serve_connection(stream, Arc::clone(&shared), seat));
         }
@@ -268,6 +267,12 @@ async fn serve(listener: UnixListener, shared: Arc<Shared>, stop: CancellationTo
         }
     }
     connections.shutdown().await;
+}
+
+/// Without it, downloads are only slower.
+fn widen(stream: &UnixStream) {
+    let _ = set_socket_send_buffer_size_force(stream, WIDE_SEND_BUFFER_BYTES)
+        .or_else(|_| set_socket_send_buffer_size(stream, WIDE_SEND_BUFFER_BYTES));
 }
 
 /// One connection, and the tunnel that may come of it, so that both count as one.
