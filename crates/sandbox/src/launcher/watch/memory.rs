@@ -116,12 +116,52 @@ impl MemoryWatch {
         }
     }
 
-    /// What a guest kernel uses, at most: its memory is in files that it has open, and mapped by its helpers.
-    fn used_by_guest_kernel(&self, processes: &[Process], nobodys: u64) -> u64 {
+    /// What is used, and what has been reached. `nobodys` are bytes that stay when a process ends.
+    fn processes(
+        &mut self,
+        inside: &Inside,
+        processes: &[Process],
+        segments: &[(u64, u64)],
+        nobodys: u64,
+    ) -> (u64, Vec<LimitHit>) {
+        let counted = nobodys + self.shared.bytes();
+        let mut used = counted + processes.iter().map(Process::bytes).sum::<u64>();
+        let mut hits = self.end_hidden(inside, processes, counted, used);
+        if used > self.limit {
+            let counted = Counted {
+                files: &self.shared,
+                segments,
+            };
+            let room = self.limit.saturating_sub(nobodys);
+            let shares = match at_least(processes, nobodys + self.shared.bytes()) > self.limit {
+                true => exact::shares_unshared(processes, &counted),
+                false => exact::without_doubles(
+                    exact::shares(inside, processes, &counted, room),
+                    room,
+                    self.namespace,
+                ),
+            };
+            used = nobodys + exact::sum_of(&shares);
+            if used > self.limit {
+                hits.extend(self.reclaim(inside, &shares, used));
+            }
+        }
+        (used, hits)
+    }
+
+    /// The same of a guest kernel: its memory is in files that it has open, and its helpers map.
+    fn guest_kernel(&self, processes: &[Process], nobodys: u64) -> (u64, Vec<LimitHit>) {
         let mapped = processes.iter().map(|process| process.shared_bytes).max();
-        nobodys
+        let used = nobodys
             + processes.iter().map(Process::private_bytes).sum::<u64>()
-            + self.shared.bytes().max(mapped.unwrap_or(0))
+            + self.shared.bytes().max(mapped.unwrap_or(0));
+        let hit = LimitHit {
+            kind: LimitKind::Memory,
+            limit: self.limit,
+            command: None,
+            consequence: Consequence::SandboxKilled,
+        };
+        (used, Vec::from_iter((used > self.limit).then_some(hit)))
     }
 
     /// When much shared memory is in use that nobody was seen to hold, whoever can hide some is to blame: who cannot be
@@ -176,41 +216,10 @@ impl Watcher for MemoryWatch {
         let segments = inside.shared_memory_segments();
         let nobodys = inside.memory_file_systems_bytes()
             + segments.iter().map(|(_, bytes)| bytes).sum::<u64>();
-        let counted = nobodys + self.shared.bytes();
-        let mut used = match self.is_guest_kernel {
-            true => self.used_by_guest_kernel(&processes, nobodys),
-            false => counted + processes.iter().map(Process::bytes).sum::<u64>(),
+        let (used, hits) = match self.is_guest_kernel {
+            true => self.guest_kernel(&processes, nobodys),
+            false => self.processes(inside, &processes, &segments, nobodys),
         };
-        let mut hits = match self.is_guest_kernel {
-            true => Vec::new(),
-            false => self.end_hidden(inside, &processes, counted, used),
-        };
-        if used > self.limit && self.is_guest_kernel {
-            hits.push(LimitHit {
-                kind: LimitKind::Memory,
-                limit: self.limit,
-                command: None,
-                consequence: Consequence::SandboxKilled,
-            });
-        } else if used > self.limit {
-            let counted = Counted {
-                files: &self.shared,
-                segments: &segments,
-            };
-            let room = self.limit.saturating_sub(nobodys);
-            let shares = match at_least(&processes, nobodys + self.shared.bytes()) > self.limit {
-                true => exact::shares_unshared(&processes, &counted),
-                false => exact::without_doubles(
-                    exact::shares(inside, &processes, &counted, room),
-                    room,
-                    self.namespace,
-                ),
-            };
-            used = nobodys + exact::sum_of(&shares);
-            if used > self.limit {
-                hits.extend(self.reclaim(inside, &shares, used));
-            }
-        }
         self.due = Instant::now() + self.until_next(used, computed().saturating_sub(begun));
         self.used = used;
         hits
