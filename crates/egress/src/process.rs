@@ -27,14 +27,14 @@ use message::{Answer, Start};
 /// The one argument of the process.
 pub const PROCESS_ARGUMENT: &str = "egress-proxy";
 
-/// To start: mostly for the system's certificates to be read.
-const START_LIMIT: Duration = Duration::from_secs(20);
 /// For the C library of the process, if it is GNU's: string instructions copy at a third of the speed on several of AMD's
 /// processors, where source and target lie alike in their pages, and what TLS deciphers is copied often. Never use them.
 const LIBRARY_TUNABLES: (&str, &str) = (
     "GLIBC_TUNABLES",
     "glibc.cpu.x86_rep_movsb_threshold=1073741824",
 );
+/// To start: mostly for the system's certificates to be read.
+const START_LIMIT: Duration = Duration::from_secs(20);
 /// To end once it was told to.
 const END_LIMIT: Duration = Duration::from_secs(5);
 /// Decisions that may wait for their reader here; when there are more, they wait in the process, which counts what it drops.

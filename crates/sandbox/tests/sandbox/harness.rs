@@ -147,17 +147,17 @@ pub fn set_mode(path: &Path, mode: u32) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }
 
+/// By another process: what a test beside this one forks could hold a file of ours open for writing, and then it cannot be
+/// executed.
+pub fn copy_program(from: &Path, to: &Path) {
+    let copied = std::process::Command::new("cp").arg(from).arg(to).status();
+    assert!(copied.unwrap().success());
+}
+
 /// A copy of the launcher where any user can run it.
 pub fn launcher_for_everybody(dir: &Path) -> PathBuf {
     let copy = dir.join("outwork-sandbox-init");
-    // By another process: what a test beside this one forks could hold a file of ours open for writing, and then it
-    // cannot be executed.
-    let copied = std::process::Command::new("cp")
-        .arg(launcher())
-        .arg(&copy)
-        .status()
-        .unwrap();
-    assert!(copied.success());
+    copy_program(launcher(), &copy);
     set_mode(dir, 0o755);
     set_mode(&copy, 0o755);
     copy

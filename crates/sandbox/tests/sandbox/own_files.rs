@@ -1,13 +1,14 @@
 //! Root inside with privileges over the sandbox's own files: what a setup needs works, and nothing more.
 
 use std::os::unix::fs::{MetadataExt, chown};
+use std::path::Path;
 
 use outwork_sandbox::{LayerIds, Lower, Mount, Spec, change_owner};
 use tokio::io::AsyncReadExt;
 
 use crate::harness::{
-    NAMESPACES, directory, finish, is_root, privileged, python, run, set_mode, shell, spawn,
-    stdout, within,
+    NAMESPACES, copy_program, directory, finish, is_root, privileged, python, run, set_mode, shell,
+    spawn, stdout, within,
 };
 use crate::store::{As, SLOTS, Store, workers};
 
@@ -218,14 +219,7 @@ async fn capabilities_of_a_file_in_a_layer_have_no_effect() {
     {
         store.make("layer/bin2");
         let program = store.path("layer/bin2/cat");
-        let mut copy = std::process::Command::new("cp");
-        assert!(
-            copy.arg("/usr/bin/cat")
-                .arg(&program)
-                .status()
-                .unwrap()
-                .success()
-        );
+        copy_program(Path::new("/usr/bin/cat"), &program);
         let (uid, gid) = store.owner(0);
         chown(&program, Some(uid), Some(gid)).unwrap();
         set_mode(&program, 0o6755);
