@@ -37,6 +37,7 @@ const DOWNLOADS: usize = 15;
 const REQUESTS: usize = 10_000;
 const KEPT_CONNECTIONS: usize = 8;
 const NEW_CONNECTIONS: usize = 1_000;
+const BARE_CONNECTIONS: usize = 3_000;
 const CONCURRENT: usize = 32;
 const ROUNDS: usize = 25;
 
@@ -48,7 +49,7 @@ struct Stage {
     tunnelled: Route,
     squid: Route,
     _tunnelling: OwnProxy,
-    _origin: Origin,
+    origin: Origin,
     _squid: Squid,
     /// The processes end before it, and their files after both.
     runtime: Runtime,
@@ -88,7 +89,7 @@ impl Stage {
             squid: squid.route(&origin)?,
             inspecting,
             _tunnelling: tunnelling,
-            _origin: origin,
+            origin,
             _squid: squid,
             runtime,
             directory,
@@ -156,24 +157,33 @@ impl Stage {
     }
 
     fn connections(&self) -> Result<()> {
-        let work = Work::NewConnections {
+        let whole = Work::NewConnections {
             count: NEW_CONNECTIONS,
             concurrent: CONCURRENT,
         };
-        let ways = [&self.direct, &self.tunnelled, &self.squid];
-        let [direct, tunnelled, squid] = self.in_turn(work, ROUNDS, ways)?;
-        let row = |how: &str, series: &Series| {
-            let rate = per_second(NEW_CONNECTIONS, series);
-            println!(
-                "{}",
-                series.row(&format!("new connections, {how}: {rate:.0}/s"))
-            );
+        let ratios = self.beside_squid("new connections, TLS and all", NEW_CONNECTIONS, whole)?;
+        println!("  tunnelled, of squid: {:.2}", ratios.median());
+        println!("{}", ratios.row());
+        // In a tunnel TLS is the work of the ends, and most of the time above. Without it the proxies are what is compared.
+        let bare = Work::BareConnections {
+            count: BARE_CONNECTIONS,
+            concurrent: CONCURRENT,
+            server: self.origin.bare,
         };
-        row("direct", &direct);
-        row("tunnelled", &tunnelled);
-        row("through squid", &squid);
-        at_least(1.3, "tunnelled, of squid", &squid.ratios(&tunnelled));
+        let ratios = self.beside_squid("new connections", BARE_CONNECTIONS, bare)?;
+        at_least(1.3, "tunnelled, of squid", &ratios);
         Ok(())
+    }
+
+    fn beside_squid(&self, what: &str, count: usize, work: Work) -> Result<Ratios> {
+        let ways = [&self.direct, &self.tunnelled, &self.squid];
+        let all = self.in_turn(work, ROUNDS, ways)?;
+        for (series, how) in all.iter().zip(["direct", "tunnelled", "through squid"]) {
+            let rate = per_second(count, series);
+            println!("{}", series.row(&format!("{what}, {how}: {rate:.0}/s")));
+        }
+        let [_, tunnelled, squid] = all;
+        Ok(squid.ratios(&tunnelled))
     }
 
     /// Each way does the work in turn, and who begins changes: what one leaves behind does not always meet

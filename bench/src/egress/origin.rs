@@ -1,4 +1,4 @@
-//! The server: HTTP/1.1 over TLS on loopback, with an authority of its own.
+//! The server: HTTP/1.1 over TLS on loopback, with an authority of its own; and, at another port, a server that spends nothing on either.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -16,6 +16,7 @@ use hyper_util::rt::TokioIo;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
@@ -23,11 +24,15 @@ use super::LOOPBACK;
 use super::role::{Player, Role, say};
 use super::route::{Route, Way};
 
+pub(super) static BARE_ANSWER: [u8; 1 << 10] = [b'x'; 1 << 10];
+
 static CHUNK: Bytes = Bytes::from_static(&[b'x'; 64 << 10]);
 
 pub(super) struct Origin {
     _player: Player,
     pub(super) address: SocketAddr,
+    /// Of the one that answers anything with [`BARE_ANSWER`].
+    pub(super) bare: SocketAddr,
     /// Its authority, in PEM.
     pub(super) authority: PathBuf,
 }
@@ -37,9 +42,11 @@ impl Origin {
         let authority = directory.join("origin-authority.pem");
         let path = authority.to_str().context("a path in UTF-8")?;
         let (player, said) = Player::start(Role::Origin, &[path])?;
+        let (address, bare) = said.split_once(' ').context("two addresses")?;
         Ok(Self {
             _player: player,
-            address: said.parse()?,
+            address: address.parse()?,
+            bare: bare.parse()?,
             authority,
         })
     }
@@ -56,7 +63,13 @@ pub(super) async fn serve(arguments: &[String]) -> Result<()> {
     };
     let acceptor = acceptor(Path::new(authority))?;
     let listener = TcpListener::bind((LOOPBACK, 0)).await?;
-    say(&listener.local_addr()?.to_string())?;
+    let bare = TcpListener::bind((LOOPBACK, 0)).await?;
+    say(&format!(
+        "{} {}",
+        listener.local_addr()?,
+        bare.local_addr()?
+    ))?;
+    tokio::spawn(serve_bare(bare));
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
@@ -68,6 +81,22 @@ pub(super) async fn serve(arguments: &[String]) -> Result<()> {
                     .serve_connection(TokioIo::new(stream), service_fn(answer))
                     .await;
             }
+        });
+    }
+}
+
+async fn serve_bare(listener: TcpListener) -> Result<()> {
+    loop {
+        let (mut stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        tokio::spawn(async move {
+            let mut asked = [0; 1024];
+            // A client may leave whenever it likes.
+            if stream.read(&mut asked).await? > 0 {
+                stream.write_all(&BARE_ANSWER).await?;
+                while stream.read(&mut asked).await? > 0 {}
+            }
+            std::io::Result::Ok(())
         });
     }
 }

@@ -32,7 +32,7 @@ impl OwnProxy {
             roots: Roots::Pem(std::fs::read_to_string(&origin.authority)?),
             ..ProxyConfig::new(Policy {
                 destinations: Destinations::Public,
-                ports: vec![server.port()],
+                ports: vec![server.port(), origin.bare.port()],
                 tls,
                 allow_addresses: vec![server.ip().into()],
                 ..Policy::closed()

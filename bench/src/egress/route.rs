@@ -13,7 +13,7 @@ use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
@@ -34,7 +34,7 @@ pub(super) struct Route {
     tls: TlsConnector,
 }
 
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 impl Route {
@@ -60,44 +60,7 @@ impl Route {
 
     /// A new connection, with TLS.
     pub(super) async fn connect(&self) -> Result<Client> {
-        match &self.way {
-            Way::Direct => {
-                let stream = TcpStream::connect(self.server).await?;
-                stream.set_nodelay(true)?;
-                self.with_tls(stream).await
-            }
-            Way::UnixProxy(socket) => {
-                let mut stream = UnixStream::connect(socket).await?;
-                self.open_tunnel(&mut stream).await?;
-                self.with_tls(stream).await
-            }
-            Way::TcpProxy(proxy) => {
-                let mut stream = TcpStream::connect(proxy).await?;
-                stream.set_nodelay(true)?;
-                self.open_tunnel(&mut stream).await?;
-                self.with_tls(stream).await
-            }
-        }
-    }
-
-    async fn open_tunnel(&self, stream: &mut impl Stream) -> Result<()> {
-        let host = self.server;
-        let request = format!("CONNECT {host} HTTP/1.1\r\nHost: {host}\r\n\r\n");
-        stream.write_all(request.as_bytes()).await?;
-        let mut head = Vec::new();
-        let mut piece = [0; 1024];
-        while !head.ends_with(b"\r\n\r\n") {
-            let count = stream.read(&mut piece).await?;
-            ensure!(count > 0, "the proxy closed the connection");
-            head.extend_from_slice(&piece[..count]);
-        }
-        let head = String::from_utf8_lossy(&head);
-        let is_open = head.split_whitespace().nth(1) == Some("200");
-        ensure!(is_open, "the proxy refuses: {head}");
-        Ok(())
-    }
-
-    async fn with_tls<S: Stream + 'static>(&self, stream: S) -> Result<Client> {
+        let stream = self.dial(self.server).await?;
         let name = ServerName::from(self.server.ip());
         let stream = self.tls.connect(name, stream).await?;
         let (requests, connection) = handshake(TokioIo::new(stream)).await?;
@@ -107,6 +70,48 @@ impl Route {
             server: self.server,
         })
     }
+
+    /// Bytes to `server`, whatever they mean, over a new connection.
+    pub(super) async fn dial(&self, server: SocketAddr) -> Result<Box<dyn Stream>> {
+        let mut stream: Box<dyn Stream> = match &self.way {
+            Way::Direct => return Ok(Box::new(tcp(server).await?)),
+            Way::UnixProxy(socket) => Box::new(UnixStream::connect(socket).await?),
+            Way::TcpProxy(proxy) => Box::new(tcp(*proxy).await?),
+        };
+        open_tunnel(&mut stream, server).await?;
+        Ok(stream)
+    }
+
+    /// How a client of TLS begins.
+    pub(super) fn client_hello(&self) -> Result<Vec<u8>> {
+        let config = Arc::clone(self.tls.config());
+        let mut connection = ClientConnection::new(config, self.server.ip().into())?;
+        let mut hello = Vec::new();
+        connection.write_tls(&mut hello)?;
+        Ok(hello)
+    }
+}
+
+async fn tcp(address: SocketAddr) -> std::io::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+async fn open_tunnel(stream: &mut impl Stream, host: SocketAddr) -> Result<()> {
+    let request = format!("CONNECT {host} HTTP/1.1\r\nHost: {host}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut head = Vec::new();
+    let mut piece = [0; 1024];
+    while !head.ends_with(b"\r\n\r\n") {
+        let count = stream.read(&mut piece).await?;
+        ensure!(count > 0, "the proxy closed the connection");
+        head.extend_from_slice(&piece[..count]);
+    }
+    let head = String::from_utf8_lossy(&head);
+    let is_open = head.split_whitespace().nth(1) == Some("200");
+    ensure!(is_open, "the proxy refuses: {head}");
+    Ok(())
 }
 
 /// A connection on which one request after the other can be made.

@@ -61,7 +61,7 @@ pub use plan::{
     Holds, Identity, Need, Opener, Owner, Ownership, Plan, PlanError, PlannedMount, RootStep,
     SetGroups, Setting, plan,
 };
-pub use running::{ExitStatus, Killer, Running, Sandbox};
+pub use running::{ExitStatus, Killer, Launchers, Running, Sandbox};
 pub use spec::{
     Forward, LayerIds, Limits, Lower, Mount, Network, Overlay, Privileges, Spec, Stdin, SystemRoot,
     User,

@@ -1,11 +1,11 @@
 //! Carrying a plan out, and holding what runs.
 
+mod launchers;
 mod reached;
 
 use std::io::{self, Seek, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::Arc;
 
 use rustix::fs::MemfdFlags;
@@ -14,20 +14,21 @@ use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWriteExt;
 use tokio::io::unix::AsyncFd;
-use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::control::{self, FromWorker, ToWorker};
 use crate::error::{SandboxError, Step};
 use crate::forward;
-use crate::launcher::LAUNCHER_ARGUMENT;
 use crate::leftover::PidNamespace;
 use crate::limit_hit::LimitHit;
 use crate::ownership::change_owner;
 use crate::plan::{Identity, Plan};
 use crate::spec::Stdin;
 use crate::syscalls;
+pub use launchers::Launchers;
+use launchers::Waiting;
 use reached::Reached;
 
 /// How a command ended.
@@ -60,48 +61,46 @@ impl Sandbox {
     /// # Errors
     /// The step that failed, why, and what to change. Nothing is left behind.
     pub async fn spawn(plan: Plan, launcher: &Path) -> Result<Running, SandboxError> {
-        let (ours, theirs) = control::pair()
-            .map_err(|e| SandboxError::caused_by(Step::StartLauncher, "a socket", e))?;
-        let (theirs_input, stdin) = standard_input(&plan.stdin)
-            .map_err(|e| SandboxError::caused_by(Step::StartLauncher, "standard input", e))?;
-        let mut child = start_launcher(launcher, theirs)?;
-        rustix::io::ioctl_fionbio(&ours, true)
-            .map_err(|e| SandboxError::caused_by(Step::StartLauncher, "a socket", e))?;
-        let control = syscalls::watch_readable(ours)
-            .map_err(|e| SandboxError::caused_by(Step::StartLauncher, "a socket", e))?;
-        send_plan(&control, &plan, theirs_input)?;
-        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-        let mut running = Running {
-            stdin,
-            stdout,
-            stderr,
-            init: None,
-            namespace: PidNamespace(0),
-            exit: None,
-            failed: None,
-            child,
-            control,
-            tasks: JoinSet::new(),
-            changed: Vec::new(),
-            identity: plan.identity.clone(),
-            handles: Vec::new(),
-            limits: Reached::default(),
-        };
-        if let Err(error) = running.await_start(&plan).await {
-            running.abandon();
-            running.finish().await?;
-            return Err(error);
-        }
-        if let Stdin::Bytes(bytes) = plan.stdin
-            && let Some(mut stdin) = running.stdin.take()
-        {
-            // A command that does not read its input is free to: its end shows as a broken pipe here.
-            running.tasks.spawn(async move {
-                let _ = stdin.write_all(&bytes).await;
-            });
-        }
-        Ok(running)
+        carry_out(plan, Waiting::start(launcher)?).await
     }
+}
+
+async fn carry_out(plan: Plan, launcher: Waiting) -> Result<Running, SandboxError> {
+    let Waiting { mut child, control } = launcher;
+    let (theirs_input, stdin) = standard_input(&plan.stdin)
+        .map_err(|e| SandboxError::caused_by(Step::StartLauncher, "standard input", e))?;
+    send_plan(&control, &plan, theirs_input)?;
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let mut running = Running {
+        stdin,
+        stdout,
+        stderr,
+        init: None,
+        namespace: PidNamespace(0),
+        exit: None,
+        failed: None,
+        child,
+        control,
+        tasks: JoinSet::new(),
+        changed: Vec::new(),
+        identity: plan.identity.clone(),
+        handles: Vec::new(),
+        limits: Reached::default(),
+    };
+    if let Err(error) = running.await_start(&plan).await {
+        running.abandon();
+        running.finish().await?;
+        return Err(error);
+    }
+    if let Stdin::Bytes(bytes) = plan.stdin
+        && let Some(mut stdin) = running.stdin.take()
+    {
+        // A command that does not read its input is free to: its end shows as a broken pipe here.
+        running.tasks.spawn(async move {
+            let _ = stdin.write_all(&bytes).await;
+        });
+    }
+    Ok(running)
 }
 
 /// What the command reads from, and where its input is written, if it has any.
@@ -114,23 +113,6 @@ fn standard_input(stdin: &Stdin) -> io::Result<(OwnedFd, Option<ChildStdin>)> {
             Ok((reader, Some(writer)))
         }
     }
-}
-
-/// The socket is its standard input: whatever else would have to run between fork and exec, and then the whole memory map
-/// of the worker would have to be copied first.
-fn start_launcher(launcher: &Path, control: OwnedFd) -> Result<Child, SandboxError> {
-    let mut command = Command::new(launcher);
-    command
-        .arg(LAUNCHER_ARGUMENT)
-        .env_clear()
-        .current_dir("/")
-        .stdin(control)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    // Our copy of the launcher's end goes with `command`, so that the end of the launcher shows.
-    command.spawn().map_err(|e| {
-        SandboxError::caused_by(Step::StartLauncher, launcher.display().to_string(), e)
-    })
 }
 
 /// In a file of memory: neither arguments nor environment, which other users can read, and of any size. With it what the

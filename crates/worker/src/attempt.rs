@@ -34,7 +34,7 @@ use outwork_api::task::Tokens;
 use outwork_api::worker::{Assignment, Finish, Outcome, Release, WorkerApi};
 use outwork_domain::Failure;
 use outwork_git::Git;
-use outwork_sandbox::Capabilities;
+use outwork_sandbox::{Capabilities, Launchers};
 use outwork_snapshot::Cache;
 
 use self::prepare::Repository;
@@ -69,6 +69,7 @@ pub(crate) struct Host {
     pub(crate) snapshots: Cache<Failure>,
     pub(crate) found_runtimes: Found,
     pub(crate) models: Models,
+    pub(crate) launchers: Launchers,
 }
 
 /// Why the pipeline did not come to its end.

@@ -21,13 +21,13 @@ use outwork_api::worker::Assignment;
 use outwork_domain::Failure;
 use outwork_git::ReadOnlyBind;
 use outwork_sandbox::{
-    Forward, Limits, Mount, Network, Overlay, PlanError, Privileges, Running, Sandbox,
-    SandboxError, Spec, Stdin, Step, SystemRoot, User,
+    Forward, Limits, Mount, Network, Overlay, PlanError, Privileges, Running, SandboxError, Spec,
+    Stdin, Step, SystemRoot, User,
 };
 
 use crate::attempt::Run;
 use crate::base::{Base, Volume};
-use crate::config::{Containment, WorkerConfig};
+use crate::config::Containment;
 use crate::failure;
 
 pub(crate) const HOME: &str = "/home/agent";
@@ -161,14 +161,10 @@ impl Inside<'_> {
 
     pub(crate) async fn spawn(self, run: &Run) -> Result<Running, SpawnError> {
         let (program, is_image) = (self.command.first().cloned(), self.base.is_image());
-        let WorkerConfig {
-            containment,
-            launcher,
-            ..
-        } = &run.host.config;
         let spec = self.spec(run);
-        let plan = containment.backend.plan(&spec, &run.host.capabilities)?;
-        let spawned = Sandbox::spawn(plan, launcher).await;
+        let backend = &run.host.config.containment.backend;
+        let plan = backend.plan(&spec, &run.host.capabilities)?;
+        let spawned = run.host.launchers.spawn(plan).await;
         spawned.map_err(|error| match error.step {
             Step::Execute if is_image => SpawnError::NotInImage {
                 program: program.unwrap_or_default(),

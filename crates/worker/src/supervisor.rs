@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use outwork_api::worker::{Deregister, PROTOCOL_VERSION, Register, Registered, WorkerApi};
 use outwork_git::{Git, GitError};
-use outwork_sandbox::{Capabilities, Unusable};
+use outwork_sandbox::{Capabilities, Launchers, Unusable};
 use outwork_snapshot::{Cache, CacheError};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
@@ -148,6 +148,8 @@ impl Worker {
         // After the sweep, which waits until no sandbox uses them any more.
         let snapshots = Cache::open(inventory::cache_config(&config, &state)).await?;
         let images = Images::new(&config, &state, &capabilities);
+        let launchers = Launchers::new(config.launcher.clone());
+        launchers.prepare();
         let host = Host {
             config,
             api,
@@ -161,6 +163,7 @@ impl Worker {
             snapshots,
             found_runtimes: Found::default(),
             models: attempt::Models::default(),
+            launchers,
         };
         let (sender, identity) = watch::channel(None);
         let now = CancellationToken::new();

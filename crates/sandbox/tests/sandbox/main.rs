@@ -6,6 +6,7 @@
 mod handles;
 mod harness;
 mod image;
+mod launchers;
 mod limited;
 
 mod backend_ends;
