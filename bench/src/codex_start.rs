@@ -111,6 +111,8 @@ fn start_to_request(
             context_window_tokens: 128_000,
         }),
         prompt: PROMPT.into(),
+        question: None,
+        interactive: false,
         turn_number: 1,
         session: None,
         model_idle_timeout_ms: 60_000,

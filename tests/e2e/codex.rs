@@ -16,7 +16,7 @@ on_both_stores!(
     three_attempts_at_once,
 );
 
-fn with_model(command: &str, engine: Engine, model: &ScriptedModel) -> Outwork {
+pub fn with_model(command: &str, engine: Engine, model: &ScriptedModel) -> Outwork {
     let base_url = format!("{}/v1", model.url());
     let variables = [
         ("OUTWORK_MODEL_BASE_URL", base_url.as_str()),

@@ -3,6 +3,7 @@
 
 mod harness;
 
+mod asking;
 mod bad_input;
 mod cache;
 mod codex;

@@ -71,6 +71,11 @@ pub enum TurnOutcome {
         last_message: Option<String>,
     },
     Interrupted,
+    /// The agent wants to know something and does nothing until it does. The answer is the prompt of the next process.
+    Asked {
+        /// For people: bounded.
+        question: String,
+    },
     Failed {
         class: FailureClass,
         /// For people: one or a few sentences, bounded.

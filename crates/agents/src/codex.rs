@@ -94,7 +94,8 @@ impl Codex {
                 home: context.home,
                 cwd: context.cwd,
                 model: model.name,
-                prompt: context.prompt,
+                prompt: prompt(context.prompt, context.question),
+                interactive: context.interactive,
                 resume: context.session.map(|session| session.thread_id),
             }),
         };
@@ -122,7 +123,7 @@ impl Adapter for Codex {
             steer: true,
             interrupt: true,
             resume: true,
-            questions: false,
+            questions: true,
             streaming: true,
         }
     }
@@ -174,6 +175,14 @@ impl Adapter for Codex {
             entries: vec![SessionEntry::File(file.clone())],
             max_size_bytes: SESSION_MAX_BYTES,
         })
+    }
+}
+
+/// The session remembers the question only as a call that was broken off.
+fn prompt(prompt: String, question: Option<String>) -> String {
+    match question {
+        Some(question) => format!("You asked:\n\n{question}\n\nThe answer:\n\n{prompt}"),
+        None => prompt,
     }
 }
 

@@ -7,9 +7,15 @@
 //! | `HOME` | the agent's home, empty before the first turn |
 //! | `OUTWORK_SESSION_DIR` | a directory that is kept from turn to turn |
 //! | `OUTWORK_TURN` | 1 for the first turn, 2 for the first follow-up, … |
+//! | `OUTWORK_INTERACTIVE` | 1 if the program may ask, else 0 |
+//! | `OUTWORK_QUESTION` | the program's own question, when standard input has the answer to it |
 //! | `OUTWORK_MODEL_BASE_URL`, `OUTWORK_MODEL_NAME` | the model, if one is configured; no key is needed |
 //!
-//! What it writes becomes the log. Exit code 0 completes the turn, all else fails it.
+//! What it writes becomes the log. Exit code 0 completes the turn. Exit code 75 (`EX_TEMPFAIL`) asks a person: the question is what the
+//! program wrote to standard output last, after its last empty line. When somebody answers, it is run again, on what it left in the
+//! checkout and in `OUTWORK_SESSION_DIR`. All else fails the turn.
+
+use std::collections::VecDeque;
 
 use crate::adapter::{
     Adapter, AgentCommand, Capabilities, Effect, ExitStatus, FailureClass, TurnOutcome,
@@ -24,11 +30,17 @@ use crate::text::{Utf8Stream, portions};
 const SESSION_DIRECTORY: &str = ".session";
 /// The command agent has one session per task; this is its name.
 const THREAD_ID: &str = "command";
+const ASKS: i32 = 75;
+/// Of a question, in characters.
+const QUESTION_CHARS: usize = 4 * 1024;
 
 pub struct Command {
     prompt: String,
     stdout: Utf8Stream,
     stderr: Utf8Stream,
+    interactive: bool,
+    /// The end of what it wrote to standard output.
+    said_last: VecDeque<char>,
     stop_wanted: bool,
     finished: bool,
 }
@@ -52,7 +64,14 @@ impl Command {
                 context.home.join(&session_directory),
             ),
             ("OUTWORK_TURN".to_owned(), context.turn_number.to_string()),
+            (
+                "OUTWORK_INTERACTIVE".to_owned(),
+                u8::from(context.interactive).to_string(),
+            ),
         ];
+        if let Some(question) = context.question {
+            env.push(("OUTWORK_QUESTION".to_owned(), question));
+        }
         if let Some(model) = context.model {
             env.push(("OUTWORK_MODEL_BASE_URL".to_owned(), model.base_url));
             env.push(("OUTWORK_MODEL_NAME".to_owned(), model.name));
@@ -71,6 +90,8 @@ impl Command {
             prompt: context.prompt,
             stdout: Utf8Stream::default(),
             stderr: Utf8Stream::default(),
+            interactive: context.interactive,
+            said_last: VecDeque::new(),
             stop_wanted: false,
             finished: false,
         };
@@ -94,6 +115,21 @@ impl Command {
             .collect()
     }
 
+    fn remember(&mut self, text: &str) {
+        self.said_last.extend(text.chars());
+        let surplus = self.said_last.len().saturating_sub(QUESTION_CHARS);
+        self.said_last.drain(..surplus);
+    }
+
+    fn question(&self) -> String {
+        let said: String = self.said_last.iter().collect();
+        let last = said.trim_end().rsplit("\n\n").next().unwrap_or_default();
+        match last.trim() {
+            "" => "The program asks, and did not say what.".to_owned(),
+            question => question.to_owned(),
+        }
+    }
+
     fn outcome(&self, status: ExitStatus) -> TurnOutcome {
         match status {
             // Even if someone asked to stop: it was done before it heard of it.
@@ -101,6 +137,9 @@ impl Command {
             ExitStatus::Code(_) | ExitStatus::Signal(_) if self.stop_wanted => {
                 TurnOutcome::Interrupted
             }
+            ExitStatus::Code(ASKS) if self.interactive => TurnOutcome::Asked {
+                question: self.question(),
+            },
             ExitStatus::Code(code) => TurnOutcome::Failed {
                 class: FailureClass::CommandFailed {
                     exit_code: Some(code),
@@ -121,7 +160,7 @@ impl Adapter for Command {
             steer: false,
             interrupt: true,
             resume: true,
-            questions: false,
+            questions: true,
             streaming: true,
         }
     }
@@ -133,6 +172,7 @@ impl Adapter for Command {
 
     fn on_stdout(&mut self, bytes: &[u8]) -> Vec<Effect> {
         let text = self.stdout.decode(bytes);
+        self.remember(&text);
         self.output(OutputStream::Stdout, &text)
     }
 
@@ -146,6 +186,7 @@ impl Adapter for Command {
             return Vec::new();
         }
         let stdout_rest = self.stdout.finish();
+        self.remember(&stdout_rest);
         let stderr_rest = self.stderr.finish();
         let mut effects = self.output(OutputStream::Stdout, &stdout_rest);
         effects.extend(self.output(OutputStream::Stderr, &stderr_rest));

@@ -19,6 +19,8 @@ fn adapter(agent: &Agent) -> Box<dyn Adapter> {
             context_window_tokens: 1000,
         }),
         prompt: "do it".to_owned(),
+        question: None,
+        interactive: false,
         turn_number: 1,
         session: None,
         model_idle_timeout_ms: 1000,

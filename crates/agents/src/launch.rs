@@ -12,7 +12,12 @@ pub struct LaunchContext {
     /// The checkout.
     pub cwd: AbsolutePath,
     pub model: Option<Model>,
+    /// What is to be done; after a question, the answer.
     pub prompt: String,
+    /// What the prompt is the answer to.
+    pub question: Option<String>,
+    /// Whether the agent may ask a person: the turn then ends with the question.
+    pub interactive: bool,
     /// 1 for the first turn of a task.
     pub turn_number: u32,
     /// The session of the turn before.

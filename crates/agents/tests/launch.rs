@@ -20,6 +20,8 @@ fn context() -> LaunchContext {
             context_window_tokens: 100_000,
         }),
         prompt: "fix the readme".to_owned(),
+        question: None,
+        interactive: false,
         turn_number: 2,
         session: None,
         model_idle_timeout_ms: 120_000,

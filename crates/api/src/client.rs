@@ -18,6 +18,9 @@
 //! | [`Client::submit`] | `POST /tasks` (key) |
 //! | [`Client::task`] | `GET /tasks/{task}` |
 //! | [`Client::follow_up`] | `POST /tasks/{task}/turns` (key) |
+//! | [`Client::answer`], [`Client::steer`] | `POST /tasks/{task}/answer`, `…/steer` (key) |
+//! | [`Client::interrupt`] | `POST /tasks/{task}/interrupt` |
+//! | [`Client::retry`] | `POST /tasks/{task}/retry` (key) |
 //! | [`Client::cancel_task`] | `POST /tasks/{task}/cancel` |
 //! | [`Client::task_diff`] | `GET /tasks/{task}/diff?turn=&attempt=` (bytes) |
 //! | [`Client::attempt`] | `GET /attempts/{att}` |

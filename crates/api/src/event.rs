@@ -34,9 +34,38 @@ pub enum EventBody {
         /// Why it failed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         failure: Option<Failure>,
+        /// What the agent asks, in the state `awaiting_input`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        question: Option<String>,
     },
     /// Somebody wants it stopped (written by the server).
     CancelRequested {},
+    /// Somebody answered the agent's question (written by the server).
+    Answered {
+        /// The answer.
+        text: String,
+    },
+    /// Somebody has a message for the agent (written by the server).
+    Steered {
+        /// The message's number within the attempt.
+        number: u32,
+        /// The message.
+        text: String,
+    },
+    /// The agent has the message, or will not have it.
+    SteerTaken {
+        /// The message's number.
+        number: u32,
+        /// False: it could not be given to the agent any more.
+        accepted: bool,
+    },
+    /// Somebody wants the agent's turn to end (written by the server).
+    InterruptRequested {},
+    /// What was done so far is safe: it is the attempt's diff if its worker is lost.
+    Checkpoint {
+        /// How large it is, over all repositories.
+        summary: DiffStat,
+    },
     /// The worker disappeared; the attempt waits for another (written by the server).
     WorkerLost {
         /// The worker.

@@ -27,6 +27,20 @@ pub struct NewTask {
     /// Uncommitted changes to start from, as a git patch; they are not part of the result.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub starting_diff: Option<String>,
+    /// Whether the agent may ask and wait for an answer (`needs_input`); otherwise it is told to decide by itself.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    #[schema(default = true)]
+    pub interactive: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Left out then: a server of an older version does not know the field.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+fn is_yes(it: &bool) -> bool {
+    *it
 }
 
 /// A follow-up to be submitted.
@@ -45,6 +59,46 @@ pub struct NewTurn {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1)]
     pub attempt: Option<u32>,
+}
+
+/// Something to tell an attempt of the newest turn: an answer to its question, or a message while it runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewMessage {
+    /// What.
+    #[schema(min_length = 1, max_length = 1048576)]
+    pub text: String,
+    /// The attempt's number; may be left out when there is only one that can be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1)]
+    pub attempt: Option<u32>,
+}
+
+/// Which attempt of the newest turn is interrupted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Interruption {
+    /// The attempt's number; may be left out when only one runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1)]
+    pub attempt: Option<u32>,
+}
+
+/// The newest turn once more, as a new turn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewRetry {
+    /// The number of the attempt from whose work it goes on; the one whose diff is shown for the task when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1)]
+    pub attempt: Option<u32>,
+    /// Begin where the turn began, and leave what was done.
+    #[serde(default)]
+    pub from_start: bool,
+    /// How many attempts, 1 to 4; 1 when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 4)]
+    pub attempts: Option<u32>,
 }
 
 /// How large a diff is.
@@ -123,6 +177,9 @@ pub struct Task {
     pub branch: Option<String>,
     /// The commit it started from; its diffs are against it.
     pub commit: String,
+    /// Whether the agent may ask and wait for an answer.
+    #[serde(default = "yes")]
+    pub interactive: bool,
     /// Where the environment's further repositories stood.
     #[serde(default)]
     pub further_repositories: Vec<TaskRepository>,
@@ -178,6 +235,9 @@ pub struct Attempt {
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
+    /// What the agent asks, while it waits for an answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub question: Option<String>,
     /// The size of its diffs, over all repositories; absent when there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub diff: Option<DiffStat>,

@@ -20,6 +20,7 @@
 //! | append | `POST /attempts/{attempt}/events` |
 //! | download | `GET /attempts/{attempt}/objects/{kind}?epoch=N[&repository=NAME]` (bytes) |
 //! | upload | `PUT /attempts/{attempt}/objects/{kind}?epoch=N[&repository=NAME]` (bytes) |
+//! | checkpoint | `POST /attempts/{attempt}/checkpoint` |
 //! | finish | `POST /attempts/{attempt}/finish` |
 //! | release | `POST /attempts/{attempt}/release` |
 //! | snapshots | `PUT /snapshots` |
@@ -43,7 +44,14 @@ use crate::task::{Failure, RepositoryDiff, Tokens};
 use crate::time::Time;
 
 /// The version of the protocol that this crate speaks.
-pub const PROTOCOL_VERSION: u32 = 3;
+pub const PROTOCOL_VERSION: u32 = 4;
+
+/// The oldest version that this crate still speaks, as a server and as a worker: the one before. It has no messages, no questions and
+/// no checkpoints.
+pub const OLDEST_PROTOCOL_VERSION: u32 = 3;
+
+/// The question of an attempt whose agent was interrupted.
+pub const INTERRUPTED: &str = "The agent was interrupted. How does it go on?";
 
 /// Bytes of an object on their way.
 pub type Bytes = Vec<u8>;
@@ -96,6 +104,8 @@ pub trait WorkerApi: Send + Sync + 'static {
         repository: Option<String>,
         content: Bytes,
     ) -> Answer<'_, ()>;
+    /// Keeps what was uploaded as a checkpoint: the result so far.
+    fn checkpoint(&self, attempt: String, request: Checkpoint) -> Answer<'_, Checkpointed>;
     /// Ends an attempt. Sending it again after an answer got lost is harmless: `attempt_ended`.
     fn finish(&self, attempt: String, request: Finish) -> Answer<'_, ()>;
     /// Gives an attempt back unfinished.
@@ -135,6 +145,14 @@ pub struct Registered {
     pub worker: String,
     /// How often it must send a heartbeat, in milliseconds.
     pub heartbeat_interval_ms: u64,
+    /// The version that both speak from now on: the worker's, or an older one.
+    #[serde(default = "oldest")]
+    pub protocol_version: u32,
+}
+
+/// A server of that version does not say it.
+fn oldest() -> u32 {
+    OLDEST_PROTOCOL_VERSION
 }
 
 /// A request for work.
@@ -198,8 +216,17 @@ pub struct Assignment {
     /// The model for the worker's gateway; absent when none is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<ModelAccess>,
-    /// What is to be done.
+    /// What is to be done; after a question, the answer.
     pub prompt: String,
+    /// What the prompt is the answer to. The attempt goes on from its own diff and session then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub question: Option<String>,
+    /// Whether the agent may ask: whether the attempt may end in `awaiting_input`.
+    #[serde(default)]
+    pub interactive: bool,
+    /// What people have told the agent since, in order.
+    #[serde(default)]
+    pub messages: Vec<AttemptMessage>,
     /// Bash, once for a snapshot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub setup_script: Option<String>,
@@ -365,6 +392,40 @@ pub struct Claim {
     pub attempt: String,
     /// Which claim.
     pub epoch: i64,
+    /// The number of the last message that the worker has, 0 for none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub message_seq: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+/// What somebody tells a running attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AttemptMessage {
+    /// Rises within the attempt. One that the worker has already is passed over.
+    pub number: u32,
+    /// What.
+    #[serde(flatten)]
+    pub body: MessageBody,
+}
+
+/// What somebody tells a running attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum MessageBody {
+    /// A message for the agent. The worker gives it to the agent as soon as that runs, and says so in the log (`steer_taken`).
+    Steer {
+        /// The message.
+        text: String,
+    },
+    /// The agent's turn is to end now: the worker hands in diff and session, and finishes as `awaiting_input`.
+    Interrupt {},
+    /// Of a later version: passed over.
+    #[serde(other)]
+    Unknown,
 }
 
 /// What the server makes of each claim, in the order of the request.
@@ -387,6 +448,9 @@ pub struct LeaseAnswer {
     pub epoch: i64,
     /// What the worker should do.
     pub desired: Desired,
+    /// What people said after the message that the worker has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<AttemptMessage>,
 }
 
 /// What a worker should do with an attempt.
@@ -410,6 +474,9 @@ pub struct WorkerCommand {
     pub epoch: i64,
     /// What to do.
     pub desired: Desired,
+    /// What people said; may hold what the worker has already.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<AttemptMessage>,
 }
 
 /// A step.
@@ -475,6 +542,10 @@ pub enum OutputKind {
     Diff,
     /// The agent's session.
     Session,
+    /// The diff so far, for the next checkpoint.
+    CheckpointDiff,
+    /// The agent's session so far, for the next checkpoint.
+    CheckpointSession,
 }
 
 impl InputKind {
@@ -494,8 +565,32 @@ impl OutputKind {
         match self {
             Self::Diff => "diff",
             Self::Session => "session",
+            Self::CheckpointDiff => "checkpoint_diff",
+            Self::CheckpointSession => "checkpoint_session",
         }
     }
+}
+
+/// What was done so far, after its parts were uploaded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Checkpoint {
+    /// Which claim speaks.
+    pub epoch: i64,
+    /// The size of each repository's `checkpoint_diff`, in the order of the assignment: all of them, also those that did not change
+    /// since the last checkpoint.
+    #[serde(default)]
+    pub diffs: Vec<RepositoryDiff>,
+    /// Whether a `checkpoint_session` was uploaded.
+    #[serde(default)]
+    pub has_session: bool,
+}
+
+/// The answer to a checkpoint: it is durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Checkpointed {
+    /// What the worker should do.
+    pub desired: Desired,
 }
 
 /// The end of an attempt.

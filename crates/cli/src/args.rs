@@ -59,6 +59,14 @@ pub enum ClientCommand {
     Apply(command::apply::ApplyArgs),
     /// Ask more of a task, in the same session
     FollowUp(command::follow_up::FollowUpArgs),
+    /// Answer an agent's question
+    Answer(command::answer::AnswerArgs),
+    /// Tell a running agent something
+    Steer(command::steer::SteerArgs),
+    /// End an agent's turn, to say how it goes on
+    Interrupt(command::interrupt::InterruptArgs),
+    /// Run a task's newest turn once more
+    Retry(command::retry::RetryArgs),
     /// Stop a task
     Cancel(command::cancel::CancelArgs),
     /// Make and change environments: how the tasks of a repository run
@@ -121,6 +129,10 @@ impl ClientCommand {
             Self::Status(args) => args.json,
             Self::Log(args) => args.json,
             Self::FollowUp(args) => args.submitted.json,
+            Self::Answer(args) => args.submitted.json,
+            Self::Steer(args) => args.json,
+            Self::Interrupt(args) => args.json,
+            Self::Retry(args) => args.submitted.json,
             Self::Cancel(args) => args.json,
             Self::Env(command) => command.is_json(),
             Self::Credential(command) => command.is_json(),

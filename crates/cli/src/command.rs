@@ -3,14 +3,18 @@
 pub(crate) mod prompt;
 pub(crate) mod submitted;
 
+pub(crate) mod answer;
 pub(crate) mod apply;
 pub(crate) mod cancel;
 pub(crate) mod diff;
 pub(crate) mod exec;
 pub(crate) mod follow_up;
+pub(crate) mod interrupt;
 pub(crate) mod list;
 pub(crate) mod log;
+pub(crate) mod retry;
 pub(crate) mod status;
+pub(crate) mod steer;
 
 pub(crate) mod credential;
 pub(crate) mod environment;

@@ -266,6 +266,11 @@ fn tell(session: &mut Session, task: &Task) -> Result<(), CliError> {
         } else {
             String::new()
         };
+        for line in attempt.question.iter().flat_map(|asks| asks.lines()) {
+            session
+                .out
+                .line(&format!("{indent}asks: {}", plain(line)))?;
+        }
         for line in attempt.failure.iter().flat_map(task::failure_lines) {
             session.out.line(&format!("{indent}{line}"))?;
         }
@@ -277,7 +282,7 @@ fn tell(session: &mut Session, task: &Task) -> Result<(), CliError> {
     match (summary.status.as_str(), summary.summary.files_changed) {
         ("needs_input", _) => session
             .out
-            .note(&format!("the agent asks; see {}", plain(&summary.url))),
+            .note(&format!("answer it:  outwork answer {id} \"…\"")),
         (_, 0) => {}
         _ => {
             session.out.note(&format!("read it:  outwork diff {id}"));

@@ -243,7 +243,19 @@ pub enum Command {
     /// Somebody wants it stopped.
     Cancel,
     /// Somebody answers the agent's question.
-    Answer,
+    Answer {
+        /// What they say.
+        text: String,
+    },
+    /// Somebody has a message for the agent while it works, or before it begins.
+    Steer {
+        /// Its number among the messages of the attempt.
+        number: u32,
+        /// What they say.
+        text: String,
+    },
+    /// Somebody wants the agent's turn to end now and to say how it goes on.
+    Interrupt,
     /// A reconciler looks whether a lease, a deadline or a grace has passed.
     Reap,
 }
@@ -259,9 +271,25 @@ pub enum AttemptEvent {
         lease: Option<Lease>,
         /// Why, where it failed.
         failure: Option<Failure>,
+        /// What the agent asks, where it waits for an answer.
+        question: Option<String>,
     },
     /// Somebody wants it stopped and a worker has to be told.
     CancelRequested,
+    /// Somebody answered the agent's question.
+    Answered {
+        /// What they said.
+        text: String,
+    },
+    /// Somebody has a message for the agent.
+    Steered {
+        /// Its number among the messages of the attempt.
+        number: u32,
+        /// What they said.
+        text: String,
+    },
+    /// Somebody wants the agent's turn to end, and a worker has to be told.
+    InterruptRequested,
     /// The worker's lease ran out; the attempt waits for another worker.
     WorkerLost {
         /// Which worker.

@@ -138,6 +138,26 @@ impl ObjectKey {
         Self(format!("attempts/{attempt}/{}/session", epoch.get()))
     }
 
+    /// The diff of the repository `name` (the first one's for `None`) in a checkpoint of `attempt`. Two checkpoints of a
+    /// claim take turns, so that the newest that is whole stays while the next one is written.
+    pub fn checkpoint_diff(
+        attempt: AttemptId,
+        epoch: crate::Epoch,
+        turn: bool,
+        name: Option<&str>,
+    ) -> Self {
+        let directory = checkpoint(attempt, epoch, turn);
+        Self(match name {
+            None => format!("{directory}/diff.patch"),
+            Some(name) => format!("{directory}/repositories/{name}.patch"),
+        })
+    }
+
+    /// The agent's session in a checkpoint of `attempt`.
+    pub fn checkpoint_session(attempt: AttemptId, epoch: crate::Epoch, turn: bool) -> Self {
+        Self(format!("{}/session", checkpoint(attempt, epoch, turn)))
+    }
+
     /// The changes that the user sent along with `task`.
     pub fn starting_diff(task: TaskId) -> Self {
         Self(format!("tasks/{task}/starting.patch"))
@@ -152,6 +172,11 @@ impl ObjectKey {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+fn checkpoint(attempt: AttemptId, epoch: crate::Epoch, turn: bool) -> String {
+    let epoch = epoch.get();
+    format!("attempts/{attempt}/{epoch}/checkpoint-{}", u8::from(turn))
 }
 
 #[cfg(test)]

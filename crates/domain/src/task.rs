@@ -20,6 +20,8 @@ pub struct Task {
     pub title: String,
     /// Where all attempts of all turns start from; diffs are against it.
     pub base: Base,
+    /// Whether the agent may ask and wait for an answer.
+    pub interactive: bool,
     /// When it was asked.
     pub created_at: Timestamp,
     /// When it or one of its attempts last changed.

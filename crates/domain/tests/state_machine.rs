@@ -176,7 +176,20 @@ fn commands() -> Vec<(&'static str, Command)> {
         ("finish asking", finish(CURRENT, asks)),
         ("finish succeeded, stale", finish(STALE, Outcome::Succeeded)),
         ("cancel", Command::Cancel),
-        ("answer", Command::Answer),
+        (
+            "answer",
+            Command::Answer {
+                text: "this".into(),
+            },
+        ),
+        (
+            "steer",
+            Command::Steer {
+                number: 1,
+                text: "not there".into(),
+            },
+        ),
+        ("interrupt", Command::Interrupt),
         ("reap", Command::Reap),
     ]
 }
@@ -217,6 +230,9 @@ fn log(events: &[AttemptEvent]) -> String {
         .map(|event| match event {
             AttemptEvent::StateChanged { state, .. } => state,
             AttemptEvent::CancelRequested => "cancel_requested",
+            AttemptEvent::Answered { .. } => "answered",
+            AttemptEvent::Steered { .. } => "steered",
+            AttemptEvent::InterruptRequested => "interrupt_requested",
             AttemptEvent::WorkerLost { .. } => "worker_lost",
         })
         .collect();

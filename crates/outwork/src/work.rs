@@ -66,6 +66,9 @@ pub(crate) struct KeepingArgs {
     /// How long the result of an environment's setup is used
     #[arg(long, value_name = "DURATION", env = "OUTWORK_SNAPSHOT_TTL", default_value = "12h", value_parser = ttl)]
     snapshot_ttl: Duration,
+    /// How often what a running agent has done is saved at the server, for the case that this worker is lost
+    #[arg(long, value_name = "DURATION", env = "OUTWORK_CHECKPOINT_EVERY", default_value = "20s", value_parser = checkpoint_every)]
+    checkpoint_every: Duration,
     /// How much of the disk the results of setups may take, such as 20G [default: 50G, or half of the disk if that is less]
     #[arg(long, value_name = "SIZE", env = "OUTWORK_SNAPSHOT_DISK", value_parser = size)]
     snapshot_disk: Option<u64>,
@@ -104,6 +107,7 @@ pub(crate) struct KeepingArgs {
 impl Default for KeepingArgs {
     fn default() -> Self {
         Self {
+            checkpoint_every: Timing::default().checkpoint_every,
             snapshot_ttl: CacheLimits::default().snapshot_ttl,
             snapshot_disk: None,
             image_disk: None,
@@ -117,6 +121,13 @@ impl Default for KeepingArgs {
             setup_allow_port: Vec::new(),
             agent_allow_address: Vec::new(),
         }
+    }
+}
+
+fn checkpoint_every(text: &str) -> Result<Duration, String> {
+    match outwork_cli::duration::parse(text)? {
+        short if short < Duration::from_secs(1) => Err("must be at least 1s".into()),
+        every => Ok(every),
     }
 }
 
@@ -321,7 +332,10 @@ fn full_config(
         runtimes_dir,
         now: Arc::new(system::now),
         drain_grace: DRAIN_GRACE,
-        timing: Timing::default(),
+        timing: Timing {
+            checkpoint_every: keeping.checkpoint_every,
+            ..Timing::default()
+        },
     })
 }
 

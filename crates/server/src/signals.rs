@@ -90,7 +90,7 @@ impl Signals {
             match change {
                 Ok(Change::Attempt(attempt)) => self.attempts.signal(&attempt),
                 Ok(Change::Queue(workspace)) => self.queues.signal(&workspace),
-                Ok(Change::Cancel(attempt, _, worker)) => {
+                Ok(Change::Command(attempt, _, worker)) => {
                     self.workers.signal(&worker);
                     self.attempts.signal(&attempt);
                 }

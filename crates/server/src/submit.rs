@@ -4,6 +4,7 @@ mod base;
 mod check;
 
 pub(crate) mod task;
+pub(crate) mod tell;
 pub(crate) mod turn;
 
 use std::num::NonZeroU32;

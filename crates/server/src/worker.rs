@@ -4,10 +4,12 @@ mod acquire;
 mod advance;
 mod append;
 mod assignment;
+mod checkpoint;
 mod claim;
 mod commands;
 mod finish;
 mod heartbeat;
+mod message;
 mod objects;
 mod register;
 mod snapshots;
@@ -146,6 +148,14 @@ impl WorkerApi for WorkerService {
         content: Bytes,
     ) -> Answer<'_, ()> {
         answer(self.do_upload(attempt, Epoch::new(epoch), kind, repository, content))
+    }
+
+    fn checkpoint(
+        &self,
+        attempt: String,
+        request: wire::Checkpoint,
+    ) -> Answer<'_, wire::Checkpointed> {
+        answer(self.do_checkpoint(attempt, request))
     }
 
     fn finish(&self, attempt: String, request: wire::Finish) -> Answer<'_, ()> {

@@ -196,6 +196,7 @@ impl Bench {
                 starting_diff: None,
                 further: Vec::new(),
             },
+            interactive: true,
             created_at: NOW,
             updated_at: NOW,
         };

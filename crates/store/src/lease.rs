@@ -10,7 +10,8 @@ use crate::result_row::write_result;
 use crate::sql::{Sql, for_update, id, values};
 use crate::store::{Store, Tx, Write};
 use crate::{
-    credential, environment, injection, model, secret, task, task_row, transition, worker,
+    checkpoint, credential, environment, injection, message, model, secret, task, task_row,
+    transition, worker,
 };
 
 impl Store {
@@ -191,7 +192,12 @@ async fn gather(tx: &mut Tx<'_>, row: AttemptRow, shared: &Shared) -> Result<Cla
     let (task, repository) = task_row::load_task(conn, attempt.task_id).await?;
     let turn = task_row::load_turn(conn, attempt.turn_id).await?;
     let (environment, cache_generation) = environment::load(conn, task.environment_id).await?;
-    let continues = match turn.continues {
+    let messages = message::load(conn, attempt.id).await?;
+    let continues = match message::answered(&messages) {
+        Some(_) => Some(attempt.id),
+        None => turn.continues,
+    };
+    let continues = match continues {
         Some(before) => task::load_attempt(conn, attempt.workspace_id, before).await?,
         None => None,
     };
@@ -208,6 +214,7 @@ async fn gather(tx: &mut Tx<'_>, row: AttemptRow, shared: &Shared) -> Result<Cla
         credentials: credentials.clone(),
         model: model.clone(),
         continues,
+        messages,
     })
 }
 
@@ -307,7 +314,35 @@ impl Write for Finish {
                 expected: row.acked_worker_seq + 1,
             });
         }
+        // Taken before the end is written, which would make it the result.
+        let saved = checkpoint::take(tx, self.attempt).await?;
         let row = transition::write(tx, next, self.now).await?;
-        write_result(tx, &row.attempt, self.epoch, &self.result).await
+        let result = self.result_with(saved);
+        write_result(tx, &row.attempt, result.epoch, &result).await
+    }
+}
+
+impl Finish {
+    /// What the worker handed in. If it handed in no work because it did not come so far, what a claim before it had saved.
+    fn result_with(&self, saved: Option<AttemptResult>) -> AttemptResult {
+        let has_work = |result: &AttemptResult| {
+            result.diff.is_some() || !result.further_diffs.is_empty() || result.session.is_some()
+        };
+        match (saved, &self.outcome) {
+            (Some(saved), Outcome::Failed(_) | Outcome::Cancelled) if !has_work(&self.result) => {
+                AttemptResult {
+                    message: self.result.message.clone(),
+                    tokens: self.result.tokens,
+                    ..saved
+                }
+            }
+            (
+                None | Some(_),
+                Outcome::Succeeded
+                | Outcome::Failed(_)
+                | Outcome::Cancelled
+                | Outcome::AwaitingInput { .. },
+            ) => self.result.clone(),
+        }
     }
 }

@@ -49,8 +49,10 @@ mod result_row;
 mod transition;
 
 mod cancel;
+mod checkpoint;
 mod event;
 mod lease;
+mod message;
 mod reap;
 
 mod cache;
@@ -62,12 +64,14 @@ pub use cache::{
     CacheRecord, CacheReset, CacheUse, CachedSnapshot, Inventory, KeptSnapshot, SnapshotUses,
 };
 pub use error::{OpenError, StoreError};
+pub use message::Telling;
 pub use objects::Objects;
 pub use record::{
     AttemptRecord, AttemptResult, Authenticated, Bootstrap, Change, Claimed, CredentialRecord,
-    DiffStat, EnvironmentRecord, EventRow, FurtherDiff, Idempotency, InjectionChange, ModelRecord,
-    NewEventRow, NewToken, Paged, SealedChanges, SealedInjection, SealedSecret, SecretChange,
-    StoredDiff, Submission, Submitted, TaskFilter, TaskRecord, Tokens, TurnRecord, WorkerRecord,
+    DiffStat, EnvironmentRecord, EventRow, FurtherDiff, Idempotency, InjectionChange, Message,
+    MessageBody, ModelRecord, NewEventRow, NewToken, Paged, SealedChanges, SealedInjection,
+    SealedSecret, SecretChange, StoredDiff, Submission, Submitted, TaskFilter, TaskRecord, Tokens,
+    TurnRecord, WorkerRecord,
 };
 pub use seal_check::SealCheck;
 pub use store::Store;

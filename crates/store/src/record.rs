@@ -17,8 +17,8 @@ pub enum Change {
     Attempt(AttemptId),
     /// An attempt of the workspace waits for a worker (perhaps not visible yet).
     Queue(WorkspaceId),
-    /// The worker that holds the attempt with this claim has to stop it.
-    Cancel(AttemptId, Epoch, WorkerId),
+    /// The worker that holds the attempt with this claim has something to hear: stop, or a message.
+    Command(AttemptId, Epoch, WorkerId),
 }
 
 /// The first workspace and the tokens to get in.
@@ -348,8 +348,35 @@ pub struct Claimed {
     pub credentials: Vec<CredentialRecord>,
     /// The model of the workspace.
     pub model: Option<ModelRecord>,
-    /// The attempt whose work and session the turn continues.
+    /// The attempt whose work and session it continues: the turn's, or the attempt itself after an answer.
     pub continues: Option<AttemptRecord>,
+    /// What people told the attempt so far.
+    pub messages: Vec<Message>,
+}
+
+/// What somebody told an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// 1, 2, … within the attempt.
+    pub number: u32,
+    /// What.
+    pub body: MessageBody,
+}
+
+/// What somebody told an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MessageBody {
+    /// For the agent, while it works.
+    Steer(String),
+    /// The agent's turn is to end.
+    Interrupt,
+    /// The answer to a question.
+    Answer {
+        /// The question.
+        question: String,
+        /// The answer.
+        text: String,
+    },
 }
 
 /// An event that a worker hands in.

@@ -15,8 +15,8 @@ use crate::store::Tx;
 macro_rules! select_tasks {
     () => {
         "SELECT t.id, t.workspace_id, t.created_by, t.environment_id, t.title, t.base_branch, \
-         t.base_commit, t.starting_diff, t.created_at, t.updated_at, t.repository_name, e.repository_url, \
-         e.label \
+         t.base_commit, t.starting_diff, t.created_at, t.updated_at, t.interactive, t.repository_name, \
+         e.repository_url, e.label \
          FROM tasks t JOIN environments e ON e.id = t.environment_id "
     };
 }
@@ -54,6 +54,7 @@ pub(crate) fn read_task(row: &Row) -> Result<Task, StoreError> {
             starting_diff: row.opt_text("starting_diff")?.map(ObjectKey::from_stored),
             further: Vec::new(),
         },
+        interactive: row.int("interactive")? == 1,
         created_at: row.time("created_at")?,
         updated_at: row.time("updated_at")?,
     })
@@ -128,8 +129,8 @@ pub(crate) async fn insert_task(
     repository: &str,
 ) -> Result<(), StoreError> {
     const INSERT: &str = "INSERT INTO tasks (id, workspace_id, created_by, environment_id, title, \
-         base_branch, base_commit, starting_diff, created_at, updated_at, repository_name) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+         base_branch, base_commit, starting_diff, created_at, updated_at, repository_name, \
+         interactive) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
     let Task {
         id: task_id,
         workspace_id,
@@ -143,6 +144,7 @@ pub(crate) async fn insert_task(
                 starting_diff,
                 further,
             },
+        interactive,
         created_at,
         updated_at,
     } = task;
@@ -157,7 +159,8 @@ pub(crate) async fn insert_task(
         starting_diff.as_ref().map(ObjectKey::as_str),
         *created_at,
         *updated_at,
-        repository
+        repository,
+        i64::from(*interactive)
     ];
     tx.execute(INSERT, values).await?;
     for (number, base) in (1..).zip(further) {

@@ -8,10 +8,11 @@ use serde_json::json;
 
 use crate::attempt_row::{AttemptRow, attempt_columns};
 use crate::error::StoreError;
-use crate::event;
 use crate::record::{Change, NewEventRow};
+use crate::result_row::write_result;
 use crate::sql::{for_update, id, values};
 use crate::store::Tx;
+use crate::{checkpoint, event};
 
 /// The attempt, locked until the transaction ends.
 pub(crate) async fn load(
@@ -57,7 +58,8 @@ pub(crate) fn apply(row: &AttemptRow, command: Command, now: Timestamp) -> Resul
     })
 }
 
-/// Writes the attempt and its events, and sees that people are told.
+/// Writes the attempt and its events, and sees that people are told. When it ends like this and not by a result of its worker,
+/// what the last checkpoint had is its result.
 pub(crate) async fn write(
     tx: &mut Tx<'_>,
     next: Next,
@@ -84,6 +86,11 @@ pub(crate) async fn write(
         tx.touch(row.attempt.task_id, now);
         tell(tx, &row.attempt, &events);
     }
+    if row.attempt.state.is_final()
+        && let Some(saved) = checkpoint::take(tx, row.attempt.id).await?
+    {
+        write_result(tx, &row.attempt, saved.epoch, &saved).await?;
+    }
     Ok(row)
 }
 
@@ -93,6 +100,7 @@ pub(crate) async fn insert(tx: &mut Tx<'_>, attempt: &Attempt) -> Result<(), Sto
         state: attempt.state.as_str(),
         lease: None,
         failure: None,
+        question: None,
     };
     let row = AttemptRow {
         attempt: attempt.clone(),
@@ -118,9 +126,20 @@ fn tell(tx: &mut Tx<'_>, attempt: &Attempt, events: &[AttemptEvent]) {
         tx.changed(Change::Queue(attempt.workspace_id));
     }
     if let State::Held { lease, .. } = attempt.state
-        && events.contains(&AttemptEvent::CancelRequested)
+        && events.iter().any(is_for_worker)
     {
-        tx.changed(Change::Cancel(attempt.id, lease.epoch, lease.worker));
+        tx.changed(Change::Command(attempt.id, lease.epoch, lease.worker));
+    }
+}
+
+fn is_for_worker(event: &AttemptEvent) -> bool {
+    match event {
+        AttemptEvent::CancelRequested
+        | AttemptEvent::Steered { .. }
+        | AttemptEvent::InterruptRequested => true,
+        AttemptEvent::StateChanged { .. }
+        | AttemptEvent::Answered { .. }
+        | AttemptEvent::WorkerLost { .. } => false,
     }
 }
 
@@ -128,6 +147,9 @@ fn kind(event: &AttemptEvent) -> &'static str {
     match event {
         AttemptEvent::StateChanged { .. } => "state",
         AttemptEvent::CancelRequested => "cancel_requested",
+        AttemptEvent::Answered { .. } => "answered",
+        AttemptEvent::Steered { .. } => "steered",
+        AttemptEvent::InterruptRequested => "interrupt_requested",
         AttemptEvent::WorkerLost { .. } => "worker_lost",
     }
 }
@@ -139,6 +161,7 @@ fn body(event: &AttemptEvent) -> String {
             state,
             lease,
             failure,
+            question,
         } => {
             let mut body = json!({"type": "state", "state": state});
             if let Some(Lease { worker, .. }) = lease {
@@ -155,9 +178,17 @@ fn body(event: &AttemptEvent) -> String {
                     body["failure"]["hint"] = json!(hint);
                 }
             }
+            if let Some(question) = question {
+                body["question"] = json!(question);
+            }
             body
         }
         AttemptEvent::CancelRequested => json!({"type": "cancel_requested"}),
+        AttemptEvent::Answered { text } => json!({"type": "answered", "text": text}),
+        AttemptEvent::Steered { number, text } => {
+            json!({"type": "steered", "number": number, "text": text})
+        }
+        AttemptEvent::InterruptRequested => json!({"type": "interrupt_requested"}),
         AttemptEvent::WorkerLost { worker, tries } => {
             json!({"type": "worker_lost", "worker": worker.to_string(), "tries": tries})
         }

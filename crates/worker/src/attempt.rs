@@ -11,6 +11,7 @@ mod start;
 mod tree;
 
 mod agent;
+mod checkpoint;
 mod collect;
 
 mod drive;
@@ -43,7 +44,7 @@ use crate::base::{HostBase, StoredIds};
 use crate::config::WorkerConfig;
 use crate::failure;
 use crate::images::Images;
-use crate::lease::{ClaimId, LeaseGuard, Leases, Stop, Wish};
+use crate::lease::{ClaimId, Inbox, LeaseGuard, Leases, Stop, Wish};
 use crate::mask::Masker;
 use crate::outbox::delivery::{Delivered, Delivery};
 use crate::outbox::{Outbox, Source};
@@ -77,6 +78,10 @@ pub(crate) struct Host {
 pub(crate) enum Stopped {
     Failed(Failure),
     Cancelled,
+    /// A person has to say how it goes on.
+    Asks {
+        question: String,
+    },
     /// The worker ends; the attempt goes back.
     Released,
     /// The claim is not ours any more.
@@ -116,6 +121,8 @@ pub(crate) struct Run {
     directory: AttemptDir,
     outbox: Arc<Outbox>,
     stop: Stop,
+    /// Taken when the agent runs.
+    inbox: Option<Inbox>,
     /// Where the first checkout is seen inside.
     cwd: String,
     repositories: Arc<Vec<Repository>>,
@@ -129,7 +136,7 @@ pub(crate) struct Run {
 }
 
 /// Runs an attempt and delivers what came of it. Returns when nothing of it is left on this machine.
-pub(crate) async fn run(host: Arc<Host>, assignment: Assignment, slot: u32, lease: LeaseGuard) {
+pub(crate) async fn run(host: Arc<Host>, assignment: Assignment, slot: u32, mut lease: LeaseGuard) {
     let claim = lease.claim;
     let directory = host.state.attempt(claim);
     let created = directory.create();
@@ -140,7 +147,7 @@ pub(crate) async fn run(host: Arc<Host>, assignment: Assignment, slot: u32, leas
         masker(&assignment),
     ));
     let delivery = OwnTask(tokio::spawn(delivery(&host, claim, &outbox).run()));
-    let run = Run::new(&host, assignment, slot, &lease, &outbox);
+    let run = Run::new(&host, assignment, slot, &mut lease, &outbox);
     // A task of its own: a panic in it is an end like others.
     let ended = OwnTask(tokio::spawn(run.complete(created))).join().await;
     let mut stop = lease.stop();
@@ -316,7 +323,7 @@ impl Run {
         host: &Arc<Host>,
         assignment: Assignment,
         slot: u32,
-        lease: &LeaseGuard,
+        lease: &mut LeaseGuard,
         outbox: &Arc<Outbox>,
     ) -> Self {
         Self {
@@ -328,6 +335,7 @@ impl Run {
             directory: host.state.attempt(lease.claim),
             outbox: Arc::clone(outbox),
             stop: lease.stop(),
+            inbox: lease.take_inbox(),
             repositories: Arc::default(),
             runtimes: Runtimes::default(),
             tree: None,
@@ -357,6 +365,7 @@ impl Run {
                 failure: failure::clipped(failure).into(),
             },
             Err(Stopped::Cancelled) => Outcome::Cancelled {},
+            Err(Stopped::Asks { question }) => Outcome::AwaitingInput { question },
             Err(Stopped::Released) => return Ended::Released,
             Err(Stopped::Abandoned) => return Ended::Abandoned,
         };
@@ -404,6 +413,7 @@ impl Stopped {
         match self {
             Self::Failed(failure) => Some(failure.code.as_str().to_owned()),
             Self::Cancelled => Some("cancelled".to_owned()),
+            Self::Asks { question: _ } => Some("asks".to_owned()),
             Self::Released => Some("given back".to_owned()),
             Self::Abandoned => None,
         }

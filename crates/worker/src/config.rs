@@ -170,6 +170,8 @@ pub struct Timing {
     pub stop_grace: Duration,
     /// How long a model's answer may pause before the agent tries again.
     pub model_idle: Duration,
+    /// How often what a running agent has done is saved at the server, if it changed.
+    pub checkpoint_every: Duration,
 }
 
 impl Default for Timing {
@@ -184,6 +186,7 @@ impl Default for Timing {
             end_grace: Duration::from_secs(5),
             stop_grace: Duration::from_millis(50),
             model_idle: Duration::from_secs(300),
+            checkpoint_every: Duration::from_secs(20),
         }
     }
 }

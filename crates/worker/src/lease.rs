@@ -19,8 +19,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use outwork_api::worker as wire;
+use outwork_api::worker::AttemptMessage;
 use outwork_domain::{AttemptId, Epoch};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 /// One claim of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -80,6 +81,9 @@ struct Held {
     lease: Duration,
     renewed_at: Instant,
     wish: watch::Sender<Wish>,
+    messages: mpsc::UnboundedSender<AttemptMessage>,
+    /// The number of the last message that came.
+    message_seq: u32,
 }
 
 /// A claim while it is held; dropping it ends the renewals.
@@ -88,9 +92,18 @@ pub(crate) struct LeaseGuard {
     pub(crate) claim: ClaimId,
     leases: Arc<Leases>,
     wish: watch::Receiver<Wish>,
+    inbox: Option<Inbox>,
 }
 
+/// What people tell an attempt, in order, each once.
+pub(crate) type Inbox = mpsc::UnboundedReceiver<AttemptMessage>;
+
 impl LeaseGuard {
+    /// Where the attempt hears what people say; for one reader.
+    pub(crate) fn take_inbox(&mut self) -> Option<Inbox> {
+        self.inbox.take()
+    }
+
     pub(crate) fn stop(&self) -> Stop {
         Stop {
             wish: self.wish.clone(),
@@ -134,25 +147,37 @@ impl Stop {
 impl Leases {
     pub(crate) fn hold(self: &Arc<Self>, claim: ClaimId, lease: Duration) -> LeaseGuard {
         let (sender, wish) = watch::channel(Wish::Run);
+        let (messages, inbox) = mpsc::unbounded_channel();
         let held = Held {
             lease,
             renewed_at: Instant::now(),
             wish: sender,
+            messages,
+            message_seq: 0,
         };
         self.lock().insert(claim, held);
         LeaseGuard {
             claim,
             leases: Arc::clone(self),
             wish,
+            inbox: Some(inbox),
         }
     }
 
     pub(crate) fn claims(&self) -> Vec<wire::Claim> {
-        let claim = |claim: &ClaimId| wire::Claim {
+        let claim = |(claim, held): (&ClaimId, &Held)| wire::Claim {
             attempt: claim.attempt.to_string(),
             epoch: claim.epoch.get(),
+            message_seq: held.message_seq,
         };
-        self.lock().keys().map(claim).collect()
+        self.lock().iter().map(claim).collect()
+    }
+
+    /// What people said; what is known already is passed over.
+    pub(crate) fn told(&self, claim: ClaimId, messages: Vec<AttemptMessage>) {
+        if let Some(held) = self.lock().get_mut(&claim) {
+            held.told(messages);
+        }
     }
 
     /// The server answered a heartbeat that was sent at `sent_at`.
@@ -165,6 +190,7 @@ impl Leases {
                 continue;
             };
             held.renewed_at = sent_at;
+            held.told(lease.messages.clone());
             held.raise(lease.desired.into());
         }
         drop(held);
@@ -201,6 +227,16 @@ impl Leases {
 }
 
 impl Held {
+    fn told(&mut self, messages: Vec<AttemptMessage>) {
+        for message in messages {
+            if message.number > self.message_seq {
+                self.message_seq = message.number;
+                // An attempt that ends reads no more.
+                let _ = self.messages.send(message);
+            }
+        }
+    }
+
     fn raise(&self, wish: Wish) {
         self.wish.send_if_modified(|current| {
             let rises = wish > *current;
@@ -233,6 +269,7 @@ mod tests {
                 attempt,
                 epoch,
                 desired,
+                messages: Vec::new(),
             }],
             reset_snapshots: Vec::new(),
         }
@@ -265,6 +302,24 @@ mod tests {
         assert_eq!(guard.stop().wish(), Wish::Run);
         leases.refused(start + LEASE + LEASE * 2 / 3);
         assert_eq!(guard.stop().wish(), Wish::Abandon);
+    }
+
+    #[test]
+    fn each_message_comes_once() {
+        let (leases, mut guard) = held();
+        let mut inbox = guard.take_inbox().expect("nobody else took it");
+        let steer = |number| AttemptMessage {
+            number,
+            body: wire::MessageBody::Steer {
+                text: number.to_string(),
+            },
+        };
+        leases.told(guard.claim, vec![steer(1), steer(3)]);
+        leases.told(guard.claim, vec![steer(1), steer(3), steer(4)]);
+        assert_eq!(leases.claims()[0].message_seq, 4);
+        let numbers: Vec<u32> =
+            std::iter::from_fn(|| inbox.try_recv().ok().map(|told| told.number)).collect();
+        assert_eq!(numbers, [1, 3, 4]);
     }
 
     #[test]

@@ -10,7 +10,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use outwork_api::worker::{Deregister, PROTOCOL_VERSION, Register, Registered, WorkerApi};
+use outwork_api::worker::{
+    Deregister, OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION, Register, Registered, WorkerApi,
+    WorkerError,
+};
 use outwork_git::{Git, GitError};
 use outwork_sandbox::{Capabilities, Launchers, Unusable};
 use outwork_snapshot::{Cache, CacheError};
@@ -226,6 +229,15 @@ fn sweep(root: &Path, store_uid_base: u32) -> Result<Swept, StartError> {
     })
 }
 
+/// Whether the server refuses the version of the protocol: it is of an older release.
+fn is_older(error: &WorkerError) -> bool {
+    let WorkerError::Problem(problem) = error else {
+        return false;
+    };
+    let mut fields = problem.errors.iter();
+    fields.any(|field| field.pointer == "/protocol_version")
+}
+
 struct Supervisor {
     host: Arc<Host>,
     shutdown: CancellationToken,
@@ -299,10 +311,11 @@ impl Supervisor {
     /// Says who it is until the server answers.
     async fn register(&self) {
         let mut backoff = Backoff::default();
+        let mut protocol_version = PROTOCOL_VERSION;
         loop {
             let agents = crate::install::names(&self.host.config.agents_dir);
             let request = Register {
-                protocol_version: PROTOCOL_VERSION,
+                protocol_version,
                 worker: self.host.state.id(),
                 name: self.host.config.name.clone(),
                 slots: self.host.config.slots,
@@ -313,8 +326,9 @@ impl Supervisor {
                 Ok(Registered {
                     worker,
                     heartbeat_interval_ms,
+                    protocol_version,
                 }) => {
-                    tracing::info!(worker, ?agents, "registered");
+                    tracing::info!(worker, ?agents, protocol_version, "registered");
                     if let Err(error) = self.host.state.save_id(&worker) {
                         tracing::warn!(%error, "the worker's id cannot be kept; it will be another after a restart");
                     }
@@ -326,6 +340,9 @@ impl Supervisor {
                         agents,
                     }));
                     return;
+                }
+                Err(error) if protocol_version > OLDEST_PROTOCOL_VERSION && is_older(&error) => {
+                    protocol_version -= 1;
                 }
                 Err(error) => {
                     let wait = backoff.next();

@@ -73,7 +73,8 @@ fn main() -> Result<ExitCode, Failure> {
     }
     Ok(match host.outcome {
         Some(TurnOutcome::Completed { .. }) => ExitCode::SUCCESS,
-        Some(TurnOutcome::Interrupted | TurnOutcome::Failed { .. }) | None => ExitCode::FAILURE,
+        Some(TurnOutcome::Interrupted | TurnOutcome::Asked { .. } | TurnOutcome::Failed { .. })
+        | None => ExitCode::FAILURE,
     })
 }
 
@@ -145,6 +146,8 @@ fn context(arguments: &Arguments) -> Result<LaunchContext, Failure> {
         cwd: AbsolutePath::parse(arguments.get("cwd")?)?,
         model,
         prompt: arguments.prompt.clone(),
+        question: None,
+        interactive: false,
         turn_number: if session.is_some() { 2 } else { 1 },
         session,
         model_idle_timeout_ms: 60_000,

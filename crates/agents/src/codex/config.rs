@@ -10,6 +10,10 @@ pub(super) const PROVIDER: &str = "outwork";
 const CONFIG_FILE: &str = ".codex/config.toml";
 const CATALOGUE_FILE: &str = ".codex/models.json";
 const INSTRUCTIONS: &str = include_str!("instructions.md");
+/// What the instructions say about questions, one way and the other.
+const NOBODY_ANSWERS: &str = "nobody can answer questions during your turn";
+const SOMEBODY_ANSWERS: &str = "you can ask a question with `request_user_input`: your turn then ends, and goes on when somebody has answered, \
+     which may take hours. Ask only what you cannot find out and must not guess";
 
 /// A call of the model is tried (request retries + 1) × (stream retries + 1) times.
 const REQUEST_MAX_RETRIES: u32 = 2;
@@ -27,7 +31,7 @@ pub(super) fn files(context: &LaunchContext, model: &Model) -> Vec<HomeFile> {
         },
         HomeFile {
             path: catalogue_path,
-            contents: catalogue_json(model).into_bytes(),
+            contents: catalogue_json(model, context.interactive).into_bytes(),
             mode: 0o600,
         },
     ]
@@ -46,6 +50,7 @@ fn config_toml(context: &LaunchContext, model: &Model, catalogue_path: &str) -> 
     let name = toml_string(&model.name);
     let base_url = toml_string(&model.base_url);
     let catalogue = toml_string(catalogue_path);
+    let interactive = context.interactive;
     format!(
         r#"model = {name}
 model_provider = "{PROVIDER}"
@@ -55,6 +60,7 @@ approval_policy = "never"
 sandbox_mode = "danger-full-access"
 allow_login_shell = false
 check_for_update_on_startup = false
+suppress_unstable_features_warning = true
 
 [analytics]
 enabled = false
@@ -63,6 +69,7 @@ enabled = false
 plugins = false
 apps = false
 goals = false
+default_mode_request_user_input = {interactive}
 unbounded_connection_retries = false
 
 [agents]
@@ -85,7 +92,11 @@ stream_idle_timeout_ms = {idle_timeout_ms}
 
 /// Without an entry of its own an unknown model gets a warning per turn, and a known name gets tools that only its
 /// maker's endpoint understands.
-fn catalogue_json(model: &Model) -> String {
+fn catalogue_json(model: &Model, interactive: bool) -> String {
+    let instructions = match interactive {
+        true => INSTRUCTIONS.replace(NOBODY_ANSWERS, SOMEBODY_ANSWERS),
+        false => INSTRUCTIONS.to_owned(),
+    };
     let entry = json!({
         "slug": model.name,
         "display_name": model.name,
@@ -95,7 +106,7 @@ fn catalogue_json(model: &Model) -> String {
         "visibility": "list",
         "supported_in_api": true,
         "priority": 1,
-        "base_instructions": INSTRUCTIONS,
+        "base_instructions": instructions,
         "supports_reasoning_summaries": false,
         "support_verbosity": false,
         "apply_patch_tool_type": "freeform",
@@ -156,6 +167,11 @@ mod tests {
     }
 
     #[test]
+    fn instructions_say_whether_somebody_answers() {
+        assert!(INSTRUCTIONS.contains(NOBODY_ANSWERS));
+    }
+
+    #[test]
     fn a_model_name_cannot_add_settings() {
         let model = Model {
             name: "m\"\nweb_search = \"live\"\n#".to_owned(),
@@ -167,6 +183,8 @@ mod tests {
             cwd: AbsolutePath::parse("/workspace").unwrap(),
             model: None,
             prompt: String::new(),
+            question: None,
+            interactive: false,
             turn_number: 1,
             session: None,
             model_idle_timeout_ms: 5,

@@ -24,6 +24,8 @@ pub(super) struct TurnOrder {
     pub(super) cwd: AbsolutePath,
     pub(super) model: String,
     pub(super) prompt: String,
+    /// Whether questions are for a person.
+    pub(super) interactive: bool,
     /// The thread to continue.
     pub(super) resume: Option<String>,
 }
@@ -36,6 +38,8 @@ pub(super) struct Conversation {
     session: Option<Session>,
     /// Someone wants the turn to end; what comes of it is not a failure.
     stop_wanted: bool,
+    /// What the agent asked; its turn is being ended for it.
+    question: Option<String>,
     /// Steering texts that came before there was a turn to steer.
     steers_waiting: Vec<(SteerId, String)>,
     last_message: Option<String>,
@@ -88,6 +92,7 @@ impl Conversation {
             awaited: HashMap::new(),
             session: None,
             stop_wanted: false,
+            question: None,
             steers_waiting: Vec::new(),
             last_message: None,
             last_retry: None,
@@ -135,6 +140,16 @@ impl Conversation {
             Phase::StartingTurn { .. } => {}
             Phase::Cleaning | Phase::Finished => {}
         }
+    }
+
+    /// The turn ends with a question. The request stays unanswered: Codex ends it with the turn.
+    fn ask(&mut self, question: String) {
+        let Phase::Running { thread, turn } = &self.phase else {
+            return;
+        };
+        let params = json!({"threadId": thread, "turnId": turn});
+        self.question = Some(question);
+        self.request("turn/interrupt", params, Awaited::Interrupt);
     }
 
     pub(super) fn steer(&mut self, steer: SteerId, text: String) {
@@ -265,6 +280,13 @@ impl Conversation {
         if self.phase == Phase::Finished {
             return;
         }
+        // Whatever ended the turn, unless somebody else wanted it to end: the question is still open.
+        let outcome = match (self.question.take(), outcome) {
+            (Some(question), TurnOutcome::Interrupted) if !self.stop_wanted => {
+                TurnOutcome::Asked { question }
+            }
+            (_, outcome) => outcome,
+        };
         for (steer, _) in std::mem::take(&mut self.steers_waiting) {
             self.steer_answered(steer, false);
         }

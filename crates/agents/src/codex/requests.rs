@@ -172,6 +172,28 @@ fn questions(params: Value) -> Reply {
     }
 }
 
+pub(super) fn is_question(method: &str) -> bool {
+    method == "item/tool/requestUserInput"
+}
+
+/// What is asked, for a person to read: each question with its options.
+pub(super) fn question_text(params: Value) -> String {
+    let asked = serde_json::from_value(params).unwrap_or(UserInputParams {
+        item_id: None,
+        questions: Vec::new(),
+    });
+    let mut lines = Vec::new();
+    for asked in asked.questions.into_iter().take(MAX_QUESTIONS) {
+        let Question { text, options } = question(asked);
+        lines.push(text);
+        lines.extend(options.iter().map(|option| format!("- {option}")));
+    }
+    match lines.join("\n").trim() {
+        "" => "Codex asks, and did not say what.".to_owned(),
+        question => text(question.to_owned()),
+    }
+}
+
 fn question(asked: AskedQuestion) -> Question {
     let options = asked.options.unwrap_or_default();
     Question {

@@ -66,6 +66,8 @@ pub fn adapter(prompt: &str, thread: Option<&str>) -> Box<dyn Adapter> {
             context_window_tokens: 100_000,
         }),
         prompt: prompt.to_owned(),
+        question: None,
+        interactive: false,
         turn_number: 1,
         session,
         model_idle_timeout_ms: 60_000,

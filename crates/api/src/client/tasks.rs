@@ -7,7 +7,9 @@ use super::error::ClientError;
 use super::follow::EventRecord;
 use super::http::{Call, Client, IdempotencyKey};
 use crate::page::{Page, PageQuery};
-use crate::task::{Attempt, NewTask, NewTurn, Task, TaskSummary};
+use crate::task::{
+    Attempt, Interruption, NewMessage, NewRetry, NewTask, NewTurn, Task, TaskSummary,
+};
 
 /// Which tasks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -70,6 +72,53 @@ impl Client {
     ) -> Result<Task, ClientError> {
         let url = self.url(&[&TASKS[..], &[task, "turns"]].concat(), &[]);
         self.json(Call::new(Method::POST, url).json(turn).key(key))
+            .await
+    }
+
+    /// Answers the question of an attempt of the newest turn.
+    pub async fn answer(
+        &self,
+        task: &str,
+        message: &NewMessage,
+        key: &IdempotencyKey,
+    ) -> Result<Task, ClientError> {
+        let url = self.url(&[&TASKS[..], &[task, "answer"]].concat(), &[]);
+        self.json(Call::new(Method::POST, url).json(message).key(key))
+            .await
+    }
+
+    /// Tells the agent of a running attempt of the newest turn something.
+    pub async fn steer(
+        &self,
+        task: &str,
+        message: &NewMessage,
+        key: &IdempotencyKey,
+    ) -> Result<Task, ClientError> {
+        let url = self.url(&[&TASKS[..], &[task, "steer"]].concat(), &[]);
+        self.json(Call::new(Method::POST, url).json(message).key(key))
+            .await
+    }
+
+    /// Ends the agent's turn of a running attempt; it then waits to be told how to go on.
+    pub async fn interrupt(
+        &self,
+        task: &str,
+        interruption: Interruption,
+    ) -> Result<Task, ClientError> {
+        let url = self.url(&[&TASKS[..], &[task, "interrupt"]].concat(), &[]);
+        self.json(Call::new(Method::POST, url).json(&interruption))
+            .await
+    }
+
+    /// Runs the newest turn once more, as a new turn.
+    pub async fn retry(
+        &self,
+        task: &str,
+        retry: NewRetry,
+        key: &IdempotencyKey,
+    ) -> Result<Task, ClientError> {
+        let url = self.url(&[&TASKS[..], &[task, "retry"]].concat(), &[]);
+        self.json(Call::new(Method::POST, url).json(&retry).key(key))
             .await
     }
 

@@ -14,9 +14,9 @@ use super::http::{Call, Client, REQUEST_TIMEOUT};
 use super::sse::Parser;
 use crate::problem::{Code, Problem};
 use crate::worker::{
-    Acquire, Acquired, Advance, Answer, Append, AppendAnswer, Bytes, Deregister, Finish, Heartbeat,
-    HeartbeatAnswer, InputKind, OutputKind, Register, Registered, Release, SnapshotInventory,
-    WorkerApi, WorkerCommand, WorkerError,
+    Acquire, Acquired, Advance, Answer, Append, AppendAnswer, Bytes, Checkpoint, Checkpointed,
+    Deregister, Finish, Heartbeat, HeartbeatAnswer, InputKind, OutputKind, Register, Registered,
+    Release, SnapshotInventory, WorkerApi, WorkerCommand, WorkerError,
 };
 
 /// Shorter than a lease, so that a heartbeat that hangs can be sent again in time.
@@ -130,6 +130,11 @@ impl WorkerApi for HttpWorkerApi {
         let url = self.object_url(&attempt, kind.as_str(), epoch, repository);
         let call = Call::new(Method::PUT, url).bytes("application/octet-stream", content);
         async move { Ok(self.client.send(call.once()).await.map(drop)?) }.boxed()
+    }
+
+    fn checkpoint(&self, attempt: String, request: Checkpoint) -> Answer<'_, Checkpointed> {
+        let path = ["attempts", &attempt, "checkpoint"];
+        self.post(&path, &request, REQUEST_TIMEOUT)
     }
 
     fn finish(&self, attempt: String, request: Finish) -> Answer<'_, ()> {

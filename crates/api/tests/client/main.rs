@@ -67,6 +67,7 @@ fn new_task() -> NewTask {
         commit: None,
         attempts: None,
         starting_diff: None,
+        interactive: true,
     }
 }
 
@@ -322,6 +323,7 @@ async fn the_worker_protocol_goes_over_the_documented_paths() {
         attempt: "att_1".to_owned(),
         epoch: 3,
         desired: Desired::Cancel,
+        messages: Vec::new(),
     };
     assert_eq!(
         commands.collect::<Vec<_>>().await,

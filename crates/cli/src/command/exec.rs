@@ -40,6 +40,9 @@ pub struct ExecArgs {
     /// How many attempts to run at once
     #[arg(long, value_name = "N", value_parser = crate::args::from_one)]
     pub attempts: Option<u32>,
+    /// Let the agent decide by itself instead of asking: the task never needs input
+    #[arg(long)]
+    pub non_interactive: bool,
     #[command(flatten)]
     pub submitted: SubmittedArgs,
     /// What is to be done; `-` for standard input; an editor opens when left out on a terminal
@@ -53,6 +56,7 @@ pub(crate) async fn run(args: ExecArgs, session: &mut Session) -> Result<ExitSta
         commit,
         with_changes,
         attempts,
+        non_interactive,
         submitted,
         prompt,
     } = args;
@@ -85,6 +89,7 @@ pub(crate) async fn run(args: ExecArgs, session: &mut Session) -> Result<ExitSta
         commit,
         attempts,
         starting_diff,
+        interactive: !non_interactive,
     };
     let key = session.idempotency_key();
     let task = client.submit(&task, &key).await?;

@@ -109,8 +109,26 @@ impl EventLines {
                 state,
                 worker,
                 failure,
-            } => self.state_lines(state, worker.as_deref(), failure.as_ref()),
+                question,
+            } => {
+                let mut lines = self.state_lines(state, worker.as_deref(), failure.as_ref());
+                let question = question.iter().flat_map(|question| question.lines());
+                lines.extend(question.map(|line| format!("  {}", plain_code(line))));
+                lines
+            }
             EventBody::CancelRequested {} => warn("asked to stop".to_owned()),
+            EventBody::Answered { text } => said("answer", text),
+            EventBody::Steered { number, text } => said(&format!("message {number}"), text),
+            EventBody::SteerTaken { number, accepted } => match accepted {
+                true => dim(format!("the agent has message {number}")),
+                false => warn(format!(
+                    "message {number} did not reach the agent; follow up with it"
+                )),
+            },
+            EventBody::InterruptRequested {} => warn("asked to stop its turn".to_owned()),
+            EventBody::Checkpoint { summary } => {
+                dim(format!("saved so far: {}", diff_stat(summary)))
+            }
             EventBody::WorkerLost { worker, tries } => warn(format!(
                 "worker {} was lost; the attempt waits for another (tried {tries} times)",
                 plain(worker)
@@ -284,6 +302,12 @@ fn ms(duration_ms: u64) -> String {
         0..1000 => format!("{duration_ms}ms"),
         _ => duration::show(Duration::from_millis(duration_ms)),
     }
+}
+
+/// What a person said, below each other.
+fn said(what: &str, text: &str) -> Vec<String> {
+    let lines = text.lines().map(plain_code);
+    lines.map(|line| format!("{what}: {line}")).collect()
 }
 
 fn step_finished(step: &str, duration_ms: u64, detail: Option<&str>) -> String {

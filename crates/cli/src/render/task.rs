@@ -145,6 +145,11 @@ fn attempt_lines(attempt: &Attempt, style: Style) -> Vec<String> {
             )
         }));
     }
+    let question = attempt
+        .question
+        .iter()
+        .flat_map(|question| question.lines());
+    lines.extend(question.map(|line| format!("    asks: {}", plain(line))));
     if let Some(failure) = &attempt.failure {
         lines.extend(
             failure_lines(failure)

@@ -257,8 +257,7 @@ async fn a_task_that_asks_ends_the_waiting() {
         .await
         .expect(ExitStatus::Failed);
     assert!(
-        ran.stderr
-            .contains("the agent asks; see http://h/codex/tasks/"),
+        ran.stderr.contains("answer it:  outwork answer task_"),
         "{}",
         ran.stderr
     );

@@ -95,7 +95,7 @@ async fn what_works_is_kept_with_the_agent_that_was_wanted() {
             ),
             (
                 "POST /api/v1/tasks".to_owned(),
-                json!({"environment": MADE, "prompt": "Check the environment: npm test"})
+                json!({"environment": MADE, "interactive": false, "prompt": "Check the environment: npm test"})
             ),
             (
                 format!("PATCH /api/v1/environments/{MADE}"),

@@ -38,7 +38,9 @@ impl Attempt {
             Command::Release { epoch } => self.release(epoch, now),
             Command::Finish { epoch, outcome } => self.finish(epoch, outcome, now),
             Command::Cancel => self.cancel(now),
-            Command::Answer => self.answer(now),
+            Command::Answer { text } => self.answer(text, now),
+            Command::Steer { number, text } => self.steer(number, text),
+            Command::Interrupt => self.interrupt(),
             Command::Reap => self.reap(now),
         }
     }
@@ -149,18 +151,54 @@ impl Attempt {
         }
     }
 
-    fn answer(mut self, now: Timestamp) -> Applied {
+    fn answer(mut self, text: String, now: Timestamp) -> Applied {
         match self.state {
             State::AwaitingInput { .. } => {
                 self.tries = 0;
                 let state = Self::queued(now, &self.limits);
-                Ok(self.enter(state))
+                let (attempt, mut events) = self.enter(state);
+                events.insert(0, AttemptEvent::Answered { text });
+                Ok((attempt, events))
             }
             State::Queued { .. }
             | State::Held { .. }
             | State::Succeeded { .. }
             | State::Failed { .. }
             | State::Cancelled { .. } => self.wrong_state("answered"),
+        }
+    }
+
+    fn steer(self, number: u32, text: String) -> Applied {
+        match (&self.state, self.desired) {
+            (State::Queued { .. } | State::Held { .. }, Desired::Run) => {
+                Ok((self, vec![AttemptEvent::Steered { number, text }]))
+            }
+            (
+                State::Queued { .. }
+                | State::Held { .. }
+                | State::AwaitingInput { .. }
+                | State::Succeeded { .. }
+                | State::Failed { .. }
+                | State::Cancelled { .. },
+                Desired::Run | Desired::Cancel { .. },
+            ) => self.wrong_state("steered"),
+        }
+    }
+
+    fn interrupt(self) -> Applied {
+        match (&self.state, self.desired) {
+            (State::Held { .. }, Desired::Run) => {
+                Ok((self, vec![AttemptEvent::InterruptRequested]))
+            }
+            (
+                State::Queued { .. }
+                | State::Held { .. }
+                | State::AwaitingInput { .. }
+                | State::Succeeded { .. }
+                | State::Failed { .. }
+                | State::Cancelled { .. },
+                Desired::Run | Desired::Cancel { .. },
+            ) => self.wrong_state("interrupted"),
         }
     }
 
@@ -272,18 +310,19 @@ impl Attempt {
     }
 
     fn enter(mut self, state: State) -> (Self, Vec<AttemptEvent>) {
-        let (lease, failure) = match &state {
-            State::Held { lease, .. } => (Some(*lease), None),
-            State::Failed { failure, .. } => (None, Some(failure.clone())),
-            State::Queued { .. }
-            | State::AwaitingInput { .. }
-            | State::Succeeded { .. }
-            | State::Cancelled { .. } => (None, None),
+        let (lease, failure, question) = match &state {
+            State::Held { lease, .. } => (Some(*lease), None, None),
+            State::Failed { failure, .. } => (None, Some(failure.clone()), None),
+            State::AwaitingInput { question, .. } => (None, None, Some(question.clone())),
+            State::Queued { .. } | State::Succeeded { .. } | State::Cancelled { .. } => {
+                (None, None, None)
+            }
         };
         let event = AttemptEvent::StateChanged {
             state: state.as_str(),
             lease,
             failure,
+            question,
         };
         self.state = state;
         (self, vec![event])
@@ -306,7 +345,7 @@ fn no_answer() -> Failure {
         FailureCode::NoAnswer,
         "Nobody answered the agent's question in time.",
     )
-    .with_hint("Follow up on the task with the answer.")
+    .with_hint("Follow up on the task with the answer: its diff and the agent's memory are kept.")
 }
 
 fn lost(tries: u32) -> Failure {

@@ -1,10 +1,14 @@
 //! Tasks.
 
+pub(crate) mod answer;
 pub(crate) mod cancel;
 pub(crate) mod diff;
 pub(crate) mod follow_up;
 pub(crate) mod get;
+pub(crate) mod interrupt;
 pub(crate) mod list;
+pub(crate) mod retry;
+pub(crate) mod steer;
 pub(crate) mod submit;
 
 use outwork_domain::{TaskId, WorkspaceId};

@@ -54,6 +54,8 @@ pub(crate) fn task_api() -> Routes {
         .routes(routes!(tasks::list::list))
         .routes(routes!(tasks::get::get))
         .routes(routes!(tasks::cancel::cancel))
+        .routes(routes!(tasks::interrupt::interrupt))
+        .routes(routes!(tasks::retry::retry))
         .routes(routes!(tasks::diff::diff))
         .routes(routes!(attempts::get::get))
         .routes(routes!(attempts::cancel::cancel))
@@ -85,7 +87,10 @@ pub(crate) fn task_api() -> Routes {
             TASK_BODY,
         ))
         .merge(limited(
-            OpenApiRouter::new().routes(routes!(tasks::follow_up::follow_up)),
+            OpenApiRouter::new()
+                .routes(routes!(tasks::follow_up::follow_up))
+                .routes(routes!(tasks::answer::answer))
+                .routes(routes!(tasks::steer::steer)),
             PROMPT_BODY,
         ));
     OpenApiRouter::with_openapi(openapi::TaskApi::openapi())
@@ -103,6 +108,7 @@ pub(crate) fn worker_api() -> Routes {
         .routes(routes!(worker::life::commands))
         .routes(routes!(worker::life::deregister))
         .routes(routes!(worker::attempt::advance))
+        .routes(routes!(worker::attempt::checkpoint))
         .routes(routes!(worker::attempt::finish))
         .routes(routes!(worker::attempt::release))
         .layer(DefaultBodyLimit::max(SMALL_BODY))

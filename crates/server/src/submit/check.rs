@@ -19,16 +19,25 @@ impl Faults {
     }
 
     pub(super) fn prompt(&mut self, prompt: &str) {
-        if prompt.trim().is_empty() {
-            self.add("/prompt", "is empty; say what is to be done");
-        } else if prompt.len() > PROMPT_BYTES {
+        self.text("/prompt", prompt, "is empty; say what is to be done");
+    }
+
+    /// What an attempt is told.
+    pub(super) fn message(&mut self, text: &str) {
+        self.text("/text", text, "is empty; say what the agent is to know");
+    }
+
+    fn text(&mut self, pointer: &'static str, text: &str, empty: &str) {
+        if text.trim().is_empty() {
+            self.add(pointer, empty);
+        } else if text.len() > PROMPT_BYTES {
             let detail = format!(
                 "has {} bytes; at most {PROMPT_BYTES} are taken: put long material into a file of the repository",
-                prompt.len()
+                text.len()
             );
-            self.add("/prompt", detail);
-        } else if prompt.contains('\0') {
-            self.add("/prompt", "contains a NUL byte; it must be text");
+            self.add(pointer, detail);
+        } else if text.contains('\0') {
+            self.add(pointer, "contains a NUL byte; it must be text");
         }
     }
 

@@ -71,6 +71,7 @@ pub(crate) async fn submit(
             starting_diff: starting_diff.clone(),
             further,
         },
+        interactive: new.interactive,
         created_at: now,
         updated_at: now,
     };

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use outwork_api::task::NewTurn;
+use outwork_api::task::{NewRetry, NewTurn};
 use outwork_domain::principal::Member;
 use outwork_domain::task::Turn;
 use outwork_domain::{AttemptId, TaskId, TurnId};
@@ -33,9 +33,74 @@ pub(crate) async fn submit(
     faults.prompt(&new.prompt);
     let count = faults.attempts(new.attempts, plane.attempts_per_turn);
     faults.none_or_refusal()?;
-    let workspace = member.workspace_id();
-    let record = tasks::by_id(plane, workspace, task_id).await?;
-    let continues = continued(&record, new.attempt)?;
+    let record = tasks::by_id(plane, member.workspace_id(), task_id).await?;
+    let continues = Some(continued(&record, new.attempt)?);
+    let next = Next {
+        prompt: new.prompt,
+        continues,
+        count,
+    };
+    add(plane, member, &record, next, idempotency).await
+}
+
+/// The newest turn once more.
+pub(crate) async fn retry(
+    plane: &Plane,
+    member: &Member,
+    task_id: TaskId,
+    new: NewRetry,
+    idempotency: Option<Idempotency>,
+) -> Result<Submitted, Refusal> {
+    if let Some(key) = &idempotency
+        && let Some(task_id) = plane.store.idempotent(key, plane.now()).await?
+    {
+        return Ok(Submitted::Replayed { task_id });
+    }
+    plane.need_space()?;
+    let mut faults = check::Faults::default();
+    let count = faults.attempts(new.attempts, plane.attempts_per_turn);
+    faults.none_or_refusal()?;
+    let record = tasks::by_id(plane, member.workspace_id(), task_id).await?;
+    let worked = continued(&record, new.attempt)?;
+    let newest = record.turns.last().expect("it was looked at just now");
+    let has_work = newest
+        .attempts
+        .iter()
+        .any(|record| record.attempt.id == worked && record.result.is_some());
+    // One that came to nothing has nothing to go on from.
+    let continues = match has_work && !new.from_start {
+        true => Some(worked),
+        false => newest.turn.continues,
+    };
+    let next = Next {
+        prompt: newest.turn.prompt.clone(),
+        continues,
+        count,
+    };
+    add(plane, member, &record, next, idempotency).await
+}
+
+/// A turn to be made.
+struct Next {
+    prompt: String,
+    continues: Option<AttemptId>,
+    /// How many attempts.
+    count: u32,
+}
+
+async fn add(
+    plane: &Plane,
+    member: &Member,
+    record: &TaskRecord,
+    next: Next,
+    idempotency: Option<Idempotency>,
+) -> Result<Submitted, Refusal> {
+    let Next {
+        prompt,
+        continues,
+        count,
+    } = next;
+    let (workspace, task_id) = (member.workspace_id(), record.task.id);
     let environment = environments::by_id(plane, workspace, record.task.environment_id)
         .await?
         .environment;
@@ -48,8 +113,8 @@ pub(crate) async fn submit(
         // The store sets the number in the transaction that makes the turn.
         number: NonZeroU32::MIN,
         created_by: member.principal().id,
-        prompt: new.prompt,
-        continues: Some(continues),
+        prompt,
+        continues,
         created_at: now,
     };
     let attempts = attempts(plane, workspace, task_id, turn.id, &environment, count, now);

@@ -60,6 +60,14 @@ pub(crate) fn wire(record: AttemptRecord) -> Wire {
         repository: _,
     } = record;
     let deadline_at = deadline(&attempt);
+    let question = match &attempt.state {
+        State::AwaitingInput { question, .. } => Some(question.clone()),
+        State::Queued { .. }
+        | State::Held { .. }
+        | State::Succeeded { .. }
+        | State::Failed { .. }
+        | State::Cancelled { .. } => None,
+    };
     let (ended_at, failure) = match &attempt.state {
         State::Queued { .. } | State::Held { .. } | State::AwaitingInput { .. } => (None, None),
         State::Succeeded { ended_at } | State::Cancelled { ended_at } => (Some(*ended_at), None),
@@ -87,6 +95,7 @@ pub(crate) fn wire(record: AttemptRecord) -> Wire {
         isolation,
         ended_at: ended_at.map(Into::into),
         failure: failure.map(Into::into),
+        question,
         diff: sum(&diffs),
         diffs,
         message,

@@ -26,6 +26,11 @@ pub(crate) fn kind(body: &EventBody) -> &'static str {
     match body {
         EventBody::State { .. } => "state",
         EventBody::CancelRequested {} => "cancel_requested",
+        EventBody::Answered { .. } => "answered",
+        EventBody::Steered { .. } => "steered",
+        EventBody::SteerTaken { .. } => "steer_taken",
+        EventBody::InterruptRequested {} => "interrupt_requested",
+        EventBody::Checkpoint { .. } => "checkpoint",
         EventBody::WorkerLost { .. } => "worker_lost",
         EventBody::StepStarted { .. } => "step_started",
         EventBody::StepFinished { .. } => "step_finished",

@@ -89,6 +89,7 @@ pub(crate) fn wire(record: TaskRecord, public_url: &str) -> Wire {
         summary,
         branch,
         commit,
+        interactive: task.interactive,
         further_repositories: further.into_iter().map(wire_further).collect(),
         turns: turns.into_iter().map(wire_turn).collect(),
     }

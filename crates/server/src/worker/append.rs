@@ -65,7 +65,12 @@ fn row(index: usize, event: NewEvent) -> Result<NewEventRow, Refusal> {
     let NewEvent { at, body } = event;
     let pointer = format!("/events/{index}");
     match &body {
-        EventBody::State { .. } | EventBody::CancelRequested {} | EventBody::WorkerLost { .. } => {
+        EventBody::State { .. }
+        | EventBody::CancelRequested {}
+        | EventBody::Answered { .. }
+        | EventBody::Steered { .. }
+        | EventBody::InterruptRequested {}
+        | EventBody::WorkerLost { .. } => {
             return Err(wrong(
                 &pointer,
                 format!("`{}` is written by the server only", kind(&body)),
@@ -77,7 +82,9 @@ fn row(index: usize, event: NewEvent) -> Result<NewEventRow, Refusal> {
                 "is of a kind that this version of the protocol does not have",
             ));
         }
-        EventBody::StepStarted { .. }
+        EventBody::SteerTaken { .. }
+        | EventBody::Checkpoint { .. }
+        | EventBody::StepStarted { .. }
         | EventBody::StepFinished { .. }
         | EventBody::Snapshot { .. }
         | EventBody::NetworkRequest { .. }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use outwork_api::injection::AssignedInjection;
+use outwork_api::worker as wire;
 use outwork_api::worker::{
     AssignedRepository, AssignedSecret, Assignment, ModelAccess, StepLimits,
 };
@@ -13,10 +14,11 @@ use outwork_domain::network::AgentNetwork;
 use outwork_domain::task::{Base, FurtherBase};
 use outwork_domain::{EnvironmentId, Failure, FailureCode};
 use outwork_store::{
-    AttemptRecord, Claimed, CredentialRecord, ModelRecord, SealedInjection, SealedSecret,
+    AttemptRecord, Claimed, CredentialRecord, MessageBody, ModelRecord, SealedInjection,
+    SealedSecret,
 };
 
-use super::WorkerService;
+use super::{WorkerService, message};
 use crate::config::ModelDefault;
 use crate::credentials::{self, Unreadable};
 use crate::refusal::{sentence, shell_word};
@@ -40,7 +42,20 @@ impl WorkerService {
             credentials,
             model,
             continues,
+            messages,
         } = claimed;
+        let interactive = task.interactive;
+        let answer = messages.iter().rev().find_map(|told| match &told.body {
+            MessageBody::Answer { question, text } => Some((question.clone(), text.clone())),
+            MessageBody::Steer(_) | MessageBody::Interrupt => None,
+        });
+        let (question, prompt) = match answer {
+            Some((question, text)) => (Some(question), text),
+            None => (None, turn.prompt),
+        };
+        // An interrupt was for the claim before, whose agent is gone.
+        let mut messages = message::since(messages, 0);
+        messages.retain(|told| matches!(told.body, wire::MessageBody::Steer { .. }));
         let Environment { id, spec, .. } = environment;
         let continues = continues.as_ref();
         let repositories = Repositories {
@@ -83,7 +98,10 @@ impl WorkerService {
             runtimes: wire_runtimes(spec.runtimes),
             agent: wire_agent(spec.agent),
             model,
-            prompt: turn.prompt,
+            prompt,
+            question,
+            interactive,
+            messages,
             setup_script: spec.setup_script,
             maintenance_script: spec.maintenance_script,
             variables: spec.variables.into_iter().collect(),

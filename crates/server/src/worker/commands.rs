@@ -1,6 +1,6 @@
 //! What cannot wait for the next heartbeat: subscribe, look at what the worker holds, say what is new, repeat.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use outwork_domain::{AttemptId, Desired, Epoch, State, WorkerId, WorkspaceId};
 use outwork_store::StoreError;
 use tokio::sync::watch;
 
-use super::{WorkerService, desired};
+use super::{WorkerService, desired, message};
 use crate::plane::Plane;
 use crate::refusal::Refusal;
 
@@ -30,6 +30,7 @@ impl WorkerService {
             worker,
             found: VecDeque::new(),
             told: HashSet::new(),
+            messages: HashMap::new(),
         };
         let shutdown = self.plane.shutdown.clone();
         let commands = stream::unfold(listener, Listener::next);
@@ -45,7 +46,10 @@ struct Listener {
     worker: WorkerId,
     changed: watch::Receiver<()>,
     found: VecDeque<WorkerCommand>,
+    /// Claims that were told to stop.
     told: HashSet<(AttemptId, Epoch)>,
+    /// The last message that each claim was told.
+    messages: HashMap<(AttemptId, Epoch), u32>,
 }
 
 impl Listener {
@@ -70,18 +74,28 @@ impl Listener {
         let record = self.plane.store.worker(self.workspace, self.worker).await?;
         let held = record.map(|record| record.attempts).unwrap_or_default();
         self.told.retain(|(attempt, _)| held.contains(attempt));
+        self.messages
+            .retain(|(attempt, _), _| held.contains(attempt));
+        let mut messages = self.plane.store.messages(held.iter().copied()).await?;
         for id in held {
             let Some(record) = self.plane.store.attempt(self.workspace, id).await? else {
                 continue;
             };
             let attempt = record.attempt;
-            let stop = matches!(attempt.desired, Desired::Cancel { .. })
-                && matches!(attempt.state, State::Held { .. });
-            if stop && self.told.insert((id, attempt.epoch)) {
+            if !matches!(attempt.state, State::Held { .. }) {
+                continue;
+            }
+            let claim = (id, attempt.epoch);
+            let last = self.messages.entry(claim).or_default();
+            let messages = message::since(messages.remove(&id).unwrap_or_default(), *last);
+            *last = messages.last().map_or(*last, |newest| newest.number);
+            let stop = matches!(attempt.desired, Desired::Cancel { .. });
+            if (stop && self.told.insert(claim)) || !messages.is_empty() {
                 self.found.push_back(WorkerCommand {
                     attempt: id.to_string(),
                     epoch: attempt.epoch.get(),
                     desired: desired(attempt.desired),
+                    messages,
                 });
             }
         }

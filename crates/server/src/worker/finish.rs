@@ -30,9 +30,11 @@ impl WorkerService {
         let Diffs {
             first,
             further: further_diffs,
-        } = self.diffs(&record, epoch, diffs).await?;
+        } = self.diffs(&record, epoch, OutputKind::Diff, diffs).await?;
         let session = if has_session {
-            let key = objects::key(id, epoch, OutputKind::Session, &Which::First);
+            let key = self
+                .output(id, epoch, OutputKind::Session, &Which::First)
+                .await?;
             self.handed_in(&key, "session").await?;
             Some(key)
         } else {
@@ -63,10 +65,11 @@ impl WorkerService {
     }
 
     /// The diffs that are named, in the order of the task's repositories.
-    async fn diffs(
+    pub(super) async fn diffs(
         &self,
         record: &AttemptRecord,
         epoch: Epoch,
+        kind: OutputKind,
         named: Vec<RepositoryDiff>,
     ) -> Result<Diffs, Refusal> {
         let mut diffs = Diffs::default();
@@ -88,7 +91,7 @@ impl WorkerService {
                 wrong(&pointer, detail)
                     .with_hint(unknown.problem().hint.clone().unwrap_or_default())
             })?;
-            let key = objects::key(record.attempt.id, epoch, OutputKind::Diff, &which);
+            let key = self.output(record.attempt.id, epoch, kind, &which).await?;
             let diff = StoredDiff {
                 size_bytes: self
                     .handed_in(&key, &format!("diff of `{repository}`"))
@@ -118,7 +121,7 @@ impl WorkerService {
     }
 
     /// How long the object is, in bytes.
-    async fn handed_in(&self, key: &ObjectKey, what: &str) -> Result<u64, Refusal> {
+    pub(super) async fn handed_in(&self, key: &ObjectKey, what: &str) -> Result<u64, Refusal> {
         let size_bytes = self.plane.objects.size(key).await?;
         let missing = || {
             let detail = format!("The result names a {what} that was not handed in.");
@@ -130,9 +133,9 @@ impl WorkerService {
 
 /// The diffs of a result.
 #[derive(Default)]
-struct Diffs {
-    first: Option<StoredDiff>,
-    further: Vec<FurtherDiff>,
+pub(super) struct Diffs {
+    pub(super) first: Option<StoredDiff>,
+    pub(super) further: Vec<FurtherDiff>,
 }
 
 fn domain_outcome(outcome: Outcome) -> attempt::Outcome {

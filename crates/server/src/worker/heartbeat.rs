@@ -3,7 +3,7 @@
 use outwork_api::worker::{Claim, Desired, Heartbeat, HeartbeatAnswer, LeaseAnswer};
 use outwork_domain::{AttemptId, Epoch};
 
-use super::{WorkerService, desired, wrong};
+use super::{WorkerService, desired, message, wrong};
 use crate::refusal::Refusal;
 
 const MAX_LEASES: usize = 1000;
@@ -25,14 +25,30 @@ impl WorkerService {
         self.plane.store.touch_worker(worker, now).await?;
         let claims = leases.iter().map(claim).collect::<Result<Vec<_>, _>>()?;
         let renewed = self.plane.store.renew(worker, &claims, now).await?;
-        let leases = leases
-            .into_iter()
-            .zip(renewed)
-            .map(|(Claim { attempt, epoch }, renewed)| LeaseAnswer {
+        let held = claims
+            .iter()
+            .zip(&renewed)
+            .filter(|(_, renewed)| renewed.is_ok());
+        let mut messages = self
+            .plane
+            .store
+            .messages(held.map(|((attempt, _), _)| *attempt))
+            .await?;
+        let answers = leases.into_iter().zip(claims).zip(renewed);
+        let leases = answers.map(|((claim, (id, _)), renewed)| {
+            let Claim {
+                attempt,
+                epoch,
+                message_seq,
+            } = claim;
+            let told = messages.remove(&id).unwrap_or_default();
+            LeaseAnswer {
                 attempt,
                 epoch,
                 desired: renewed.map_or(Desired::Abandon, desired),
-            });
+                messages: message::since(told, message_seq),
+            }
+        });
         Ok(HeartbeatAnswer {
             leases: leases.collect(),
             reset_snapshots: self.plane.store.reset_snapshots(worker).await?,
@@ -41,7 +57,11 @@ impl WorkerService {
 }
 
 fn claim(claim: &Claim) -> Result<(AttemptId, Epoch), Refusal> {
-    let Claim { attempt, epoch } = claim;
+    let Claim {
+        attempt,
+        epoch,
+        message_seq: _,
+    } = claim;
     let id = attempt
         .parse()
         .map_err(|fault: outwork_domain::id::InvalidId| wrong("/leases", fault.to_string()))?;

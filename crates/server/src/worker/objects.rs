@@ -5,7 +5,7 @@ use outwork_api::problem::Code;
 use outwork_api::worker::{Bytes, InputKind, OutputKind};
 use outwork_domain::limits::{DIFF_BYTES, SESSION_BYTES};
 use outwork_domain::{AttemptId, Epoch, ObjectKey};
-use outwork_store::{AttemptRecord, StoreError, TaskRecord};
+use outwork_store::{AttemptRecord, MessageBody, StoreError, TaskRecord};
 
 use super::{WorkerService, attempt_id};
 use crate::refusal::Refusal;
@@ -68,12 +68,7 @@ impl WorkerService {
         if kind == InputKind::StartingDiff {
             return Ok(task.task.base.starting_diff.filter(|_| first));
         }
-        let turn = task
-            .turns
-            .iter()
-            .find(|turn| turn.turn.id == record.attempt.turn_id)
-            .ok_or_else(gone)?;
-        let Some(continued) = turn.turn.continues else {
+        let Some(continued) = self.continued(record, &task).await? else {
             return Ok(None);
         };
         let continued = self
@@ -98,6 +93,53 @@ impl WorkerService {
         })
     }
 
+    /// The attempt whose work and session it goes on from: itself after an answer.
+    async fn continued(
+        &self,
+        record: &AttemptRecord,
+        task: &TaskRecord,
+    ) -> Result<Option<AttemptId>, Refusal> {
+        let id = record.attempt.id;
+        let messages = self.plane.store.messages(std::iter::once(id)).await?;
+        let mut told = messages.values().flatten();
+        if told.any(|message| matches!(message.body, MessageBody::Answer { .. })) {
+            return Ok(Some(id));
+        }
+        let mut turns = task.turns.iter();
+        let turn = turns.find(|turn| turn.turn.id == record.attempt.turn_id);
+        Ok(turn.ok_or_else(gone)?.turn.continues)
+    }
+
+    /// Where what is handed in goes. A checkpoint takes turns with the one before it, which stays whole meanwhile.
+    pub(super) async fn output(
+        &self,
+        attempt: AttemptId,
+        epoch: Epoch,
+        kind: OutputKind,
+        which: &Which,
+    ) -> Result<ObjectKey, Refusal> {
+        Ok(match kind {
+            OutputKind::Diff => match which {
+                Which::First => ObjectKey::diff(attempt, epoch),
+                Which::Further(name) => ObjectKey::repository_diff(attempt, epoch, name),
+            },
+            OutputKind::Session => ObjectKey::session(attempt, epoch),
+            OutputKind::CheckpointDiff | OutputKind::CheckpointSession => {
+                let made = self.plane.store.checkpoints(attempt, epoch).await?;
+                let turn = made % 2 == 1;
+                match (kind, which) {
+                    (OutputKind::CheckpointSession, _) => {
+                        ObjectKey::checkpoint_session(attempt, epoch, turn)
+                    }
+                    (_, Which::First) => ObjectKey::checkpoint_diff(attempt, epoch, turn, None),
+                    (_, Which::Further(name)) => {
+                        ObjectKey::checkpoint_diff(attempt, epoch, turn, Some(name))
+                    }
+                }
+            }
+        })
+    }
+
     pub(super) async fn do_upload(
         &self,
         attempt: String,
@@ -108,8 +150,8 @@ impl WorkerService {
     ) -> Result<(), Refusal> {
         let id = attempt_id(&attempt)?;
         let most = match kind {
-            OutputKind::Diff => DIFF_BYTES,
-            OutputKind::Session => SESSION_BYTES,
+            OutputKind::Diff | OutputKind::CheckpointDiff => DIFF_BYTES,
+            OutputKind::Session | OutputKind::CheckpointSession => SESSION_BYTES,
         };
         if content.len() > most {
             let detail = format!(
@@ -125,7 +167,7 @@ impl WorkerService {
             None => Which::First,
             Some(name) => which(&self.task(&record).await?, Some(name))?,
         };
-        let key = key(id, epoch, kind, &which);
+        let key = self.output(id, epoch, kind, &which).await?;
         Ok(self.plane.objects.put(&key, content.into()).await?)
     }
 }
@@ -142,16 +184,4 @@ pub(super) fn which(task: &TaskRecord, name: Option<&str>) -> Result<Which, Refu
         name if name == task.repository => Which::First,
         name => Which::Further(name.to_owned()),
     })
-}
-
-pub(super) fn key(attempt: AttemptId, epoch: Epoch, kind: OutputKind, which: &Which) -> ObjectKey {
-    match (kind, which) {
-        (OutputKind::Diff, Which::First) => ObjectKey::diff(attempt, epoch),
-        (OutputKind::Diff, Which::Further(name)) => {
-            ObjectKey::repository_diff(attempt, epoch, name)
-        }
-        (OutputKind::Session, Which::First | Which::Further(_)) => {
-            ObjectKey::session(attempt, epoch)
-        }
-    }
 }

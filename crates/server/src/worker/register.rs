@@ -1,7 +1,7 @@
 //! A worker says who it is.
 
 use outwork_api::problem::Code;
-use outwork_api::worker::{PROTOCOL_VERSION, Register, Registered};
+use outwork_api::worker::{OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION, Register, Registered};
 use outwork_domain::WorkerId;
 use outwork_domain::limits::ISOLATION_CHARS;
 use outwork_domain::principal::Worker;
@@ -55,14 +55,15 @@ impl WorkerService {
         Ok(Registered {
             worker: id.to_string(),
             heartbeat_interval_ms: u64::try_from(interval.as_millis()).unwrap_or(u64::MAX),
+            protocol_version,
         })
     }
 }
 
 fn check(version: u32, name: &str, slots: u32, agents: &[String]) -> Result<(), Refusal> {
-    if version != PROTOCOL_VERSION {
+    if !(OLDEST_PROTOCOL_VERSION..=PROTOCOL_VERSION).contains(&version) {
         let detail = format!(
-            "The worker speaks version {version} of the protocol; this server speaks {PROTOCOL_VERSION}."
+            "The worker speaks version {version} of the protocol; this server speaks {OLDEST_PROTOCOL_VERSION} to {PROTOCOL_VERSION}."
         );
         return Err(Refusal::new(Code::Unprocessable, detail)
             .with_field("/protocol_version", "is not supported")

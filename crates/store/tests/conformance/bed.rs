@@ -157,6 +157,7 @@ impl Bed {
                 starting_diff: None,
                 further: Vec::new(),
             },
+            interactive: true,
             created_at: now,
             updated_at: now,
         };

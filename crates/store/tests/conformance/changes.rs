@@ -53,7 +53,7 @@ async fn who_listens_is_told_of_what_was_committed(bed: Bed) {
         .expect("held");
     assert_eq!(told(&mut changes), [Change::Attempt(one)]);
     store.cancel(ws, one, at(4)).await.expect("held");
-    let cancel = Change::Cancel(one, held.epoch, worker);
+    let cancel = Change::Command(one, held.epoch, worker);
     assert_eq!(told(&mut changes), [Change::Attempt(one), cancel]);
     store
         .finish(

@@ -24,6 +24,7 @@ mod invariants;
 mod past_the_store;
 
 mod cache;
+mod checkpoints;
 mod claims;
 mod constraints;
 mod credentials;
@@ -35,6 +36,7 @@ mod injections;
 mod isolation;
 mod leases;
 mod lists;
+mod messages;
 mod objects;
 mod repositories;
 mod secrets;

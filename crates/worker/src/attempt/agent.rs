@@ -1,16 +1,19 @@
 //! The agent's turn.
 
+use std::sync::Mutex;
+
 use outwork_agents::{Adapter, Launch, TurnOutcome};
 use outwork_domain::Failure;
 use outwork_git::ReadOnlyBind;
 use outwork_sandbox::{Running, Stdin};
+use tokio_util::sync::CancellationToken;
 
 use super::drive::{Beside, Bounds, Driven, drive};
 use super::model::ModelGateway;
 use super::network::Egress;
 use super::start::Halt;
 use super::step::{StepName, StepTimer};
-use super::{Run, Stopped, network};
+use super::{Run, Stopped, checkpoint, network};
 use crate::failure;
 use crate::sandbox_layout::{self as inside, Inside, Who};
 use crate::state_dir::RunDir;
@@ -84,12 +87,21 @@ pub(super) async fn run(
         timer,
     } = started;
     let bounds = Bounds::agent(run);
+    let session = Mutex::new(None);
     let beside = Beside {
         gateway: gateway.as_ref(),
         egress: egress.as_ref(),
         tail: None,
+        session: Some(&session),
     };
-    let driven = drive(run, running, adapter.as_mut(), &bounds, beside).await;
+    let mut inbox = run.inbox.take();
+    let over = CancellationToken::new();
+    let driving = async {
+        let driven = drive(run, running, adapter.as_mut(), &bounds, beside, &mut inbox).await;
+        over.cancel();
+        driven
+    };
+    let (driven, ()) = tokio::join!(driving, checkpoint::until(run, &session, &over));
     run.session_after = adapter.session_files();
     if let Some(gateway) = gateway {
         run.tokens = gateway.stop().await;
@@ -122,6 +134,9 @@ fn ended(run: &mut Run, driven: Driven) -> Result<(), Stopped> {
     match (stopped, outcome, limit) {
         (Some(stopped), _, _) => Err(stopped),
         (None, TurnOutcome::Completed { last_message: _ }, _) => Ok(()),
+        (None, TurnOutcome::Asked { question }, _) => Err(Stopped::Asks {
+            question: clipped(&question),
+        }),
         // What the agent says of it is a consequence.
         (None, TurnOutcome::Interrupted | TurnOutcome::Failed { .. }, Some(limit)) => {
             Err(limit.into())

@@ -5,6 +5,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use outwork_agents::SessionSpec;
 use outwork_api::event::EventBody;
 use outwork_api::task::{DiffStat, RepositoryDiff};
 use outwork_api::worker::{Finish, Outcome, OutputKind};
@@ -127,9 +128,9 @@ fn fail(run: &Run, finish: &mut Finish, failure: Failure) {
 }
 
 /// A diff to be handed in.
-struct Found {
-    patch: Vec<u8>,
-    summary: DiffStat,
+pub(super) struct Found {
+    pub(super) patch: Vec<u8>,
+    pub(super) summary: DiffStat,
     warnings: Vec<Warning>,
 }
 
@@ -155,7 +156,11 @@ impl From<Diff> for Found {
 }
 
 /// What the agent changed. Before an agent ran, the diff of the turn before is the diff: work is never lost.
-async fn diff(run: &Run, index: usize, repository: &Repository) -> Result<Option<Found>, Failure> {
+pub(super) async fn diff(
+    run: &Run,
+    index: usize,
+    repository: &Repository,
+) -> Result<Option<Found>, Failure> {
     let limits = DiffLimits {
         max_patch_bytes: DIFF_BYTES,
         ..DiffLimits::default()
@@ -264,9 +269,14 @@ async fn save_session(run: &Run, finish: &mut Finish) {
 
 /// The session after the turn; the one before it if the agent did not come so far.
 async fn packed_session(run: &Run) -> Result<Option<Vec<u8>>, Failure> {
-    let Some(spec) = run.session_after.clone() else {
-        return Ok(run.session_before.clone());
-    };
+    match run.session_after.clone() {
+        Some(spec) => packed(run, spec).await,
+        None => Ok(run.session_before.clone()),
+    }
+}
+
+/// What `spec` names, as it is now.
+pub(super) async fn packed(run: &Run, spec: SessionSpec) -> Result<Option<Vec<u8>>, Failure> {
     let root = run.tree.as_ref().and_then(|tree| tree.root.as_ref());
     let Some(root) = root else {
         return Ok(run.session_before.clone());

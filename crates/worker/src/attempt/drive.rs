@@ -6,10 +6,14 @@
 mod commands;
 mod limits;
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use outwork_agents::{Adapter, AgentCommand, AgentEvent, Effect, ExitStatus, TurnOutcome};
+use outwork_agents::{
+    Adapter, AgentCommand, AgentEvent, Effect, ExitStatus, SessionSpec, SteerId, TurnOutcome,
+};
 use outwork_api::event::EventBody;
+use outwork_api::worker::{AttemptMessage, INTERRUPTED, MessageBody};
 use outwork_domain::Failure;
 use outwork_sandbox::{Killer, LimitHit, Running};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
@@ -27,7 +31,7 @@ use super::step::StepName;
 use super::tail::Tail;
 use super::{Run, Stopped};
 use crate::failure;
-use crate::lease::Wish;
+use crate::lease::{Inbox, Wish};
 use crate::outbox::Source;
 
 const READ_BYTES: usize = 64 * 1024;
@@ -80,6 +84,8 @@ pub(super) struct Beside<'a> {
     pub(super) egress: Option<&'a Egress>,
     /// Keeps the end of what it writes.
     pub(super) tail: Option<&'a Tail>,
+    /// Where the agent's session is, as soon as it has one.
+    pub(super) session: Option<&'a Mutex<Option<SessionSpec>>>,
 }
 
 impl Beside<'_> {
@@ -104,13 +110,14 @@ impl Beside<'_> {
     }
 }
 
-/// Drives `running` until it has ended and nothing of it is left.
+/// Drives `running` until it has ended and nothing of it is left. What people say meanwhile is read from `inbox`.
 pub(super) async fn drive(
     run: &Run,
     mut running: Running,
     adapter: &mut dyn Adapter,
     bounds: &Bounds,
     beside: Beside<'_>,
+    inbox: &mut Option<Inbox>,
 ) -> Result<Driven, Failure> {
     if let Err(error) = run.directory.note_namespace(running.pid_namespace()) {
         tracing::warn!(claim = %run.claim, %error, "a sandbox could not be noted");
@@ -122,6 +129,7 @@ pub(super) async fn drive(
     let mut driver = Driver::new(run, adapter, bounds, beside, running.killer(), stdin);
     let effects = driver.adapter.start();
     driver.carry_out(effects);
+    driver.note_session();
 
     let mut stop = run.stop.clone();
     let mut seen = Wish::Run;
@@ -147,6 +155,10 @@ pub(super) async fn drive(
                 seen = wish;
                 driver.on_wish(wish);
             }
+            message = next(inbox), if inbox.is_some() => match message {
+                Some(message) => driver.on_message(message),
+                None => *inbox = None,
+            },
             hit = next(&mut hits), if hits.is_some() => match hit {
                 Some(hit) => driver.on_limit(hit),
                 None => hits = None,
@@ -173,12 +185,38 @@ pub(super) async fn drive(
     while let Some(hit) = hits.as_mut().and_then(|hits| hits.try_recv().ok()) {
         driver.on_limit(hit);
     }
+    while let Some(message) = inbox.as_mut().and_then(|inbox| inbox.try_recv().ok()) {
+        driver.on_message(message);
+    }
     let limit = running.limit_hit();
     driver.finish(exit, limit)
 }
 
-async fn next(hits: &mut Option<mpsc::Receiver<LimitHit>>) -> Option<LimitHit> {
-    hits.as_mut()?.recv().await
+/// Of a channel that may have ended.
+trait Receive {
+    type Item;
+
+    async fn receive(&mut self) -> Option<Self::Item>;
+}
+
+impl<T> Receive for mpsc::Receiver<T> {
+    type Item = T;
+
+    async fn receive(&mut self) -> Option<T> {
+        self.recv().await
+    }
+}
+
+impl<T> Receive for mpsc::UnboundedReceiver<T> {
+    type Item = T;
+
+    async fn receive(&mut self) -> Option<T> {
+        self.recv().await
+    }
+}
+
+async fn next<R: Receive>(from: &mut Option<R>) -> Option<R::Item> {
+    from.as_mut()?.receive().await
 }
 
 /// `None` at the end.
@@ -273,6 +311,29 @@ impl<'a> Driver<'a> {
         }
     }
 
+    fn on_message(&mut self, message: AttemptMessage) {
+        let AttemptMessage { number, body } = message;
+        match body {
+            MessageBody::Steer { text } => {
+                let steer = SteerId(number.into());
+                let effects = self.adapter.command(AgentCommand::Steer { steer, text });
+                self.carry_out(effects);
+            }
+            MessageBody::Interrupt {} => self.stop(Stopped::Asks {
+                question: INTERRUPTED.to_owned(),
+            }),
+            // Of a later version, which does not rely on it.
+            MessageBody::Unknown => {}
+        }
+    }
+
+    fn note_session(&self) {
+        if let Some(session) = self.beside.session {
+            let mut noted = session.lock().unwrap_or_else(PoisonError::into_inner);
+            *noted = self.adapter.session_files();
+        }
+    }
+
     /// When to look at the clock next.
     fn next_deadline(&self) -> Instant {
         let mut deadlines = vec![];
@@ -338,8 +399,16 @@ impl<'a> Driver<'a> {
         if self.stopped.is_some() || self.outcome.is_some() {
             return;
         }
+        let timing = &self.run.host.config.timing;
+        let grace = match &why {
+            // It goes on later: what it remembers has to be whole.
+            Stopped::Asks { .. } => timing.end_grace,
+            Stopped::Failed(_) | Stopped::Cancelled | Stopped::Released | Stopped::Abandoned => {
+                timing.stop_grace
+            }
+        };
         self.stopped = Some(why);
-        self.kill_at = Some(Instant::now() + self.run.host.config.timing.stop_grace);
+        self.kill_at = Some(Instant::now() + grace);
         let effects = self.adapter.command(AgentCommand::Interrupt);
         self.carry_out(effects);
     }
@@ -357,8 +426,11 @@ impl<'a> Driver<'a> {
                 }
                 Effect::CloseStdin => self.stdin = None,
                 Effect::Event(event) => self.report(event),
-                // Nothing steers yet.
-                Effect::SteerAnswered { .. } => {}
+                Effect::SteerAnswered { steer, accepted } => {
+                    let number = u32::try_from(steer.0).expect("it was one");
+                    let body = EventBody::SteerTaken { number, accepted };
+                    self.run.outbox.event(Source::Worker, body);
+                }
                 Effect::TurnFinished(outcome) => {
                     self.outcome = Some(outcome);
                     self.end_by(self.run.host.config.timing.end_grace);
@@ -382,8 +454,8 @@ impl<'a> Driver<'a> {
                     tail.push(*stream, text);
                 }
             }
-            AgentEvent::SessionStarted { .. }
-            | AgentEvent::MessageDelta { .. }
+            AgentEvent::SessionStarted { .. } => self.note_session(),
+            AgentEvent::MessageDelta { .. }
             | AgentEvent::Message { .. }
             | AgentEvent::ReasoningDelta { .. }
             | AgentEvent::Reasoning { .. }

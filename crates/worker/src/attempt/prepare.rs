@@ -7,7 +7,7 @@ use futures_util::future::try_join_all;
 use outwork_agents::{AbsolutePath, Agent, LaunchContext, Model, Prepared, StoredSession};
 use outwork_api::credential::CredentialSecret;
 use outwork_api::environment as wire;
-use outwork_api::worker::{AssignedRepository, InputKind, WorkerError};
+use outwork_api::worker::{AssignedRepository, INTERRUPTED, InputKind, WorkerError};
 use outwork_domain::{Failure, FailureCode};
 use outwork_git::{CommitId, CommitRef, Credentials, Mirror, RefName, RepoUrl};
 
@@ -128,6 +128,13 @@ fn launch_context(run: &Run, session: Option<StoredSession>) -> Result<LaunchCon
         cwd: absolute(&run.cwd)?,
         model,
         prompt: run.assignment.prompt.clone(),
+        // What the session knows itself needs no telling.
+        question: run
+            .assignment
+            .question
+            .clone()
+            .filter(|question| question != INTERRUPTED),
+        interactive: run.assignment.interactive,
         turn_number: run.assignment.turn,
         session,
         model_idle_timeout_ms: u64::try_from(run.host.config.timing.model_idle.as_millis())

@@ -97,20 +97,27 @@ impl ScriptRun<'_> {
             gateway: None,
             egress: Some(egress),
             tail: Some(&tail),
+            session: None,
         };
         let Driven {
             outcome,
             stopped,
             limit,
             exit,
-        } = drive(run, running, adapter.as_mut(), &bounds, beside).await?;
+        } = drive(run, running, adapter.as_mut(), &bounds, beside, &mut None).await?;
         match (stopped, outcome, limit) {
             (Some(stopped), _, _) => Err(stopped.into()),
             (None, TurnOutcome::Completed { last_message: _ }, _) => Ok(()),
-            (None, TurnOutcome::Interrupted | TurnOutcome::Failed { .. }, Some(limit)) => {
-                Err(limit.into())
-            }
-            (None, TurnOutcome::Interrupted | TurnOutcome::Failed { .. }, None) => {
+            (
+                None,
+                TurnOutcome::Interrupted | TurnOutcome::Asked { .. } | TurnOutcome::Failed { .. },
+                Some(limit),
+            ) => Err(limit.into()),
+            (
+                None,
+                TurnOutcome::Interrupted | TurnOutcome::Asked { .. } | TurnOutcome::Failed { .. },
+                None,
+            ) => {
                 let environment = &run.assignment.environment;
                 Err(failure::script(script, environment, &exit, &tail.text()).into())
             }
@@ -145,6 +152,8 @@ fn context(run: &Run) -> Result<LaunchContext, Stopped> {
         cwd: path(&run.cwd)?,
         model: None,
         prompt: "script".to_owned(),
+        question: None,
+        interactive: false,
         turn_number: run.assignment.turn,
         session: None,
         model_idle_timeout_ms: 0,

@@ -122,7 +122,10 @@ async fn build(run: &Run, base: &Base, builder: Builder<Failure>) -> Result<Foun
                     builder.fail(failure::of_another_build(failure.clone(), attempt));
                 }
                 // Another one that waits goes on from here.
-                Stopped::Cancelled | Stopped::Released | Stopped::Abandoned => drop(builder),
+                Stopped::Cancelled
+                | Stopped::Asks { .. }
+                | Stopped::Released
+                | Stopped::Abandoned => drop(builder),
             }
             return Err(stopped);
         }

@@ -95,6 +95,11 @@ impl EventMasker {
             EventBody::Message { .. } => self.end(&Stream::Message),
             EventBody::CommandFinished { id, .. } => self.end(&Stream::Command(id.clone())),
             EventBody::CancelRequested {}
+            | EventBody::Answered { .. }
+            | EventBody::Steered { .. }
+            | EventBody::SteerTaken { .. }
+            | EventBody::InterruptRequested {}
+            | EventBody::Checkpoint { .. }
             | EventBody::WorkerLost { .. }
             | EventBody::StepStarted { .. }
             | EventBody::Snapshot { .. }
@@ -156,9 +161,11 @@ fn masked(masker: &Masker, body: EventBody) -> EventBody {
             state,
             worker,
             failure,
+            question,
         } => EventBody::State {
             state,
             worker,
+            question: optional(question),
             failure: failure.map(|failure| {
                 let Failure {
                     code,
@@ -173,6 +180,14 @@ fn masked(masker: &Masker, body: EventBody) -> EventBody {
             }),
         },
         EventBody::CancelRequested {} => EventBody::CancelRequested {},
+        EventBody::Answered { text: said } => EventBody::Answered { text: text(said) },
+        EventBody::Steered { number, text: said } => EventBody::Steered {
+            number,
+            text: text(said),
+        },
+        EventBody::SteerTaken { number, accepted } => EventBody::SteerTaken { number, accepted },
+        EventBody::InterruptRequested {} => EventBody::InterruptRequested {},
+        EventBody::Checkpoint { summary } => EventBody::Checkpoint { summary },
         EventBody::WorkerLost { worker, tries } => EventBody::WorkerLost { worker, tries },
         EventBody::StepStarted { step } => EventBody::StepStarted { step },
         EventBody::StepFinished {

@@ -39,6 +39,8 @@ pub(super) fn size_of(body: &EventBody) -> u64 {
         EventBody::Output { stream: _, text }
         | EventBody::MessageDelta { text }
         | EventBody::Message { text }
+        | EventBody::Answered { text }
+        | EventBody::Steered { number: _, text }
         | EventBody::Reasoning { text } => text.len(),
         EventBody::CommandStarted { id, command: text }
         | EventBody::CommandOutput { id, text }
@@ -74,6 +76,9 @@ pub(super) fn size_of(body: &EventBody) -> u64 {
         }
         EventBody::State { .. }
         | EventBody::CancelRequested {}
+        | EventBody::SteerTaken { .. }
+        | EventBody::InterruptRequested {}
+        | EventBody::Checkpoint { .. }
         | EventBody::WorkerLost { .. }
         | EventBody::Snapshot { .. }
         | EventBody::StepStarted { .. }

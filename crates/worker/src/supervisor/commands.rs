@@ -38,9 +38,11 @@ pub(super) async fn follow(host: Arc<Host>, mut identity: watch::Receiver<Option
                     attempt,
                     epoch,
                     desired,
+                    messages,
                 }) = commands.next().await
                 {
                     if let Some(claim) = ClaimId::parse(&attempt, epoch) {
+                        host.leases.told(claim, messages);
                         host.leases.raise(claim, desired.into());
                     }
                 }

@@ -202,6 +202,7 @@ impl Supervisor {
             .host
             .leases
             .hold(claim, Duration::from_millis(assignment.lease_ms));
+        self.host.leases.told(claim, assignment.messages.clone());
         let host = Arc::clone(&self.host);
         self.attempts.spawn(async move {
             attempt::run(host, assignment, slot, lease).await;

@@ -162,8 +162,9 @@ async fn an_image_that_cannot_be_had_is_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pinned_runtime_comes_first_and_a_missing_one_is_told() {
     let scene = Scene::new();
+    // Versions that no machine has itself.
     let offers = scene.directory.path().join("runtimes");
-    for version in ["1.9.3", "1.10.0", "2.0.0"] {
+    for version in ["7.9.3", "7.10.0", "8.0.0"] {
         let bin = offers.join("go").join(version).join("bin");
         std::fs::create_dir_all(&bin).unwrap();
         let program = bin.join("go");
@@ -180,14 +181,14 @@ async fn a_pinned_runtime_comes_first_and_a_missing_one_is_told() {
     let worker = scene.start_with(config).await;
     let mut assignment = scene.assignment(1, "go; echo $PATH");
     assignment.setup_script = Some("go".to_owned());
-    assignment.runtimes.insert("go".to_owned(), "1".to_owned());
+    assignment.runtimes.insert("go".to_owned(), "7".to_owned());
     scene.api.offer(assignment);
     let record = scene.finished(&attempt(1)).await;
-    let root = "/outwork/runtimes/go/1.10.0";
+    let root = "/outwork/runtimes/go/7.10.0";
     assert_eq!(
         record.output(),
         format!(
-            "go 1.10.0 {root}\ngo 1.10.0 {root}\n\
+            "go 7.10.0 {root}\ngo 7.10.0 {root}\n\
              /usr/local/sbin:{root}/bin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"
         ),
         "{record:#?}"
@@ -195,15 +196,15 @@ async fn a_pinned_runtime_comes_first_and_a_missing_one_is_told() {
 
     let mut assignment = scene.assignment(2, "true");
     assignment.environment = "web".to_owned();
-    assignment.runtimes.insert("go".to_owned(), "3".to_owned());
+    assignment.runtimes.insert("go".to_owned(), "9".to_owned());
     scene.api.offer(assignment);
     let failure = scene.finished(&attempt(2)).await.failure();
     assert_eq!(failure.code, "runtime_unavailable");
     assert!(
         failure
             .message
-            .starts_with("go 3 is not on the worker's own system: there is ")
-            && failure.message.contains("1.9.3, 1.10.0, 2.0.0"),
+            .starts_with("go 9 is not on the worker's own system: there is ")
+            && failure.message.contains("7.9.3, 7.10.0, 8.0.0"),
         "{failure:?}"
     );
     worker.end().await;

@@ -6,6 +6,7 @@ mod fake_api;
 mod scene;
 
 mod agents;
+mod asking;
 mod bases;
 mod ends;
 mod follow_ups;

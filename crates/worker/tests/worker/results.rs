@@ -45,7 +45,7 @@ async fn edits_become_the_diff_and_each_step_is_told() {
     assert!(!finish.has_session, "there is nothing in it");
     assert_eq!(finish.tokens, None);
     let output = record.output();
-    let variables = "CI GREETING HOME LANG LOGNAME OUTWORK_ATTEMPT OUTWORK_ATTEMPT_ID OUTWORK_SESSION_DIR OUTWORK_TASK_ID \
+    let variables = "CI GREETING HOME LANG LOGNAME OUTWORK_ATTEMPT OUTWORK_ATTEMPT_ID OUTWORK_INTERACTIVE OUTWORK_SESSION_DIR OUTWORK_TASK_ID \
                      OUTWORK_TRY OUTWORK_TURN PATH PWD SHELL SHLVL TERM TMPDIR USER _";
     for line in [
         variables,

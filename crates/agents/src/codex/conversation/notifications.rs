@@ -42,6 +42,13 @@ impl Conversation {
             (Some(_), Some(id)) if !requests::can_repeat(&id) => {
                 self.give_up("Codex asked something under an id that is none".to_owned());
             }
+            (Some(method), Some(_))
+                if self.order.interactive
+                    && matches!(self.phase, Phase::Running { .. })
+                    && requests::is_question(&method) =>
+            {
+                self.ask(requests::question_text(params));
+            }
             (Some(method), Some(id)) => {
                 let (answer, event) = requests::answer(&id, &method, params);
                 self.emit(event);

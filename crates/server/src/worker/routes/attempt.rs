@@ -5,7 +5,9 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use outwork_api::worker::{Advance, Append, AppendAnswer, Finish, Release, WorkerApi};
+use outwork_api::worker::{
+    Advance, Append, AppendAnswer, Checkpoint, Checkpointed, Finish, Release, WorkerApi,
+};
 use outwork_domain::principal::WorkerAccess;
 
 use super::service;
@@ -45,6 +47,22 @@ pub(crate) async fn append(
 ) -> Result<Json<AppendAnswer>, Refusal> {
     Ok(Json(
         service(plane, &access).append(attempt, request).await?,
+    ))
+}
+
+/// Keeps what was uploaded as `checkpoint_diff` and `checkpoint_session` as the result so far, in place of the checkpoint before: it is the
+/// attempt's result if its worker is lost. Renews the lease.
+#[utoipa::path(post, path = "/attempts/{attempt}/checkpoint", operation_id = "checkpoint", tag = "attempt",
+    params(("attempt" = String, Path, description = "`att_…`.")), request_body = Checkpoint,
+    responses((status = 200, description = "Durable.", body = Checkpointed), Refusals, Missing, Unacceptable, Conflicts))]
+pub(crate) async fn checkpoint(
+    State(plane): Plain,
+    access: Access,
+    Path(attempt): Path<String>,
+    Body(request): Body<Checkpoint>,
+) -> Result<Json<Checkpointed>, Refusal> {
+    Ok(Json(
+        service(plane, &access).checkpoint(attempt, request).await?,
     ))
 }
 

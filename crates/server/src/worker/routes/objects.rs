@@ -24,7 +24,12 @@ const INPUTS: [InputKind; 3] = [
     InputKind::CarriedDiff,
     InputKind::Session,
 ];
-const OUTPUTS: [OutputKind; 2] = [OutputKind::Diff, OutputKind::Session];
+const OUTPUTS: [OutputKind; 4] = [
+    OutputKind::Diff,
+    OutputKind::Session,
+    OutputKind::CheckpointDiff,
+    OutputKind::CheckpointSession,
+];
 
 /// Which claim speaks, and about which repository.
 #[derive(Deserialize, IntoParams)]
@@ -61,7 +66,8 @@ pub(crate) async fn download(
         .into_response())
 }
 
-/// Hands in a part of the result, before `finish`: `diff` or `session`. Sending it again replaces it.
+/// Hands in a part of the result before `finish`, `diff` or `session`, or of the next checkpoint before `checkpoint`, `checkpoint_diff` or
+/// `checkpoint_session`. Sending it again replaces it.
 #[utoipa::path(put, path = "/attempts/{attempt}/objects/{kind}", operation_id = "upload", tag = "attempt",
     params(("attempt" = String, Path, description = "`att_…`."), ("kind" = OutputKind, Path, description = "Which part."), Claim),
     request_body(content = String, description = "The bytes.", content_type = "application/octet-stream"),

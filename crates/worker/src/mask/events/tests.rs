@@ -166,6 +166,7 @@ fn every_text_that_somebody_chose_is_masked() {
     let bodies = [
         EventBody::State {
             state: "failed".into(),
+            question: None,
             worker: None,
             failure: Some(Failure {
                 code: "setup_failed".into(),
@@ -242,6 +243,7 @@ fn words_of_our_own_stay_even_if_a_secret_is_such_a_word() {
         output("stdout", "x"),
         EventBody::State {
             state: "running".into(),
+            question: None,
             worker: Some("wkr_1".into()),
             failure: None,
         },

@@ -47,6 +47,8 @@ pub(super) async fn run(
         commit: None,
         attempts: None,
         starting_diff: None,
+        // Nobody is there to answer.
+        interactive: false,
     };
     let key = session.idempotency_key();
     let task = client.submit(&task, &key).await?;

@@ -1,0 +1,56 @@
+//! What an attempt has done so far, kept in case that its worker is lost.
+
+use outwork_api::worker::{Checkpoint, Checkpointed, OutputKind};
+use outwork_domain::Epoch;
+use outwork_store::AttemptResult;
+
+use super::finish::Diffs;
+use super::objects::Which;
+use super::{WorkerService, attempt_id, desired};
+use crate::refusal::Refusal;
+
+impl WorkerService {
+    /// Its objects were uploaded before, beside those of the checkpoint before it.
+    pub(super) async fn do_checkpoint(
+        &self,
+        attempt: String,
+        request: Checkpoint,
+    ) -> Result<Checkpointed, Refusal> {
+        let Checkpoint {
+            epoch,
+            diffs,
+            has_session,
+        } = request;
+        let id = attempt_id(&attempt)?;
+        let epoch = Epoch::new(epoch);
+        self.plane.need_space()?;
+        let record = self.held(id, epoch).await?;
+        let Diffs { first, further } = self
+            .diffs(&record, epoch, OutputKind::CheckpointDiff, diffs)
+            .await?;
+        let session = if has_session {
+            let key = self
+                .output(id, epoch, OutputKind::CheckpointSession, &Which::First)
+                .await?;
+            self.handed_in(&key, "session").await?;
+            Some(key)
+        } else {
+            None
+        };
+        let result = AttemptResult {
+            epoch,
+            diff: first,
+            further_diffs: further,
+            session,
+            message: None,
+            tokens: None,
+        };
+        let store = &self.plane.store;
+        let wanted = store
+            .checkpoint(self.workspace, id, result, self.plane.now())
+            .await?;
+        Ok(Checkpointed {
+            desired: desired(wanted),
+        })
+    }
+}
