@@ -20,4 +20,5 @@ mod packages;
 mod replay;
 mod repositories;
 mod secrets;
+mod servers;
 mod terminal;
