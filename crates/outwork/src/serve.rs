@@ -23,7 +23,7 @@ use crate::containment::ContainmentArgs;
 use crate::data_dir::DataDir;
 use crate::failure::{Failure, FailureExt, HintExt};
 use crate::system::{self, ServerClock, SystemRandom};
-use crate::work::{self, KeepingArgs, WorkerArgs};
+use crate::work::{self, KeepingArgs, LabelArgs, WorkerArgs};
 use objects::ObjectsArgs;
 use secret_key::SecretKey;
 
@@ -82,6 +82,8 @@ pub(crate) struct UpArgs {
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1000))]
     slots: u32,
     #[command(flatten)]
+    labels: LabelArgs,
+    #[command(flatten)]
     keeping: KeepingArgs,
     #[command(flatten)]
     containment: ContainmentArgs,
@@ -117,6 +119,7 @@ pub(crate) async fn up(args: UpArgs) -> Result<(), Failure> {
             name: system::host_name(),
             agents_dir: agents_dir.clone(),
             slots: args.slots,
+            labels: args.labels.labels()?,
         },
         args.keeping,
         args.containment,

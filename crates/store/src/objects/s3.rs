@@ -39,7 +39,7 @@ impl S3Address {
         {
             return Err(wrong());
         }
-        if prefix.contains(['?', '#']) {
+        if prefix.starts_with('/') || prefix.contains(['?', '#']) {
             return Err(wrong());
         }
         let prefix = Path::parse(prefix.trim_end_matches('/')).map_err(|_| wrong())?;
