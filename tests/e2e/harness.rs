@@ -7,6 +7,7 @@ mod machine;
 mod process;
 mod repository;
 mod running;
+mod servers;
 
 use std::ffi::OsStr;
 use std::fs;
@@ -25,6 +26,7 @@ pub use machine::Machine;
 pub use process::{Hold, Process, Worker, processes_with};
 pub use repository::{Repository, git};
 pub use running::{ORDINARY, Outwork};
+pub use servers::{Servers, credentials};
 
 /// The binary under test.
 pub const OUTWORK: &str = env!("CARGO_BIN_EXE_outwork");

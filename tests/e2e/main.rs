@@ -21,4 +21,5 @@ mod packages;
 mod replay;
 mod repositories;
 mod secrets;
+mod servers;
 mod terminal;

@@ -111,6 +111,9 @@ pub struct NewEnvironment {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1)]
     pub max_tokens: Option<u64>,
+    /// The labels that a worker must have to run its tasks, name to value, at most 32.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub required_labels: BTreeMap<String, String>,
     /// Headers to put into the agent's requests, at most 50. Their values are never shown again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(max_items = 50)]
@@ -179,6 +182,9 @@ pub struct EnvironmentPatch {
     /// How many tokens an attempt may use; `0` for no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_tokens: Option<u64>,
+    /// All labels that a worker must have, in place of those before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub required_labels: Option<BTreeMap<String, String>>,
     /// Headers to put into the agent's requests, or not any more; the others stay.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub injections: Vec<InjectionChange>,
@@ -238,6 +244,9 @@ pub struct Environment {
     /// How many tokens an attempt may use, input and output together; absent: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_tokens: Option<u64>,
+    /// The labels that a worker must have to run its tasks.
+    #[serde(default)]
+    pub required_labels: BTreeMap<String, String>,
     /// The headers that are put into the agent's requests, without their values.
     #[serde(default)]
     pub injections: Vec<Injection>,

@@ -1,5 +1,7 @@
 //! The workspace's model, its workers, and who is asking.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -53,6 +55,9 @@ pub struct Worker {
     /// older version registered has registered anew.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub isolation: Option<String>,
+    /// What it says of itself: name to value.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
     /// Whether it was heard of within the last lease time.
     pub online: bool,
     /// When it was last heard of.

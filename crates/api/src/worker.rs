@@ -136,6 +136,9 @@ pub struct Register {
     /// like.
     #[schema(min_length = 1, max_length = 100)]
     pub isolation: String,
+    /// What it says of itself, name to value, at most 32: environments can ask for it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
 }
 
 /// What a worker is told at its start.

@@ -6,6 +6,7 @@ mod secret;
 use std::time::Duration;
 
 use crate::id::{EnvironmentId, PrincipalId, WorkspaceId};
+use crate::labels::{Labels, check_labels};
 use crate::limits;
 use crate::network::AgentNetwork;
 use crate::resources::Resources;
@@ -81,6 +82,8 @@ pub struct EnvironmentSpec {
     pub nested_namespaces: bool,
     /// How many tokens an attempt may use, input and output together; no limit when `None`.
     pub max_tokens: Option<u64>,
+    /// The labels that a worker must have to be given its attempts.
+    pub required_labels: Labels,
 }
 
 /// A further repository of an environment.
@@ -231,6 +234,9 @@ impl EnvironmentSpec {
         {
             let most = limits::MAX_TOKENS;
             return invalid("max_tokens", &format!("must be between 1 and {most}"));
+        }
+        if let Err(fault) = check_labels(&self.required_labels) {
+            return invalid("required_labels", &fault.to_string());
         }
         Ok(())
     }

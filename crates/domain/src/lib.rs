@@ -14,6 +14,7 @@ pub mod time;
 
 pub mod credential;
 pub mod environment;
+pub mod labels;
 pub mod limits;
 pub mod network;
 pub mod principal;

@@ -47,6 +47,10 @@ pub const INJECTION_BYTES: usize = 8 * 1024;
 pub const HEADER_NAME_BYTES: usize = 100;
 /// The largest budget of tokens: exact also for programs that read JSON numbers as doubles.
 pub const MAX_TOKENS: u64 = 1 << 53;
+/// The most labels of a worker, and the most that an environment may ask for.
+pub const WORKER_LABELS: usize = 32;
+/// The longest name or value of a worker's label, in characters.
+pub const WORKER_LABEL_CHARS: usize = 63;
 /// The longest name of a kind of isolation that a worker may say, in characters.
 pub const ISOLATION_CHARS: usize = 100;
 

@@ -1,6 +1,7 @@
 //! Who acts, and in which workspace. Every row names both from the start.
 
 use crate::id::{PrincipalId, WorkerId, WorkspaceId};
+use crate::labels::Labels;
 
 /// What kind of principal acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,4 +127,6 @@ pub struct Worker {
     /// How it isolates attempts: `namespaces`, `oci:crun` and the like. `None` for one that
     /// registered before workers said so; it has to register anew before it is given an attempt.
     pub isolation: Option<String>,
+    /// What it says of itself.
+    pub labels: Labels,
 }

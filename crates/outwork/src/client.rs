@@ -13,6 +13,8 @@ use outwork_cli::{Check, CheckResult, ClientCommand, GlobalArgs, Io};
 use rustix::termios::{self, LocalModes, OptionalActions, Termios};
 use tokio::signal::unix::{SignalKind, signal};
 
+use outwork_domain::labels::Labels;
+
 use crate::work::{self, WorkerArgs};
 use crate::{serve, system};
 
@@ -114,6 +116,7 @@ async fn worker_checks() -> Vec<Check> {
             agents_dir: data_dir.join("agents"),
             data_dir,
             slots: 1,
+            labels: Labels::new(),
         })
     });
     let config = match config {

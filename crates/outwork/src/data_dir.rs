@@ -7,7 +7,7 @@
 //! DIR/worker.token    the token for workers
 //! DIR/server.json     where the server that runs on DIR listens
 //! DIR/outwork.sqlite  the store, unless a database is named
-//! DIR/objects/        diffs and sessions
+//! DIR/objects/        diffs and sessions, unless a bucket is named
 //! DIR/agents/         installed agents
 //! DIR/worker/         the worker of `outwork up`
 //! ```

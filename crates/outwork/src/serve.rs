@@ -1,6 +1,7 @@
 //! `outwork up` and `outwork server`: composes the control plane from the data directory, and for
 //! `up` a worker in the same process.
 
+mod objects;
 mod secret_key;
 
 use std::net::SocketAddr;
@@ -14,7 +15,7 @@ use outwork_domain::limits::AttemptLimits;
 use outwork_domain::principal::PrincipalKind;
 use outwork_domain::{PrincipalId, TokenId, WorkspaceId};
 use outwork_server::{ModelDefault, OtherKey, Server, ServerConfig, StartError, token};
-use outwork_store::{Bootstrap, NewToken, Objects, Store};
+use outwork_store::{Bootstrap, NewToken, Store};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -22,7 +23,8 @@ use crate::containment::ContainmentArgs;
 use crate::data_dir::DataDir;
 use crate::failure::{Failure, FailureExt, HintExt};
 use crate::system::{self, ServerClock, SystemRandom};
-use crate::work::{self, KeepingArgs, WorkerArgs};
+use crate::work::{self, KeepingArgs, LabelArgs, WorkerArgs};
+use objects::ObjectsArgs;
 use secret_key::SecretKey;
 
 /// Where a server listens unless told otherwise.
@@ -45,6 +47,8 @@ pub(crate) struct ServeArgs {
         hide_env_values = true
     )]
     database: Option<String>,
+    #[command(flatten)]
+    objects: ObjectsArgs,
     /// The key that seals secrets in the store: 64 hexadecimal digits, readable by you alone
     /// [default: DATA_DIR/secret.key, made at the first start]
     #[arg(long, value_name = "FILE", env = "OUTWORK_SECRET_KEY_FILE")]
@@ -77,6 +81,8 @@ pub(crate) struct UpArgs {
     /// How many attempts run at once
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1000))]
     slots: u32,
+    #[command(flatten)]
+    labels: LabelArgs,
     #[command(flatten)]
     keeping: KeepingArgs,
     #[command(flatten)]
@@ -113,6 +119,7 @@ pub(crate) async fn up(args: UpArgs) -> Result<(), Failure> {
             name: system::host_name(),
             agents_dir: agents_dir.clone(),
             slots: args.slots,
+            labels: args.labels.labels()?,
         },
         args.keeping,
         args.containment,
@@ -162,11 +169,12 @@ impl Running {
             .unwrap_or_else(|| format!("http://{address}"));
         let store = open_store(&data, args.database.as_deref()).await?;
         let secret_key = SecretKey::load(&data, args.secret_key_file.as_deref())?;
+        let objects = args.objects.open(&data).await?;
         let (token_file, worker_token_file) = bootstrap(&data, &store).await?;
         let shutdown = CancellationToken::new();
         let server = Server::start(ServerConfig {
             store: store.clone(),
-            objects: open_objects(&data)?,
+            objects,
             public_url: url.trim_end_matches('/').to_owned(),
             clock: Arc::new(ServerClock::start()),
             random: Arc::new(SystemRandom),
@@ -316,14 +324,6 @@ async fn open_store(data: &DataDir, database: Option<&str>) -> Result<Store, Fai
     }
 }
 
-fn open_objects(data: &DataDir) -> Result<Objects, Failure> {
-    let path = data.join("objects");
-    Objects::open_directory(&path).failure(format!(
-        "the objects in {} cannot be opened",
-        path.display()
-    ))
-}
-
 /// The first workspace, and a token each for people and for workers, at the first start.
 async fn bootstrap(data: &DataDir, store: &Store) -> Result<(PathBuf, PathBuf), Failure> {
     let workspace_id = WorkspaceId::from_uuid(system::new_uuid());
@@ -353,10 +353,22 @@ async fn bootstrap(data: &DataDir, store: &Store) -> Result<(PathBuf, PathBuf), 
         workspace_name: "default".to_owned(),
         tokens,
     };
+    let hashes: Vec<_> = bootstrap.tokens.iter().map(|token| token.hash).collect();
     store
         .bootstrap(bootstrap, system::now())
         .await
         .failure("the first workspace cannot be made")?;
+    for hash in hashes {
+        let known = store.authenticate(hash, system::now()).await;
+        if known.failure("the store cannot be read")?.is_none() {
+            tracing::warn!(
+                directory = %data.join("").display(),
+                "the database was set up by another server, and does not know the tokens in this data directory: \
+                 copy admin.token, worker.token and secret.key from that server's"
+            );
+            break;
+        }
+    }
     Ok((data.join("admin.token"), data.join("worker.token")))
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use outwork_api::client::{Client, HttpWorkerApi, Token};
 use outwork_api::problem::Code;
 use outwork_api::worker::WorkerApi;
+use outwork_domain::labels::{Labels, check_labels};
 use outwork_worker::{
     CacheLimits, GitProgram, ImageSources, IpNet, Network, StartError, Timing, UpstreamProxies,
     Worker, WorkerConfig, WorkerHandle,
@@ -52,12 +53,39 @@ pub(crate) struct WorkArgs {
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1000))]
     slots: u32,
     #[command(flatten)]
+    labels: LabelArgs,
+    #[command(flatten)]
     keeping: KeepingArgs,
     #[command(flatten)]
     containment: ContainmentArgs,
     /// Print one JSON line when ready, instead of text
     #[arg(long)]
     json: bool,
+}
+
+/// What a worker says of itself; the same for `worker` and `up`.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub(crate) struct LabelArgs {
+    /// Say this of the worker, such as gpu=true, for environments that ask for it
+    /// (`outwork env create --require-label`); can be given several times
+    #[arg(long = "label", value_name = "NAME=VALUE", value_parser = label)]
+    labels: Vec<(String, String)>,
+}
+
+fn label(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
+        None => Err("must be NAME=VALUE".into()),
+    }
+}
+
+impl LabelArgs {
+    /// As they are registered. Errors: too many of them.
+    pub(crate) fn labels(self) -> Result<Labels, Failure> {
+        let labels = Labels::from_iter(self.labels);
+        check_labels(&labels).failure("--label cannot be used")?;
+        Ok(labels)
+    }
 }
 
 /// What a worker keeps between attempts, and where it takes it from; the same for `worker` and `up`.
@@ -177,6 +205,7 @@ pub(crate) struct WorkerArgs {
     pub(crate) name: String,
     pub(crate) agents_dir: PathBuf,
     pub(crate) slots: u32,
+    pub(crate) labels: Labels,
 }
 
 /// A worker that runs.
@@ -215,6 +244,7 @@ pub(crate) async fn worker(args: WorkArgs, url: Option<String>) -> Result<(), Fa
         name: name.clone(),
         agents_dir,
         slots: args.slots,
+        labels: args.labels.labels()?,
     };
     let working = start(worker, args.keeping, args.containment, Arc::new(api)).await?;
     if args.json {
@@ -299,6 +329,7 @@ fn full_config(
         name,
         agents_dir,
         slots,
+        labels,
     } = args;
     let cache = cache_limits(&keeping, &data_dir);
     let network = machine_network(&keeping)?;
@@ -312,6 +343,7 @@ fn full_config(
         data_dir,
         name,
         slots,
+        labels,
         agents_dir,
         launcher,
         git: git_program()?,

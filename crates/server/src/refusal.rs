@@ -187,6 +187,14 @@ impl From<StoreError> for Refusal {
                 .with_hint("Try again; with an `Idempotency-Key` nothing is done twice.")
                 .because(error);
             }
+            StoreError::ObjectsUnavailable(_) => {
+                return Self::new(
+                    Code::Unavailable,
+                    "The server's object store does not answer; it is not known whether this was done.",
+                )
+                .with_hint("Try again; with an `Idempotency-Key` nothing is done twice.")
+                .because(error);
+            }
             StoreError::Corrupt { .. } | StoreError::Database(_) | StoreError::Object(_) => {
                 return Self::new(
                     Code::Internal,

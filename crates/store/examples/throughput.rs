@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use outwork_domain::attempt::Outcome;
 use outwork_domain::environment::{AgentSpec, Environment, EnvironmentSpec};
+use outwork_domain::labels::Labels;
 use outwork_domain::limits::AttemptLimits;
 use outwork_domain::network::AgentNetwork;
 use outwork_domain::principal::PrincipalKind;
@@ -155,6 +156,7 @@ impl Bench {
             resources: Resources::default(),
             nested_namespaces: false,
             max_tokens: None,
+            required_labels: Labels::new(),
         };
         let made = Environment {
             id: environment,

@@ -41,7 +41,7 @@ pub enum OpenError {
 }
 
 /// Why something could not be read or written. Nothing was written then; only after
-/// [`StoreError::Unavailable`] it is not known.
+/// [`StoreError::Unavailable`] and [`StoreError::ObjectsUnavailable`] it is not known.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The disk is full. It works again when there is space.
@@ -101,6 +101,10 @@ pub enum StoreError {
     /// Any other error of the database.
     #[error("the database refused the request")]
     Database(#[source] Box<dyn Error + Send + Sync>),
+    /// The place of the objects does not answer. Whether a write happened is not known; repeating
+    /// it is right.
+    #[error("the object store does not answer; try again")]
+    ObjectsUnavailable(#[source] Box<dyn Error + Send + Sync>),
     /// An object could not be read or written.
     #[error("an object could not be read or written")]
     Object(#[source] Box<dyn Error + Send + Sync>),

@@ -7,7 +7,7 @@ use crate::attempt_row::{AttemptRow, attempt_columns};
 use crate::error::StoreError;
 use crate::record::{AttemptResult, Claimed, CredentialRecord, ModelRecord};
 use crate::result_row::write_result;
-use crate::sql::{Sql, for_update, id, values};
+use crate::sql::{Sql, for_update, id, json_array, values};
 use crate::store::{Store, Tx, Write};
 use crate::{
     checkpoint, credential, environment, injection, message, model, secret, task, task_row,
@@ -15,8 +15,8 @@ use crate::{
 };
 
 impl Store {
-    /// Gives `worker` at most `max` visible attempts of environments whose agent is in `agents`,
-    /// those that wait longest first.
+    /// Gives `worker` at most `max` visible attempts of environments whose agent is in `agents` and
+    /// that ask for no label which the worker has not said it has, those that wait longest first.
     pub async fn claim(
         &self,
         workspace: WorkspaceId,
@@ -131,7 +131,15 @@ impl Write for Claim {
     type Output = Vec<Claimed>;
 
     async fn apply(&self, tx: &mut Tx<'_>) -> Result<Vec<Claimed>, StoreError> {
-        let values = values![id(self.workspace), self.now, &self.agents, self.max];
+        let (isolation, labels) = worker::traits(tx, self.worker).await?;
+        let closed = environment::closed_to(tx, self.workspace, &labels).await?;
+        let values = values![
+            id(self.workspace),
+            self.now,
+            &self.agents,
+            self.max,
+            json_array(closed.iter())
+        ];
         let rows = tx.rows(VISIBLE, values).await?;
         if rows.is_empty() {
             return Ok(Vec::new());
@@ -143,7 +151,6 @@ impl Write for Claim {
         let claim = Command::Claim {
             worker: self.worker,
         };
-        let isolation = worker::isolation(tx, self.worker).await?;
         let mut claimed = Vec::with_capacity(rows.len());
         for row in rows {
             let row = AttemptRow::read(&row)?;
@@ -165,7 +172,8 @@ const VISIBLE: Sql = Sql {
         " FROM attempts a WHERE a.workspace_id = $1 AND a.state = 'queued' \
          AND a.visible_at <= $2 AND (SELECT e.agent FROM tasks t \
          JOIN environments e ON e.id = t.environment_id WHERE t.id = a.task_id) \
-         IN (SELECT value FROM json_each($3)) \
+         IN (SELECT value FROM json_each($3)) AND (SELECT t.environment_id FROM tasks t \
+         WHERE t.id = a.task_id) NOT IN (SELECT value FROM json_each($5)) \
          ORDER BY a.visible_at, a.id LIMIT $4"
     ),
     postgres: concat!(
@@ -174,7 +182,9 @@ const VISIBLE: Sql = Sql {
         " FROM attempts a WHERE a.workspace_id = $1 AND a.state = 'queued' \
          AND a.visible_at <= $2 AND (SELECT e.agent FROM tasks t \
          JOIN environments e ON e.id = t.environment_id WHERE t.id = a.task_id) \
-         IN (SELECT jsonb_array_elements_text($3::jsonb)) \
+         IN (SELECT jsonb_array_elements_text($3::jsonb)) AND (SELECT t.environment_id \
+         FROM tasks t WHERE t.id = a.task_id) \
+         NOT IN (SELECT jsonb_array_elements_text($5::jsonb)) \
          ORDER BY a.visible_at, a.id LIMIT $4 FOR UPDATE OF a SKIP LOCKED"
     ),
 };

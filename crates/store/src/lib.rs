@@ -3,7 +3,7 @@
 //! [`Store`] keeps it in SQLite (one machine) or PostgreSQL (many); the statements are the same
 //! text for both. It decides nothing about attempts: every verb loads the attempt, asks
 //! [`outwork_domain::Attempt::apply`], and writes the answer and its events in one transaction.
-//! [`Objects`] keeps what is too large for a row: diffs, sessions.
+//! [`Objects`] keeps what is too large for a row, in a directory or a bucket: diffs, sessions.
 //!
 //! What holds for every write:
 //! - It is durable when the caller is told of it. On SQLite one writer gathers what waits and
@@ -65,7 +65,7 @@ pub use cache::{
 };
 pub use error::{OpenError, StoreError};
 pub use message::Telling;
-pub use objects::Objects;
+pub use objects::{Objects, ObjectsError, S3Address, S3Addressing, S3Config, S3Credentials};
 pub use record::{
     AttemptRecord, AttemptResult, Authenticated, Bootstrap, Change, Claimed, CredentialRecord,
     DiffStat, EnvironmentRecord, EventRow, FurtherDiff, Idempotency, InjectionChange, Message,

@@ -1,6 +1,8 @@
-//! What is too large for a row: diffs and sessions, by their key.
+//! What is too large for a row: diffs and sessions, by their key, in a directory or a bucket.
 
-use std::error::Error;
+mod error;
+mod s3;
+
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
@@ -8,12 +10,16 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use object_store::local::LocalFileSystem;
+use object_store::prefix::PrefixStore;
 use object_store::{ObjectStore, ObjectStoreExt};
 use outwork_domain::ObjectKey;
 
 use crate::error::{OpenError, StoreError};
 
-/// Objects in a directory. Clones share it.
+pub use error::ObjectsError;
+pub use s3::{S3Address, S3Addressing, S3Config, S3Credentials};
+
+/// Objects in a directory or a bucket. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Objects(Arc<dyn ObjectStore>);
 
@@ -35,39 +41,81 @@ impl Objects {
         Ok(Self(Arc::new(directory)))
     }
 
-    /// Stores an object, in place of one of the same key. When this returns it is durable; until
-    /// then the old one is there whole. Errors: [`StoreError::DiskFull`].
-    pub async fn put(&self, key: &ObjectKey, content: Bytes) -> Result<(), StoreError> {
-        let path = location(key)?;
-        self.0.put(&path, content.into()).await.map_err(failed)?;
-        Ok(())
+    /// Opens the bucket. Nothing is sent yet: [`Self::probe`] tells whether it can be used.
+    pub fn open_bucket(config: &S3Config) -> Result<Self, ObjectsError> {
+        let bucket = config.client()?;
+        Ok(Self(Arc::new(PrefixStore::new(
+            bucket,
+            config.address.prefix().clone(),
+        ))))
     }
 
-    /// The object.
+    /// Writes, reads and deletes an object that is named by `name`, which nobody else may use at
+    /// the same time, and looks for it once more.
+    pub async fn probe(&self, name: &str) -> Result<(), ObjectsError> {
+        const CONTENT: &[u8] = b"Outwork sees whether it can use this place. It can be deleted.";
+        let key = object_store::path::Path::from_iter(["health", name]);
+        let at = ObjectsError::during;
+        let put = self.0.put(&key, Bytes::from_static(CONTENT).into());
+        put.await.map_err(|error| at("written", error))?;
+        let read = async { self.0.get(&key).await?.bytes().await };
+        let read = read.await.map_err(|error| at("read", error))?;
+        if read != CONTENT {
+            return Err(ObjectsError::Differs);
+        }
+        let deleted = self.0.delete(&key).await;
+        deleted.map_err(|error| at("deleted", error))?;
+        match self.0.get(&key).await {
+            Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Ok(_) => Err(ObjectsError::Differs),
+            // Who may not list is told that he may not read what is not there.
+            Err(error) => Err(at("missed", error)),
+        }
+    }
+
+    /// Reads something trivial: `Ok` means that it answers.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        let key = ObjectKey::from_stored("health/probe".to_owned());
+        self.get(&key).await.map(drop)
+    }
+
+    /// Stores an object, in place of one of the same key. When this returns it is durable; until
+    /// then the old one is there whole. Errors: [`StoreError::DiskFull`],
+    /// [`StoreError::ObjectsUnavailable`].
+    pub async fn put(&self, key: &ObjectKey, content: Bytes) -> Result<(), StoreError> {
+        let path = location(key)?;
+        let put = self.0.put(&path, content.into()).await;
+        put.map(drop).map_err(error::failed)
+    }
+
+    /// The object. Errors: [`StoreError::ObjectsUnavailable`].
     pub async fn get(&self, key: &ObjectKey) -> Result<Option<Bytes>, StoreError> {
         let path = location(key)?;
         let found = match self.0.get(&path).await {
             Ok(found) => found,
-            Err(object_store::Error::NotFound { .. }) => return Ok(None),
-            Err(error) => return Err(failed(error)),
+            Err(error) if error::is_missing(&error) => return Ok(None),
+            Err(error) => return Err(error::failed(error)),
         };
-        Ok(Some(found.bytes().await.map_err(failed)?))
+        Ok(Some(found.bytes().await.map_err(error::failed)?))
     }
 
-    /// How long the object is, in bytes; its content is not read.
+    /// How long the object is, in bytes; its content is not read. Errors:
+    /// [`StoreError::ObjectsUnavailable`].
     pub async fn size(&self, key: &ObjectKey) -> Result<Option<u64>, StoreError> {
         match self.0.head(&location(key)?).await {
             Ok(found) => Ok(Some(found.size)),
-            Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(failed(error)),
+            Err(error) if error::is_missing(&error) => Ok(None),
+            Err(error) => Err(error::failed(error)),
         }
     }
 
-    /// Removes the object; no error if there is none.
+    /// Removes the object; no error if there is none. Errors:
+    /// [`StoreError::ObjectsUnavailable`].
     pub async fn delete(&self, key: &ObjectKey) -> Result<(), StoreError> {
         match self.0.delete(&location(key)?).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(failed(error)),
+            Ok(()) => Ok(()),
+            Err(error) if error::is_missing(&error) => Ok(()),
+            Err(error) => Err(error::failed(error)),
         }
     }
 }
@@ -75,21 +123,4 @@ impl Objects {
 fn location(key: &ObjectKey) -> Result<object_store::path::Path, StoreError> {
     object_store::path::Path::parse(key.as_str())
         .map_err(|error| StoreError::Object(Box::new(error)))
-}
-
-fn failed(error: object_store::Error) -> StoreError {
-    let mut cause: Option<&(dyn Error + 'static)> = Some(&error);
-    while let Some(this) = cause {
-        let full = this.downcast_ref::<io::Error>().is_some_and(|error| {
-            matches!(
-                error.kind(),
-                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-            )
-        });
-        if full {
-            return StoreError::DiskFull;
-        }
-        cause = this.source();
-    }
-    StoreError::Object(Box::new(error))
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use outwork_domain::labels::Labels;
 use outwork_domain::principal::Worker;
 use outwork_domain::{AttemptId, Timestamp, WorkerId, WorkspaceId};
 
@@ -30,7 +31,7 @@ impl Store {
     /// The workers, by name, each with what it holds.
     pub async fn workers(&self, workspace: WorkspaceId) -> Result<Vec<WorkerRecord>, StoreError> {
         const WORKERS: &str = "SELECT id, workspace_id, name, slots, agents, seen_at, \
-             isolation FROM workers WHERE workspace_id = $1 ORDER BY name, id";
+             isolation, labels FROM workers WHERE workspace_id = $1 ORDER BY name, id";
         const HELD: &str = "SELECT lease_worker_id, id FROM attempts \
              WHERE workspace_id = $1 AND state = 'held' ORDER BY id";
         let mut snapshot = self.read().await?;
@@ -61,7 +62,7 @@ impl Store {
         worker: WorkerId,
     ) -> Result<Option<WorkerRecord>, StoreError> {
         const WORKER: &str = "SELECT id, workspace_id, name, slots, agents, seen_at, \
-             isolation FROM workers WHERE id = $1 AND workspace_id = $2";
+             isolation, labels FROM workers WHERE id = $1 AND workspace_id = $2";
         const HELD: &str = "SELECT id FROM attempts WHERE lease_worker_id = $1 \
              AND workspace_id = $2 AND state = 'held' ORDER BY id";
         let values = values![id(worker), id(workspace)];
@@ -98,18 +99,23 @@ fn read(row: &Row) -> Result<Worker, StoreError> {
         agents: serde_json::from_str(&row.text("agents")?)
             .map_err(|_| StoreError::corrupt("agents"))?,
         isolation: row.opt_text("isolation")?,
+        labels: read_labels(row)?,
     })
 }
 
-/// How the worker isolates, as it said when it registered.
-pub(crate) async fn isolation(
+fn read_labels(row: &Row) -> Result<Labels, StoreError> {
+    serde_json::from_str(&row.text("labels")?).map_err(|_| StoreError::corrupt("labels"))
+}
+
+/// How the worker isolates and which labels it has, as it said when it registered.
+pub(crate) async fn traits(
     tx: &mut Tx<'_>,
     worker: WorkerId,
-) -> Result<Option<String>, StoreError> {
-    const SELECT: &str = "SELECT isolation FROM workers WHERE id = $1";
+) -> Result<(Option<String>, Labels), StoreError> {
+    const SELECT: &str = "SELECT isolation, labels FROM workers WHERE id = $1";
     match tx.row(SELECT, values![id(worker)]).await? {
-        Some(row) => row.opt_text("isolation"),
-        None => Ok(None),
+        Some(row) => Ok((row.opt_text("isolation")?, read_labels(&row)?)),
+        None => Ok((None, Labels::new())),
     }
 }
 
@@ -130,9 +136,10 @@ impl Write for Register {
 
     async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
         const UPSERT: &str = "INSERT INTO workers (id, workspace_id, name, slots, agents, \
-             registered_at, seen_at, isolation) VALUES ($1, $2, $3, $4, $5, $6, $6, $7) \
+             registered_at, seen_at, isolation, labels) VALUES ($1, $2, $3, $4, $5, $6, $6, $7, $8) \
              ON CONFLICT (id) DO UPDATE SET name = excluded.name, slots = excluded.slots, \
-             agents = excluded.agents, seen_at = excluded.seen_at, isolation = excluded.isolation \
+             agents = excluded.agents, seen_at = excluded.seen_at, isolation = excluded.isolation, \
+             labels = excluded.labels \
              WHERE workers.workspace_id = excluded.workspace_id";
         let Worker {
             id: worker_id,
@@ -141,6 +148,7 @@ impl Write for Register {
             slots,
             agents,
             isolation,
+            labels,
         } = &self.worker;
         let values = values![
             id(worker_id),
@@ -149,7 +157,8 @@ impl Write for Register {
             *slots,
             serde_json::to_string(agents).expect("texts are JSON"),
             self.now,
-            isolation.as_deref()
+            isolation.as_deref(),
+            serde_json::to_string(labels).expect("texts are JSON")
         ];
         one(tx.execute(UPSERT, values).await?)
     }

@@ -24,6 +24,8 @@ pub struct WorkerConfig {
     pub name: String,
     /// How many attempts it runs at once, at least 1.
     pub slots: u32,
+    /// What it says of itself; environments can ask for it.
+    pub labels: BTreeMap<String, String>,
     /// Where agents are installed, see [`crate::install`].
     pub agents_dir: PathBuf,
     /// A program that calls `outwork_sandbox::launcher_main` when its first argument is `outwork_sandbox::LAUNCHER_ARGUMENT`,

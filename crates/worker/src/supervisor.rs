@@ -321,6 +321,7 @@ impl Supervisor {
                 slots: self.host.config.slots,
                 agents: agents.clone(),
                 isolation: self.host.config.containment.backend.isolation(),
+                labels: self.host.config.labels.clone(),
             };
             match self.host.api.register(request).await {
                 Ok(Registered {

@@ -66,7 +66,31 @@ impl Outwork {
     }
 
     fn start_with(command: &str, engine: Engine, machine: Machine, flags: &[&str]) -> Self {
-        let dir = scratch();
+        let database = match engine {
+            Engine::Sqlite => None,
+            Engine::Postgres => Some(outwork_test_postgres::shared().new_database()),
+        };
+        let mut all: Vec<&str> = Vec::new();
+        if let Some(database) = &database {
+            all.extend(["--database", database]);
+        }
+        let agents = match command {
+            "up" => Some(agents_dir().display().to_string()),
+            _ => None,
+        };
+        if let Some(agents) = &agents {
+            all.extend(["--agents-dir", agents]);
+        }
+        all.extend(flags);
+        Self::start_in(scratch(), command, machine, &all)
+    }
+
+    /// `outwork server` with its data in that directory.
+    pub(super) fn server_in(dir: TempDir, machine: Machine, flags: &[&str]) -> Self {
+        Self::start_in(dir, "server", machine, flags)
+    }
+
+    fn start_in(dir: TempDir, command: &str, machine: Machine, flags: &[&str]) -> Self {
         let data = dir.path().join("data").display().to_string();
         let mut arguments: Vec<String> = [
             command,
@@ -78,19 +102,6 @@ impl Outwork {
         ]
         .map(String::from)
         .to_vec();
-        let database = match engine {
-            Engine::Sqlite => None,
-            Engine::Postgres => Some(outwork_test_postgres::shared().new_database()),
-        };
-        if let Some(database) = database {
-            arguments.extend(["--database".to_owned(), database]);
-        }
-        if command == "up" {
-            arguments.extend([
-                "--agents-dir".to_owned(),
-                agents_dir().display().to_string(),
-            ]);
-        }
         arguments.extend(flags.iter().map(|flag| (*flag).to_owned()));
         let (process, ready) = launch(dir.path(), &arguments, &machine);
         let (url, token) = address(&ready, &process);
@@ -144,6 +155,15 @@ impl Outwork {
 
     /// The same with more flags. A name that was used before is the same worker's again.
     pub fn worker_with(&self, name: &str, flags: &[&str]) -> Worker {
+        self.worker_of(name, &self.url, flags)
+    }
+
+    /// A worker of a server at another address that takes this one's tokens.
+    pub fn worker_at(&self, name: &str, url: &str) -> Worker {
+        self.worker_of(name, url, &[])
+    }
+
+    fn worker_of(&self, name: &str, url: &str, flags: &[&str]) -> Worker {
         let mut command = outwork();
         command.arg("worker");
         let token_file = self.dir.path().join("data/worker.token");
@@ -151,7 +171,7 @@ impl Outwork {
         let agents = [OsStr::new("--agents-dir"), agents_dir().as_os_str()];
         let flags = [flags, agents.to_vec()].concat();
         let data = self.dir.path().join(name);
-        let process = self.launch_worker(command, name, &token_file, &data, &flags);
+        let process = self.launch_worker(command, name, url, &token_file, &data, &flags);
         Worker::new(process, data, None)
     }
 
@@ -181,7 +201,8 @@ impl Outwork {
         };
         command.arg("worker").env("HOME", &data);
         let flags: Vec<&OsStr> = flags.iter().map(OsStr::new).collect();
-        let process = self.launch_worker(command, "ordinary", &token_file, &data, &flags);
+        let process =
+            self.launch_worker(command, "ordinary", &self.url, &token_file, &data, &flags);
         Worker::new(process, data, Some(home))
     }
 
@@ -189,12 +210,13 @@ impl Outwork {
         &self,
         mut command: Command,
         name: &str,
+        url: &str,
         token_file: &Path,
         data: &Path,
         flags: &[&OsStr],
     ) -> Process {
         command
-            .args(["--name", name, "--json", "--url", &self.url])
+            .args(["--name", name, "--json", "--url", url])
             .arg("--token-file")
             .arg(token_file)
             .arg("--data-dir")

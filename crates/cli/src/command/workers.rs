@@ -52,12 +52,32 @@ pub(crate) async fn run(args: WorkersArgs, session: &mut Session) -> Result<(), 
                 seen,
                 // Last, so that scripts find the others where they were.
                 worker.isolation.clone().unwrap_or_default(),
+                labels(worker),
             ]
         })
         .collect();
     table::print(
         &mut session.out,
-        &["ID", "NAME", "STATE", "BUSY", "AGENTS", "SEEN", "ISOLATION"],
+        &[
+            "ID",
+            "NAME",
+            "STATE",
+            "BUSY",
+            "AGENTS",
+            "SEEN",
+            "ISOLATION",
+            "LABELS",
+        ],
         rows,
     )
+}
+
+/// `gpu=true,region=eu`.
+fn labels(worker: &Worker) -> String {
+    let pairs: Vec<_> = worker
+        .labels
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    pairs.join(",")
 }

@@ -143,12 +143,13 @@ impl ProjectFile {
 
 /// Whether the file tries to say what only people may say of an environment.
 fn says_what_it_may(text: &str) -> bool {
-    const KEYS: [&str; 6] = [
+    const KEYS: [&str; 7] = [
         "injections",
         "inject",
         "max_tokens",
         "nested_namespaces",
         "network",
+        "required_labels",
         "resources",
     ];
     let table: Result<toml::Table, _> = toml::from_str(text);

@@ -50,6 +50,7 @@ pub(crate) fn environment(environment: &Environment, style: Style, now: Timestam
         resources,
         nested_namespaces,
         max_tokens,
+        required_labels,
         injections,
         revision: _,
         created_at: _,
@@ -95,6 +96,9 @@ pub(crate) fn environment(environment: &Environment, style: Style, now: Timestam
         lines.push(text("namespaces", "the agent may make its own"));
     }
     lines.extend(max_tokens.map(|tokens| text("tokens", &format!("{tokens} at most"))));
+    for (name, value) in required_labels {
+        lines.push(text("needs label", &format!("{name}={value}")));
+    }
     lines.push(text("updated", &updated_at.to_string()));
     for (key, value) in variables {
         lines.push(text("variable", &format!("{key}={value}")));

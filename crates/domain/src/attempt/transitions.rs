@@ -336,7 +336,8 @@ fn back_off(tries: u32) -> Duration {
 
 fn no_worker() -> Failure {
     Failure::new(FailureCode::NoWorker, "No worker took the attempt in time.").with_hint(
-        "Start a worker that has the environment's agent (`outwork worker`), then try again.",
+        "Start a worker that has the environment's agent and all labels that it asks for (`outwork env show`; \
+         `outwork worker --label NAME=VALUE`), then try again.",
     )
 }
 

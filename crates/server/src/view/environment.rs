@@ -45,6 +45,7 @@ pub(crate) fn wire(record: EnvironmentRecord) -> Wire {
         resources,
         nested_namespaces,
         max_tokens,
+        required_labels,
     } = spec;
     Wire {
         id: id.to_string(),
@@ -69,6 +70,7 @@ pub(crate) fn wire(record: EnvironmentRecord) -> Wire {
         resources: resources.into(),
         nested_namespaces,
         max_tokens,
+        required_labels,
         injections: injections.into_iter().map(wire_injection).collect(),
         revision,
         created_at: created_at.into(),

@@ -21,6 +21,7 @@ pub(crate) fn wire(record: WorkerRecord, lease: Duration, now: Timestamp) -> Wir
         slots,
         agents,
         isolation,
+        labels,
     } = worker;
     Wire {
         id: id.to_string(),
@@ -28,6 +29,7 @@ pub(crate) fn wire(record: WorkerRecord, lease: Duration, now: Timestamp) -> Wir
         slots,
         agents,
         isolation,
+        labels,
         online: now.since(seen_at) <= lease,
         seen_at: seen_at.into(),
         attempts: attempts

@@ -3,6 +3,7 @@
 use outwork_api::problem::Code;
 use outwork_api::worker::{OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION, Register, Registered};
 use outwork_domain::WorkerId;
+use outwork_domain::labels::check_labels;
 use outwork_domain::limits::ISOLATION_CHARS;
 use outwork_domain::principal::Worker;
 
@@ -25,11 +26,13 @@ impl WorkerService {
             slots,
             agents,
             isolation,
+            labels,
         } = request;
         check(protocol_version, &name, slots, &agents)?;
         if !plain(&isolation, ISOLATION_CHARS) {
             return Err(wrong("/isolation", NOT_PLAIN));
         }
+        check_labels(&labels).map_err(|fault| wrong("/labels", fault.to_string()))?;
         let known = match worker.and_then(|old| old.parse().ok()) {
             // Not found is one thing, a store that cannot be read another: with a new id the worker would lose all that it holds.
             Some(old) => self.plane.store.worker(self.workspace, old).await?,
@@ -45,12 +48,13 @@ impl WorkerService {
             slots,
             agents,
             isolation: Some(isolation),
+            labels,
         };
         self.plane
             .store
             .register_worker(&worker, self.plane.now())
             .await?;
-        tracing::info!(worker = %id, name = worker.name, slots, agents = ?worker.agents, isolation = worker.isolation, "a worker registered");
+        tracing::info!(worker = %id, name = worker.name, slots, agents = ?worker.agents, isolation = worker.isolation, labels = ?worker.labels, "a worker registered");
         let interval = self.plane.limits.lease / HEARTBEATS_PER_LEASE;
         Ok(Registered {
             worker: id.to_string(),

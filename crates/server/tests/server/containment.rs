@@ -247,6 +247,7 @@ async fn a_worker_that_does_not_say_how_it_isolates_is_given_nothing_new() {
         slots: 4,
         agents: vec!["command".into()],
         isolation: None,
+        labels: Default::default(),
     };
     let now = outwork_domain::Timestamp::from_millis(1_795_186_420_000);
     let registered = rig.store.register_worker(&older, now).await;
@@ -273,6 +274,64 @@ async fn a_worker_that_does_not_say_how_it_isolates_is_given_nothing_new() {
         let answer = worker.client.post("/api/worker/v1/register", &body).await;
         let problem = answer.problem(422, "unprocessable");
         assert_eq!(problem["errors"][0]["pointer"], "/isolation");
+    }
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn an_attempt_waits_for_a_worker_with_the_labels_that_its_environment_asks_for() {
+    let rig = Rig::start().await;
+    let wanted = json!({"gpu": "true"});
+    let (made, path) = environment(&rig, json!({"required_labels": wanted})).await;
+    assert_eq!(made["required_labels"], wanted);
+    let plain = Worker::register(&rig, "plain").await;
+    rig.task("app", "p").await;
+    assert_eq!(plain.acquire(1, 0).await.len(), 0);
+    let client = rig.worker_client();
+    let body = json!({"protocol_version": 3, "name": "gpu", "slots": 1, "agents": ["command"],
+        "isolation": "namespaces", "labels": {"gpu": "true", "zone": "a"}});
+    let registered = client
+        .post("/api/worker/v1/register", &body)
+        .await
+        .expect(200);
+    let id = registered["worker"].as_str().expect("an id").to_owned();
+    let listed = rig.get("/api/v1/workers").await;
+    let listed = listed["items"].as_array().expect("a list").clone();
+    let of = |name: &str| listed.iter().find(|worker| worker["name"] == name).cloned();
+    assert_eq!(of("gpu").expect("listed")["labels"], body["labels"]);
+    assert_eq!(of("plain").expect("listed")["labels"], json!({}));
+    Worker { client, id }.take().await;
+
+    // What is left out stays; an empty object asks for nothing.
+    assert_eq!(
+        edit(&rig, &path, json!({"label": "app"})).await["required_labels"],
+        wanted
+    );
+    rig.task("app", "q").await;
+    assert_eq!(plain.acquire(1, 0).await.len(), 0);
+    assert_eq!(
+        edit(&rig, &path, json!({"required_labels": {}})).await["required_labels"],
+        json!({})
+    );
+    plain.take().await;
+
+    for unusable in [
+        json!({"": "a"}),
+        json!({"a": ""}),
+        json!({"a b": "c"}),
+        json!({"a": "x".repeat(64)}),
+    ] {
+        let mut body = body.clone();
+        body["labels"] = unusable.clone();
+        let answer = plain.client.post("/api/worker/v1/register", &body).await;
+        let problem = answer.problem(422, "unprocessable");
+        assert_eq!(problem["errors"][0]["pointer"], "/labels");
+        let answer = rig
+            .user()
+            .send(Method::PATCH, &path, &json!({"required_labels": unusable}))
+            .await;
+        let problem = answer.problem(422, "unprocessable");
+        assert_eq!(problem["errors"][0]["pointer"], "/required_labels");
     }
     rig.stop().await;
 }

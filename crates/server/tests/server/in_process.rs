@@ -39,6 +39,7 @@ async fn a_worker_in_process_runs_a_task_and_is_told_to_stop_another() {
         slots: 2,
         agents: vec!["command".into()],
         isolation: "namespaces".into(),
+        labels: Default::default(),
     };
     let worker = api.register(register).await.expect("registered").worker;
     let acquire = || Acquire {
@@ -118,6 +119,7 @@ async fn a_worker_that_hangs_up_while_it_is_given_an_attempt_does_not_keep_it() 
         slots: 1,
         agents: vec!["command".into()],
         isolation: "namespaces".into(),
+        labels: Default::default(),
     };
     let worker = api.register(register).await.expect("registered").worker;
     let acquire = || Acquire {

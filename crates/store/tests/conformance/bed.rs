@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use outwork_domain::environment::{AgentSpec, Environment, EnvironmentSpec};
+use outwork_domain::labels::Labels;
 use outwork_domain::limits::AttemptLimits;
 use outwork_domain::network::AgentNetwork;
 use outwork_domain::principal::PrincipalKind;
@@ -404,6 +405,7 @@ fn environment(
             resources: Resources::default(),
             nested_namespaces: false,
             max_tokens: None,
+            required_labels: Labels::new(),
         },
     }
 }

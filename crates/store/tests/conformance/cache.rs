@@ -17,6 +17,7 @@ async fn registered(bed: &Bed, name: &str, seen: Timestamp) -> WorkerId {
         slots: 1,
         agents: Vec::new(),
         isolation: Some("namespaces".into()),
+        labels: Default::default(),
     };
     let registered = bed.store.register_worker(&worker, seen).await;
     registered.expect("new");

@@ -2,6 +2,7 @@
 
 use outwork_domain::attempt::Refused;
 use outwork_domain::environment::AgentSpec;
+use outwork_domain::labels::Labels;
 use outwork_domain::principal::Worker;
 use outwork_domain::{AttemptId, Desired, Epoch, Lease, State, Step};
 use outwork_store::ModelRecord;
@@ -80,6 +81,7 @@ async fn a_claim_keeps_how_its_worker_isolates(bed: Bed) {
             slots: 1,
             agents: Vec::new(),
             isolation: Some(isolation.into()),
+            labels: Default::default(),
         };
         let registered = bed.store.register_worker(&worker, at(ms)).await;
         registered.expect("its own");
@@ -105,6 +107,66 @@ async fn a_claim_keeps_how_its_worker_isolates(bed: Bed) {
     assert_eq!(isolation().await.as_deref(), Some("namespaces"));
     bed.claim(other, at(4)).await;
     assert_eq!(isolation().await.as_deref(), Some("oci:crun"));
+}
+
+async fn labels_that_an_environment_asks_for_are_the_workers(bed: Bed) {
+    let labels = |pairs: &[(&str, &str)]| -> Labels {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        pairs.iter().map(owned).collect()
+    };
+    let register = async |pairs: &[(&str, &str)]| {
+        let worker = Worker {
+            id: bed.worker(),
+            workspace_id: bed.workspace,
+            name: "w".into(),
+            slots: 1,
+            agents: Vec::new(),
+            isolation: Some("namespaces".into()),
+            labels: labels(pairs),
+        };
+        let registered = bed.store.register_worker(&worker, at(0)).await;
+        registered.expect("new");
+        let stored = bed.store.worker(bed.workspace, worker.id).await;
+        assert_eq!(stored.expect("works").expect("known").worker, worker);
+        worker.id
+    };
+    let mut asking = bed.new_environment("gpu");
+    asking.spec.required_labels = labels(&[("gpu", "true"), ("region", "eu")]);
+    let made = bed.store.insert_environment(&asking, Vec::new()).await;
+    assert_eq!(made.expect("new").environment, asking);
+    let picky = Bed {
+        environment: asking.clone(),
+        ..bed.clone()
+    };
+    // It waits longest, and must not hide what waits behind it.
+    let wanted = picky.submit(1, at(1)).await.attempts[0].id;
+    let plain = bed.submit(1, at(2)).await.attempts[0].id;
+    let ids = async |worker, ms| -> Vec<_> {
+        let claimed = bed.claim_many(worker, 5, at(ms)).await;
+        claimed.iter().map(|claimed| claimed.attempt.id).collect()
+    };
+    let half = register(&[("gpu", "true")]).await;
+    let other = register(&[("gpu", "true"), ("region", "us")]).await;
+    assert_eq!(ids(half, 3).await, [plain]);
+    assert_eq!(ids(other, 4).await, []);
+    // Unknown to the store: it has said nothing.
+    assert_eq!(ids(bed.worker(), 5).await, []);
+    let right = register(&[("disk", "ssd"), ("gpu", "true"), ("region", "eu")]).await;
+    assert_eq!(ids(right, 6).await, [wanted]);
+
+    // What an environment no longer asks for keeps nothing back.
+    let wanted = picky.submit(1, at(7)).await.attempts[0].id;
+    assert_eq!(ids(half, 8).await, []);
+    asking.spec.required_labels = labels(&[("gpu", "true")]);
+    let edited = bed
+        .store
+        .update_environment(&asking, Vec::new(), None)
+        .await;
+    assert_eq!(
+        edited.expect("there").environment.spec.required_labels,
+        asking.spec.required_labels
+    );
+    assert_eq!(ids(half, 9).await, [wanted]);
 }
 
 async fn only_agents_that_the_worker_has_are_claimed(bed: Bed) {
@@ -265,6 +327,7 @@ on_both!(
     the_longest_waiting_is_claimed_first,
     a_claim_brings_all_that_is_needed,
     a_claim_keeps_how_its_worker_isolates,
+    labels_that_an_environment_asks_for_are_the_workers,
     only_agents_that_the_worker_has_are_claimed,
     renewing_moves_the_lease_and_says_what_is_wanted,
     steps_go_forward_and_are_logged_once,

@@ -34,6 +34,7 @@ async fn nothing_of_another_workspace_is_read(bed: Bed) {
         slots: 1,
         agents: Vec::new(),
         isolation: Some("namespaces".into()),
+        labels: Default::default(),
     };
     bed.store
         .register_worker(&worker, at(0))
@@ -125,6 +126,7 @@ async fn a_worker_belongs_to_one_workspace(bed: Bed) {
         slots: 1,
         agents: Vec::new(),
         isolation: Some("namespaces".into()),
+        labels: Default::default(),
     };
     bed.store.register_worker(&mine, at(0)).await.expect("new");
     let stolen = Worker {

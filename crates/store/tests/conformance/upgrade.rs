@@ -101,6 +101,7 @@ async fn brought_up_to_date(place: Place, engine: &str) {
         resources: Resources::default(),
         nested_namespaces: false,
         max_tokens: None,
+        required_labels: Default::default(),
     };
     assert_eq!(record.environment.spec, expected);
     assert_eq!(record.environment.revision, 4);

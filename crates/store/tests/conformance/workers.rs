@@ -14,6 +14,7 @@ fn worker(bed: &Bed, id: WorkerId, name: &str) -> Worker {
         slots: 2,
         agents: vec!["codex".into(), "command".into()],
         isolation: Some("oci:crun".into()),
+        labels: Default::default(),
     }
 }
 
@@ -62,6 +63,7 @@ async fn a_worker_is_listed_with_what_it_holds(bed: Bed) {
         slots: 0,
         agents: Vec::new(),
         isolation: Some("namespaces".into()),
+        labels: Default::default(),
         ..first
     };
     bed.store

@@ -94,6 +94,10 @@ pub struct CreateArgs {
     pub injections: Vec<InjectFlag>,
     #[command(flatten)]
     pub resources: ResourceFlags,
+    /// Only workers with this label run its tasks (`outwork worker --label`); may be given several times
+    #[arg(long = "require-label", value_name = "NAME=VALUE", value_parser = values::parse_variable,
+        help_heading = "Where and when its tasks run")]
+    pub required_labels: Vec<(String, String)>,
 }
 
 pub(crate) async fn run(args: CreateArgs, session: &mut Session) -> Result<(), CliError> {
@@ -116,6 +120,7 @@ pub(crate) async fn run(args: CreateArgs, session: &mut Session) -> Result<(), C
         network,
         injections,
         resources,
+        required_labels,
         json,
     } = args;
     let agent = values::choose_agent(agent, agent_command)?.unwrap_or(Agent::Codex {});
@@ -139,6 +144,7 @@ pub(crate) async fn run(args: CreateArgs, session: &mut Session) -> Result<(), C
         resources: resources.resources(&Resources::default()),
         nested_namespaces: resources.nested_namespaces.then_some(true),
         max_tokens: resources.budget(),
+        required_labels: BTreeMap::from_iter(required_labels),
         injections: inject::injections(session, injections).await?,
     };
     let key = session.idempotency_key();

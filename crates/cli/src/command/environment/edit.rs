@@ -129,6 +129,17 @@ pub struct EditArgs {
         help_heading = "Limits of its sandboxes"
     )]
     pub no_nested_namespaces: bool,
+    /// Only workers with this label run its tasks (`outwork worker --label`); may be given several times
+    #[arg(long = "require-label", value_name = "NAME=VALUE", value_parser = values::parse_variable,
+        help_heading = "Where and when its tasks run")]
+    pub required_labels: Vec<(String, String)>,
+    /// Ask for this label no more; may be given several times
+    #[arg(
+        long = "no-require-label",
+        value_name = "NAME",
+        help_heading = "Where and when its tasks run"
+    )]
+    pub no_required_labels: Vec<String>,
 }
 
 pub(crate) async fn run(args: EditArgs, session: &mut Session) -> Result<(), CliError> {
@@ -187,6 +198,8 @@ async fn patch(
         remove_injections,
         resources,
         no_nested_namespaces,
+        required_labels,
+        no_required_labels,
         json: _,
     } = args;
     let none = |is_none: bool| is_none.then(String::new);
@@ -220,6 +233,11 @@ async fn patch(
             (false, false) => None,
         },
         max_tokens: resources.changed_budget(),
+        required_labels: changed(
+            &current.required_labels,
+            required_labels,
+            &no_required_labels,
+        ),
         injections: inject::changes(session, current, injections, remove_injections).await?,
     })
 }

@@ -100,6 +100,7 @@ fn spec(new: NewEnvironment) -> Result<(EnvironmentSpec, Secrets, Vec<InjectionC
         resources,
         nested_namespaces,
         max_tokens,
+        required_labels,
         injections,
     } = new;
     let spec = EnvironmentSpec {
@@ -123,6 +124,7 @@ fn spec(new: NewEnvironment) -> Result<(EnvironmentSpec, Secrets, Vec<InjectionC
         resources: resources.unwrap_or_default().into(),
         nested_namespaces: nested_namespaces.unwrap_or(false),
         max_tokens,
+        required_labels,
     };
     let set = |(name, value)| (name, Some(value));
     let inject = |NewInjection {

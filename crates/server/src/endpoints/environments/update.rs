@@ -100,6 +100,7 @@ fn apply(spec: EnvironmentSpec, patch: EnvironmentPatch) -> Result<EnvironmentSp
         resources,
         nested_namespaces,
         max_tokens,
+        required_labels,
         injections: _,
     } = patch;
     let text = |new: Option<String>, old: Option<String>| match new {
@@ -137,5 +138,6 @@ fn apply(spec: EnvironmentSpec, patch: EnvironmentPatch) -> Result<EnvironmentSp
             Some(0) => None,
             some => some,
         },
+        required_labels: required_labels.unwrap_or(spec.required_labels),
     })
 }

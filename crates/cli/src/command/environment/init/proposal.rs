@@ -251,6 +251,7 @@ impl Proposal {
             resources: None,
             nested_namespaces: None,
             max_tokens: None,
+            required_labels: BTreeMap::new(),
             injections: Vec::new(),
         }
     }
