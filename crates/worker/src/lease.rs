@@ -23,14 +23,17 @@ use outwork_domain::{AttemptId, Epoch};
 use tokio::sync::{Notify, watch};
 
 /// One claim of an attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct ClaimId {
-    pub(crate) attempt: AttemptId,
-    pub(crate) epoch: Epoch,
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClaimId {
+    /// Of what.
+    pub attempt: AttemptId,
+    /// Which.
+    pub epoch: Epoch,
 }
 
 impl ClaimId {
-    pub(crate) fn parse(attempt: &str, epoch: i64) -> Option<Self> {
+    /// As the protocol writes it; `None` if the id is none.
+    pub fn parse(attempt: &str, epoch: i64) -> Option<Self> {
         Some(Self {
             attempt: attempt.parse().ok()?,
             epoch: Epoch::new(epoch),
@@ -46,7 +49,7 @@ impl fmt::Display for ClaimId {
 
 /// What is wanted of an attempt; it only ever rises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Wish {
+pub enum Wish {
     /// Go on.
     Run,
     /// Stop and give it back unfinished: the worker itself has to end.
@@ -69,7 +72,7 @@ impl From<wire::Desired> for Wish {
 
 /// All claims of this worker.
 #[derive(Debug, Default)]
-pub(crate) struct Leases {
+pub struct Leases {
     held: Mutex<HashMap<ClaimId, Held>>,
     /// Wakes whoever waits to try again, as soon as the server answers.
     contact: Notify,
@@ -84,13 +87,18 @@ struct Held {
 
 /// A claim while it is held; dropping it ends the renewals.
 #[derive(Debug)]
-pub(crate) struct LeaseGuard {
+pub struct LeaseGuard {
     pub(crate) claim: ClaimId,
     leases: Arc<Leases>,
     wish: watch::Receiver<Wish>,
 }
 
 impl LeaseGuard {
+    /// What is wanted now.
+    pub fn wish(&self) -> Wish {
+        *self.wish.borrow()
+    }
+
     pub(crate) fn stop(&self) -> Stop {
         Stop {
             wish: self.wish.clone(),
@@ -111,11 +119,6 @@ pub(crate) struct Stop {
 }
 
 impl Stop {
-    #[cfg(test)]
-    pub(crate) fn wish(&self) -> Wish {
-        *self.wish.borrow()
-    }
-
     /// Waits until the wish is above `than`.
     pub(crate) async fn above(&mut self, than: Wish) -> Wish {
         let above = self
@@ -132,11 +135,12 @@ impl Stop {
 }
 
 impl Leases {
-    pub(crate) fn hold(self: &Arc<Self>, claim: ClaimId, lease: Duration) -> LeaseGuard {
+    /// The server gave the claim out, at `now` at the latest.
+    pub fn hold(self: &Arc<Self>, claim: ClaimId, lease: Duration, now: Instant) -> LeaseGuard {
         let (sender, wish) = watch::channel(Wish::Run);
         let held = Held {
             lease,
-            renewed_at: Instant::now(),
+            renewed_at: now,
             wish: sender,
         };
         self.lock().insert(claim, held);
@@ -147,7 +151,8 @@ impl Leases {
         }
     }
 
-    pub(crate) fn claims(&self) -> Vec<wire::Claim> {
+    /// What a heartbeat names.
+    pub fn claims(&self) -> Vec<wire::Claim> {
         let claim = |claim: &ClaimId| wire::Claim {
             attempt: claim.attempt.to_string(),
             epoch: claim.epoch.get(),
@@ -156,7 +161,7 @@ impl Leases {
     }
 
     /// The server answered a heartbeat that was sent at `sent_at`.
-    pub(crate) fn renewed(&self, sent_at: Instant, answer: &wire::HeartbeatAnswer) {
+    pub fn renewed(&self, sent_at: Instant, answer: &wire::HeartbeatAnswer) {
         let mut held = self.lock();
         for lease in &answer.leases {
             let Some(held) =
@@ -172,7 +177,7 @@ impl Leases {
     }
 
     /// The server answered, and refuses this worker.
-    pub(crate) fn refused(&self, now: Instant) {
+    pub fn refused(&self, now: Instant) {
         for held in self.lock().values() {
             if now.duration_since(held.renewed_at) >= held.lease * 2 / 3 {
                 held.raise(Wish::Abandon);
@@ -180,13 +185,15 @@ impl Leases {
         }
     }
 
-    pub(crate) fn raise(&self, claim: ClaimId, wish: Wish) {
+    /// Something is wanted of one.
+    pub fn raise(&self, claim: ClaimId, wish: Wish) {
         if let Some(held) = self.lock().get(&claim) {
             held.raise(wish);
         }
     }
 
-    pub(crate) fn raise_all(&self, wish: Wish) {
+    /// Something is wanted of all.
+    pub fn raise_all(&self, wish: Wish) {
         self.lock().values().for_each(|held| held.raise(wish));
     }
 
@@ -222,7 +229,7 @@ mod tests {
         let leases = Arc::new(Leases::default());
         let claim =
             ClaimId::parse("att_00000000000000000000000000000001", 7).expect("an attempt's id");
-        let guard = leases.hold(claim, LEASE);
+        let guard = leases.hold(claim, LEASE, Instant::now());
         (leases, guard)
     }
 
@@ -244,14 +251,14 @@ mod tests {
         leases.renewed(Instant::now(), &answer(wire::Desired::Cancel, 7));
         leases.renewed(Instant::now(), &answer(wire::Desired::Run, 7));
         leases.raise_all(Wish::Release);
-        assert_eq!(guard.stop().wish(), Wish::Cancel);
+        assert_eq!(guard.wish(), Wish::Cancel);
     }
 
     #[test]
     fn an_answer_for_another_epoch_is_not_ours() {
         let (leases, guard) = held();
         leases.renewed(Instant::now(), &answer(wire::Desired::Abandon, 6));
-        assert_eq!(guard.stop().wish(), Wish::Run);
+        assert_eq!(guard.wish(), Wish::Run);
     }
 
     #[test]
@@ -259,12 +266,12 @@ mod tests {
         let (leases, guard) = held();
         let start = Instant::now();
         leases.refused(start + LEASE / 2);
-        assert_eq!(guard.stop().wish(), Wish::Run);
+        assert_eq!(guard.wish(), Wish::Run);
         leases.renewed(start + LEASE, &answer(wire::Desired::Run, 7));
         leases.refused(start + LEASE + LEASE / 2);
-        assert_eq!(guard.stop().wish(), Wish::Run);
+        assert_eq!(guard.wish(), Wish::Run);
         leases.refused(start + LEASE + LEASE * 2 / 3);
-        assert_eq!(guard.stop().wish(), Wish::Abandon);
+        assert_eq!(guard.wish(), Wish::Abandon);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Taking work: as much as there is room for, until shutdown.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use outwork_api::worker::{Acquire, Acquired, Assignment, Release, WorkerError};
@@ -201,7 +201,7 @@ impl Supervisor {
         let lease = self
             .host
             .leases
-            .hold(claim, Duration::from_millis(assignment.lease_ms));
+            .hold(claim, Duration::from_millis(assignment.lease_ms), Instant::now());
         let host = Arc::clone(&self.host);
         self.attempts.spawn(async move {
             attempt::run(host, assignment, slot, lease).await;
