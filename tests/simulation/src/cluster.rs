@@ -103,7 +103,6 @@ pub struct Cluster {
     pub store: Store,
     objects: Objects,
     git: Git,
-    time: TrueTime,
     limits: AttemptLimits,
     random: Arc<SeededRandom>,
     changes: broadcast::Receiver<Change>,
@@ -161,7 +160,6 @@ impl Cluster {
             // No verb of the worker protocol starts it.
             git: Git::isolated("git", "/nonexistent".as_ref(), &private).expect("a directory"),
             servers: ahead_ms.iter().map(slot).collect(),
-            time,
             limits,
             random: Arc::new(SeededRandom(Mutex::new(dice))),
             directory,

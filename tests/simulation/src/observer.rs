@@ -247,7 +247,10 @@ impl Observer {
 
     fn accepted(&mut self, claim: ClaimId, request: &Request, reply: &Reply, now: Timestamp) -> Kept {
         self.current(claim, request.name())?;
-        self.heard(claim, now);
+        // An upload renews nothing.
+        if !matches!(request, Request::Upload(..)) {
+            self.heard(claim, now);
+        }
         let epoch = claim.epoch.get();
         match request {
             Request::Append(_, append) => {

@@ -278,9 +278,7 @@ impl Simulation {
             if next.at_ms > last_ms {
                 return self.did_not_end();
             }
-            let any_server = (0..self.cluster.servers()).any(|index| self.serves(index));
-            self.network.passed(next.at_ms - self.time.ms(), any_server);
-            self.time.advance(next.at_ms);
+            self.pass(next.at_ms);
             self.observer.wake(next.at_ms);
             if next.event.is_in_flight() {
                 self.in_flight -= 1;
@@ -289,6 +287,17 @@ impl Simulation {
         }
         self.figures.attempts = self.observer.attempts().count() as u64;
         self.observer.check_ending(&self.cluster).await
+    }
+
+    fn pass(&mut self, to_ms: u64) {
+        let is_served = (0..self.cluster.servers()).any(|index| self.serves(index));
+        self.network.passed(self.time.ms(), to_ms, is_served);
+        for (index, worker) in self.workers.iter().enumerate() {
+            if !worker.is_up() || self.paused_until_ms[index] >= self.time.ms() {
+                self.network.trouble(index);
+            }
+        }
+        self.time.advance(to_ms);
     }
 
     fn has_ended(&self) -> bool {
@@ -417,6 +426,10 @@ impl Simulation {
         }
         let worker = &self.workers[index];
         if worker.process_number != to.from.process || !worker.waits_for(to.request) {
+            // What was given out to somebody who does not listen any more waits for the end of its lease.
+            if matches!(&answer, Ok(Reply::Acquired(assignments)) if !assignments.is_empty()) {
+                self.network.trouble(index);
+            }
             return Ok(());
         }
         self.note(|_| format!("w{index} hears on {}: {}", request.name(), Brief(&answer)));

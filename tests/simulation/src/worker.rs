@@ -57,6 +57,8 @@ pub enum Timer {
     Keep(ClaimId),
     /// No answer came.
     Timeout(RequestId),
+    /// A worker that has to end waits no longer for work that is just being given out.
+    HangUp,
     /// The drain's grace is over.
     GraceOver,
     /// What did not end in time is killed.
@@ -127,7 +129,6 @@ struct Process {
 
 /// A process that has to end.
 struct Drain {
-    begun_at: Instant,
     is_signing_off: bool,
 }
 
@@ -245,7 +246,6 @@ impl Worker {
 
     /// The process is asked to stop.
     pub fn drain(&mut self) {
-        let begun_at = self.now;
         let Some(process) = &mut self.process else {
             return;
         };
@@ -256,9 +256,9 @@ impl Worker {
         }
         if process.drain.is_none() {
             process.drain = Some(Drain {
-                begun_at,
                 is_signing_off: false,
             });
+            self.after(CLAIM_AT_SHUTDOWN, Timer::HangUp);
             let grace = Duration::from_millis(self.plan.drain_grace_ms);
             self.after(grace, Timer::GraceOver);
             self.go_on();
@@ -284,6 +284,10 @@ impl Worker {
             Timer::Timeout(request) => {
                 let error = WorkerError::Unreachable("no answer came in time".into());
                 self.answer(request, Err(error));
+            }
+            Timer::HangUp => {
+                let pending = &mut self.process().pending;
+                pending.retain(|_, pending| *pending != Pending::Acquire);
             }
             Timer::GraceOver => {
                 self.note("gives back what still runs");
@@ -423,18 +427,14 @@ impl Worker {
     }
 
     fn acquired(&mut self, answer: Answer) {
-        let now = self.now;
         match answer {
             Ok(Reply::Acquired(assignments)) => {
                 self.process().acquire_backoff = Backoff::default();
-                let drain = self.process().drain.as_ref();
-                let waited = drain.map(|drain| now.duration_since(drain.begun_at));
                 for assignment in assignments {
-                    match waited {
-                        None => self.begin(&assignment),
-                        Some(waited) if waited <= CLAIM_AT_SHUTDOWN => self.give_back(assignment),
-                        // Nobody listens any more.
-                        Some(_) => {}
+                    if self.is_draining() {
+                        self.give_back(assignment);
+                    } else {
+                        self.begin(&assignment);
                     }
                 }
             }

@@ -56,9 +56,15 @@ impl Network {
     }
 
     /// Time went by; in it, servers could be reached or not.
-    pub(super) fn passed(&mut self, ms: u64, served: bool) {
-        if served {
-            self.served_ms += ms;
+    pub(super) fn passed(&mut self, from_ms: u64, to_ms: u64, is_served: bool) {
+        if is_served {
+            self.served_ms += to_ms - from_ms;
+        }
+        for link in &mut self.links {
+            // A worker whose message is still on its way is not well.
+            if link.cut_until_ms >= from_ms || link.late_until_ms >= from_ms {
+                link.well_since_served_ms = self.served_ms;
+            }
         }
     }
 
@@ -104,7 +110,6 @@ impl Network {
         let usual_ms = self.dice.between(1, 40);
         let link = &mut self.links[worker];
         if link.cut_until_ms > now_ms {
-            self.trouble(worker);
             // What is sent again by the network itself comes when the line is there again.
             let left_ms = self.links[worker].cut_until_ms - now_ms;
             return if self.dice.chance(40) {
@@ -133,17 +138,8 @@ impl Network {
         if delay_ms > LATE_MS {
             let link = &mut self.links[worker];
             link.late_until_ms = link.late_until_ms.max(now_ms + delay_ms);
-            self.trouble(worker);
         }
         Fate::After(delay_ms)
-    }
-
-    /// A worker whose message is still on its way is not well.
-    fn arrived(&mut self, worker: usize, now_ms: u64) {
-        let link = self.links[worker];
-        if link.cut_until_ms > now_ms || link.late_until_ms >= now_ms {
-            self.trouble(worker);
-        }
     }
 
     fn is_refused(&self, worker: usize, now_ms: u64) -> bool {
@@ -165,7 +161,6 @@ impl Simulation {
     pub(super) fn send(&mut self, from: Sender, request: Request) {
         let now_ms = self.time.ms();
         let worker = from.from.worker;
-        self.network.arrived(worker, now_ms);
         let servers = self.cluster.servers();
         let letter = Letter {
             from,
@@ -253,7 +248,12 @@ impl Simulation {
     pub(super) async fn give_out(&mut self) -> Kept {
         let now_ms = self.time.ms();
         for Parked { letter, until_ms } in std::mem::take(&mut self.parked) {
-            if !self.cluster.is_up(letter.server) {
+            let worker = letter.from.from.worker;
+            let is_cut = self.network.links[worker].cut_until_ms > now_ms;
+            let has_hung_up = !self.workers[worker].waits_for(letter.from.request);
+            if has_hung_up && !is_cut {
+                // The server sees that the connection is closed.
+            } else if !self.cluster.is_up(letter.server) {
                 self.answer_unreachable(&letter);
             } else if !self.serves(letter.server) {
                 self.parked.push(Parked { letter, until_ms });
