@@ -68,6 +68,7 @@ const SOLE_USERS: &[(&str, &[&str])] = &[
             "outwork-image",
             "outwork-worker",
             "outwork",
+            "outwork-simulation",
         ],
     ),
     ("flate2", &["outwork-image"]),

@@ -253,7 +253,7 @@ impl Cluster {
     }
 
     /// A person submits a task.
-    pub async fn submit(&self, attempts: u32, dice: &mut Dice) -> (TaskId, Vec<AttemptId>) {
+    pub async fn submit(&self, attempts: u32, dice: &mut Dice) -> (TaskId, Vec<Attempt>) {
         let now = self.now(0);
         let task_id = TaskId::from_uuid(uuid(dice));
         let turn_id = TurnId::from_uuid(uuid(dice));
@@ -271,16 +271,15 @@ impl Cluster {
             state: Attempt::queued(now, &self.limits),
         };
         let attempts: Vec<_> = (1..=attempts).map(attempt).collect();
-        let ids = attempts.iter().map(|attempt| attempt.id).collect();
         let submission = Submission {
             task: task(task_id, now),
             turn: turn(task_id, turn_id, now),
-            attempts,
+            attempts: attempts.clone(),
             repository: REPOSITORY.to_owned(),
         };
         let submitted = self.store.submit(submission, None).await;
         submitted.expect("the task is in order");
-        (task_id, ids)
+        (task_id, attempts)
     }
 
     /// What was committed since this was last asked.

@@ -115,11 +115,13 @@ impl Observer {
     }
 
     /// A person submitted a task.
-    pub async fn submitted(&mut self, cluster: &Cluster, task: TaskId, attempts: &[AttemptId]) {
-        for (index, id) in attempts.iter().enumerate() {
+    pub fn submitted(&mut self, task: TaskId, attempts: Vec<Attempt>) {
+        let ids = attempts.iter().map(|attempt| attempt.id).collect();
+        for (index, attempt) in attempts.into_iter().enumerate() {
+            let id = attempt.id;
             let seen = Seen {
                 name: format!("t{}.{}", self.tasks.len(), index + 1),
-                attempt: read(cluster, *id).await,
+                attempt,
                 claims: Vec::new(),
                 released: 0,
                 finished: None,
@@ -128,9 +130,9 @@ impl Observer {
                 acknowledged: BTreeMap::new(),
                 uploaded: BTreeMap::new(),
             };
-            self.attempts.insert(*id, seen);
+            self.attempts.insert(id, seen);
         }
-        self.tasks.insert(task, attempts.to_vec());
+        self.tasks.insert(task, ids);
     }
 
     /// All attempts.

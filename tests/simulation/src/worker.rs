@@ -203,6 +203,12 @@ impl Worker {
         process.is_some_and(|process| process.pending.contains_key(&request))
     }
 
+    /// Whether its process has that claim, and so renews it.
+    pub fn has(&self, claim: ClaimId) -> bool {
+        let process = self.process.as_ref();
+        process.is_some_and(|process| process.runs.contains_key(&claim))
+    }
+
     /// The claims whose sandboxes run.
     pub fn sandboxes(&self) -> Vec<ClaimId> {
         let runs = self.process.iter().flat_map(|process| &process.runs);

@@ -72,8 +72,10 @@ impl Simulation {
 
     async fn submit(&mut self, attempts: u32) -> Kept {
         let (task, attempts) = self.cluster.submit(attempts, &mut self.dice).await;
-        self.observer.submitted(&self.cluster, task, &attempts).await;
-        self.committed(Cause::Person, 0).await
+        self.observer.submitted(task, attempts);
+        // What it changed is known.
+        self.cluster.changes();
+        Ok(())
     }
 
     async fn cancel(&mut self, which: u64, whole: bool) -> Kept {
@@ -110,15 +112,11 @@ impl Simulation {
         self.committed(Cause::Person, 0).await
     }
 
-    /// From now on nothing goes wrong.
+    /// From now on nothing more goes wrong. Who stands still goes on when his time is over.
     pub(super) fn calm(&mut self) {
         self.note(|_| "nothing goes wrong any more".to_owned());
         self.is_calm = true;
         self.network.calm();
-        let now_ms = self.time.ms();
-        // A clock that stood still did so only until now.
-        self.paused_until_ms.iter_mut().for_each(|until_ms| *until_ms = now_ms.min(*until_ms));
-        self.server_paused_until_ms.iter_mut().for_each(|until_ms| *until_ms = now_ms.min(*until_ms));
         for worker in 0..self.workers.len() {
             if !self.workers[worker].is_up() {
                 self.schedule(0, Event::StartWorker(worker));
