@@ -135,12 +135,18 @@ impl Stop {
 }
 
 impl Leases {
-    /// The server gave the claim out, at `now` at the latest.
-    pub fn hold(self: &Arc<Self>, claim: ClaimId, lease: Duration, now: Instant) -> LeaseGuard {
+    /// The server gave the claim out after it was asked at `asked_at`: its answer may have been on its way for long, and
+    /// the lease counts from before it.
+    pub fn hold(
+        self: &Arc<Self>,
+        claim: ClaimId,
+        lease: Duration,
+        asked_at: Instant,
+    ) -> LeaseGuard {
         let (sender, wish) = watch::channel(Wish::Run);
         let held = Held {
             lease,
-            renewed_at: now,
+            renewed_at: asked_at,
             wish: sender,
         };
         self.lock().insert(claim, held);

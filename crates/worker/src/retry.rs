@@ -63,6 +63,10 @@ impl Default for Backoff {
 
 impl Backoff {
     /// The next waiting time.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "it has no end, and nobody iterates"
+    )]
     pub fn next(&mut self) -> Duration {
         let now = self.0;
         self.0 = (now * 2).min(LONGEST);

@@ -36,7 +36,11 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Strin
             continue;
         }
         let value = arguments.next().ok_or(format!("{name} needs a value"))?;
-        let number = || value.parse().map_err(|_| format!("{name}: `{value}` is no number"));
+        let number = || {
+            value
+                .parse()
+                .map_err(|_| format!("{name}: `{value}` is no number"))
+        };
         match name.as_str() {
             "--seeds" => options.seeds = number()?,
             "--from" => options.from = number()?,
@@ -66,7 +70,11 @@ fn main() -> ExitCode {
         Some(seed) => one(seed, &options),
         None => many(&options),
     };
-    if is_kept { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if is_kept {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 fn one(seed: u64, options: &Options) -> bool {

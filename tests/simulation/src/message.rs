@@ -159,11 +159,18 @@ impl fmt::Display for Brief<'_> {
             Ok(Reply::Registered(registered)) => write!(f, "is {}", registered.worker),
             Ok(Reply::Acquired(assignments)) => write!(f, "{} given out", assignments.len()),
             Ok(Reply::Heartbeat(answer)) => {
-                let wishes = answer.leases.iter().map(|lease| format!("{:?}", lease.desired));
+                let wishes = answer
+                    .leases
+                    .iter()
+                    .map(|lease| format!("{:?}", lease.desired));
                 write!(f, "[{}]", wishes.collect::<Vec<_>>().join(" "))
             }
             Ok(Reply::Progress(answer)) => {
-                write!(f, "{} events, {:?}", answer.acknowledged_seq, answer.desired)
+                write!(
+                    f,
+                    "{} events, {:?}",
+                    answer.acknowledged_seq, answer.desired
+                )
             }
             Ok(Reply::Done) => write!(f, "done"),
             Err(WorkerError::Problem(problem)) => write!(f, "{}: {}", problem.code, problem.detail),

@@ -176,7 +176,11 @@ async fn renew_any(heartbeat: &Heartbeat, api: &dyn WorkerApi, observer: &Observ
         return Ok(answer);
     };
     for lease in &mut leases {
-        let attempt = lease.attempt.parse().ok().and_then(|id| observer.attempt(id));
+        let attempt = lease
+            .attempt
+            .parse()
+            .ok()
+            .and_then(|id| observer.attempt(id));
         let Some(attempt) = attempt.filter(|attempt| is_stale(attempt, lease.epoch)) else {
             continue;
         };

@@ -8,9 +8,7 @@ use std::fmt;
 
 use outwork_api::event::EventBody;
 use outwork_api::problem::Code;
-use outwork_api::worker::{
-    AppendAnswer, Desired as Wished, Finish, HeartbeatAnswer, WorkerError,
-};
+use outwork_api::worker::{AppendAnswer, Desired as Wished, Finish, HeartbeatAnswer, WorkerError};
 use outwork_domain::status::{TaskOutcome, TaskStatus, task_status};
 use outwork_domain::{Attempt, AttemptId, Desired, Epoch, FailureCode, State, TaskId, Timestamp};
 use outwork_worker::stepped::ClaimId;
@@ -148,12 +146,18 @@ impl Observer {
     /// Tasks in the order of their ids, with their attempts.
     pub fn tasks(&self) -> Vec<(TaskId, Vec<AttemptId>)> {
         let tasks = self.tasks.iter();
-        tasks.map(|(task, attempts)| (*task, attempts.clone())).collect()
+        tasks
+            .map(|(task, attempts)| (*task, attempts.clone()))
+            .collect()
     }
 
     /// Which worker has the attempt's newest claim.
     pub fn holder(&self, id: AttemptId) -> Option<usize> {
-        self.attempts.get(&id)?.claims.last().map(|claim| claim.worker)
+        self.attempts
+            .get(&id)?
+            .claims
+            .last()
+            .map(|claim| claim.worker)
     }
 
     /// A short name for the trace.
@@ -247,7 +251,13 @@ impl Observer {
         Ok(())
     }
 
-    fn accepted(&mut self, claim: ClaimId, request: &Request, reply: &Reply, now: Timestamp) -> Kept {
+    fn accepted(
+        &mut self,
+        claim: ClaimId,
+        request: &Request,
+        reply: &Reply,
+        now: Timestamp,
+    ) -> Kept {
         self.current(claim, request.name())?;
         // An upload renews nothing.
         if !matches!(request, Request::Upload(..)) {
@@ -348,7 +358,9 @@ impl Observer {
     }
 
     fn seen(&mut self, id: AttemptId) -> &mut Seen {
-        self.attempts.get_mut(&id).expect("workers know only what was submitted")
+        self.attempts
+            .get_mut(&id)
+            .expect("workers know only what was submitted")
     }
 
     /// A person's wish to cancel was acknowledged.
@@ -359,7 +371,10 @@ impl Observer {
     /// When the claim ended, in true milliseconds; `None` while it holds.
     pub fn over_at_ms(&self, claim: ClaimId) -> Option<u64> {
         let claims = &self.attempts[&claim.attempt].claims;
-        claims.iter().find(|seen| seen.epoch == claim.epoch)?.over_at_ms
+        claims
+            .iter()
+            .find(|seen| seen.epoch == claim.epoch)?
+            .over_at_ms
     }
 
     /// Reads what was committed, and looks whether it may have. Answers the attempts whose workers were given up.
@@ -473,13 +488,17 @@ impl Observer {
     /// The status that people see, against what the attempts say.
     fn check_task(&self, task: TaskId) -> Kept {
         let attempts = self.tasks.get(&task).into_iter().flatten();
-        let states: Vec<_> = attempts.map(|id| &self.attempts[id].attempt.state).collect();
+        let states: Vec<_> = attempts
+            .map(|id| &self.attempts[id].attempt.state)
+            .collect();
         if states.is_empty() {
             return Ok(());
         }
         let (status, outcome) = task_status(states.iter().copied());
         let ended = states.iter().all(|state| state.is_final());
-        let succeeded = states.iter().any(|state| matches!(state, State::Succeeded { .. }));
+        let succeeded = states
+            .iter()
+            .any(|state| matches!(state, State::Succeeded { .. }));
         let is_right = match status {
             TaskStatus::Completed => ended && succeeded,
             TaskStatus::Failed => ended && !succeeded,

@@ -79,9 +79,9 @@ impl Plan {
     /// The plan of a seed.
     pub fn new(dice: &mut Dice) -> Self {
         let lease_ms = dice.of(&[9_000, 30_000]);
-        let calm_at_ms = lease_ms * dice.between(5, 8);
+        let calm_at_ms = lease_ms * dice.between(4, 6);
         let servers: Vec<_> = (0..dice.of(&[1, 1, 2])).map(|_| dice.below(200)).collect();
-        let workers: Vec<_> = (0..dice.between(2, 4))
+        let workers: Vec<_> = (0..dice.of(&[2, 2, 3, 4]))
             .map(|_| WorkerPlan::new(dice, lease_ms))
             .collect();
         let network = NetworkPlan {
@@ -161,7 +161,7 @@ impl Plan {
             let which = dice.index(workers);
             self.add(dice, Happening::Kill(which, length));
         }
-        for _ in 0..dice.of(&[0, 1, 2]) {
+        for _ in 0..dice.of(&[0, 1, 3]) {
             let length = dice.between(100, lease);
             let which = dice.index(workers);
             self.add(dice, Happening::Drain(which, length));
@@ -187,10 +187,10 @@ impl Plan {
 impl WorkerPlan {
     fn new(dice: &mut Dice, lease_ms: u64) -> Self {
         Self {
-            slots: u32::try_from(dice.between(1, 3)).expect("few"),
+            slots: u32::try_from(dice.between(1, 4)).expect("few"),
             drift: (dice.below(300), dice.below(300)),
             stands_still: dice.chance(50),
-            drain_grace_ms: dice.between(0, lease_ms * 5 / 2),
+            drain_grace_ms: dice.of(&[lease_ms / 20, lease_ms * 5 / 2]),
         }
     }
 }

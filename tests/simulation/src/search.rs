@@ -28,12 +28,7 @@ pub struct Found {
 }
 
 /// Runs seeds until one breaks a promise, all are run, or the time is over.
-pub fn search(
-    seeds: Range<u64>,
-    mutant: Option<Mutant>,
-    threads: usize,
-    limit: Duration,
-) -> Found {
+pub fn search(seeds: Range<u64>, mutant: Option<Mutant>, threads: usize, limit: Duration) -> Found {
     let begun = Instant::now();
     let next = AtomicU64::new(seeds.start);
     let found = Mutex::new(Found::default());
@@ -74,7 +69,10 @@ impl Found {
     fn add(&mut self, outcome: Outcome) {
         self.seeds += 1;
         self.figures.add(&outcome.figures);
-        let is_lower = self.broken.as_ref().is_none_or(|broken| outcome.seed < broken.seed);
+        let is_lower = self
+            .broken
+            .as_ref()
+            .is_none_or(|broken| outcome.seed < broken.seed);
         if outcome.violation.is_some() && is_lower {
             self.broken = Some(outcome);
         }
@@ -109,7 +107,10 @@ fn about<'a>(outcome: &'a Outcome, detail: &str) -> Vec<&'a str> {
         matches!(chars.next(), Some('t' | 'w')) && chars.next().is_some_and(|c| c.is_ascii_digit())
     };
     let words = detail.split(|c: char| !c.is_ascii_alphanumeric() && c != '.');
-    let names: Vec<_> = words.map(|word| word.trim_end_matches('.')).filter(is_name).collect();
+    let names: Vec<_> = words
+        .map(|word| word.trim_end_matches('.'))
+        .filter(is_name)
+        .collect();
     let trace = outcome.trace.iter().map(String::as_str);
     let mut lines: Vec<_> = trace
         .filter(|line| names.is_empty() || names.iter().any(|name| line.contains(name)))

@@ -162,6 +162,8 @@ struct Simulation {
     cluster: Cluster,
     workers: Vec<Worker>,
     paused_until_ms: Vec<u64>,
+    /// How long each is away when it ends in order.
+    away_ms: Vec<u64>,
     server_paused_until_ms: Vec<u64>,
     network: Network,
     /// Requests for work that are kept open.
@@ -199,12 +201,7 @@ pub async fn run(
 }
 
 impl Simulation {
-    async fn new(
-        template: &Template,
-        seed: u64,
-        mutant: Option<Mutant>,
-        keep_trace: bool,
-    ) -> Self {
+    async fn new(template: &Template, seed: u64, mutant: Option<Mutant>, keep_trace: bool) -> Self {
         let mut dice = Dice::new(seed);
         let plan = Plan::new(&mut dice.fork());
         let time = TrueTime::default();
@@ -240,6 +237,7 @@ impl Simulation {
             in_flight: 0,
             cluster,
             paused_until_ms: vec![0; workers.len()],
+            away_ms: vec![0; workers.len()],
             server_paused_until_ms: vec![0; plan.servers.len()],
             workers,
             network,
@@ -303,14 +301,26 @@ impl Simulation {
     fn has_ended(&self) -> bool {
         self.is_calm
             && self.in_flight == 0
-            && self.observer.attempts().all(|attempt| attempt.state.is_final())
+            && self
+                .observer
+                .attempts()
+                .all(|attempt| attempt.state.is_final())
             && !self.workers.iter().any(Worker::is_busy)
     }
 
     fn did_not_end(&self) -> Kept {
-        let open = self.observer.attempts().filter(|attempt| !attempt.state.is_final());
+        let open = self
+            .observer
+            .attempts()
+            .filter(|attempt| !attempt.state.is_final());
         let open: Vec<_> = open
-            .map(|attempt| format!("{} is {}", self.observer.name(attempt.id), attempt.state.as_str()))
+            .map(|attempt| {
+                format!(
+                    "{} is {}",
+                    self.observer.name(attempt.id),
+                    attempt.state.as_str()
+                )
+            })
             .collect();
         let busy = (0..self.workers.len()).filter(|index| self.workers[*index].is_busy());
         Err(Violation {
@@ -487,7 +497,7 @@ impl Simulation {
                 Effect::Ended => {
                     self.note(|_| format!("w{index} has ended"));
                     self.network.trouble(index);
-                    let wait_ms = self.workers[index].plan.drain_grace_ms / 2 + 100;
+                    let wait_ms = std::mem::take(&mut self.away_ms[index]).max(100);
                     self.schedule(wait_ms, Event::StartWorker(index));
                 }
                 Effect::Note(text) => self.note(|_| format!("w{index} {text}")),
@@ -566,17 +576,28 @@ impl Simulation {
         let database = self.cluster.database();
         let answer = match self.mutant {
             None => request.perform(&*api).await,
-            Some(mutant) => mutant.perform(&request, &*api, &self.observer, &database).await,
+            Some(mutant) => {
+                mutant
+                    .perform(&request, &*api, &self.observer, &database)
+                    .await
+            }
         };
         self.figures.requests += 1;
         self.note(|_| {
             let worker = from.from.worker;
-            let claim = request.claim().map_or(String::new(), |(attempt, epoch)| format!(" of {attempt} {epoch}"));
-            format!("server {server} does {}{claim} for w{worker}: {}", request.name(), Brief(&answer))
+            let claim = request.claim().map_or(String::new(), |(attempt, epoch)| {
+                format!(" of {attempt} {epoch}")
+            });
+            format!(
+                "server {server} does {}{claim} for w{worker}: {}",
+                request.name(),
+                Brief(&answer)
+            )
         });
         let cause = cause(&request, &answer);
         let now = self.cluster.now(server);
-        self.observer.performed(from.from.worker, &request, &answer, now)?;
+        self.observer
+            .performed(from.from.worker, &request, &answer, now)?;
         self.count(from.from.worker, &answer);
         self.committed(cause, server).await?;
         self.send_answer(from, server, request, answer);
@@ -589,7 +610,11 @@ impl Simulation {
                 self.figures.claims += assignments.len() as u64;
                 for assignment in assignments {
                     let id = assignment.attempt.parse().ok();
-                    let runs = self.workers.iter().enumerate().filter(|(index, _)| *index != worker);
+                    let runs = self
+                        .workers
+                        .iter()
+                        .enumerate()
+                        .filter(|(index, _)| *index != worker);
                     let runs = runs.flat_map(|(_, worker)| worker.sandboxes());
                     let twice = runs.filter(|claim| Some(claim.attempt) == id).count();
                     self.figures.twice += twice as u64;
@@ -619,7 +644,10 @@ impl Simulation {
         if let Cause::Verb(id, "append" | "advance") = cause {
             changed.remove(&id);
         }
-        let lost = self.observer.refresh(&self.cluster, &changed, cause, now).await?;
+        let lost = self
+            .observer
+            .refresh(&self.cluster, &changed, cause, now)
+            .await?;
         for lost in lost {
             self.check_lost(lost)?;
         }
@@ -643,7 +671,10 @@ impl Simulation {
         self.figures.lost += 1;
         self.note(|simulation| {
             let well_ms = simulation.network.well_for_ms(worker);
-            format!("w{worker} lost {} {:?}; it was well for {well_ms} ms", claim.attempt, claim.epoch)
+            format!(
+                "w{worker} lost {} {:?}; it was well for {well_ms} ms",
+                claim.attempt, claim.epoch
+            )
         });
         let name = self.observer.name(claim.attempt);
         let violation = |promise, detail| {
@@ -663,8 +694,12 @@ impl Simulation {
         let refused = self.workers[worker].refused_at_ms;
         let is_refused = refused.is_some_and(|at_ms| self.time.ms() - at_ms < 1_000);
         if is_refused && self.workers[worker].sandboxes().contains(&claim) {
-            let detail = format!("w{worker} is refused, and runs {name} when it is given to others");
-            return violation("a worker that is refused stops before its lease is over", detail);
+            let detail =
+                format!("w{worker} is refused, and runs {name} when it is given to others");
+            return violation(
+                "a worker that is refused stops before its lease is over",
+                detail,
+            );
         }
         Ok(())
     }
@@ -721,7 +756,9 @@ fn told(request: &Request, answer: &Answer) -> Vec<ClaimId> {
         (Some((attempt, epoch)), _) => ClaimId::parse(attempt, epoch).into_iter().collect(),
         (None, Ok(Reply::Heartbeat(answer))) => {
             let leases = answer.leases.iter();
-            leases.filter_map(|lease| ClaimId::parse(&lease.attempt, lease.epoch)).collect()
+            leases
+                .filter_map(|lease| ClaimId::parse(&lease.attempt, lease.epoch))
+                .collect()
         }
         (None, _) => Vec::new(),
     }

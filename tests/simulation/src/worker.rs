@@ -135,7 +135,7 @@ struct Drain {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Pending {
     Register,
-    Acquire,
+    Acquire(Instant),
     Beat(Instant),
     Deliver(ClaimId),
     Release(ClaimId),
@@ -218,7 +218,10 @@ impl Worker {
 
     /// Whether anything of it is not done: attempts, or results that no server has.
     pub fn is_busy(&self) -> bool {
-        let runs = self.process.as_ref().is_some_and(|process| !process.runs.is_empty());
+        let runs = self
+            .process
+            .as_ref()
+            .is_some_and(|process| !process.runs.is_empty());
         runs || !self.disk.outboxes.is_empty()
     }
 
@@ -293,7 +296,7 @@ impl Worker {
             }
             Timer::HangUp => {
                 let pending = &mut self.process().pending;
-                pending.retain(|_, pending| *pending != Pending::Acquire);
+                pending.retain(|_, pending| !matches!(pending, Pending::Acquire(_)));
             }
             Timer::GraceOver => {
                 self.note("gives back what still runs");
@@ -317,7 +320,7 @@ impl Worker {
         };
         match pending {
             Pending::Register => self.registered(answer),
-            Pending::Acquire => self.acquired(answer),
+            Pending::Acquire(asked_at) => self.acquired(asked_at, answer),
             Pending::Beat(sent_at) => self.beaten(sent_at, answer),
             Pending::Deliver(claim) => self.delivered(claim, answer),
             Pending::Release(claim) => self.released(claim, answer),
@@ -405,9 +408,10 @@ impl Worker {
     fn ask(&mut self) {
         let slots = self.plan.slots;
         let process = self.process();
-        let is_asking = process.pending.values().any(|pending| {
-            matches!(pending, Pending::Acquire | Pending::Register)
-        });
+        let is_asking = process
+            .pending
+            .values()
+            .any(|pending| matches!(pending, Pending::Acquire(_) | Pending::Register));
         let room = slots - u32::try_from(process.used_slots()).expect("few");
         if process.identity.is_none() || is_asking || room == 0 {
             return;
@@ -425,14 +429,15 @@ impl Worker {
             // The simulation keeps the request open instead.
             wait_ms: 0,
         };
-        self.send(Pending::Acquire, Request::Acquire(request), ACQUIRE_TIMEOUT);
+        let asked_at = Pending::Acquire(self.now);
+        self.send(asked_at, Request::Acquire(request), ACQUIRE_TIMEOUT);
     }
 
     fn acquire(&mut self) {
         self.process().is_waiting_to_ask = false;
     }
 
-    fn acquired(&mut self, answer: Answer) {
+    fn acquired(&mut self, asked_at: Instant, answer: Answer) {
         match answer {
             Ok(Reply::Acquired(assignments)) => {
                 self.process().acquire_backoff = Backoff::default();
@@ -440,7 +445,7 @@ impl Worker {
                     if self.is_draining() {
                         self.give_back(assignment);
                     } else {
-                        self.begin(&assignment);
+                        self.begin(&assignment, asked_at);
                     }
                 }
             }
@@ -487,7 +492,10 @@ impl Worker {
         let now = self.now;
         let true_ms = self.true_ms;
         let process = self.process();
-        let interval = process.identity.as_ref().map_or(AGAIN_AFTER, |(_, interval)| *interval);
+        let interval = process
+            .identity
+            .as_ref()
+            .map_or(AGAIN_AFTER, |(_, interval)| *interval);
         let error = match answer {
             Ok(Reply::Heartbeat(answer)) => {
                 process.leases.renewed(sent_at, &answer);
@@ -544,9 +552,11 @@ impl Worker {
             self.heed(claim);
         }
         let (now, limit) = (self.now, self.lease * 2 / 3);
-        let overdue = self.process().runs.iter().find(|(_, run)| {
-            run.is_working() && now.duration_since(run.renewed_at) >= limit
-        });
+        let overdue = self
+            .process()
+            .runs
+            .iter()
+            .find(|(_, run)| run.is_working() && now.duration_since(run.renewed_at) >= limit);
         if let Some(claim) = overdue.map(|(claim, _)| *claim) {
             let fault = format!(
                 "{} is refused, and still runs {claim} two thirds of a lease after it was renewed",

@@ -221,9 +221,7 @@ impl Position {
                     {
                         break;
                     }
-                    Entry::Step { .. } | Entry::Upload { .. }
-                        if behind <= self.control_offset =>
-                    {
+                    Entry::Step { .. } | Entry::Upload { .. } if behind <= self.control_offset => {
                         self.offset = behind
                     }
                     Entry::Step { step } => return Ok(Some((Portion::Step(step), behind))),

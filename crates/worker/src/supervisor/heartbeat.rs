@@ -91,10 +91,7 @@ impl Beat {
             else {
                 return;
             };
-            let wait = if self
-                .beat(worker, answer_within(heartbeat_interval))
-                .await
-            {
+            let wait = if self.beat(worker, answer_within(heartbeat_interval)).await {
                 heartbeat_interval
             } else {
                 heartbeat_interval.min(AGAIN_AFTER)

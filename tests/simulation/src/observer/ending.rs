@@ -1,7 +1,7 @@
 //! What must be true when everything has ended: the logs, the results, and what people see.
 
-use outwork_domain::{Attempt, AttemptId, Epoch, ObjectKey, State, TaskId};
 use outwork_api::worker::Outcome;
+use outwork_domain::{Attempt, AttemptId, Epoch, ObjectKey, State, TaskId};
 use serde_json::Value;
 
 use super::{Kept, Observer, Seen};
@@ -53,7 +53,10 @@ impl Observer {
 
     /// The log tells each change of state once, and nothing after the last.
     fn check_states(&self, seen: &Seen, log: &[Logged]) -> Kept {
-        let states: Vec<_> = log.iter().filter_map(|event| event.body["state"].as_str()).collect();
+        let states: Vec<_> = log
+            .iter()
+            .filter_map(|event| event.body["state"].as_str())
+            .collect();
         let claims = states.iter().filter(|state| **state == "leased").count();
         let last = log.last().and_then(|event| event.body["state"].as_str());
         let is_told = last == Some(seen.attempt.state.as_str());
@@ -61,7 +64,10 @@ impl Observer {
             return Ok(());
         }
         let detail = format!("{}, {} claims: {states:?}", seen.name, seen.claims.len());
-        self.broken("a log tells each change of state, and ends with the last", detail)
+        self.broken(
+            "a log tells each change of state, and ends with the last",
+            detail,
+        )
     }
 
     /// What was acknowledged is there, once, in the order in which it was said.
@@ -75,7 +81,9 @@ impl Observer {
                 .collect();
             let sent = seen.said.range((epoch, 0)..=(epoch, i64::MAX));
             let sent: Vec<_> = sent.map(|(_, text)| text.as_str()).collect();
-            let said: Vec<_> = (1..=logged.len()).map(|number| number.to_string()).collect();
+            let said: Vec<_> = (1..=logged.len())
+                .map(|number| number.to_string())
+                .collect();
             let acknowledged = seen.acknowledged.get(&epoch).copied().unwrap_or(0);
             let last = match &seen.finished {
                 Some((by, finish)) if *by == claim.epoch => finish.last_seq,
@@ -96,7 +104,9 @@ impl Observer {
 
     async fn check_result(&self, cluster: &Cluster, id: AttemptId, seen: &Seen) -> Kept {
         let record = cluster.store.attempt(cluster.workspace(), id).await;
-        let record = record.expect("the database works").expect("nothing is deleted");
+        let record = record
+            .expect("the database works")
+            .expect("nothing is deleted");
         if record.attempt != seen.attempt {
             let detail = format!("{}: {:?}", seen.name, record.attempt.state);
             return self.broken("nothing changes unseen", detail);
@@ -133,11 +143,15 @@ impl Observer {
 
     async fn check_shown(&self, cluster: &Cluster, task: TaskId) -> Kept {
         let record = cluster.store.task(cluster.workspace(), task).await;
-        let record = record.expect("the database works").expect("nothing is deleted");
+        let record = record
+            .expect("the database works")
+            .expect("nothing is deleted");
         let attempts = record.turns.iter().flat_map(|turn| &turn.attempts);
         let is_whole = attempts
             .map(|attempt| &attempt.attempt)
-            .eq(self.tasks[&task].iter().map(|id| &self.attempts[id].attempt));
+            .eq(self.tasks[&task]
+                .iter()
+                .map(|id| &self.attempts[id].attempt));
         if !is_whole {
             return self.broken("nothing changes unseen", task.to_string());
         }

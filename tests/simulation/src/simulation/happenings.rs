@@ -29,8 +29,9 @@ impl Simulation {
                     self.schedule(ms, Event::StartWorker(worker));
                 }
             }
-            Happening::Drain(worker, _) => {
+            Happening::Drain(worker, ms) => {
                 if self.paused_until_ms[worker] <= now_ms {
+                    self.away_ms[worker] = ms;
                     self.wake(worker);
                     self.workers[worker].drain();
                     self.carry_out(worker)?;

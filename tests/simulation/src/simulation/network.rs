@@ -130,7 +130,11 @@ impl Network {
             let delay_ms = self.dice.between(200, delay_ms);
             return self.late(worker, now_ms, delay_ms);
         }
-        let slow_ms = if self.dice.chance(10) { self.dice.below(400) } else { 0 };
+        let slow_ms = if self.dice.chance(10) {
+            self.dice.below(400)
+        } else {
+            0
+        };
         Fate::After(usual_ms + slow_ms)
     }
 
@@ -174,13 +178,20 @@ impl Simulation {
             return;
         }
         if let Some(delay_ms) = self.network.double() {
-            self.note(|_| format!("w{worker}'s {} comes again in {delay_ms} ms", letter.request.name()));
+            self.note(|_| {
+                format!(
+                    "w{worker}'s {} comes again in {delay_ms} ms",
+                    letter.request.name()
+                )
+            });
             self.schedule(delay_ms + 40, Event::Arrives(letter.clone()));
         }
         match self.network.fate(worker, now_ms) {
             Fate::After(delay_ms) => {
                 if delay_ms > LATE_MS {
-                    self.note(|_| format!("w{worker}'s {} takes {delay_ms} ms", letter.request.name()));
+                    self.note(|_| {
+                        format!("w{worker}'s {} takes {delay_ms} ms", letter.request.name())
+                    });
                 }
                 self.schedule(delay_ms, Event::Arrives(letter));
             }
@@ -200,7 +211,13 @@ impl Simulation {
     }
 
     /// A server answers.
-    pub(super) fn send_answer(&mut self, from: Sender, server: usize, request: Request, answer: Answer) {
+    pub(super) fn send_answer(
+        &mut self,
+        from: Sender,
+        server: usize,
+        request: Request,
+        answer: Answer,
+    ) {
         let now_ms = self.time.ms();
         let worker = from.from.worker;
         let letter = Letter {
@@ -211,7 +228,12 @@ impl Simulation {
         match self.network.fate(worker, now_ms) {
             Fate::After(delay_ms) => self.answer_after(delay_ms, &letter, answer, Some(now_ms)),
             Fate::Lost => {
-                self.note(|_| format!("the answer to w{worker}'s {} is lost", letter.request.name()));
+                self.note(|_| {
+                    format!(
+                        "the answer to w{worker}'s {} is lost",
+                        letter.request.name()
+                    )
+                });
                 self.lose(&letter);
             }
         }
@@ -220,7 +242,12 @@ impl Simulation {
     /// A server that does not run refuses the connection.
     pub(super) fn answer_unreachable(&mut self, letter: &Letter) {
         let delay_ms = self.network.dice.between(1, 40);
-        self.answer_after(delay_ms, letter, Err::<Reply, WorkerError>(unreachable()), None);
+        self.answer_after(
+            delay_ms,
+            letter,
+            Err::<Reply, WorkerError>(unreachable()),
+            None,
+        );
     }
 
     fn answer_after(

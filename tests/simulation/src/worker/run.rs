@@ -87,7 +87,7 @@ impl Process {
 }
 
 impl Worker {
-    pub(super) fn begin(&mut self, assignment: &Assignment) {
+    pub(super) fn begin(&mut self, assignment: &Assignment, asked_at: Instant) {
         let claim = ClaimId::parse(&assignment.attempt, assignment.epoch).expect("an id");
         let lease = Duration::from_millis(assignment.lease_ms);
         let directory = self.outbox_directory(claim);
@@ -95,12 +95,11 @@ impl Worker {
         self.disk.outboxes.insert(claim);
         let acts = work(&mut self.dice, lease);
         let first = acts.front().map_or(Duration::ZERO, |(wait, _)| *wait);
-        let now = self.now;
         let process = self.process();
         let run = Run {
-            renewed_at: now,
+            renewed_at: asked_at,
             is_waiting: false,
-            lease: process.leases.hold(claim, lease, now),
+            lease: process.leases.hold(claim, lease, asked_at),
             outbox: Arc::new(outbox(&directory, clock())),
             position: Position::default(),
             sending: None,
@@ -133,11 +132,14 @@ impl Worker {
             Act::Say => {
                 *said += 1;
                 let text = said.to_string();
-                run.outbox.event(Source::Worker, EventBody::Message { text });
+                run.outbox
+                    .event(Source::Worker, EventBody::Message { text });
             }
             Act::Diff => {
                 let content = format!("what {claim} made");
-                let kept = run.outbox.result(OutputKind::Diff, None, content.as_bytes());
+                let kept = run
+                    .outbox
+                    .result(OutputKind::Diff, None, content.as_bytes());
                 kept.expect("a result can be kept");
             }
             Act::End(outcome) => {
@@ -172,7 +174,9 @@ impl Worker {
                 Wish::Cancel,
             ) if !*is_cancelled => {
                 *is_cancelled = true;
-                let begun = acts.iter().any(|(_, act)| matches!(act, Act::Step(Step::Collecting)));
+                let begun = acts
+                    .iter()
+                    .any(|(_, act)| matches!(act, Act::Step(Step::Collecting)));
                 *acts = stop(lease, begun);
                 self.after(lease / 100, Timer::Act(claim));
             }
@@ -305,7 +309,11 @@ impl Worker {
     }
 
     fn wait_to_deliver(&mut self, claim: ClaimId) {
-        let run = self.process().runs.get_mut(&claim).expect("it is being delivered");
+        let run = self
+            .process()
+            .runs
+            .get_mut(&claim)
+            .expect("it is being delivered");
         run.is_waiting = true;
         let wait = run.backoff.next();
         self.after(wait, Timer::Deliver(claim));
@@ -367,7 +375,7 @@ fn work(dice: &mut Dice, lease: Duration) -> VecDeque<(Duration, Act)> {
         acts.push((percent(0, 40, dice), Act::Say));
     }
     // Long enough that a lease runs out if nobody renews it.
-    let most = dice.of(&[40, 160]);
+    let most = dice.of(&[40, 220]);
     acts.push((percent(5, most, dice), Act::Say));
     acts.push((percent(0, 20, dice), Act::Step(Step::Collecting)));
     acts.push((percent(1, 15, dice), Act::Diff));
