@@ -32,6 +32,10 @@ demo: build ## Delegate a real task and see it through
 bench: release ## Measure, as ratios against peers
 	scripts/bench
 
+.PHONY: simulate
+simulate: bootstrap ## Run 2,000 seeds of the simulated cluster
+	$(CARGO) run --locked --release -p outwork-simulation -- --seeds 2000
+
 .PHONY: openapi
 openapi: bootstrap ## Write openapi/*.json anew from the code
 	UPDATE_OPENAPI=1 $(CARGO) test --locked -p outwork-server --test server documents

@@ -54,7 +54,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
 
 /// A crate of another's, and the only crate of ours that may use it.
 const SOLE_USERS: &[(&str, &[&str])] = &[
-    ("sqlx", &["outwork-store"]),
+    // The simulation plants bugs that the store does not have.
+    ("sqlx", &["outwork-store", "outwork-simulation"]),
     ("object_store", &["outwork-store"]),
     (
         "rustix",
@@ -67,6 +68,7 @@ const SOLE_USERS: &[(&str, &[&str])] = &[
             "outwork-image",
             "outwork-worker",
             "outwork",
+            "outwork-simulation",
         ],
     ),
     ("flate2", &["outwork-image"]),

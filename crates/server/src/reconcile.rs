@@ -38,6 +38,12 @@ pub(crate) fn start(plane: &Arc<Plane>, tasks: &TaskTracker) {
     ));
 }
 
+/// One turn of those that have to do with attempts.
+pub(crate) async fn step(plane: &Plane) -> Result<(), StoreError> {
+    reap::pass(plane).await?;
+    wake::pass(plane)
+}
+
 async fn repeat(
     name: &'static str,
     plane: Arc<Plane>,

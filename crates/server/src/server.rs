@@ -43,6 +43,13 @@ pub struct Server {
 impl Server {
     /// Checks the secret key, extends leases by the time that no server ran, then starts what moves on by itself. Ends when `config.shutdown` is cancelled.
     pub async fn start(config: ServerConfig) -> Result<Self, StartError> {
+        let server = Self::start_stepped(config).await?;
+        reconcile::start(&server.plane, &server.tasks);
+        Ok(server)
+    }
+
+    /// The same, but nothing moves on by itself: for a caller that keeps the time and calls [`Server::step`].
+    pub async fn start_stepped(config: ServerConfig) -> Result<Self, StartError> {
         let changes = config.store.changes();
         let config = ServerConfig {
             clock: reconcile::never_back(Arc::clone(&config.clock), &config.store).await?,
@@ -60,7 +67,6 @@ impl Server {
                 .dispatch(changes, dispatching.shutdown.clone())
                 .await
         });
-        reconcile::start(&plane, &tasks);
         Ok(Self { plane, tasks })
     }
 
@@ -77,6 +83,11 @@ impl Server {
     /// Makes every reconciler look now instead of at its next turn.
     pub fn reconcile(&self) {
         self.plane.signals.reconcile.send_replace(());
+    }
+
+    /// One turn, to its end, of what moves attempts on whose time has passed. After an error the next turn tries again.
+    pub async fn step(&self) -> Result<(), StoreError> {
+        reconcile::step(&self.plane).await
     }
 
     /// Waits until everything that was started has ended, after `config.shutdown` was cancelled. The store is not closed.

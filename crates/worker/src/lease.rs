@@ -24,14 +24,17 @@ use outwork_domain::{AttemptId, Epoch};
 use tokio::sync::{Notify, mpsc, watch};
 
 /// One claim of an attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct ClaimId {
-    pub(crate) attempt: AttemptId,
-    pub(crate) epoch: Epoch,
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClaimId {
+    /// Of what.
+    pub attempt: AttemptId,
+    /// Which.
+    pub epoch: Epoch,
 }
 
 impl ClaimId {
-    pub(crate) fn parse(attempt: &str, epoch: i64) -> Option<Self> {
+    /// As the protocol writes it; `None` if the id is none.
+    pub fn parse(attempt: &str, epoch: i64) -> Option<Self> {
         Some(Self {
             attempt: attempt.parse().ok()?,
             epoch: Epoch::new(epoch),
@@ -47,7 +50,7 @@ impl fmt::Display for ClaimId {
 
 /// What is wanted of an attempt; it only ever rises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Wish {
+pub enum Wish {
     /// Go on.
     Run,
     /// Stop and give it back unfinished: the worker itself has to end.
@@ -70,7 +73,7 @@ impl From<wire::Desired> for Wish {
 
 /// All claims of this worker.
 #[derive(Debug, Default)]
-pub(crate) struct Leases {
+pub struct Leases {
     held: Mutex<HashMap<ClaimId, Held>>,
     /// Wakes whoever waits to try again, as soon as the server answers.
     contact: Notify,
@@ -88,7 +91,7 @@ struct Held {
 
 /// A claim while it is held; dropping it ends the renewals.
 #[derive(Debug)]
-pub(crate) struct LeaseGuard {
+pub struct LeaseGuard {
     pub(crate) claim: ClaimId,
     leases: Arc<Leases>,
     wish: watch::Receiver<Wish>,
@@ -102,6 +105,11 @@ impl LeaseGuard {
     /// Where the attempt hears what people say; for one reader.
     pub(crate) fn take_inbox(&mut self) -> Option<Inbox> {
         self.inbox.take()
+    }
+
+    /// What is wanted now.
+    pub fn wish(&self) -> Wish {
+        *self.wish.borrow()
     }
 
     pub(crate) fn stop(&self) -> Stop {
@@ -124,11 +132,6 @@ pub(crate) struct Stop {
 }
 
 impl Stop {
-    #[cfg(test)]
-    pub(crate) fn wish(&self) -> Wish {
-        *self.wish.borrow()
-    }
-
     /// Waits until the wish is above `than`.
     pub(crate) async fn above(&mut self, than: Wish) -> Wish {
         let above = self
@@ -145,12 +148,19 @@ impl Stop {
 }
 
 impl Leases {
-    pub(crate) fn hold(self: &Arc<Self>, claim: ClaimId, lease: Duration) -> LeaseGuard {
+    /// The server gave the claim out after it was asked at `asked_at`: its answer may have been on its way for long, and
+    /// the lease counts from before it.
+    pub fn hold(
+        self: &Arc<Self>,
+        claim: ClaimId,
+        lease: Duration,
+        asked_at: Instant,
+    ) -> LeaseGuard {
         let (sender, wish) = watch::channel(Wish::Run);
         let (messages, inbox) = mpsc::unbounded_channel();
         let held = Held {
             lease,
-            renewed_at: Instant::now(),
+            renewed_at: asked_at,
             wish: sender,
             messages,
             message_seq: 0,
@@ -164,7 +174,8 @@ impl Leases {
         }
     }
 
-    pub(crate) fn claims(&self) -> Vec<wire::Claim> {
+    /// What a heartbeat names.
+    pub fn claims(&self) -> Vec<wire::Claim> {
         let claim = |(claim, held): (&ClaimId, &Held)| wire::Claim {
             attempt: claim.attempt.to_string(),
             epoch: claim.epoch.get(),
@@ -181,7 +192,7 @@ impl Leases {
     }
 
     /// The server answered a heartbeat that was sent at `sent_at`.
-    pub(crate) fn renewed(&self, sent_at: Instant, answer: &wire::HeartbeatAnswer) {
+    pub fn renewed(&self, sent_at: Instant, answer: &wire::HeartbeatAnswer) {
         let mut held = self.lock();
         for lease in &answer.leases {
             let Some(held) =
@@ -198,7 +209,7 @@ impl Leases {
     }
 
     /// The server answered, and refuses this worker.
-    pub(crate) fn refused(&self, now: Instant) {
+    pub fn refused(&self, now: Instant) {
         for held in self.lock().values() {
             if now.duration_since(held.renewed_at) >= held.lease * 2 / 3 {
                 held.raise(Wish::Abandon);
@@ -206,13 +217,15 @@ impl Leases {
         }
     }
 
-    pub(crate) fn raise(&self, claim: ClaimId, wish: Wish) {
+    /// Something is wanted of one.
+    pub fn raise(&self, claim: ClaimId, wish: Wish) {
         if let Some(held) = self.lock().get(&claim) {
             held.raise(wish);
         }
     }
 
-    pub(crate) fn raise_all(&self, wish: Wish) {
+    /// Something is wanted of all.
+    pub fn raise_all(&self, wish: Wish) {
         self.lock().values().for_each(|held| held.raise(wish));
     }
 
@@ -258,7 +271,7 @@ mod tests {
         let leases = Arc::new(Leases::default());
         let claim =
             ClaimId::parse("att_00000000000000000000000000000001", 7).expect("an attempt's id");
-        let guard = leases.hold(claim, LEASE);
+        let guard = leases.hold(claim, LEASE, Instant::now());
         (leases, guard)
     }
 
@@ -281,14 +294,14 @@ mod tests {
         leases.renewed(Instant::now(), &answer(wire::Desired::Cancel, 7));
         leases.renewed(Instant::now(), &answer(wire::Desired::Run, 7));
         leases.raise_all(Wish::Release);
-        assert_eq!(guard.stop().wish(), Wish::Cancel);
+        assert_eq!(guard.wish(), Wish::Cancel);
     }
 
     #[test]
     fn an_answer_for_another_epoch_is_not_ours() {
         let (leases, guard) = held();
         leases.renewed(Instant::now(), &answer(wire::Desired::Abandon, 6));
-        assert_eq!(guard.stop().wish(), Wish::Run);
+        assert_eq!(guard.wish(), Wish::Run);
     }
 
     #[test]
@@ -296,12 +309,12 @@ mod tests {
         let (leases, guard) = held();
         let start = Instant::now();
         leases.refused(start + LEASE / 2);
-        assert_eq!(guard.stop().wish(), Wish::Run);
+        assert_eq!(guard.wish(), Wish::Run);
         leases.renewed(start + LEASE, &answer(wire::Desired::Run, 7));
         leases.refused(start + LEASE + LEASE / 2);
-        assert_eq!(guard.stop().wish(), Wish::Run);
+        assert_eq!(guard.wish(), Wish::Run);
         leases.refused(start + LEASE + LEASE * 2 / 3);
-        assert_eq!(guard.stop().wish(), Wish::Abandon);
+        assert_eq!(guard.wish(), Wish::Abandon);
     }
 
     #[test]

@@ -32,7 +32,7 @@
 //!
 //! Read in this order: [`config`], `state_dir`, `lease`, `mask` and `outbox` (and its `delivery`), `supervisor`; then what
 //! attempts see: `base`, `layers`, `sandbox_layout`, `runtimes`; then `attempt` (one file for each step) and `failure`; beside it
-//! [`install`] (agents) and [`doctor`].
+//! [`install`] (agents), [`doctor`] and [`stepped`] (for the simulation).
 
 pub mod config;
 
@@ -60,6 +60,7 @@ pub mod fuzzed;
 
 pub mod doctor;
 pub mod install;
+pub mod stepped;
 
 pub use config::{
     Backend, CacheLimits, Clock, Containment, GitProgram, ImageSources, IpNet, Kernel, Network,

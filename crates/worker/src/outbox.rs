@@ -50,14 +50,15 @@ pub(crate) enum Entry {
 
 /// Who caused an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Source {
+pub enum Source {
     /// The worker: few, always kept.
     Worker,
     /// Agent or script: hostile amounts are possible.
     Inside,
 }
 
-pub(crate) struct Outbox {
+/// What the server has to hear about one attempt.
+pub struct Outbox {
     state: Mutex<State>,
     now: Clock,
     masker: Masker,
@@ -86,7 +87,7 @@ impl Outbox {
     }
 
     /// The outbox that a worker left in `directory`, if the attempt had ended.
-    pub(crate) fn reopen(directory: &Path, now: Clock) -> io::Result<Option<Self>> {
+    pub fn reopen(directory: &Path, now: Clock) -> io::Result<Option<Self>> {
         let log = Log::reopen(&directory.join("entries"))?;
         let mut last_seq = 0;
         let mut is_finished = false;
@@ -146,7 +147,7 @@ impl Outbox {
     }
 
     /// Adds an event, without secrets. After the end it is dropped.
-    pub(crate) fn event(&self, source: Source, body: EventBody) {
+    pub fn event(&self, source: Source, body: EventBody) {
         let mut state = self.lock();
         if state.is_finished {
             return;
@@ -186,7 +187,7 @@ impl Outbox {
     }
 
     /// Says which step the attempt is in.
-    pub(crate) fn step(&self, step: outwork_domain::Step) {
+    pub fn step(&self, step: outwork_domain::Step) {
         self.put(Entry::Step {
             step: step.as_str().to_owned(),
         });
@@ -194,7 +195,7 @@ impl Outbox {
 
     /// Keeps a result until the server has it. On the disk before the entry that names it: a machine that loses its power must
     /// not hand in a part of it later.
-    pub(crate) fn result(
+    pub fn result(
         &self,
         kind: OutputKind,
         repository: Option<String>,
@@ -208,7 +209,7 @@ impl Outbox {
     }
 
     /// The end: the last event's number is filled in, and nothing can be added after it.
-    pub(crate) fn finish(&self, finish: Finish) {
+    pub fn finish(&self, finish: Finish) {
         let mut state = self.lock();
         if state.is_finished {
             return;

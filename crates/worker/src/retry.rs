@@ -10,7 +10,7 @@ const LONGEST: Duration = Duration::from_secs(5);
 
 /// What to do about an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub enum Verdict {
     /// The server is away or cannot serve now: the same again, later.
     Again,
     /// The server refuses this worker; an operator may change that.
@@ -27,7 +27,8 @@ pub(crate) enum Verdict {
     Rejected,
 }
 
-pub(crate) fn verdict(error: &WorkerError) -> Verdict {
+/// What to do about the error.
+pub fn verdict(error: &WorkerError) -> Verdict {
     let problem = match error {
         WorkerError::Unreachable(_) => return Verdict::Again,
         WorkerError::Problem(problem) => problem,
@@ -52,7 +53,7 @@ pub(crate) fn verdict(error: &WorkerError) -> Verdict {
 
 /// Waiting times that double up to a few seconds.
 #[derive(Debug)]
-pub(crate) struct Backoff(Duration);
+pub struct Backoff(Duration);
 
 impl Default for Backoff {
     fn default() -> Self {
@@ -62,7 +63,11 @@ impl Default for Backoff {
 
 impl Backoff {
     /// The next waiting time.
-    pub(crate) fn next(&mut self) -> Duration {
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "it has no end, and nobody iterates"
+    )]
+    pub fn next(&mut self) -> Duration {
         let now = self.0;
         self.0 = (now * 2).min(LONGEST);
         now

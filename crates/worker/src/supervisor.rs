@@ -1,14 +1,14 @@
 //! The worker's loop: who it is, what it takes, and how it ends.
 
 mod commands;
-mod heartbeat;
+pub(crate) mod heartbeat;
 mod intake;
 mod inventory;
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use outwork_api::worker::{
     Deregister, OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION, Register, Registered, WorkerApi,
@@ -31,7 +31,7 @@ use crate::runtimes::Found;
 use crate::state_dir::{StateDir, StateDirError};
 
 /// How long the lease of an earlier worker's outbox is taken to be; the server decides, this only bounds a refusal.
-const LEFTOVER_LEASE: Duration = Duration::from_secs(30);
+pub const LEFTOVER_LEASE: Duration = Duration::from_secs(30);
 /// For what is under way at the end: an answer to `acquire`, giving attempts back, signing off.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
@@ -287,7 +287,7 @@ impl Supervisor {
                 resets,
             ));
             for claim in undelivered {
-                let lease = self.host.leases.hold(claim, LEFTOVER_LEASE);
+                let lease = self.host.leases.hold(claim, LEFTOVER_LEASE, Instant::now());
                 let host = Arc::clone(&self.host);
                 self.attempts.spawn(async move {
                     attempt::deliver_again(host, lease).await;

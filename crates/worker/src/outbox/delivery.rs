@@ -1,5 +1,6 @@
 //! Sends an outbox to the server, in order, until the end is acknowledged.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,18 +34,26 @@ pub(crate) struct Delivery {
 }
 
 /// What is sent in one request.
-enum Portion {
+#[derive(Clone, Debug)]
+pub enum Portion {
+    /// Events that follow each other.
     Events {
+        /// The number of the first.
         first_seq: i64,
+        /// At least one.
         events: Vec<NewEvent>,
     },
+    /// The step of that name has begun.
     Step(String),
+    /// A part of the result, and whose.
     Upload(OutputKind, Option<String>, Vec<u8>),
+    /// The end.
     Finish(Finish),
 }
 
-#[derive(Default)]
-struct Position {
+/// How far a server has an outbox. Knows neither time nor network.
+#[derive(Debug, Default)]
+pub struct Position {
     offset: u64,
     /// Steps and results before this offset are delivered, also when events are sent again.
     control_offset: u64,
@@ -123,60 +132,10 @@ impl Delivery {
         self.read(position).ok().flatten()
     }
 
-    /// The next portion; passes over what the server has.
     fn read(&self, position: &mut Position) -> Result<Option<(Portion, u64)>, ()> {
-        loop {
-            let entries = self.outbox.read(position.offset).map_err(|error| {
-                tracing::error!(claim = %self.claim, %error, "reading the outbox failed");
-            })?;
-            let mut events = Vec::new();
-            let mut first_seq = 0;
-            let start = position.offset;
-            let mut end = start;
-            for (entry, behind) in entries {
-                match entry {
-                    // Numbers rise: none of these comes after one that is collected.
-                    Entry::Event { seq, event: _ } if seq <= position.acknowledged_seq => {
-                        position.offset = behind
-                    }
-                    Entry::Event { seq, event } => {
-                        if events.is_empty() {
-                            first_seq = seq;
-                        }
-                        events.push(event);
-                        end = behind;
-                        if events.len() == BATCH_EVENTS || end - start > BATCH_BYTES {
-                            break;
-                        }
-                    }
-                    Entry::Step { .. } | Entry::Upload { .. } | Entry::Finish(_)
-                        if !events.is_empty() =>
-                    {
-                        break;
-                    }
-                    Entry::Step { .. } | Entry::Upload { .. }
-                        if behind <= position.control_offset =>
-                    {
-                        position.offset = behind
-                    }
-                    Entry::Step { step } => return Ok(Some((Portion::Step(step), behind))),
-                    Entry::Upload { kind, repository } => {
-                        let path = self.outbox.result_path(kind, repository.as_deref());
-                        let content = std::fs::read(path).map_err(|error| {
-                            tracing::error!(claim = %self.claim, %error, "reading a result failed");
-                        })?;
-                        return Ok(Some((Portion::Upload(kind, repository, content), behind)));
-                    }
-                    Entry::Finish(finish) => return Ok(Some((Portion::Finish(finish), behind))),
-                }
-            }
-            if !events.is_empty() {
-                return Ok(Some((Portion::Events { first_seq, events }, end)));
-            }
-            if position.offset == start {
-                return Ok(None);
-            }
-        }
+        position.next(&self.outbox).map_err(|error| {
+            tracing::error!(claim = %self.claim, %error, "reading the outbox failed");
+        })
     }
 
     /// Sends one portion; gives the acknowledged number of events where the answer says it.
@@ -232,8 +191,59 @@ impl Delivery {
 }
 
 impl Position {
-    /// Notes what was sent; false if the server took only a part, so that the rest has to come again.
-    fn delivered(&mut self, portion: &Portion, end: u64, acknowledged: Option<i64>) -> bool {
+    /// What is to be sent next, with the offset behind it; passes over what the server has. `None` until more is written.
+    /// Errors: the disk's.
+    pub fn next(&mut self, outbox: &Outbox) -> io::Result<Option<(Portion, u64)>> {
+        loop {
+            let entries = outbox.read(self.offset)?;
+            let mut events = Vec::new();
+            let mut first_seq = 0;
+            let start = self.offset;
+            let mut end = start;
+            for (entry, behind) in entries {
+                match entry {
+                    // Numbers rise: none of these comes after one that is collected.
+                    Entry::Event { seq, event: _ } if seq <= self.acknowledged_seq => {
+                        self.offset = behind
+                    }
+                    Entry::Event { seq, event } => {
+                        if events.is_empty() {
+                            first_seq = seq;
+                        }
+                        events.push(event);
+                        end = behind;
+                        if events.len() == BATCH_EVENTS || end - start > BATCH_BYTES {
+                            break;
+                        }
+                    }
+                    Entry::Step { .. } | Entry::Upload { .. } | Entry::Finish(_)
+                        if !events.is_empty() =>
+                    {
+                        break;
+                    }
+                    Entry::Step { .. } | Entry::Upload { .. } if behind <= self.control_offset => {
+                        self.offset = behind
+                    }
+                    Entry::Step { step } => return Ok(Some((Portion::Step(step), behind))),
+                    Entry::Upload { kind, repository } => {
+                        let path = outbox.result_path(kind, repository.as_deref());
+                        let content = std::fs::read(path)?;
+                        return Ok(Some((Portion::Upload(kind, repository, content), behind)));
+                    }
+                    Entry::Finish(finish) => return Ok(Some((Portion::Finish(finish), behind))),
+                }
+            }
+            if !events.is_empty() {
+                return Ok(Some((Portion::Events { first_seq, events }, end)));
+            }
+            if self.offset == start {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Notes what was sent, up to `end`, and where the answer says so the last event that the server has; false if the server took only a part, so that the rest has to come again.
+    pub fn delivered(&mut self, portion: &Portion, end: u64, acknowledged: Option<i64>) -> bool {
         match portion {
             Portion::Events { first_seq, events } => {
                 let last = first_seq + events.len() as i64 - 1;
@@ -252,7 +262,7 @@ impl Position {
     }
 
     /// From the beginning, because the server misses something that it had acknowledged; it passes over what it has.
-    fn rewind(&mut self) {
+    pub fn rewind(&mut self) {
         self.offset = 0;
         self.acknowledged_seq = 0;
     }

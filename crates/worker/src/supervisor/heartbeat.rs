@@ -13,10 +13,14 @@ use super::Identity;
 use crate::lease::Leases;
 use crate::retry::{Verdict, verdict};
 
-/// An answer that takes longer than this, or than two intervals, is none: there must be time to ask again within the lease.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// How soon a heartbeat that failed is sent again.
-const AGAIN_AFTER: Duration = Duration::from_millis(500);
+pub const AGAIN_AFTER: Duration = Duration::from_millis(500);
+
+/// An answer to a heartbeat that takes longer is none: there must be time to ask again within the lease.
+pub fn answer_within(heartbeat_interval: Duration) -> Duration {
+    ANSWER_WITHIN.min(2 * heartbeat_interval)
+}
 
 pub(super) struct Beat {
     pub(super) api: Arc<dyn WorkerApi>,
@@ -87,10 +91,7 @@ impl Beat {
             else {
                 return;
             };
-            let wait = if self
-                .beat(worker, ANSWER_WITHIN.min(2 * heartbeat_interval))
-                .await
-            {
+            let wait = if self.beat(worker, answer_within(heartbeat_interval)).await {
                 heartbeat_interval
             } else {
                 heartbeat_interval.min(AGAIN_AFTER)

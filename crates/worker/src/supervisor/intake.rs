@@ -1,7 +1,7 @@
 //! Taking work: as much as there is room for, until shutdown.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use outwork_api::worker::{Acquire, Acquired, Assignment, Release, WorkerError};
@@ -45,11 +45,13 @@ impl Supervisor {
                     () = self.register() => {}
                 }
             }
+            // Before, not after: the server may have counted from there.
+            let asked_at = Instant::now();
             match self.acquire().await {
                 Some(Ok(Acquired { assignments })) => {
                     backoff = Backoff::default();
                     for assignment in assignments {
-                        self.begin(assignment).await;
+                        self.begin(assignment, asked_at).await;
                     }
                 }
                 Some(Err(error)) => {
@@ -172,7 +174,7 @@ impl Supervisor {
         }
     }
 
-    async fn begin(&mut self, assignment: Assignment) {
+    async fn begin(&mut self, assignment: Assignment, asked_at: Instant) {
         let Some(claim) = ClaimId::parse(&assignment.attempt, assignment.epoch) else {
             tracing::error!(
                 attempt = assignment.attempt,
@@ -198,10 +200,10 @@ impl Supervisor {
             return;
         };
         tracing::info!(%claim, slot, environment = assignment.environment, "attempt begins");
-        let lease = self
-            .host
-            .leases
-            .hold(claim, Duration::from_millis(assignment.lease_ms));
+        let lease =
+            self.host
+                .leases
+                .hold(claim, Duration::from_millis(assignment.lease_ms), asked_at);
         self.host.leases.told(claim, assignment.messages.clone());
         let host = Arc::clone(&self.host);
         self.attempts.spawn(async move {
