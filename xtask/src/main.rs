@@ -19,15 +19,18 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("outwork-git", &["outwork-remove"]),
     // A leaf that all keepers of hostile trees share.
     ("outwork-remove", &[]),
+    // Empty but in the crash suite's binary.
+    ("outwork-failpoint", &[]),
     ("outwork-snapshot", &["outwork-remove"]),
     ("outwork-image", &["outwork-remove"]),
-    ("outwork-store", &["outwork-domain"]),
+    ("outwork-store", &["outwork-domain", "outwork-failpoint"]),
     ("outwork-api", &["outwork-domain"]),
     ("outwork-agents", &[]),
     (
         "outwork-server",
         &[
             "outwork-domain",
+            "outwork-failpoint",
             "outwork-store",
             "outwork-api",
             "outwork-git",
@@ -37,6 +40,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "outwork-worker",
         &[
             "outwork-domain",
+            "outwork-failpoint",
             "outwork-api",
             "outwork-agents",
             "outwork-git",
@@ -63,23 +67,29 @@ const SOLE_USERS: &[(&str, &[&str])] = &[
             "outwork-egress",
             "outwork-git",
             "outwork-remove",
+            "outwork-failpoint",
             "outwork-snapshot",
             "outwork-image",
             "outwork-worker",
             "outwork",
+            "outwork-crash",
         ],
     ),
     ("flate2", &["outwork-image"]),
     ("ruzstd", &["outwork-image"]),
     ("libc", &["outwork-sandbox"]),
     ("axum", &["outwork-server", "scripted-model"]),
-    ("clap", &["outwork-cli", "outwork", "scripted-model"]),
+    (
+        "clap",
+        &["outwork-cli", "outwork", "outwork-crash", "scripted-model"],
+    ),
     (
         "anyhow",
         &[
             "outwork-cli",
             "outwork",
             "outwork-bench",
+            "outwork-crash",
             "xtask",
             "outwork-sandbox",
         ],

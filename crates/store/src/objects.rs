@@ -10,6 +10,7 @@ use bytes::Bytes;
 use object_store::local::LocalFileSystem;
 use object_store::{ObjectStore, ObjectStoreExt};
 use outwork_domain::ObjectKey;
+use outwork_failpoint as failpoint;
 
 use crate::error::{OpenError, StoreError};
 
@@ -39,7 +40,9 @@ impl Objects {
     /// then the old one is there whole. Errors: [`StoreError::DiskFull`].
     pub async fn put(&self, key: &ObjectKey, content: Bytes) -> Result<(), StoreError> {
         let path = location(key)?;
+        failpoint::pass("store.object.before");
         self.0.put(&path, content.into()).await.map_err(failed)?;
+        failpoint::pass("store.object.after");
         Ok(())
     }
 

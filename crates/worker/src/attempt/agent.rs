@@ -2,6 +2,7 @@
 
 use outwork_agents::{Adapter, Launch, TurnOutcome};
 use outwork_domain::Failure;
+use outwork_failpoint as failpoint;
 use outwork_git::ReadOnlyBind;
 use outwork_sandbox::{Running, Stdin};
 
@@ -65,6 +66,7 @@ async fn try_start(run: &mut Run, launch: &Launch) -> Result<(Running, Outside),
     let mut running = run.begun_within(StepName::Agent, spawned).await?;
     let tree = run.tree.as_mut().expect("the caller laid it");
     tree.root = running.take_handles().pop();
+    failpoint::pass("worker.sandbox.started");
     Ok((running, outside))
 }
 

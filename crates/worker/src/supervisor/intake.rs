@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use outwork_api::worker::{Acquire, Acquired, Assignment, Release, WorkerError};
+use outwork_failpoint as failpoint;
 
 use super::{LAST_WORDS, Supervisor};
 use crate::attempt;
@@ -47,6 +48,9 @@ impl Supervisor {
             }
             match self.acquire().await {
                 Some(Ok(Acquired { assignments })) => {
+                    if !assignments.is_empty() {
+                        failpoint::pass("worker.acquired");
+                    }
                     backoff = Backoff::default();
                     for assignment in assignments {
                         self.begin(assignment).await;
