@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use crate::process::{processes, runs_below};
 use crate::record::Record;
@@ -14,6 +15,8 @@ const GROUPS: &str = "/sys/fs/cgroup";
 const GROUP: &str = "outwork-sandbox-";
 
 const LEFT: &str = "left behind";
+/// For other workers on this machine to sweep their groups.
+const SWEPT_WITHIN: Duration = Duration::from_secs(15);
 
 /// What was there before.
 pub(crate) struct Before {
@@ -49,10 +52,7 @@ impl Before {
                 left(format!("mount {mount}"));
             }
         }
-        for group in groups()
-            .difference(&self.groups)
-            .filter(|group| is_dead(group))
-        {
+        for group in self.stale_groups() {
             left(format!("control group {}", group.display()));
         }
         for worker in workers {
@@ -62,6 +62,22 @@ impl Before {
         }
         for file in unfinished_objects(&data.join("objects")) {
             left(format!("unfinished object {}", file.display()));
+        }
+    }
+}
+
+impl Before {
+    /// Groups that have come since, and whose launcher is gone. Those of other workers on this machine, which may be killed too, go
+    /// when these start again; ours do not any more.
+    fn stale_groups(&self) -> BTreeSet<PathBuf> {
+        let begin = Instant::now();
+        loop {
+            let new: BTreeSet<_> = groups().difference(&self.groups).cloned().collect();
+            let stale: BTreeSet<_> = new.into_iter().filter(|group| is_dead(group)).collect();
+            if stale.is_empty() || begin.elapsed() > SWEPT_WITHIN {
+                return stale;
+            }
+            std::thread::sleep(Duration::from_millis(200));
         }
     }
 }

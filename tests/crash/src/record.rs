@@ -94,6 +94,13 @@ impl Record {
         lock(&self.agents_killed).contains(attempt)
     }
 
+    /// Whether the disk refused an attempt's outbox, or that of another of the same worker.
+    pub(crate) fn was_refused(&self, attempt: &str) -> bool {
+        let rows = lock(&self.rows);
+        let row = rows.get("point worker.outbox.refused: refuse");
+        row.is_some_and(|row| row.affected.contains(attempt))
+    }
+
     pub(crate) fn worker_keeps_attempts_in(&self, worker: &str, dir: PathBuf) {
         lock(&self.attempts).insert(worker.to_owned(), dir);
     }
