@@ -32,6 +32,10 @@ demo: build ## Delegate a real task and see it through
 bench: release ## Measure, as ratios against peers
 	scripts/bench
 
+.PHONY: crash
+crash: bootstrap ## Kill, stop and cut off everything; see that nothing is lost
+	scripts/crash
+
 .PHONY: openapi
 openapi: bootstrap ## Write openapi/*.json anew from the code
 	UPDATE_OPENAPI=1 $(CARGO) test --locked -p outwork-server --test server documents
