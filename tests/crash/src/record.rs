@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A kind of fault, as a row of the table.
@@ -34,6 +34,7 @@ pub(crate) struct Record {
     /// Where each worker keeps its attempts.
     attempts: Mutex<BTreeMap<String, PathBuf>>,
     calm: AtomicBool,
+    excused: AtomicU64,
 }
 
 fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -94,11 +95,12 @@ impl Record {
         lock(&self.agents_killed).contains(attempt)
     }
 
-    /// Whether the disk refused an attempt's outbox, or that of another of the same worker.
-    pub(crate) fn was_refused(&self, attempt: &str) -> bool {
+    /// Whether the disk refused an outbox for which no attempt has been excused yet: each refusal ends one attempt at most.
+    pub(crate) fn excuse_refused(&self) -> bool {
         let rows = lock(&self.rows);
-        let row = rows.get("point worker.outbox.refused: refuse");
-        row.is_some_and(|row| row.affected.contains(attempt))
+        let refused = rows.get("point worker.outbox.refused: refuse");
+        let refused = refused.map_or(0, |row| row.times);
+        self.excused.fetch_add(1, Ordering::SeqCst) < refused
     }
 
     pub(crate) fn worker_keeps_attempts_in(&self, worker: &str, dir: PathBuf) {
