@@ -36,6 +36,10 @@ bench: release ## Measure, as ratios against peers
 simulate: bootstrap ## Run 2,000 seeds of the simulated cluster
 	$(CARGO) run --locked --release -p outwork-simulation -- --seeds 2000
 
+.PHONY: crash
+crash: bootstrap ## Kill, stop and cut off everything; see that nothing is lost
+	scripts/crash
+
 .PHONY: openapi
 openapi: bootstrap ## Write openapi/*.json anew from the code
 	UPDATE_OPENAPI=1 $(CARGO) test --locked -p outwork-server --test server documents

@@ -86,7 +86,7 @@ impl Default for AttemptLimits {
         const MINUTE: u64 = 60;
         Self {
             queued: Duration::from_secs(24 * 60 * MINUTE),
-            lease: Duration::from_secs(30),
+            lease: Duration::from_secs(10),
             preparing: Duration::from_secs(15 * MINUTE),
             setting_up: Duration::from_secs(20 * MINUTE),
             running: Duration::from_secs(60 * MINUTE),

@@ -16,6 +16,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use crate::failure::{Failure, FailureExt, HintExt};
 
@@ -85,6 +86,22 @@ impl DataDir {
     }
 }
 
+/// How long a lock may be held by nobody: a child that a killed server had just forked has it, too, until it
+/// executes its program.
+const HELD_BY_NOBODY: Duration = Duration::from_secs(2);
+
+fn try_lock(file: &File) -> Result<(), TryLockError> {
+    let begin = Instant::now();
+    loop {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) if begin.elapsed() < HELD_BY_NOBODY => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            locked => return locked,
+        }
+    }
+}
+
 fn lock(path: &Path) -> Result<File, Failure> {
     let shown = path.display();
     let mut file = OpenOptions::new()
@@ -95,7 +112,7 @@ fn lock(path: &Path) -> Result<File, Failure> {
         .mode(0o600)
         .open(path)
         .failure(format!("{shown} cannot be opened"))?;
-    match file.try_lock() {
+    match try_lock(&file) {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             let mut holder = String::new();

@@ -65,6 +65,7 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).as_deref() == Some(OsStr::new(outwork_egress::PROCESS_ARGUMENT)) {
         return outwork_egress::process_main();
     }
+    outwork_failpoint::arm(|| system::variable(outwork_failpoint::VARIABLE));
     let Cli { globals, command } = Cli::parse();
     // The one that is compiled in; a second call would fail, and there is none.
     let _ = rustls::crypto::ring::default_provider().install_default();

@@ -61,7 +61,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "URL", env = "OUTWORK_PUBLIC_URL")]
     public_url: Option<String>,
     /// How long a worker may be silent before its attempts are given to another
-    #[arg(long, value_name = "DURATION", env = "OUTWORK_LEASE", default_value = "30s", value_parser = lease)]
+    #[arg(long, value_name = "DURATION", env = "OUTWORK_LEASE", default_value = "10s", value_parser = lease)]
     lease: Duration,
     /// The most attempts of one turn
     #[arg(long, value_name = "N", env = "OUTWORK_MAX_ATTEMPTS", default_value_t = ServerConfig::ATTEMPTS_PER_TURN, value_parser = clap::value_parser!(u32).range(1..=100))]

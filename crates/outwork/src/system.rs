@@ -21,7 +21,8 @@ pub(crate) fn now() -> Timestamp {
     let since_epoch = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .expect("the clock stands after 1970");
-    Timestamp::from_millis(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
+    let millis = i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX);
+    Timestamp::from_millis(millis + outwork_failpoint::clock_offset_ms())
 }
 
 /// The wall clock as it stood at the start, carried on by the monotonic one: a clock that somebody

@@ -13,6 +13,7 @@ use object_store::local::LocalFileSystem;
 use object_store::prefix::PrefixStore;
 use object_store::{ObjectStore, ObjectStoreExt};
 use outwork_domain::ObjectKey;
+use outwork_failpoint as failpoint;
 
 use crate::error::{OpenError, StoreError};
 
@@ -24,7 +25,8 @@ pub use s3::{S3Address, S3Addressing, S3Config, S3Credentials};
 pub struct Objects(Arc<dyn ObjectStore>);
 
 impl Objects {
-    /// Opens the directory; makes it, for its owner only, unless it exists.
+    /// Opens the directory; makes it, for its owner only, unless it exists. Removes what a killed process
+    /// had begun to write there: the directory may have one process at a time.
     pub fn open_directory(path: &Path) -> Result<Self, OpenError> {
         let unusable = |source: io::Error| OpenError::File {
             path: path.to_owned(),
@@ -35,6 +37,7 @@ impl Objects {
             .mode(0o700)
             .create(path)
             .map_err(unusable)?;
+        sweep(path).map_err(unusable)?;
         let directory = LocalFileSystem::new_with_prefix(path)
             .map_err(|error| unusable(io::Error::other(error)))?
             .with_fsync(true);
@@ -84,8 +87,11 @@ impl Objects {
     /// [`StoreError::ObjectsUnavailable`].
     pub async fn put(&self, key: &ObjectKey, content: Bytes) -> Result<(), StoreError> {
         let path = location(key)?;
+        failpoint::pass("store.object.before");
         let put = self.0.put(&path, content.into()).await;
-        put.map(drop).map_err(error::failed)
+        put.map_err(error::failed)?;
+        failpoint::pass("store.object.after");
+        Ok(())
     }
 
     /// The object. Errors: [`StoreError::ObjectsUnavailable`].
@@ -120,7 +126,46 @@ impl Objects {
     }
 }
 
+/// Removes files that were not given their name yet. The driver writes `NAME#NUMBER` first, and no key has
+/// a `#`.
+fn sweep(directory: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(directory)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            sweep(&entry.path())?;
+        } else if entry.file_name().as_encoded_bytes().contains(&b'#') {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 fn location(key: &ObjectKey) -> Result<object_store::path::Path, StoreError> {
     object_store::path::Path::parse(key.as_str())
         .map_err(|error| StoreError::Object(Box::new(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use outwork_domain::{AttemptId, Epoch};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_a_killed_process_began_is_removed_and_nothing_else() {
+        let place = tempfile::tempdir().unwrap();
+        let objects = Objects::open_directory(place.path()).unwrap();
+        let attempt: AttemptId = "att_00000000000000000000000000000001".parse().unwrap();
+        let key = ObjectKey::diff(attempt, Epoch::new(1));
+        objects
+            .put(&key, Bytes::from_static(b"whole"))
+            .await
+            .unwrap();
+        let begun = place.path().join(format!("{}#1", key.as_str()));
+        std::fs::write(&begun, "who").unwrap();
+        let objects = Objects::open_directory(place.path()).unwrap();
+        assert!(!begun.exists());
+        let kept = objects.get(&key).await.unwrap();
+        assert_eq!(kept.as_deref(), Some(b"whole".as_slice()));
+    }
 }

@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use outwork_failpoint as failpoint;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{Postgres as Pg, Transaction};
@@ -114,11 +115,23 @@ impl Postgres {
                 return Err(before(error));
             }
         };
+        if failpoint::refuses("store.commit.refused") {
+            transaction
+                .rollback()
+                .await
+                .map_err(|error| before(error.into()))?;
+            return Err(Failed {
+                error: StoreError::unavailable("refused by a failure point"),
+                before_commit: false,
+            });
+        }
+        failpoint::pass("store.commit.before");
         transaction.commit().await.map_err(|error| Failed {
             // The server says so itself when it rolled back.
             before_commit: error.as_database_error().is_some(),
             error: error.into(),
         })?;
+        failpoint::pass("store.commit.after");
         Ok(done)
     }
 }

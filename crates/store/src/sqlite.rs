@@ -13,6 +13,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use outwork_failpoint as failpoint;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
@@ -260,8 +261,13 @@ impl Writer {
         };
         match ran {
             Ok(false) => Ok(()),
-            Ok(true) => match self.conn.execute("COMMIT").await {
-                Ok(_) => Ok(()),
+            Ok(true) if failpoint::refuses("store.commit.refused") => {
+                self.roll_back().await;
+                let refused = std::io::Error::other("refused by a failure point");
+                Err(GivenUp::All(Arc::new(refused.into())))
+            }
+            Ok(true) => match self.commit_transaction().await {
+                Ok(()) => Ok(()),
                 Err(error) => {
                     self.roll_back().await;
                     Err(GivenUp::commit(error, group.len()))
@@ -272,6 +278,13 @@ impl Writer {
                 Err(given_up)
             }
         }
+    }
+
+    async fn commit_transaction(&mut self) -> Result<(), sqlx::Error> {
+        failpoint::pass("store.commit.before");
+        self.conn.execute("COMMIT").await?;
+        failpoint::pass("store.commit.after");
+        Ok(())
     }
 
     /// Opens a fresh connection where the old one is in a state that nothing can be begun in.

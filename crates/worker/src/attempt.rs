@@ -34,6 +34,7 @@ use outwork_api::event::EventBody;
 use outwork_api::task::Tokens;
 use outwork_api::worker::{Assignment, Finish, Outcome, Release, WorkerApi};
 use outwork_domain::Failure;
+use outwork_failpoint as failpoint;
 use outwork_git::Git;
 use outwork_sandbox::{Capabilities, Launchers};
 use outwork_snapshot::Cache;
@@ -140,6 +141,7 @@ pub(crate) async fn run(host: Arc<Host>, assignment: Assignment, slot: u32, mut 
     let claim = lease.claim;
     let directory = host.state.attempt(claim);
     let created = directory.create();
+    failpoint::pass("worker.directory.made");
     let outbox = Arc::new(Outbox::create(
         &directory.outbox(),
         host.config.timing.log_bytes,
@@ -189,6 +191,7 @@ pub(crate) async fn run(host: Arc<Host>, assignment: Assignment, slot: u32, mut 
             last_words(claim, delivery, &mut stop).await
         }
     };
+    failpoint::pass("worker.remove.before");
     // Before the slot is given to another, so that its ids and sockets are free.
     let removed = tokio::task::spawn_blocking(move || match kept {
         Kept::Nothing => directory.remove(),

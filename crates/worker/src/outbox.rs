@@ -17,6 +17,7 @@ use outwork_api::event::EventBody;
 use outwork_api::task::Failure;
 use outwork_api::worker::{Finish, NewEvent, Outcome, OutputKind};
 use outwork_domain::limits::EVENT_BYTES;
+use outwork_failpoint as failpoint;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
@@ -204,6 +205,7 @@ impl Outbox {
         let mut file = File::create(self.result_path(kind, repository.as_deref()))?;
         file.write_all(content)?;
         file.sync_all()?;
+        failpoint::pass("worker.result.kept");
         self.put(Entry::Upload { kind, repository });
         Ok(())
     }
@@ -226,6 +228,7 @@ impl Outbox {
         state.is_finished = true;
         let file = state.log.file();
         drop(state);
+        failpoint::pass("worker.finish.noted");
         self.urgent.notify_one();
         self.changed.notify_one();
         // Not under the lock: the delivery goes on meanwhile.

@@ -124,6 +124,11 @@ impl Cluster {
         )
     }
 
+    /// Where its files are; `data/postmaster.pid` names its process.
+    pub fn place(&self) -> &Path {
+        &self.dir
+    }
+
     /// Kills the server in the middle of what it does, and starts it again.
     pub fn crash(&self) {
         let before = self.ready_pid();

@@ -331,6 +331,7 @@ fn task(id: TaskId, now: Timestamp) -> Task {
             starting_diff: None,
             further: Vec::new(),
         },
+        interactive: false,
         created_at: now,
         updated_at: now,
     }
@@ -374,6 +375,7 @@ fn environment(now: Timestamp) -> Environment {
             resources: Resources::default(),
             nested_namespaces: false,
             max_tokens: None,
+            required_labels: Default::default(),
         },
     }
 }

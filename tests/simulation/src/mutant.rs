@@ -188,6 +188,7 @@ async fn renew_any(heartbeat: &Heartbeat, api: &dyn WorkerApi, observer: &Observ
             let claim = Claim {
                 attempt: lease.attempt.clone(),
                 epoch: attempt.epoch.get(),
+                message_seq: 0,
             };
             let renewal = Heartbeat {
                 worker: held.worker.to_string(),

@@ -636,7 +636,7 @@ impl Simulation {
                     changed.insert(id);
                 }
                 Change::Queue(_) => {}
-                Change::Cancel(attempt, epoch, _) => commands.push(ClaimId { attempt, epoch }),
+                Change::Command(attempt, epoch, _) => commands.push(ClaimId { attempt, epoch }),
             }
         }
         let now = self.cluster.now(server);
@@ -713,6 +713,7 @@ impl Simulation {
             attempt: claim.attempt.to_string(),
             epoch: claim.epoch.get(),
             desired: Wished::Cancel,
+            messages: Vec::new(),
         };
         if let Some(delay_ms) = self.network.whim(worker, self.time.ms()) {
             self.schedule(delay_ms, Event::Command(worker, command));

@@ -373,6 +373,7 @@ impl Worker {
             slots: self.plan.slots,
             agents: vec![AGENT.to_owned()],
             isolation: "simulated".to_owned(),
+            labels: Default::default(),
         };
         self.send(
             Pending::Register,
@@ -385,6 +386,7 @@ impl Worker {
         let Ok(Reply::Registered(Registered {
             worker,
             heartbeat_interval_ms,
+            protocol_version: _,
         })) = answer
         else {
             let wait = self.process().backoff.next();

@@ -28,6 +28,10 @@ fn seeds_keep_all_promises() {
 }
 
 #[test]
+#[expect(
+    clippy::print_stdout,
+    reason = "which seed found what, for whoever runs it with --nocapture"
+)]
 fn planted_bugs_are_found_within_a_minute() {
     for mutant in Mutant::ALL {
         let found = search(0..MINUTE, Some(mutant), 2, LONG);

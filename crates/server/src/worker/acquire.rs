@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use outwork_api::worker::{Acquire, Acquired};
+use outwork_failpoint as failpoint;
 use tokio::time::Instant;
 
 use super::{WorkerService, wrong};
@@ -49,6 +50,7 @@ impl WorkerService {
             if !self.plane.shutdown.is_cancelled() && self.plane.has_space() {
                 let assignments = self.claim(&worker, max).await?.keep();
                 if !assignments.is_empty() {
+                    failpoint::pass("server.acquire.claimed");
                     return Ok(Acquired { assignments });
                 }
             }

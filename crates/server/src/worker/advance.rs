@@ -2,6 +2,7 @@
 
 use outwork_api::worker::{Advance, AppendAnswer};
 use outwork_domain::{Epoch, Step};
+use outwork_failpoint as failpoint;
 
 use super::{WorkerService, attempt_id, desired, wrong};
 use crate::refusal::Refusal;
@@ -33,6 +34,7 @@ impl WorkerService {
                 self.plane.now(),
             )
             .await?;
+        failpoint::pass("server.step.after");
         Ok(AppendAnswer {
             acknowledged_seq,
             desired: desired(wanted),

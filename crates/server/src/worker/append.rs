@@ -5,6 +5,7 @@ use outwork_api::problem::Code;
 use outwork_api::worker::{Append, AppendAnswer, NewEvent};
 use outwork_domain::Epoch;
 use outwork_domain::limits::{EVENT_BYTES, EVENTS_PER_APPEND};
+use outwork_failpoint as failpoint;
 use outwork_store::NewEventRow;
 use serde_json::Value;
 
@@ -42,6 +43,7 @@ impl WorkerService {
             .enumerate()
             .map(|(index, event)| row(index, event))
             .collect::<Result<Vec<_>, _>>()?;
+        failpoint::pass("server.append.before");
         let (wanted, acknowledged_seq) = self
             .plane
             .store
@@ -54,6 +56,7 @@ impl WorkerService {
                 self.plane.now(),
             )
             .await?;
+        failpoint::pass("server.append.after");
         Ok(AppendAnswer {
             acknowledged_seq,
             desired: desired(wanted),

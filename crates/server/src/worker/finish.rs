@@ -5,6 +5,7 @@ use outwork_api::task::RepositoryDiff;
 use outwork_api::worker::{Finish, Outcome, OutputKind};
 use outwork_domain::attempt;
 use outwork_domain::{Epoch, Failure, FailureCode, ObjectKey};
+use outwork_failpoint as failpoint;
 use outwork_store::{AttemptRecord, AttemptResult, FurtherDiff, StoredDiff};
 
 use super::objects::{self, Which};
@@ -49,8 +50,8 @@ impl WorkerService {
             tokens: used.map(tokens),
         };
         let outcome = domain_outcome(outcome);
-        Ok(self
-            .plane
+        failpoint::pass("server.finish.before");
+        self.plane
             .store
             .finish(
                 self.workspace,
@@ -61,7 +62,9 @@ impl WorkerService {
                 last_seq,
                 self.plane.now(),
             )
-            .await?)
+            .await?;
+        failpoint::pass("server.finish.after");
+        Ok(())
     }
 
     /// The diffs that are named, in the order of the task's repositories.

@@ -2,6 +2,7 @@
 
 use outwork_api::worker::{Claim, Desired, Heartbeat, HeartbeatAnswer, LeaseAnswer};
 use outwork_domain::{AttemptId, Epoch};
+use outwork_failpoint as failpoint;
 
 use super::{WorkerService, desired, message, wrong};
 use crate::refusal::Refusal;
@@ -25,6 +26,7 @@ impl WorkerService {
         self.plane.store.touch_worker(worker, now).await?;
         let claims = leases.iter().map(claim).collect::<Result<Vec<_>, _>>()?;
         let renewed = self.plane.store.renew(worker, &claims, now).await?;
+        failpoint::pass("server.heartbeat.after");
         let held = claims
             .iter()
             .zip(&renewed)

@@ -5,6 +5,7 @@ use outwork_api::problem::Code;
 use outwork_api::worker::{Bytes, InputKind, OutputKind};
 use outwork_domain::limits::{DIFF_BYTES, SESSION_BYTES};
 use outwork_domain::{AttemptId, Epoch, ObjectKey};
+use outwork_failpoint as failpoint;
 use outwork_store::{AttemptRecord, MessageBody, StoreError, TaskRecord};
 
 use super::{WorkerService, attempt_id};
@@ -168,7 +169,10 @@ impl WorkerService {
             Some(name) => which(&self.task(&record).await?, Some(name))?,
         };
         let key = self.output(id, epoch, kind, &which).await?;
-        Ok(self.plane.objects.put(&key, content.into()).await?)
+        failpoint::pass("server.upload.before");
+        self.plane.objects.put(&key, content.into()).await?;
+        failpoint::pass("server.upload.after");
+        Ok(())
     }
 }
 

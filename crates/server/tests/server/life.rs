@@ -58,7 +58,7 @@ async fn live(rig: Rig) {
         "has_starting_diff": false, "has_carried_diff": false});
     assert_eq!(assignment["repositories"], json!([repository]));
     assert_eq!(assignment["has_session"], false);
-    assert_eq!(assignment["lease_ms"], 30_000);
+    assert_eq!(assignment["lease_ms"], 10_000);
     assert_eq!(assignment["limits"]["setting_up_ms"], 1_200_000);
     assert_eq!(assignment["limits"]["running_ms"], 3_600_000);
     assert_eq!(

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 
 use outwork_agents::{Adapter, Launch, TurnOutcome};
 use outwork_domain::Failure;
+use outwork_failpoint as failpoint;
 use outwork_git::ReadOnlyBind;
 use outwork_sandbox::{Running, Stdin};
 use tokio_util::sync::CancellationToken;
@@ -68,6 +69,7 @@ async fn try_start(run: &mut Run, launch: &Launch) -> Result<(Running, Outside),
     let mut running = run.begun_within(StepName::Agent, spawned).await?;
     let tree = run.tree.as_mut().expect("the caller laid it");
     tree.root = running.take_handles().pop();
+    failpoint::pass("worker.sandbox.started");
     Ok((running, outside))
 }
 

@@ -11,6 +11,7 @@ use outwork_api::task::{DiffStat, RepositoryDiff};
 use outwork_api::worker::{Finish, Outcome, OutputKind};
 use outwork_domain::limits::{DIFF_BYTES, SESSION_BYTES};
 use outwork_domain::{Failure, FailureCode};
+use outwork_failpoint as failpoint;
 use outwork_git::{Diff, DiffLimits, Warning};
 
 use super::patch_stat::stat;
@@ -52,6 +53,7 @@ async fn collect(run: &Run, finish: &mut Finish) {
 }
 
 async fn hand_in_diffs(run: &Run, finish: &mut Finish) {
+    failpoint::pass("worker.diff.before");
     let timer = run.begin(StepName::Diff);
     let limit = StepName::Diff.limit(&run.assignment);
     let detail = match tokio::time::timeout(limit, all_diffs(run, finish)).await {
@@ -219,6 +221,7 @@ async fn hand_in(
             warnings.len() - WARNINGS
         ));
     }
+    failpoint::pass("worker.diff.computed");
     let size_bytes = patch.len() as u64;
     let name = repository.name.clone();
     let kept = keep(run, OutputKind::Diff, Some(name.clone()), patch).await;

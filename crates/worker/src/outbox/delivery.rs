@@ -7,6 +7,7 @@ use std::time::Duration;
 use outwork_api::worker::{
     Advance, Append, AppendAnswer, Finish, NewEvent, OutputKind, WorkerApi, WorkerError,
 };
+use outwork_failpoint as failpoint;
 use tokio::time::Instant;
 
 use super::{Entry, Outbox};
@@ -51,6 +52,28 @@ pub enum Portion {
     Finish(Finish),
 }
 
+impl Portion {
+    /// The failure point before it is sent.
+    fn before(&self) -> &'static str {
+        match self {
+            Self::Events { .. } => "worker.append.before",
+            Self::Step(_) => "worker.step.before",
+            Self::Upload(..) => "worker.upload.before",
+            Self::Finish(_) => "worker.finish.before",
+        }
+    }
+
+    /// The failure point after it was acknowledged.
+    fn after(&self) -> &'static str {
+        match self {
+            Self::Events { .. } => "worker.append.after",
+            Self::Step(_) => "worker.step.after",
+            Self::Upload(..) => "worker.upload.after",
+            Self::Finish(_) => "worker.finish.after",
+        }
+    }
+}
+
 /// How far a server has an outbox. Knows neither time nor network.
 #[derive(Debug, Default)]
 pub struct Position {
@@ -85,8 +108,10 @@ impl Delivery {
                 (portion, end)
             };
             let is_finish = matches!(portion, Portion::Finish(_));
+            failpoint::pass(portion.before());
             match self.send(&portion).await {
                 Ok(acknowledged) => {
+                    failpoint::pass(portion.after());
                     backoff = Backoff::default();
                     sent_at = Some(Instant::now());
                     if !position.delivered(&portion, end, acknowledged) {

@@ -6,6 +6,8 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use outwork_failpoint as failpoint;
+
 use super::Entry;
 
 /// How much one read looks at; larger than any line.
@@ -54,6 +56,7 @@ impl Log {
         line.push(b'\n');
         if !self.is_broken && self.write(&line).is_ok() {
             self.file_bytes += line.len() as u64;
+            failpoint::pass("worker.outbox.written");
             return;
         }
         self.is_broken = true;
@@ -102,7 +105,10 @@ impl Log {
         let Some(mut file) = self.file.as_deref() else {
             return Err(io::ErrorKind::NotFound.into());
         };
-        let written = file.write_all(line);
+        let written = match failpoint::refuses("worker.outbox.refused") {
+            true => Err(io::ErrorKind::StorageFull.into()),
+            false => file.write_all(line),
+        };
         if written.is_err() {
             // Part of the line may stand there; the file is read by length, and a later worker must not see half a line.
             let _ = file.set_len(self.file_bytes);

@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use outwork_api::worker::{self as wire, WorkerApi};
+use outwork_failpoint as failpoint;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -104,6 +105,7 @@ impl Beat {
     async fn beat(&self, worker: String, answer_within: Duration) -> bool {
         // Before, not after: the server may have counted from there.
         let sent_at = Instant::now();
+        failpoint::pass("worker.heartbeat.before");
         let request = wire::Heartbeat {
             worker,
             leases: self.leases.claims(),

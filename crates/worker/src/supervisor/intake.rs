@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use outwork_api::worker::{Acquire, Acquired, Assignment, Release, WorkerError};
+use outwork_failpoint as failpoint;
 
 use super::{LAST_WORDS, Supervisor};
 use crate::attempt;
@@ -49,6 +50,9 @@ impl Supervisor {
             let asked_at = Instant::now();
             match self.acquire().await {
                 Some(Ok(Acquired { assignments })) => {
+                    if !assignments.is_empty() {
+                        failpoint::pass("worker.acquired");
+                    }
                     backoff = Backoff::default();
                     for assignment in assignments {
                         self.begin(assignment, asked_at).await;

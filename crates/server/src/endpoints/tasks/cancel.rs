@@ -7,6 +7,7 @@ use axum::extract::State;
 use outwork_api::task::Task;
 use outwork_domain::TaskId;
 use outwork_domain::principal::Member;
+use outwork_failpoint as failpoint;
 use outwork_store::StoreError;
 
 use super::{by_id, missing};
@@ -36,6 +37,7 @@ pub(crate) async fn cancel(
         Err(StoreError::NotFound) => return Err(missing(id)),
         Err(other) => return Err(other.into()),
     }
+    failpoint::pass("server.cancel.stored");
     // Read again: the answer shows all turns.
     let record = by_id(&plane, member.workspace_id(), id).await?;
     Ok(Json(view::task::wire(record, &plane.public_url)))

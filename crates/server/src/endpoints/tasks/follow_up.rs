@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use outwork_api::task::{NewTurn, Task};
 use outwork_domain::TaskId;
 use outwork_domain::principal::Member;
+use outwork_failpoint as failpoint;
 use outwork_store::Submitted;
 
 use super::by_id;
@@ -40,6 +41,7 @@ pub(crate) async fn follow_up(
 ) -> Result<Response, Refusal> {
     let idempotency = key.record(&plane, &member, &format!("POST /tasks/{id}/turns"), &new);
     let submitted = submit::turn::submit(&plane, &member, id, new, idempotency).await?;
+    failpoint::pass("server.follow_up.stored");
     let task = view::task::wire(
         by_id(&plane, member.workspace_id(), id).await?,
         &plane.public_url,

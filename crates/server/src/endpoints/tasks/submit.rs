@@ -8,6 +8,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use outwork_api::task::{NewTask, Task};
 use outwork_domain::principal::Member;
+use outwork_failpoint as failpoint;
 use outwork_store::Submitted;
 
 use super::by_id;
@@ -36,6 +37,7 @@ pub(crate) async fn submit(
 ) -> Result<Response, Refusal> {
     let idempotency = key.record(&plane, &member, "POST /tasks", &new);
     let (id, submitted) = submit::task::submit(&plane, &member, new, idempotency).await?;
+    failpoint::pass("server.submit.stored");
     let task = view::task::wire(
         by_id(&plane, member.workspace_id(), id).await?,
         &plane.public_url,
