@@ -115,8 +115,6 @@ impl Sqlite {
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .acquire_timeout(BUSY)
-            // A file does not hang up; asking before each read is one more hand-over to the connection's thread.
-            .test_before_acquire(false)
             .connect_with(options.clone().read_only(true))
             .await
             .map_err(OpenError::Connect)?;
