@@ -157,7 +157,12 @@ impl fmt::Display for Brief<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Ok(Reply::Registered(registered)) => write!(f, "is {}", registered.worker),
-            Ok(Reply::Acquired(assignments)) => write!(f, "{} given out", assignments.len()),
+            Ok(Reply::Acquired(assignments)) => {
+                let given = assignments
+                    .iter()
+                    .map(|assignment| format!("{} {}", assignment.attempt, assignment.epoch));
+                write!(f, "[{}]", given.collect::<Vec<_>>().join(" "))
+            }
             Ok(Reply::Heartbeat(answer)) => {
                 let wishes = answer
                     .leases

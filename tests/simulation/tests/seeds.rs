@@ -1,5 +1,10 @@
 //! Seeds keep all promises, and a planted bug breaks one soon.
 
+#![allow(
+    clippy::print_stdout,
+    reason = "which seed finds a bug is worth seeing"
+)]
+
 use std::time::Duration;
 
 use outwork_simulation::mutant::Mutant;
