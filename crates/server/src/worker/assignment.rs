@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use outwork_api::injection::AssignedInjection;
-use outwork_api::worker as wire;
 use outwork_api::worker::{
     AssignedRepository, AssignedSecret, Assignment, ModelAccess, StepLimits,
 };
@@ -53,9 +52,8 @@ impl WorkerService {
             Some((question, text)) => (Some(question), text),
             None => (None, turn.prompt),
         };
-        // An interrupt was for the claim before, whose agent is gone.
-        let mut messages = message::since(messages, 0);
-        messages.retain(|told| matches!(told.body, wire::MessageBody::Steer { .. }));
+        // Also an interrupt that a lost claim did not come to: it was acknowledged.
+        let messages = message::since(messages, 0);
         let Environment { id, spec, .. } = environment;
         let continues = continues.as_ref();
         let repositories = Repositories {

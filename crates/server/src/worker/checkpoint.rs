@@ -5,7 +5,6 @@ use outwork_domain::Epoch;
 use outwork_store::AttemptResult;
 
 use super::finish::Diffs;
-use super::objects::Which;
 use super::{WorkerService, attempt_id, desired};
 use crate::refusal::Refusal;
 
@@ -28,14 +27,12 @@ impl WorkerService {
         let Diffs { first, further } = self
             .diffs(&record, epoch, OutputKind::CheckpointDiff, diffs)
             .await?;
-        let session = if has_session {
-            let key = self
-                .output(id, epoch, OutputKind::CheckpointSession, &Which::First)
-                .await?;
-            self.handed_in(&key, "session").await?;
-            Some(key)
-        } else {
-            None
+        let session = match has_session {
+            true => Some(
+                self.session(id, epoch, OutputKind::CheckpointSession)
+                    .await?,
+            ),
+            false => None,
         };
         let result = AttemptResult {
             epoch,

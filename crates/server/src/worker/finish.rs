@@ -4,7 +4,7 @@ use outwork_api::problem::Code;
 use outwork_api::task::RepositoryDiff;
 use outwork_api::worker::{Finish, Outcome, OutputKind};
 use outwork_domain::attempt;
-use outwork_domain::{Epoch, Failure, FailureCode, ObjectKey};
+use outwork_domain::{AttemptId, Epoch, Failure, FailureCode, ObjectKey};
 use outwork_failpoint as failpoint;
 use outwork_store::{AttemptRecord, AttemptResult, FurtherDiff, StoredDiff};
 
@@ -32,14 +32,9 @@ impl WorkerService {
             first,
             further: further_diffs,
         } = self.diffs(&record, epoch, OutputKind::Diff, diffs).await?;
-        let session = if has_session {
-            let key = self
-                .output(id, epoch, OutputKind::Session, &Which::First)
-                .await?;
-            self.handed_in(&key, "session").await?;
-            Some(key)
-        } else {
-            None
+        let session = match has_session {
+            true => Some(self.session(id, epoch, OutputKind::Session).await?),
+            false => None,
         };
         let result = AttemptResult {
             epoch,
@@ -123,8 +118,20 @@ impl WorkerService {
         Ok(diffs)
     }
 
+    /// The session that was handed in.
+    pub(super) async fn session(
+        &self,
+        attempt: AttemptId,
+        epoch: Epoch,
+        kind: OutputKind,
+    ) -> Result<ObjectKey, Refusal> {
+        let key = self.output(attempt, epoch, kind, &Which::First).await?;
+        self.handed_in(&key, "session").await?;
+        Ok(key)
+    }
+
     /// How long the object is, in bytes.
-    pub(super) async fn handed_in(&self, key: &ObjectKey, what: &str) -> Result<u64, Refusal> {
+    async fn handed_in(&self, key: &ObjectKey, what: &str) -> Result<u64, Refusal> {
         let size_bytes = self.plane.objects.size(key).await?;
         let missing = || {
             let detail = format!("The result names a {what} that was not handed in.");
