@@ -113,7 +113,16 @@ impl Watch {
                     match received {
                         Some(Ok(Some((message, files)))) => self.inside.receive(&message, files),
                         // It is about to end.
-                        Some(Ok(None) | Err(_)) | None => init = None,
+                        Some(Ok(None)) | None => init = None,
+                        // Nothing would be watched any more.
+                        Some(Err(error)) => {
+                            kill(pidfd);
+                            return Err(SandboxError::caused_by(
+                                Step::Supervise,
+                                "what the first process says",
+                                error,
+                            ));
+                        }
                     }
                 }
                 Event::Due => {

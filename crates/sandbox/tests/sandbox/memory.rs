@@ -28,6 +28,7 @@ def grow(most):
         for n in range(most):
             held.append(mmap.mmap(-1, MIB, flags=mmap.MAP_PRIVATE)); touch(held[-1], 0); took()
     except OSError: time.sleep(60)
+    return held
 def child(f):
     pid = os.fork()
     if pid == 0:
@@ -108,7 +109,9 @@ async fn four_processes() {
         let ended = run(
             by,
             "
-def bomb(): grow(LIMIT // 2); time.sleep(60)
+def bomb():
+    held = grow(LIMIT // 2)
+    time.sleep(60)
 pids = [child(bomb) for _ in range(4)]
 killed = os.wait()[0]
 for pid in pids:
