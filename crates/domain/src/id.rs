@@ -158,6 +158,11 @@ impl ObjectKey {
         Self(format!("{}/session", checkpoint(attempt, epoch, turn)))
     }
 
+    /// What every key of the attempt begins with: the parts of a path.
+    pub fn directory(attempt: AttemptId) -> [String; 2] {
+        ["attempts".to_owned(), attempt.to_string()]
+    }
+
     /// The changes that the user sent along with `task`.
     pub fn starting_diff(task: TaskId) -> Self {
         Self(format!("tasks/{task}/starting.patch"))

@@ -2,8 +2,10 @@
 //! signal and on a timer, so that a lost signal only costs time.
 
 mod alive;
+mod collect;
 mod expire;
 mod reap;
+mod reserve;
 mod wake;
 
 use std::sync::Arc;
@@ -35,6 +37,18 @@ pub(crate) fn start(plane: &Arc<Plane>, tasks: &TaskTracker) {
         Arc::clone(plane),
         expire::EVERY,
         async |plane| expire::pass(plane).await,
+    ));
+    tasks.spawn(repeat(
+        "reserve",
+        Arc::clone(plane),
+        reserve::EVERY,
+        async |plane| reserve::pass(plane).await,
+    ));
+    tasks.spawn(repeat(
+        "collect",
+        Arc::clone(plane),
+        collect::EVERY,
+        async |plane| collect::pass(plane).await,
     ));
 }
 

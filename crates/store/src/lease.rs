@@ -10,8 +10,8 @@ use crate::result_row::write_result;
 use crate::sql::{Sql, for_update, id, json_array, values};
 use crate::store::{Store, Tx, Write};
 use crate::{
-    checkpoint, credential, environment, injection, message, model, secret, task, task_row,
-    transition, worker,
+    checkpoint, collect, credential, environment, injection, message, model, secret, task,
+    task_row, transition, worker,
 };
 
 impl Store {
@@ -327,6 +327,9 @@ impl Write for Finish {
         // Taken before the end is written, which would make it the result.
         let saved = checkpoint::take(tx, self.attempt).await?;
         let row = transition::write(tx, next, self.now).await?;
+        if saved.is_some() && row.attempt.state.is_final() {
+            collect::plan(tx, self.attempt, self.now).await?;
+        }
         let result = self.result_with(saved);
         write_result(tx, &row.attempt, result.epoch, &result).await
     }

@@ -50,6 +50,7 @@ mod transition;
 
 mod cancel;
 mod checkpoint;
+mod collect;
 mod event;
 mod lease;
 mod message;
@@ -63,6 +64,7 @@ mod objects;
 pub use cache::{
     CacheRecord, CacheReset, CacheUse, CachedSnapshot, Inventory, KeptSnapshot, SnapshotUses,
 };
+pub use collect::{Collectable, GRACE as COLLECT_GRACE};
 pub use error::{OpenError, StoreError};
 pub use message::Telling;
 pub use objects::{Objects, ObjectsError, S3Address, S3Addressing, S3Config, S3Credentials};

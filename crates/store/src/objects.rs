@@ -9,10 +9,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::TryStreamExt;
 use object_store::local::LocalFileSystem;
 use object_store::prefix::PrefixStore;
 use object_store::{ObjectStore, ObjectStoreExt};
-use outwork_domain::ObjectKey;
+use outwork_domain::{AttemptId, ObjectKey};
 use outwork_failpoint as failpoint;
 
 use crate::error::{OpenError, StoreError};
@@ -40,7 +41,8 @@ impl Objects {
         sweep(path).map_err(unusable)?;
         let directory = LocalFileSystem::new_with_prefix(path)
             .map_err(|error| unusable(io::Error::other(error)))?
-            .with_fsync(true);
+            .with_fsync(true)
+            .with_automatic_cleanup(true);
         Ok(Self(Arc::new(directory)))
     }
 
@@ -113,6 +115,14 @@ impl Objects {
             Err(error) if error::is_missing(&error) => Ok(None),
             Err(error) => Err(error::failed(error)),
         }
+    }
+
+    /// The keys of all that was handed in for the attempt. Errors: [`StoreError::ObjectsUnavailable`].
+    pub async fn of_attempt(&self, attempt: AttemptId) -> Result<Vec<ObjectKey>, StoreError> {
+        let prefix = object_store::path::Path::from_iter(ObjectKey::directory(attempt));
+        let found = self.0.list(Some(&prefix)).map_ok(|found| found.location);
+        let keys = found.map_ok(|location| ObjectKey::from_stored(location.into()));
+        keys.try_collect().await.map_err(error::failed)
     }
 
     /// Removes the object; no error if there is none. Errors:

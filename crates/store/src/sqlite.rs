@@ -4,7 +4,10 @@
 //! task; it takes all that wait, runs each under a savepoint in one transaction, commits, and only
 //! then answers them. A write that fails is rolled back to its savepoint and the others go on. If
 //! SQLite gives the whole transaction up (it may when the disk is full), nothing of it was
-//! acknowledged, and each write is run again in a transaction of its own.
+//! acknowledged, and each write is run again in a transaction of its own. Before that some space is given up that was kept
+//! for this ([`reserve`]).
+
+mod reserve;
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
@@ -28,6 +31,8 @@ use crate::record::Change;
 use crate::sql::Conn;
 use crate::store::{Tx, Write, migrate_error, publish};
 
+use reserve::Reserve;
+
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
 /// Connections that read.
@@ -44,6 +49,7 @@ pub(crate) struct Sqlite {
     readers: SqlitePool,
     queue: Mutex<Option<mpsc::Sender<Box<dyn Job>>>>,
     ended: Mutex<Option<oneshot::Receiver<()>>>,
+    reserve: Reserve,
 }
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -120,12 +126,16 @@ impl Sqlite {
             .await
             .map_err(OpenError::Connect)?;
         let (queue, waiting) = mpsc::channel(WAITING);
+        let reserve = Reserve::beside(path);
+        reserve.keep();
         let writer = Writer {
             options,
             conn,
             changes,
+            reserve: reserve.clone(),
         };
         Ok(Self {
+            reserve,
             readers,
             queue: Mutex::new(Some(queue)),
             ended: Mutex::new(Some(writer.start(waiting)?)),
@@ -141,6 +151,15 @@ impl Sqlite {
             tracing::error!("the writer panicked");
         }
         self.readers.close().await;
+    }
+
+    /// Keeps some space once more that was given up when the disk was full.
+    pub(crate) async fn keep_reserve(&self) {
+        let reserve = self.reserve.clone();
+        let kept = tokio::task::spawn_blocking(move || reserve.keep()).await;
+        if kept.is_err() {
+            tracing::error!("keeping some space panicked");
+        }
     }
 
     pub(crate) async fn snapshot(&self) -> Result<Transaction<'static, Lite>, StoreError> {
@@ -191,6 +210,7 @@ struct Writer {
     options: SqliteConnectOptions,
     conn: SqliteConnection,
     changes: broadcast::Sender<Change>,
+    reserve: Reserve,
 }
 
 type Group = Vec<Box<dyn Job>>;
@@ -229,7 +249,7 @@ impl Writer {
     }
 
     async fn commit(&mut self, mut group: Group) {
-        match self.transaction(&mut group).await {
+        match self.transaction_with_reserve(&mut group).await {
             Ok(()) => {
                 for job in group {
                     job.answer(None, &self.changes);
@@ -238,7 +258,7 @@ impl Writer {
             Err(GivenUp::Single) => {
                 for job in group {
                     let mut alone = vec![job];
-                    let undone = self.transaction(&mut alone).await.err();
+                    let undone = self.transaction_with_reserve(&mut alone).await.err();
                     for job in alone {
                         job.answer(undone.as_ref().map(GivenUp::error), &self.changes);
                     }
@@ -249,6 +269,17 @@ impl Writer {
                     job.answer(Some(given_up.error()), &self.changes);
                 }
             }
+        }
+    }
+
+    /// As [`Self::transaction`]; if the disk is full, once more with the space that was kept for that.
+    async fn transaction_with_reserve(&mut self, group: &mut Group) -> Result<(), GivenUp> {
+        match self.transaction(group).await {
+            Err(given_up) if given_up.is_disk_full() && self.reserve.give_up() => {
+                tracing::warn!("the disk is full; the space that was kept for that is used now");
+                self.transaction(group).await
+            }
+            done => done,
         }
     }
 
@@ -367,6 +398,10 @@ impl GivenUp {
             StoreError::DiskFull if group > 1 => Self::Single,
             _ => Self::All(error),
         }
+    }
+
+    fn is_disk_full(&self) -> bool {
+        matches!(self.error(), StoreError::DiskFull)
     }
 
     fn error(&self) -> StoreError {

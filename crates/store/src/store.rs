@@ -82,6 +82,15 @@ impl Store {
         }
     }
 
+    /// Keeps 16 MiB beside an embedded database, unless it does, which are given up when the disk is full: so that what runs can still be
+    /// cancelled and end. Opening it does so, too.
+    pub async fn keep_reserve(&self) {
+        match &self.0.engine {
+            Engine::Sqlite(sqlite) => sqlite.keep_reserve().await,
+            Engine::Postgres(_) => {}
+        }
+    }
+
     /// Reads and writes something trivial: `Ok` means that the database takes both.
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.read()

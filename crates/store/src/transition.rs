@@ -12,7 +12,7 @@ use crate::record::{Change, NewEventRow};
 use crate::result_row::write_result;
 use crate::sql::{for_update, id, values};
 use crate::store::Tx;
-use crate::{checkpoint, event};
+use crate::{checkpoint, collect, event};
 
 /// The attempt, locked until the transaction ends.
 pub(crate) async fn load(
@@ -33,12 +33,14 @@ pub(crate) async fn load(
 pub(crate) struct Next {
     pub(crate) row: AttemptRow,
     before: Epoch,
+    by_worker: bool,
     events: Vec<AttemptEvent>,
 }
 
 /// Asks the domain.
 pub(crate) fn apply(row: &AttemptRow, command: Command, now: Timestamp) -> Result<Next, Refused> {
     let before = row.attempt.epoch;
+    let by_worker = matches!(command, Command::Finish { .. });
     let (attempt, events) = row.attempt.clone().apply(command, now)?;
     let mut row = AttemptRow {
         attempt,
@@ -54,6 +56,7 @@ pub(crate) fn apply(row: &AttemptRow, command: Command, now: Timestamp) -> Resul
     Ok(Next {
         row,
         before,
+        by_worker,
         events,
     })
 }
@@ -68,6 +71,7 @@ pub(crate) async fn write(
     let Next {
         mut row,
         before,
+        by_worker,
         events,
     } = next;
     let bodies: Vec<_> = events
@@ -86,10 +90,15 @@ pub(crate) async fn write(
         tx.touch(row.attempt.task_id, now);
         tell(tx, &row.attempt, &events);
     }
-    if row.attempt.state.is_final()
-        && let Some(saved) = checkpoint::take(tx, row.attempt.id).await?
-    {
-        write_result(tx, &row.attempt, saved.epoch, &saved).await?;
+    if row.attempt.state.is_final() {
+        let saved = checkpoint::take(tx, row.attempt.id).await?;
+        // Else its one claim handed in just what is its result, or there was none.
+        if row.attempt.epoch.get() > i64::from(by_worker) {
+            collect::plan(tx, row.attempt.id, now).await?;
+        }
+        if let Some(saved) = saved {
+            write_result(tx, &row.attempt, saved.epoch, &saved).await?;
+        }
     }
     Ok(row)
 }

@@ -1,8 +1,8 @@
 //! What an attempt had done by its last checkpoint.
 
 use outwork_domain::attempt::{Outcome, Refused};
-use outwork_domain::{Attempt, Epoch, Failure, FailureCode, ObjectKey, State};
-use outwork_store::{AttemptResult, DiffStat, FurtherDiff, StoreError, StoredDiff};
+use outwork_domain::{Attempt, Epoch, Failure, FailureCode, ObjectKey, State, Timestamp};
+use outwork_store::{AttemptResult, COLLECT_GRACE, DiffStat, FurtherDiff, StoreError, StoredDiff};
 
 use crate::bed::{Bed, at, limits, result};
 
@@ -54,6 +54,14 @@ impl Bed {
         record.expect("works").expect("exists").result
     }
 
+    async fn succeed(&self, held: &Attempt, now: Timestamp) {
+        let (ws, own) = (self.workspace, result(held));
+        self.store
+            .finish(ws, held.id, held.epoch, Outcome::Succeeded, own, 0, now)
+            .await
+            .expect("held");
+    }
+
     /// The lease of the newest claim runs out.
     async fn lose(&self, after: i64) -> i64 {
         let later = after + i64::try_from(limits().lease.as_millis()).expect("short");
@@ -103,11 +111,7 @@ async fn a_cancel_that_nobody_confirms_keeps_what_was_saved(bed: Bed) {
 async fn a_result_comes_before_what_was_saved(bed: Bed) {
     let held = bed.held(at(0)).await.attempt;
     bed.save(&held, 1, 1).await.expect("held");
-    let (ws, own) = (bed.workspace, result(&held));
-    bed.store
-        .finish(ws, held.id, held.epoch, Outcome::Succeeded, own, 0, at(2))
-        .await
-        .expect("held");
+    bed.succeed(&held, at(2)).await;
     assert_eq!(bed.result(&held).await, Some(result(&held)));
 }
 
@@ -153,7 +157,56 @@ async fn checkpoints_are_counted_by_claim(bed: Bed) {
     assert_eq!(count(next.epoch).await, 1);
 }
 
+async fn who_has_ended_is_looked_through_for_what_nobody_names(bed: Bed) {
+    let due = async |now: i64| {
+        let now = at(now) + COLLECT_GRACE;
+        bed.store.collectable(now, 10).await.expect("works")
+    };
+    // One claim, one result: there is nothing else.
+    let clean = bed.held(at(0)).await.attempt;
+    bed.succeed(&clean, at(1)).await;
+    assert_eq!(due(1).await, []);
+    // A checkpoint before the result.
+    let saved_before = bed.held(at(2)).await.attempt;
+    bed.save(&saved_before, 1, 3).await.expect("held");
+    assert_eq!(due(3).await, [], "it has not ended");
+    bed.succeed(&saved_before, at(4)).await;
+    assert_eq!(due(3).await, [], "an upload may be under way");
+    let [found] = &*due(4).await else {
+        panic!("one is due");
+    };
+    assert_eq!(found.attempt, saved_before.id);
+    let result = bed.result(&saved_before).await.expect("it has one");
+    let keys = [result.diff.expect("one").key, result.session.expect("one")];
+    assert_eq!(found.named, keys);
+    // The checkpoint is the result: it is named, with the further diffs.
+    let lost = bed.held(at(5)).await.attempt;
+    bed.save(&lost, 1, 6).await.expect("held");
+    let cancelled = bed.store.cancel(bed.workspace, lost.id, at(7)).await;
+    cancelled.expect("works");
+    let later = bed.lose(7).await;
+    assert!(bed.state(lost.id).await.state.is_final());
+    let found = due(later).await;
+    assert_eq!(found.len(), 2);
+    let checkpoint = saved(&lost, 1);
+    let [further] = &*checkpoint.further_diffs else {
+        panic!("one");
+    };
+    for key in [
+        &checkpoint.diff.expect("one").key,
+        &further.diff.key,
+        &checkpoint.session.expect("one"),
+    ] {
+        assert!(found[1].named.contains(key), "{found:?}");
+    }
+    for one in found {
+        bed.store.collected(one.attempt).await.expect("works");
+    }
+    assert_eq!(due(later).await, []);
+}
+
 on_both!(
+    who_has_ended_is_looked_through_for_what_nobody_names,
     a_lost_attempt_has_what_it_had_saved,
     a_cancel_that_nobody_confirms_keeps_what_was_saved,
     a_result_comes_before_what_was_saved,

@@ -15,12 +15,23 @@ use uuid::Uuid;
 use crate::bed::{Bed, Place, at};
 
 const CHILD: &str = "OUTWORK_STORE_TEST_DISK";
+const SIZE: &str = "OUTWORK_STORE_TEST_DISK_SIZE";
 
 #[test]
 fn a_full_disk_is_said_and_survived() {
+    on_a_disk_of("3m");
+}
+
+#[test]
+fn a_cancel_finds_room_on_a_disk_that_others_filled() {
+    on_a_disk_of("24m");
+}
+
+/// Runs the child with a disk of that size.
+fn on_a_disk_of(size: &str) {
     let dir = tempfile::tempdir().expect("a temporary directory can be made");
     let program = std::env::current_exe().expect("it runs");
-    let mount = r#"mount -t tmpfs -o size=3m small "$1" && exec "$2" --exact full_disk::child_of_a_test --nocapture"#;
+    let mount = r#"mount -t tmpfs -o "size=$3" small "$1" && exec "$2" --exact full_disk::child_of_a_test --nocapture"#;
     let output = Command::new("unshare")
         .args([
             "--user",
@@ -33,6 +44,8 @@ fn a_full_disk_is_said_and_survived() {
         ])
         .arg(dir.path())
         .arg(program)
+        .arg(size)
+        .env(SIZE, size)
         .env(CHILD, dir.path())
         .output()
         .expect("unshare (util-linux) starts");
@@ -54,8 +67,13 @@ fn child_of_a_test() {
     };
     let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
     runtime.block_on(async {
-        database(&PathBuf::from(&dir)).await;
-        objects(&PathBuf::from(&dir)).await;
+        let dir = PathBuf::from(&dir);
+        if std::env::var(SIZE).is_ok_and(|size| size == "3m") {
+            database(&dir).await;
+            objects(&dir).await;
+        } else {
+            reserve(&dir).await;
+        }
     });
     use std::io::Write;
     std::io::stdout()
@@ -95,6 +113,31 @@ async fn database(dir: &Path) {
     for file in std::fs::read_dir(dir).expect("it is there") {
         std::fs::remove_file(file.expect("it is there").path()).expect("it is a file");
     }
+}
+
+/// What was kept for it is used, and kept again when others have made room.
+async fn reserve(dir: &Path) {
+    let bed = Bed::new(Place::Sqlite(dir.join("outwork.db"))).await;
+    let held = bed.held(at(0)).await.attempt;
+    let kept = dir.join("outwork.db.reserve");
+    assert_eq!(kept.metadata().expect("it is kept").len(), 16 << 20);
+    let ballast = dir.join("ballast");
+    let filled = std::fs::write(&ballast, vec![0; 24 << 20]);
+    assert!(filled.is_err(), "the disk is full now");
+    // Until the log of the database has no room left either.
+    let mut now = 1;
+    while kept.exists() {
+        bed.store.mark_alive(at(now)).await.expect("it finds room");
+        now += 1;
+    }
+    let cancelled = bed.store.cancel(bed.workspace, held.id, at(now)).await;
+    cancelled.expect("it finds room");
+    bed.store.keep_reserve().await;
+    assert!(!kept.exists(), "there is not enough room for it");
+    std::fs::remove_file(&ballast).expect("it is there");
+    bed.store.keep_reserve().await;
+    assert!(kept.exists());
+    bed.store.close().await;
 }
 
 /// Writes that wait together: the large one does not fit, the small ones still do.

@@ -33,6 +33,7 @@ in_both!(
     an_object_is_read_replaced_and_removed,
     a_reader_sees_the_old_or_the_new_whole,
     a_place_that_works_is_found_to_and_nothing_is_left_there,
+    what_an_attempt_has_is_listed,
 );
 
 /// Where objects are, to be opened more than once.
@@ -102,6 +103,31 @@ fn config(server: &Server) -> S3Config {
 
 fn key(number: u128) -> ObjectKey {
     ObjectKey::diff(AttemptId::from_uuid(Uuid::from_u128(number)), Epoch::new(1))
+}
+
+async fn what_an_attempt_has_is_listed(place: Place) {
+    let objects = place.open();
+    let attempt = AttemptId::from_uuid(Uuid::from_u128(1));
+    assert_eq!(objects.of_attempt(attempt).await.expect("works"), []);
+    let mut own = [
+        key(1),
+        ObjectKey::repository_diff(attempt, Epoch::new(2), "docs & more+ü"),
+        ObjectKey::checkpoint_session(attempt, Epoch::new(2), true),
+    ];
+    own.sort();
+    // The last one's name begins as the attempt's does.
+    for other in own.iter().chain([&key(2), &key(16)]) {
+        let put = objects.put(other, Bytes::from_static(b"c")).await;
+        put.expect("there is room");
+    }
+    let mut found = objects.of_attempt(attempt).await.expect("works");
+    found.sort();
+    assert_eq!(found, own);
+    for key in &found {
+        objects.delete(key).await.expect("works");
+    }
+    assert_eq!(objects.of_attempt(attempt).await.expect("works"), []);
+    assert_eq!(place.count(), 2);
 }
 
 async fn an_object_is_read_replaced_and_removed(place: Place) {
