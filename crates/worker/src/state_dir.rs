@@ -52,6 +52,21 @@ impl RunDir {
     }
 }
 
+/// How long the lock may be held by nobody: a child that a killed worker had just forked has it, too, until it executes its program.
+const HELD_BY_NOBODY: Duration = Duration::from_secs(2);
+
+fn try_lock(file: &File) -> rustix::io::Result<()> {
+    let begin = Instant::now();
+    loop {
+        match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
+            Err(rustix::io::Errno::WOULDBLOCK) if begin.elapsed() < HELD_BY_NOBODY => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            locked => return locked,
+        }
+    }
+}
+
 impl Drop for RunDir {
     fn drop(&mut self) {
         // What is left is removed before the slot is used again.
@@ -79,7 +94,7 @@ impl StateDir {
             .write(true)
             .open(root.join("lock"))
             .map_err(fault)?;
-        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+        match try_lock(&lock) {
             Ok(()) => {}
             Err(rustix::io::Errno::WOULDBLOCK) => return Err(StateDirError::InUse { path: root }),
             Err(error) => return Err(fault(error.into())),

@@ -16,6 +16,7 @@ mod following;
 mod idempotency;
 mod in_process;
 mod leases;
+mod leftovers;
 mod life;
 mod log;
 mod model;
