@@ -1,5 +1,7 @@
 //! What fires, when the feature is on.
 
+use std::fs::File;
+use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -64,6 +66,18 @@ pub fn refuses(name: &'static str) -> bool {
     let refuses = fires(name) == Some(Action::Refuse);
     if refuses {
         eprintln!("{FIRED}{name} refuse");
+    }
+    refuses
+}
+
+/// The process is about to write to the file; whether it has to fail. The line that tells of it ends with the file's path.
+#[must_use]
+pub fn refuses_to_write(name: &'static str, file: &File) -> bool {
+    let refuses = fires(name) == Some(Action::Refuse);
+    if refuses {
+        let path = std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()));
+        let path = path.unwrap_or_default();
+        eprintln!("{FIRED}{name} refuse {}", path.display());
     }
     refuses
 }

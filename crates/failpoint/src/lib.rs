@@ -7,12 +7,13 @@
 //! OUTWORK_FAILPOINTS=store.commit.before=kill@3;worker.diff.before=delay:1500@1;clock=/path/to/offset_ms
 //! ```
 //!
-//! `@N` means the Nth time that a process comes to the place; each fires once. What fired is a line on standard error.
+//! `@N` means the Nth time that a process comes to the place; each fires once. What fired is a line on standard error:
+//! name, what was done, and of a file its path.
 
 #[cfg(feature = "armed")]
 mod armed;
 #[cfg(feature = "armed")]
-pub use armed::{arm, clock_offset_ms, pass, refuses};
+pub use armed::{arm, clock_offset_ms, pass, refuses, refuses_to_write};
 
 /// The variable that says what fires.
 pub const VARIABLE: &str = "OUTWORK_FAILPOINTS";
@@ -36,6 +37,13 @@ mod none {
         false
     }
 
+    /// The process is about to write to the file; whether it has to fail.
+    #[inline(always)]
+    #[must_use]
+    pub fn refuses_to_write(_name: &'static str, _file: &std::fs::File) -> bool {
+        false
+    }
+
     /// By how much the wall clock is wrong, in milliseconds.
     #[inline(always)]
     #[must_use]
@@ -44,4 +52,4 @@ mod none {
     }
 }
 #[cfg(not(feature = "armed"))]
-pub use none::{arm, clock_offset_ms, pass, refuses};
+pub use none::{arm, clock_offset_ms, pass, refuses, refuses_to_write};

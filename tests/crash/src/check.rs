@@ -245,7 +245,7 @@ impl Check<'_> {
         let is_caused = match failure.code.as_str() {
             "agent_failed" | "agent_crashed" => self.record.was_agent_killed(&attempt.id),
             // Its outbox was refused a line, as by a full disk.
-            "disk_full" => self.record.excuse_refused(),
+            "disk_full" => self.record.was_outbox_refused(&attempt.id),
             "lost" => story.workers_lost + 1 >= attempt.tries && attempt.tries >= 3,
             _ => false,
         };

@@ -154,6 +154,7 @@ mod tests {
                 let text = fs::read_to_string(&path).expect("text");
                 names.extend(between(&text, "failpoint::pass(\"", '"'));
                 names.extend(between(&text, "failpoint::refuses(\"", '"'));
+                names.extend(between(&text, "failpoint::refuses_to_write(\"", '"'));
                 // Those of the delivery are named by what is sent.
                 if path.ends_with("outbox/delivery.rs") {
                     names.extend(

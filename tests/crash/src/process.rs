@@ -34,6 +34,26 @@ pub(crate) enum First {
     Ended,
 }
 
+/// A failure point that fired.
+pub(crate) struct Fired {
+    pub(crate) name: String,
+    /// `kill`, `delay` or `refuse`.
+    pub(crate) done: String,
+    /// What was not written.
+    pub(crate) file: Option<PathBuf>,
+}
+
+impl Fired {
+    fn parse(line: &str) -> Option<Self> {
+        let mut words = line.splitn(3, ' ');
+        Some(Self {
+            name: words.next()?.to_owned(),
+            done: words.next()?.to_owned(),
+            file: words.next().map(PathBuf::from),
+        })
+    }
+}
+
 impl Process {
     /// Starts it; `log` is appended to.
     pub(crate) fn start(command: &mut Command, log: &Path) -> Result<Self> {
@@ -89,19 +109,16 @@ impl Process {
         read.unwrap_or_default()
     }
 
-    /// The failure points that fired since this was last asked, with what they did.
-    pub(crate) fn fired(&mut self) -> Vec<(String, String)> {
+    /// The failure points that fired since this was last asked.
+    pub(crate) fn fired(&mut self) -> Vec<Fired> {
         let log = self.log_from(self.looked_at);
         // A line that is just being written is for the next time.
         let whole = log.rfind('\n').map_or(0, |end| end + 1);
         self.looked_at += whole as u64;
         let log = &log[..whole];
         let lines = log.lines().filter_map(|line| line.strip_prefix(FIRED));
-        let fired: Vec<_> = lines
-            .filter_map(|line| line.split_once(' '))
-            .map(|(name, done)| (name.to_owned(), done.to_owned()))
-            .collect();
-        self.killed_itself |= fired.iter().any(|(_, done)| done == "kill");
+        let fired: Vec<_> = lines.filter_map(Fired::parse).collect();
+        self.killed_itself |= fired.iter().any(|fired| fired.done == "kill");
         fired
     }
 

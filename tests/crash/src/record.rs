@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A kind of fault, as a row of the table.
@@ -33,8 +33,9 @@ pub(crate) struct Record {
     agents_killed: Mutex<HashSet<String>>,
     /// Where each worker keeps its attempts.
     attempts: Mutex<BTreeMap<String, PathBuf>>,
+    /// Attempts whose outbox was refused a line.
+    outboxes_refused: Mutex<HashSet<String>>,
     calm: AtomicBool,
-    excused: AtomicU64,
 }
 
 fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -95,12 +96,12 @@ impl Record {
         lock(&self.agents_killed).contains(attempt)
     }
 
-    /// Whether the disk refused an outbox for which no attempt has been excused yet: each refusal ends one attempt at most.
-    pub(crate) fn excuse_refused(&self) -> bool {
-        let rows = lock(&self.rows);
-        let refused = rows.get("point worker.outbox.refused: refuse");
-        let refused = refused.map_or(0, |row| row.times);
-        self.excused.fetch_add(1, Ordering::SeqCst) < refused
+    pub(crate) fn outbox_refused(&self, attempt: &str) {
+        lock(&self.outboxes_refused).insert(attempt.to_owned());
+    }
+
+    pub(crate) fn was_outbox_refused(&self, attempt: &str) -> bool {
+        lock(&self.outboxes_refused).contains(attempt)
     }
 
     pub(crate) fn worker_keeps_attempts_in(&self, worker: &str, dir: PathBuf) {

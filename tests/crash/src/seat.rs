@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::points::{Dealer, Role};
-use crate::process::{First, Process};
+use crate::process::{Fired, First, Process};
 use crate::record::Record;
 
 /// For a process to end after it was asked to.
@@ -241,9 +241,15 @@ impl Life {
     }
 
     fn note_points(&self, process: &mut Process) {
-        for (name, done) in process.fired() {
+        for Fired { name, done, file } in process.fired() {
             if let Some(dealer) = &self.dealer {
                 dealer.fired(&name);
+            }
+            // DIRECTORY/attempts/ATTEMPT/…
+            for part in file.iter().flat_map(|file| file.iter()) {
+                if let Some(attempt) = part.to_str().filter(|part| part.starts_with("att_")) {
+                    self.record.outbox_refused(attempt);
+                }
             }
             let affected = self.record.affected_at(&self.seat.name);
             self.record

@@ -105,7 +105,7 @@ impl Log {
         let Some(mut file) = self.file.as_deref() else {
             return Err(io::ErrorKind::NotFound.into());
         };
-        let written = match failpoint::refuses("worker.outbox.refused") {
+        let written = match failpoint::refuses_to_write("worker.outbox.refused", file) {
             true => Err(io::ErrorKind::StorageFull.into()),
             false => file.write_all(line),
         };
