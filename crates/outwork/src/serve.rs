@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::containment::ContainmentArgs;
 use crate::data_dir::DataDir;
 use crate::failure::{Failure, FailureExt, HintExt};
-use crate::system::{self, ServerClock, SystemRandom};
+use crate::system::{self, ServerClock, StopRequests, SystemRandom};
 use crate::work::{self, KeepingArgs, LabelArgs, WorkerArgs};
 use objects::ObjectsArgs;
 use secret_key::SecretKey;
@@ -100,8 +100,9 @@ fn lease(text: &str) -> Result<Duration, String> {
 /// `outwork server`.
 pub(crate) async fn server(args: ServeArgs) -> Result<(), Failure> {
     let running = Running::start(&args).await?;
+    let stop_requests = StopRequests::listen()?;
     running.announce(&args, None)?;
-    system::stop_signal().await?;
+    stop_requests.first().await;
     tracing::info!("stopping");
     running.stop().await
 }
@@ -126,8 +127,9 @@ pub(crate) async fn up(args: UpArgs) -> Result<(), Failure> {
         running.worker_api().await?,
     )
     .await?;
+    let stop_requests = StopRequests::listen()?;
     running.announce(&args.serve, Some(args.slots))?;
-    system::stop_signal().await?;
+    stop_requests.first().await;
     tracing::info!(
         "stopping: running attempts have {} s to end",
         work::DRAIN_GRACE.as_secs()

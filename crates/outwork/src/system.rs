@@ -10,7 +10,7 @@ use std::time::Instant;
 use outwork_domain::Timestamp;
 use outwork_git::Git;
 use outwork_server::{Clock, FreeSpace, Random};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use uuid::Uuid;
 
 use crate::failure::{Failure, FailureExt};
@@ -143,20 +143,35 @@ pub(crate) fn disk_size(path: &Path) -> Option<u64> {
     Some(found.f_blocks.saturating_mul(found.f_frsize))
 }
 
-/// Returns when somebody asks the process to stop. A second request ends it at once.
-pub(crate) async fn stop_signal() -> Result<(), Failure> {
-    let mut interrupt = signal(SignalKind::interrupt()).failure("signals cannot be received")?;
-    let mut terminate = signal(SignalKind::terminate()).failure("signals cannot be received")?;
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+/// Requests to stop, from when this is made on: before them one ends the process at once.
+pub(crate) struct StopRequests {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl StopRequests {
+    /// To be made before anybody is told that the process is ready.
+    pub(crate) fn listen() -> Result<Self, Failure> {
+        let on = |kind| signal(kind).failure("signals cannot be received");
+        Ok(Self {
+            interrupt: on(SignalKind::interrupt())?,
+            terminate: on(SignalKind::terminate())?,
+        })
     }
-    tokio::spawn(async move {
+
+    /// Returns at the first one. A second ends the process at once.
+    pub(crate) async fn first(mut self) {
+        self.next().await;
+        tokio::spawn(async move {
+            self.next().await;
+            std::process::exit(130);
+        });
+    }
+
+    async fn next(&mut self) {
         tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
         }
-        std::process::exit(130);
-    });
-    Ok(())
+    }
 }

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::containment::ContainmentArgs;
 use crate::failure::{Failure, FailureExt, HintExt};
-use crate::system;
+use crate::system::{self, StopRequests};
 
 /// How long running attempts may go on after a request to stop; then they are given back.
 pub(crate) const DRAIN_GRACE: Duration = Duration::from_secs(10);
@@ -247,6 +247,7 @@ pub(crate) async fn worker(args: WorkArgs, url: Option<String>) -> Result<(), Fa
         labels: args.labels.labels()?,
     };
     let working = start(worker, args.keeping, args.containment, Arc::new(api)).await?;
+    let stop_requests = StopRequests::listen()?;
     if args.json {
         println!(
             "{}",
@@ -261,7 +262,7 @@ pub(crate) async fn worker(args: WorkArgs, url: Option<String>) -> Result<(), Fa
             println!("The server cannot be reached yet; the worker goes on trying.");
         }
     }
-    system::stop_signal().await?;
+    stop_requests.first().await;
     tracing::info!(
         "stopping: running attempts have {} s to end",
         DRAIN_GRACE.as_secs()

@@ -68,7 +68,7 @@ fn child_of_a_test() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
     runtime.block_on(async {
         let dir = PathBuf::from(&dir);
-        if std::env::var(SIZE).is_ok_and(|size| size == "3m") {
+        if std::env::var_os(SIZE).is_some_and(|size| size == "3m") {
             database(&dir).await;
             objects(&dir).await;
         } else {
