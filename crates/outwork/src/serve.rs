@@ -113,6 +113,7 @@ pub(crate) async fn up(args: UpArgs) -> Result<(), Failure> {
         .agents_dir
         .clone()
         .unwrap_or_else(|| running.data.join("agents"));
+    let drain_grace = args.keeping.drain_grace;
     let worker = work::start(
         WorkerArgs {
             data_dir: running.data.join(""),
@@ -128,10 +129,7 @@ pub(crate) async fn up(args: UpArgs) -> Result<(), Failure> {
     .await?;
     running.announce(&args.serve, Some(args.slots))?;
     system::stop_signal().await?;
-    tracing::info!(
-        "stopping: running attempts have {} s to end",
-        work::DRAIN_GRACE.as_secs()
-    );
+    work::say_stopping(drain_grace);
     work::stop(worker).await?;
     running.stop().await
 }

@@ -24,18 +24,20 @@ impl Client {
     }
 
     /// Wants a worker to take nothing more.
-    pub async fn drain_worker(&self, id: &str, drain: Drain) -> Result<Worker, ClientError> {
+    pub async fn drain_worker(&self, id: &str, drain: Drain) -> Result<(), ClientError> {
         self.order(Method::POST, id, "drain", &drain).await
     }
 
     /// Wants a worker to take work again.
-    pub async fn undrain_worker(&self, id: &str) -> Result<Worker, ClientError> {
+    pub async fn undrain_worker(&self, id: &str) -> Result<(), ClientError> {
         let url = self.url(&[&WORKERS[..], &[id, "undrain"]].concat(), &[]);
-        self.json(Call::new(Method::POST, url).once()).await
+        self.send(Call::new(Method::POST, url).once())
+            .await
+            .map(drop)
     }
 
     /// Wants a worker to drain and then to end for good.
-    pub async fn retire_worker(&self, id: &str, drain: Drain) -> Result<Worker, ClientError> {
+    pub async fn retire_worker(&self, id: &str, drain: Drain) -> Result<(), ClientError> {
         self.order(Method::POST, id, "retire", &drain).await
     }
 
@@ -46,7 +48,7 @@ impl Client {
     }
 
     /// Sets how many attempts a worker may run at once.
-    pub async fn set_worker_slots(&self, id: &str, slots: SetSlots) -> Result<Worker, ClientError> {
+    pub async fn set_worker_slots(&self, id: &str, slots: SetSlots) -> Result<(), ClientError> {
         self.order(Method::PUT, id, "slots", &slots).await
     }
 
@@ -99,8 +101,10 @@ impl Client {
         id: &str,
         what: &str,
         body: &impl Serialize,
-    ) -> Result<Worker, ClientError> {
+    ) -> Result<(), ClientError> {
         let url = self.url(&[&WORKERS[..], &[id, what]].concat(), &[]);
-        self.json(Call::new(method, url).json(body).once()).await
+        self.send(Call::new(method, url).json(body).once())
+            .await
+            .map(drop)
     }
 }
