@@ -19,6 +19,7 @@ mod leases;
 mod life;
 mod log;
 mod model;
+mod operating;
 mod paging;
 mod private;
 mod problems;

@@ -258,10 +258,7 @@ async fn what_is_handed_over_goes_on_from_its_checkpoint(bed: Bed) {
             .await;
         assert!(matches!(stale, Err(StoreError::Refused(_))), "{stale:?}");
         let last = next.attempt;
-        let cancelled = bed
-            .store
-            .cancel(bed.workspace, last.id, at(5))
-            .await;
+        let cancelled = bed.store.cancel(bed.workspace, last.id, at(5)).await;
         cancelled.expect("held");
         let released = bed
             .store
