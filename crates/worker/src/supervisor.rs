@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use outwork_api::problem::Code;
 use outwork_api::worker::{
     Deregister, OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION, Register, Registered, WorkerApi,
     WorkerError,
@@ -263,13 +264,13 @@ fn sweep(root: &Path, store_uid_base: u32) -> Result<Swept, StartError> {
     })
 }
 
-/// Whether the server refuses the version of the protocol: it is of an older release.
+/// Whether the server refuses the version of the protocol, or fields that came with it: it is of an older release.
 fn is_older(error: &WorkerError) -> bool {
     let WorkerError::Problem(problem) = error else {
         return false;
     };
     let mut fields = problem.errors.iter();
-    fields.any(|field| field.pointer == "/protocol_version")
+    problem.is(Code::InvalidRequest) || fields.any(|field| field.pointer == "/protocol_version")
 }
 
 struct Supervisor {

@@ -171,3 +171,28 @@ async fn a_revoked_worker_stops_everything_and_ends() {
         "at its registration"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_of_the_release_before_hears_only_what_it_knows() {
+    let scene = Scene::new();
+    scene.api.change(|state| state.is_older = true);
+    let worker = scene.start().await;
+    scene.api.offer(scene.assignment(1, "true"));
+    assert_eq!(scene.finished(&attempt(1)).await.outcome(), "ok");
+    scene
+        .api
+        .until("heartbeats are taken", |state| {
+            (state.heartbeats > 2 && state.capacity == (None, None, false)).then_some(())
+        })
+        .await;
+    let register = scene.api.change(|state| state.registrations.remove(0));
+    assert_eq!((register.protocol_version, register.version), (3, None));
+    worker.end().await;
+
+    scene.api.change(|state| state.is_older = false);
+    let worker = scene.start().await;
+    scene.said((3, 3, false)).await;
+    let register = scene.api.change(|state| state.registrations.pop()).unwrap();
+    assert_eq!(register.version.as_deref(), Some(env!("CARGO_PKG_VERSION")));
+    worker.end().await;
+}
