@@ -23,3 +23,4 @@ mod repositories;
 mod secrets;
 mod servers;
 mod terminal;
+mod workers_life;

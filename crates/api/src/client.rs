@@ -29,7 +29,12 @@
 //! | [`Client::events`] | `GET /attempts/{att}/events?after=&limit=` |
 //! | [`Client::follow`] | the same with `Accept: text/event-stream` and `Last-Event-ID` |
 //! | [`Client::model`], [`Client::set_model`], [`Client::delete_model`] | `GET`, `PUT`, `DELETE /model` |
-//! | [`Client::workers`] | `GET /workers` |
+//! | [`Client::workers`], [`Client::forget_worker`] | `GET /workers`, `DELETE /workers/{wkr}` |
+//! | [`Client::drain_worker`], [`Client::undrain_worker`], [`Client::retire_worker`], [`Client::revoke_worker`] | `POST /workers/{wkr}/drain` and so on |
+//! | [`Client::set_worker_slots`] | `PUT /workers/{wkr}/slots` |
+//! | [`Client::enrolment_tokens`], [`Client::make_enrolment_token`], [`Client::revoke_enrolment_token`] | `GET`, `POST /enrolment-tokens`, `DELETE /enrolment-tokens/{enr}` |
+//! | [`Client::worker_tokens`] | `GET /worker-tokens` |
+//! | [`Client::enroll`] | `POST /api/worker/v1/enroll` |
 
 mod address;
 pub mod error;
@@ -41,6 +46,7 @@ pub mod settings;
 pub mod tasks;
 
 pub mod worker;
+mod workers;
 
 pub use error::{ClientError, InvalidBaseUrl, InvalidToken};
 pub use follow::{EventRecord, Follow, Followed, Jitter};

@@ -8,10 +8,27 @@
 //!
 //! `outwork up` uses this trait in process, `outwork worker` over HTTP: there is no second path.
 //!
+//! # Tokens
+//!
+//! A worker comes with one of two tokens. The workspace's worker token (`DATA_DIR/worker.token`)
+//! speaks for any worker. An enrolment token (`ow_e…`, made by an operator, limited in time and
+//! uses) opens [`Enroll`] and nothing else; what it is exchanged for speaks for one worker only.
+//! `401 token_revoked` is final: the worker kills its sandboxes at once, sends nothing more and
+//! ends. Its attempts are given to others when their leases have run out.
+//!
+//! # Orders
+//!
+//! Operators want a worker to run, to drain or to retire, and may change its number of slots:
+//! [`Orders`], said in each answer to a heartbeat and at once as a [`WorkerCommand::Orders`]. The
+//! server holds to it by itself: it gives a draining worker nothing, also one that speaks an older
+//! version and does not know. A worker that ends by itself (SIGTERM) does the same with a deadline
+//! of its own, and says so ([`Heartbeat::draining`]).
+//!
 //! Over HTTP (JSON unless noted, bearer token of kind `worker`), below `/api/worker/v1`:
 //!
 //! | verb | request |
 //! |---|---|
+//! | enroll | `POST /enroll` (bearer token: the enrolment token; not part of the trait) |
 //! | register | `POST /register` |
 //! | acquire | `POST /acquire` (answers within `wait_ms`) |
 //! | heartbeat | `POST /heartbeat` |
@@ -25,6 +42,8 @@
 //! | release | `POST /attempts/{attempt}/release` |
 //! | snapshots | `PUT /snapshots` |
 //! | deregister | `POST /deregister` |
+
+mod life;
 
 use std::collections::BTreeMap;
 
@@ -43,11 +62,13 @@ use crate::secret::Secret;
 use crate::task::{Failure, RepositoryDiff, Tokens};
 use crate::time::Time;
 
+pub use life::{AttemptCommand, Enroll, Enrolled, Orders, WorkerCommand, WorkerDesired};
+
 /// The version of the protocol that this crate speaks.
 pub const PROTOCOL_VERSION: u32 = 4;
 
-/// The oldest version that this crate still speaks, as a server and as a worker: the one before. It has no messages, no questions and
-/// no checkpoints.
+/// The oldest version that this crate still speaks, as a server and as a worker: the one before. It has no messages, no questions,
+/// no checkpoints, no orders, and in `register` and `heartbeat` none of the fields that say "from version 4 on".
 pub const OLDEST_PROTOCOL_VERSION: u32 = 3;
 
 /// The question of an attempt whose agent was interrupted.
@@ -122,7 +143,9 @@ pub trait WorkerApi: Send + Sync + 'static {
 pub struct Register {
     /// [`PROTOCOL_VERSION`].
     pub protocol_version: u32,
-    /// The id it had before, `wkr_…`; a new one is given out when it is left out or unknown.
+    /// The id it had before, `wkr_…`; a new one is given out when it is left out or unknown. With a
+    /// token of its own, the worker has the id that it was enrolled with: left out, it is that one,
+    /// and another is refused with `403 forbidden`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worker: Option<String>,
     /// What people call it.
@@ -139,6 +162,13 @@ pub struct Register {
     /// What it says of itself, name to value, at most 32: environments can ask for it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
+    /// The version of the worker's program, at most 100 characters; from version 4 on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 100)]
+    pub version: Option<String>,
+    /// The versions of its agents, by the names in `agents`, where they have one; from version 4 on.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub agent_versions: BTreeMap<String, String>,
 }
 
 /// What a worker is told at its start.
@@ -329,13 +359,24 @@ pub struct ModelAccess {
 }
 
 /// A sign of life.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Heartbeat {
     /// Who.
     pub worker: String,
     /// The claims it holds.
     pub leases: Vec<Claim>,
+    /// How many attempts it runs at once now, 1 to 1000; in place of what it registered. From
+    /// version 4 on, like the fields below.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 1000)]
+    pub slots: Option<u32>,
+    /// How many more it could begin now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub free_slots: Option<u32>,
+    /// Whether it takes nothing more, by an order or because it ends.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub draining: bool,
 }
 
 /// Which snapshots a worker keeps.
@@ -440,6 +481,9 @@ pub struct HeartbeatAnswer {
     /// then sends its inventory.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reset_snapshots: Vec<String>,
+    /// What operators want of the worker.
+    #[serde(default, skip_serializing_if = "Orders::are_none")]
+    pub orders: Orders,
 }
 
 /// What is wanted of an attempt.
@@ -466,20 +510,6 @@ pub enum Desired {
     Cancel,
     /// Kill the sandbox and forget the attempt: the claim is stale or the attempt has ended.
     Abandon,
-}
-
-/// What cannot wait for the next heartbeat.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct WorkerCommand {
-    /// `att_…`.
-    pub attempt: String,
-    /// Which claim is meant.
-    pub epoch: i64,
-    /// What to do.
-    pub desired: Desired,
-    /// What people said; may hold what the worker has already.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub messages: Vec<AttemptMessage>,
 }
 
 /// A step.
@@ -640,15 +670,22 @@ pub enum Outcome {
     },
 }
 
-/// Giving back.
+/// Giving back: the attempt waits for another worker, and the claim does not count as a try.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Release {
     /// Which claim speaks.
     pub epoch: i64,
+    /// Whether the next claim may go on from this claim's last checkpoint, which the worker made
+    /// after the agent had stopped: it does if the checkpoint has a session, with the same prompt
+    /// and the checkpoint's diffs as `carried_diff`. Without a session nobody knows what the agent
+    /// has done already, and the attempt begins anew. From version 4 on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub resume: bool,
 }
 
-/// The end of a worker.
+/// The end of a worker: it is forgotten until it registers again, and its orders and its token
+/// are kept. One that was told to retire is forgotten for good, and its own token is revoked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Deregister {

@@ -78,7 +78,6 @@ pub enum ClientCommand {
     /// Set the model that agents use
     #[command(subcommand)]
     Model(command::model::ModelCommand),
-    /// List the workers
     Workers(command::workers::WorkersArgs),
     /// Sign in to a server
     Login(command::login::LoginArgs),
@@ -137,7 +136,7 @@ impl ClientCommand {
             Self::Env(command) => command.is_json(),
             Self::Credential(command) => command.is_json(),
             Self::Model(command) => command.is_json(),
-            Self::Workers(args) => args.json,
+            Self::Workers(args) => args.is_json(),
             Self::Doctor(args) => args.json,
             Self::Cloud(command) => Self::from(command.clone()).is_json(),
             Self::Diff(_)

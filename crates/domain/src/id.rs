@@ -90,6 +90,10 @@ id!(
     TokenId, "tok", "a", "token"
 );
 id!(
+    /// A token that lets workers in.
+    EnrolmentTokenId, "enr", "an", "enrolment token"
+);
+id!(
     /// How to run the tasks of a repository.
     EnvironmentId, "env", "an", "environment"
 );

@@ -28,7 +28,7 @@ pub mod task;
 pub use attempt::{Attempt, AttemptEvent, Command, Desired, Epoch, Lease, State, Step};
 pub use failure::{Failure, FailureCode};
 pub use id::{
-    AttemptId, CredentialId, EnvironmentId, ObjectKey, PrincipalId, TaskId, TokenId, TurnId,
-    WorkerId, WorkspaceId,
+    AttemptId, CredentialId, EnrolmentTokenId, EnvironmentId, ObjectKey, PrincipalId, TaskId,
+    TokenId, TurnId, WorkerId, WorkspaceId,
 };
 pub use time::Timestamp;

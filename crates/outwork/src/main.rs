@@ -9,6 +9,7 @@
 //! * [`client`]: everything that talks to a server, which is `outwork-cli`'s
 //! * [`data_dir`], [`system`], [`logging`], [`failure`]: what those stand on
 
+mod enrol;
 mod failure;
 mod system;
 

@@ -114,6 +114,7 @@ pub(crate) async fn up(args: UpArgs) -> Result<(), Failure> {
         .agents_dir
         .clone()
         .unwrap_or_else(|| running.data.join("agents"));
+    let drain_grace = args.keeping.drain_grace;
     let worker = work::start(
         WorkerArgs {
             data_dir: running.data.join(""),
@@ -130,10 +131,7 @@ pub(crate) async fn up(args: UpArgs) -> Result<(), Failure> {
     let stop_requests = StopRequests::listen()?;
     running.announce(&args.serve, Some(args.slots))?;
     stop_requests.first().await;
-    tracing::info!(
-        "stopping: running attempts have {} s to end",
-        work::DRAIN_GRACE.as_secs()
-    );
+    work::say_stopping(drain_grace);
     work::stop(worker).await?;
     running.stop().await
 }

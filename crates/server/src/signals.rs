@@ -94,6 +94,7 @@ impl Signals {
                     self.workers.signal(&worker);
                     self.attempts.signal(&attempt);
                 }
+                Ok(Change::Worker(worker)) => self.workers.signal(&worker),
                 // Nobody knows what was missed, so everybody looks.
                 Err(RecvError::Lagged(_)) => self.all(),
                 Err(RecvError::Closed) => return,

@@ -1,6 +1,7 @@
 //! What workers do: claim, renew, advance, finish, release.
 
 use outwork_domain::attempt::{Outcome, Refused};
+use outwork_domain::principal::WorkerDesired;
 use outwork_domain::{AttemptId, Command, Desired, Epoch, Step, Timestamp, WorkerId, WorkspaceId};
 
 use crate::attempt_row::{AttemptRow, attempt_columns};
@@ -9,6 +10,7 @@ use crate::record::{AttemptResult, Claimed, CredentialRecord, ModelRecord};
 use crate::result_row::write_result;
 use crate::sql::{Sql, for_update, id, json_array, values};
 use crate::store::{Store, Tx, Write};
+use crate::worker::Traits;
 use crate::{
     checkpoint, collect, credential, environment, injection, message, model, secret, task,
     task_row, transition, worker,
@@ -99,6 +101,24 @@ impl Store {
         .await
     }
 
+    /// The worker gives the attempt back unfinished, after a last checkpoint. If that has a session,
+    /// it is the attempt's result so far, and the next claim goes on from it.
+    pub async fn hand_over(
+        &self,
+        workspace: WorkspaceId,
+        attempt: AttemptId,
+        epoch: Epoch,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.write(HandOver {
+            workspace,
+            attempt,
+            epoch,
+            now,
+        })
+        .await
+    }
+
     /// The worker gives the attempt back unfinished.
     pub async fn release(
         &self,
@@ -131,13 +151,23 @@ impl Write for Claim {
     type Output = Vec<Claimed>;
 
     async fn apply(&self, tx: &mut Tx<'_>) -> Result<Vec<Claimed>, StoreError> {
-        let (isolation, labels) = worker::traits(tx, self.worker).await?;
+        let Traits {
+            isolation,
+            labels,
+            orders,
+        } = worker::traits(tx, self.worker).await?;
+        // Whether or not the worker knows that it drains.
+        if orders.desired != WorkerDesired::Run {
+            return Ok(Vec::new());
+        }
+        let room = worker::room(tx, self.workspace, self.worker, &orders).await?;
+        let max = room.map_or(self.max, |room| room.min(self.max));
         let closed = environment::closed_to(tx, self.workspace, &labels).await?;
         let values = values![
             id(self.workspace),
             self.now,
             &self.agents,
-            self.max,
+            max,
             json_array(closed.iter())
         ];
         let rows = tx.rows(VISIBLE, values).await?;
@@ -203,7 +233,9 @@ async fn gather(tx: &mut Tx<'_>, row: AttemptRow, shared: &Shared) -> Result<Cla
     let turn = task_row::load_turn(conn, attempt.turn_id).await?;
     let (environment, cache_generation) = environment::load(conn, task.environment_id).await?;
     let messages = message::load(conn, attempt.id).await?;
-    let continues = match message::answered(&messages) {
+    // What has a result already was answered, or handed over by a worker that had to end.
+    const RESULT: &str = "SELECT attempt_id FROM results WHERE attempt_id = $1";
+    let continues = match conn.row(RESULT, values![id(attempt.id)]).await? {
         Some(_) => Some(attempt.id),
         None => turn.continues,
     };
@@ -296,6 +328,32 @@ impl Write for Verb {
         let next = transition::apply(&row, self.command.clone(), self.now)?;
         let row = transition::write(tx, next, self.now).await?;
         Ok((row.attempt.desired, row.acked_worker_seq))
+    }
+}
+
+struct HandOver {
+    workspace: WorkspaceId,
+    attempt: AttemptId,
+    epoch: Epoch,
+    now: Timestamp,
+}
+
+impl Write for HandOver {
+    type Output = ();
+
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        let row = transition::load(tx, self.workspace, self.attempt).await?;
+        let release = Command::Release { epoch: self.epoch };
+        let next = transition::apply(&row, release, self.now)?;
+        let saved = checkpoint::load(tx, self.attempt).await?;
+        let row = transition::write(tx, next, self.now).await?;
+        match saved {
+            // Without a session nobody knows what the agent has done already.
+            Some(saved) if saved.epoch == self.epoch && saved.session.is_some() => {
+                write_result(tx, &row.attempt, saved.epoch, &saved).await
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 }
 

@@ -57,6 +57,8 @@ mod message;
 mod reap;
 
 mod cache;
+mod enrolment;
+mod orders;
 mod worker;
 
 mod objects;
@@ -65,15 +67,19 @@ pub use cache::{
     CacheRecord, CacheReset, CacheUse, CachedSnapshot, Inventory, KeptSnapshot, SnapshotUses,
 };
 pub use collect::{Collectable, GRACE as COLLECT_GRACE};
+pub use enrolment::{
+    Enrolment, EnrolmentTokenRecord, NewEnrolment, NewEnrolmentToken, WorkerTokenRecord,
+};
 pub use error::{OpenError, StoreError};
 pub use message::Telling;
 pub use objects::{Objects, ObjectsError, S3Address, S3Addressing, S3Config, S3Credentials};
+pub use orders::{Expulsion, Order};
 pub use record::{
-    AttemptRecord, AttemptResult, Authenticated, Bootstrap, Change, Claimed, CredentialRecord,
-    DiffStat, EnvironmentRecord, EventRow, FurtherDiff, Idempotency, InjectionChange, Message,
-    MessageBody, ModelRecord, NewEventRow, NewToken, Paged, SealedChanges, SealedInjection,
-    SealedSecret, SecretChange, StoredDiff, Submission, Submitted, TaskFilter, TaskRecord, Tokens,
-    TurnRecord, WorkerRecord,
+    AttemptRecord, AttemptResult, Authenticated, Bootstrap, Capacity, Change, Claimed,
+    CredentialRecord, DiffStat, EnvironmentRecord, EventRow, FurtherDiff, Idempotency,
+    InjectionChange, Message, MessageBody, ModelRecord, NewEventRow, NewToken, Paged,
+    SealedChanges, SealedInjection, SealedSecret, SecretChange, StoredDiff, Submission, Submitted,
+    TaskFilter, TaskRecord, Tokens, TurnRecord, WorkerRecord,
 };
 pub use seal_check::SealCheck;
 pub use store::Store;

@@ -285,6 +285,7 @@ mod tests {
                 messages: Vec::new(),
             }],
             reset_snapshots: Vec::new(),
+            orders: wire::Orders::default(),
         }
     }
 

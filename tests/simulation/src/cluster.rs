@@ -208,6 +208,7 @@ impl Cluster {
             workspace_id: WORKSPACE,
             kind: PrincipalKind::Worker,
             name: "workers".to_owned(),
+            worker_id: None,
         };
         let api = server.worker_api(&principal.worker().expect("it is a worker"));
         slot.running = Some(Running {

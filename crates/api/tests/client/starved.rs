@@ -26,7 +26,7 @@ fn a_heartbeat_does_not_wait_for_the_runtime_that_works() {
     // From here on `working` is busy: nothing drives its connections.
     let heartbeat = Heartbeat {
         worker: "wkr_1".to_owned(),
-        leases: Vec::new(),
+        ..Heartbeat::default()
     };
     let answer = runtime().block_on(async {
         tokio::time::timeout(Duration::from_secs(5), api.heartbeat(heartbeat)).await

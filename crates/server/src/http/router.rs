@@ -17,7 +17,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{envelope, health, openapi, origin, signpost};
-use crate::endpoints::{attempts, cache, credentials, environments, me, model, tasks, workers};
+use crate::endpoints::{
+    attempts, cache, credentials, enrolment, environments, me, model, tasks, workers,
+};
 use crate::plane::Plane;
 use crate::refusal::Refusal;
 use crate::worker::routes as worker;
@@ -66,7 +68,19 @@ pub(crate) fn task_api() -> Routes {
             model::set::set,
             model::delete::delete
         ))
-        .routes(routes!(workers::list))
+        .routes(routes!(workers::list::list))
+        .routes(routes!(workers::forget::forget))
+        .routes(routes!(workers::drain::drain))
+        .routes(routes!(workers::drain::undrain))
+        .routes(routes!(workers::drain::retire))
+        .routes(routes!(workers::slots::set))
+        .routes(routes!(workers::revoke::revoke))
+        .routes(routes!(
+            enrolment::make::make,
+            enrolment::tokens::enrolment_tokens
+        ))
+        .routes(routes!(enrolment::revoke::revoke))
+        .routes(routes!(enrolment::tokens::worker_tokens))
         .routes(routes!(me::me))
         .layer(DefaultBodyLimit::max(SMALL_BODY))
         .merge(limited(
@@ -102,6 +116,7 @@ pub(crate) fn task_api() -> Routes {
 /// The worker API.
 pub(crate) fn worker_api() -> Routes {
     let api = OpenApiRouter::new()
+        .routes(routes!(worker::enroll::enroll))
         .routes(routes!(worker::life::register))
         .routes(routes!(worker::life::acquire))
         .routes(routes!(worker::life::heartbeat))

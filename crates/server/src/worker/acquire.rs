@@ -46,6 +46,8 @@ impl WorkerService {
         let max = max.min(worker.slots);
         loop {
             changed.mark_unchanged();
+            // It may have been forgotten meanwhile, and its token revoked.
+            self.known(&worker.id.to_string()).await?;
             // A server that stops, or that could not store the result, gives nothing out.
             if !self.plane.shutdown.is_cancelled() && self.plane.has_space() {
                 let assignments = self.claim(&worker, max).await?.keep();

@@ -21,6 +21,7 @@ fn api(rig: &Rig) -> Arc<dyn WorkerApi> {
         workspace_id: WorkspaceId::from_uuid(Uuid::from_u128(1)),
         kind: PrincipalKind::Worker,
         name: "in process".to_owned(),
+        worker_id: None,
     };
     rig.server
         .worker_api(&principal.worker().expect("it is a worker"))
@@ -40,6 +41,8 @@ async fn a_worker_in_process_runs_a_task_and_is_told_to_stop_another() {
         agents: vec!["command".into()],
         isolation: "namespaces".into(),
         labels: Default::default(),
+        version: None,
+        agent_versions: Default::default(),
     };
     let worker = api.register(register).await.expect("registered").worker;
     let acquire = || Acquire {
@@ -120,6 +123,8 @@ async fn a_worker_that_hangs_up_while_it_is_given_an_attempt_does_not_keep_it() 
         agents: vec!["command".into()],
         isolation: "namespaces".into(),
         labels: Default::default(),
+        version: None,
+        agent_versions: Default::default(),
     };
     let worker = api.register(register).await.expect("registered").worker;
     let acquire = || Acquire {
@@ -154,9 +159,11 @@ async fn a_worker_that_hangs_up_while_it_is_given_an_attempt_does_not_keep_it() 
             .await;
         }
         let held = held.remove(0);
-        api.release(held.attempt, Release { epoch: held.epoch })
-            .await
-            .expect("released");
+        let release = Release {
+            epoch: held.epoch,
+            resume: false,
+        };
+        api.release(held.attempt, release).await.expect("released");
     }
     assert!(hung_up > 0, "it never hung up in time");
     rig.stop().await;

@@ -20,6 +20,7 @@ mod leftovers;
 mod life;
 mod log;
 mod model;
+mod operating;
 mod paging;
 mod private;
 mod problems;

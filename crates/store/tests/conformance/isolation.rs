@@ -35,6 +35,7 @@ async fn nothing_of_another_workspace_is_read(bed: Bed) {
         agents: Vec::new(),
         isolation: Some("namespaces".into()),
         labels: Default::default(),
+        versions: Default::default(),
     };
     bed.store
         .register_worker(&worker, at(0))
@@ -127,6 +128,7 @@ async fn a_worker_belongs_to_one_workspace(bed: Bed) {
         agents: Vec::new(),
         isolation: Some("namespaces".into()),
         labels: Default::default(),
+        versions: Default::default(),
     };
     bed.store.register_worker(&mine, at(0)).await.expect("new");
     let stolen = Worker {
@@ -135,7 +137,11 @@ async fn a_worker_belongs_to_one_workspace(bed: Bed) {
         ..mine.clone()
     };
     unseen(bed.store.register_worker(&stolen, at(1)).await);
-    unseen(bed.store.remove_worker(other.workspace, mine.id).await);
+    unseen(
+        bed.store
+            .remove_worker(other.workspace, mine.id, at(0))
+            .await,
+    );
     let seen = bed.store.worker(other.workspace, mine.id).await;
     assert_eq!(seen.expect("works"), None);
     let listed = bed.store.workers(bed.workspace).await.expect("works");

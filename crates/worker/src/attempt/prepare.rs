@@ -263,7 +263,7 @@ async fn download(
         match verdict(&error) {
             // The step's limit ends this.
             Verdict::Again | Verdict::Refused => tokio::time::sleep(backoff.next()).await,
-            Verdict::Stale | Verdict::Ended => {
+            Verdict::Stale | Verdict::Ended | Verdict::Revoked => {
                 run.host.leases.raise(run.claim, Wish::Abandon);
                 // The wish ends the step.
                 return std::future::pending().await;

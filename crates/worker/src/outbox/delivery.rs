@@ -131,7 +131,7 @@ impl Delivery {
                         self.leases.raise(self.claim, Wish::Abandon);
                         return Delivered::Done;
                     }
-                    Verdict::Stale | Verdict::Unknown | Verdict::Rejected => {
+                    Verdict::Stale | Verdict::Unknown | Verdict::Rejected | Verdict::Revoked => {
                         tracing::warn!(claim = %self.claim, %error, "the server refuses the attempt");
                         self.leases.raise(self.claim, Wish::Abandon);
                         return Delivered::Refused;
