@@ -119,7 +119,6 @@ fn a_drain_hands_over_at_its_deadline(engine: Engine) {
         .run(&["workers", "drain", "first", "--deadline", "1s"])
         .success();
     shown_until(&outwork, "first", |worker| worker["state"] == "drained");
-    first.kept().assert_idle();
     let events = outwork.events(&id, 1);
     let saved = events.iter().any(|event| event["type"] == "checkpoint");
     assert!(saved, "{events:#?}\n{}", first.log());
@@ -139,6 +138,7 @@ fn a_drain_hands_over_at_its_deadline(engine: Engine) {
     assert_eq!(task["outcome"], "succeeded", "{task:#}\n{}", first.log());
     assert_eq!(attempt(&task)["tries"], 1, "{task:#}");
     assert!(first.terminate().success(), "{}", first.log());
+    first.kept().assert_idle();
 }
 
 fn a_retired_worker_hands_in_and_ends(engine: Engine) {

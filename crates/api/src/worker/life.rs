@@ -84,7 +84,6 @@ pub enum WorkerDesired {
 
 impl WorkerDesired {
     /// Whether work is wanted.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
     pub fn is_run(&self) -> bool {
         *self == Self::Run
     }

@@ -6,7 +6,8 @@ use futures_util::{FutureExt, StreamExt};
 use outwork_api::problem::Code;
 use outwork_api::task::{DiffStat, RepositoryDiff};
 use outwork_api::worker::{
-    Acquire, Desired, Finish, Outcome, OutputKind, Register, Release, WorkerApi, WorkerError,
+    Acquire, Desired, Finish, Outcome, OutputKind, Register, Release, WorkerApi, WorkerCommand,
+    WorkerError,
 };
 use outwork_domain::principal::{Principal, PrincipalKind};
 use outwork_domain::{PrincipalId, WorkspaceId};
@@ -97,7 +98,9 @@ async fn a_worker_in_process_runs_a_task_and_is_told_to_stop_another() {
         .post(&format!("/api/v1/tasks/{}/cancel", second.task), &json!({}))
         .await
         .expect(200);
-    let command = commands.next().await.expect("a command");
+    let WorkerCommand::Attempt(command) = commands.next().await.expect("a command") else {
+        panic!("orders, and nobody gave any");
+    };
     assert_eq!(
         (command.attempt, command.epoch, command.desired),
         (second.attempt, 1, Desired::Cancel)

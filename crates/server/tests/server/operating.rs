@@ -369,6 +369,7 @@ async fn slots_are_set_from_afar() {
     let seen = ["slots", "free_slots", "desired_slots", "state"].map(|name| &worker[name]);
     assert_eq!(json!(seen), json!([1, 0, 1, "online"]));
     set(json!(null)).await.expect(204);
+    beat(&own, &[], json!({"slots": 4, "free_slots": 3})).await;
     assert_eq!(own.acquire(3, 0).await.len(), 2);
     let wrong = json!({"worker": own.id, "leases": [], "slots": 0});
     let answer = own.client.post("/api/worker/v1/heartbeat", &wrong).await;
