@@ -48,6 +48,9 @@ mod limits_json;
 mod result_row;
 mod transition;
 
+mod claim;
+mod lane;
+
 mod cancel;
 mod checkpoint;
 mod event;
@@ -56,6 +59,7 @@ mod message;
 mod reap;
 
 mod cache;
+mod situation;
 mod worker;
 
 mod objects;
@@ -74,4 +78,5 @@ pub use record::{
     TurnRecord, WorkerRecord,
 };
 pub use seal_check::SealCheck;
+pub use situation::{EnvironmentLoad, Situation, WorkerLoad};
 pub use store::Store;

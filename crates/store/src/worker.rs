@@ -9,7 +9,7 @@ use outwork_domain::{AttemptId, Timestamp, WorkerId, WorkspaceId};
 use crate::cache;
 use crate::error::StoreError;
 use crate::record::WorkerRecord;
-use crate::sql::{Row, Sql, for_update, id, values};
+use crate::sql::{Conn, Row, Sql, for_update, id, values};
 use crate::store::{Store, Tx, Write};
 
 impl Store {
@@ -30,29 +30,22 @@ impl Store {
 
     /// The workers, by name, each with what it holds.
     pub async fn workers(&self, workspace: WorkspaceId) -> Result<Vec<WorkerRecord>, StoreError> {
-        const WORKERS: &str = "SELECT id, workspace_id, name, slots, agents, seen_at, \
-             isolation, labels FROM workers WHERE workspace_id = $1 ORDER BY name, id";
         const HELD: &str = "SELECT lease_worker_id, id FROM attempts \
              WHERE workspace_id = $1 AND state = 'held' ORDER BY id";
         let mut snapshot = self.read().await?;
         let mut conn = snapshot.conn();
-        let workers = conn.rows(WORKERS, values![id(workspace)]).await?;
+        let workers = all(&mut conn, workspace).await?;
         let mut held: HashMap<WorkerId, Vec<AttemptId>> = HashMap::new();
         for row in conn.rows(HELD, values![id(workspace)]).await? {
             let worker = row.parsed("lease_worker_id")?;
             held.entry(worker).or_default().push(row.parsed("id")?);
         }
-        workers
-            .iter()
-            .map(|row| {
-                let worker = read(row)?;
-                Ok(WorkerRecord {
-                    attempts: held.remove(&worker.id).unwrap_or_default(),
-                    seen_at: row.time("seen_at")?,
-                    worker,
-                })
-            })
-            .collect()
+        let records = workers.into_iter().map(|(worker, seen_at)| WorkerRecord {
+            attempts: held.remove(&worker.id).unwrap_or_default(),
+            seen_at,
+            worker,
+        });
+        Ok(records.collect())
     }
 
     /// The worker with what it holds.
@@ -88,6 +81,19 @@ impl Store {
     ) -> Result<(), StoreError> {
         self.write(Remove { workspace, id }).await
     }
+}
+
+/// The workers, by name, each with when it was last heard of.
+pub(crate) async fn all(
+    conn: &mut Conn<'_>,
+    workspace: WorkspaceId,
+) -> Result<Vec<(Worker, Timestamp)>, StoreError> {
+    const SELECT: &str = "SELECT id, workspace_id, name, slots, agents, seen_at, \
+         isolation, labels FROM workers WHERE workspace_id = $1 ORDER BY name, id";
+    let rows = conn.rows(SELECT, values![id(workspace)]).await?;
+    rows.iter()
+        .map(|row| Ok((read(row)?, row.time("seen_at")?)))
+        .collect()
 }
 
 fn read(row: &Row) -> Result<Worker, StoreError> {

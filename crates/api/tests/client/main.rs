@@ -68,6 +68,7 @@ fn new_task() -> NewTask {
         attempts: None,
         starting_diff: None,
         interactive: true,
+        priority: Default::default(),
     }
 }
 

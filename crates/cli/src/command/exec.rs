@@ -1,9 +1,9 @@
 //! `outwork exec`: submits a task.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use outwork_api::client::Client;
 use outwork_api::environment::Environment;
-use outwork_api::task::NewTask;
+use outwork_api::task::{NewTask, Priority};
 
 use super::environment::init::{self, InitArgs};
 use super::prompt;
@@ -20,6 +20,7 @@ use crate::terminal::plain::plain;
 Examples:
   outwork exec --env demo \"fix the failing test\"
   outwork exec --wait --attempts 3 \"make the parser faster\"
+  outwork exec --env demo --priority low "look for dead code"
   git log -5 | outwork exec --env demo --json -
 
 `outwork help exit-codes` explains the exit codes.")]
@@ -43,10 +44,34 @@ pub struct ExecArgs {
     /// Let the agent decide by itself instead of asking: the task never needs input
     #[arg(long)]
     pub non_interactive: bool,
+    /// How urgent it is, against the other tasks that wait for a worker
+    #[arg(long, value_name = "PRIORITY", value_enum, default_value_t = Urgency::Normal)]
+    pub priority: Urgency,
     #[command(flatten)]
     pub submitted: SubmittedArgs,
     /// What is to be done; `-` for standard input; an editor opens when left out on a terminal
     pub prompt: Option<String>,
+}
+
+/// A task's priority.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Urgency {
+    /// When nothing else waits; one pick-up in eight goes to what has waited longest
+    Low,
+    /// Unless somebody says otherwise
+    Normal,
+    /// Before everything else
+    High,
+}
+
+impl From<Urgency> for Priority {
+    fn from(urgency: Urgency) -> Self {
+        match urgency {
+            Urgency::Low => Self::Low,
+            Urgency::Normal => Self::Normal,
+            Urgency::High => Self::High,
+        }
+    }
 }
 
 pub(crate) async fn run(args: ExecArgs, session: &mut Session) -> Result<ExitStatus, CliError> {
@@ -57,6 +82,7 @@ pub(crate) async fn run(args: ExecArgs, session: &mut Session) -> Result<ExitSta
         with_changes,
         attempts,
         non_interactive,
+        priority,
         submitted,
         prompt,
     } = args;
@@ -90,6 +116,7 @@ pub(crate) async fn run(args: ExecArgs, session: &mut Session) -> Result<ExitSta
         attempts,
         starting_diff,
         interactive: !non_interactive,
+        priority: priority.into(),
     };
     let key = session.idempotency_key();
     let task = client.submit(&task, &key).await?;
