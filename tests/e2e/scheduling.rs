@@ -85,7 +85,10 @@ fn an_environment_runs_no_more_at_once_than_it_may(engine: Engine) {
     let made = outwork.environment("one", &repository, &more);
     assert_eq!(made["max_concurrent"], 1);
     let shown_environment = outwork.run(&["env", "show", "one"]).success().text();
-    assert!(shown_environment.contains("at once       1 at most"), "{shown_environment}");
+    assert!(
+        shown_environment.contains("at once       1 at most"),
+        "{shown_environment}"
+    );
     let first = outwork.submit("one", "x", &[]);
     hold.reached(1);
     let second = outwork.submit("one", "y", &[]);
@@ -129,16 +132,24 @@ fn the_more_urgent_task_is_taken_first(engine: Engine) {
     let running = || {
         let now: Vec<_> = tasks.iter().map(|task| outwork.task(task)).collect();
         let begun = now.iter().filter(|task| task["status"] != "pending");
-        begun.map(|task| task["priority"].as_str().expect("one").to_owned()).collect::<Vec<_>>()
+        begun
+            .map(|task| task["priority"].as_str().expect("one").to_owned())
+            .collect::<Vec<_>>()
     };
     hold.release();
     outwork.ended(&first);
-    for expected in [&["high"][..], &["normal", "high"], &["low", "normal", "high"]] {
+    for expected in [
+        &["high"][..],
+        &["normal", "high"],
+        &["low", "normal", "high"],
+    ] {
         hold.reached(1);
         assert_eq!(running(), expected);
         hold.release();
         let newest = ["high", "normal", "low"][expected.len() - 1];
-        let index = ["low", "normal", "high"].iter().position(|it| *it == newest);
+        let index = ["low", "normal", "high"]
+            .iter()
+            .position(|it| *it == newest);
         outwork.ended(&tasks[index.expect("one of them")]);
     }
     outwork.end();
@@ -152,7 +163,8 @@ fn servers_and_workers_are_restarted_one_after_the_other_under_load() {
     servers
         .front()
         .command_environment("demo", &repository, "sleep 0.2; cat >> a; echo >> a");
-    let start = |servers: &Servers, name: &str| servers.front().worker_with(name, &["--slots", "2"]);
+    let start =
+        |servers: &Servers, name: &str| servers.front().worker_with(name, &["--slots", "2"]);
     let mut workers = ["one", "two"].map(|name| start(&servers, name));
     let mut tasks = Vec::new();
     for part in 0..4 {
@@ -179,14 +191,21 @@ fn servers_and_workers_are_restarted_one_after_the_other_under_load() {
         let diff = Done::of(servers.command_at(number % 2, &["diff", task]).output()).success();
         let prompt = format!("part {}, number {}", number / 6, number % 6);
         let added: Vec<_> = diff.stdout.split(|byte| *byte == b'\n').collect();
-        let lines = added.iter().filter(|line| line.starts_with(b"+") && !line.starts_with(b"+++"));
-        let lines: Vec<_> = lines.map(|line| String::from_utf8_lossy(line).into_owned()).collect();
+        let lines = added
+            .iter()
+            .filter(|line| line.starts_with(b"+") && !line.starts_with(b"+++"));
+        let lines: Vec<_> = lines
+            .map(|line| String::from_utf8_lossy(line).into_owned())
+            .collect();
         assert_eq!(lines, [format!("+{prompt}")]);
         // One end, and numbers without gaps.
         let events = servers.front().events(task, 1);
         let ends = events.iter().filter(|event| event["state"] == "succeeded");
         assert_eq!(ends.count(), 1, "{events:#?}");
-        let numbers: Vec<_> = events.iter().filter_map(|event| event["seq"].as_i64()).collect();
+        let numbers: Vec<_> = events
+            .iter()
+            .filter_map(|event| event["seq"].as_i64())
+            .collect();
         assert_eq!(numbers, (1..=numbers.len() as i64).collect::<Vec<_>>());
     }
 }

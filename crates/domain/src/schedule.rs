@@ -18,7 +18,7 @@
 //! wrong hint costs a look or the order of a moment, never an attempt.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use crate::id::{EnvironmentId, PrincipalId, WorkspaceId};
 use crate::labels::{Labels, has_all};
@@ -94,6 +94,8 @@ pub struct LaneState {
     pub running: u32,
     /// When the first of its visible attempts was made; `None`: none waits.
     pub since: Option<Timestamp>,
+    /// Where none is visible: from when the first of them is, and when it was made.
+    pub later: Option<(Timestamp, Timestamp)>,
 }
 
 /// From which lane to take. [`Schedule::took`] or [`Schedule::give_back`] must follow.
@@ -143,7 +145,7 @@ pub struct Schedule {
     running: Vec<u32>,
     of_principal: HashMap<PrincipalId, usize>,
     /// What becomes visible later: when, where, and when it was made.
-    later: BinaryHeap<Reverse<(Timestamp, LaneId, Timestamp)>>,
+    later: BTreeSet<(Timestamp, LaneId, Timestamp)>,
     picks: HashMap<Class, u32>,
     count: u64,
     stale: bool,
@@ -201,6 +203,11 @@ impl Schedule {
         }
         self.stale = old.stale || self.sites.iter().any(|site| site.needs.is_none());
         (self.later, self.picks, self.count) = (old.later, old.picks, old.count);
+        for state in lanes {
+            let later = state.later.into_iter();
+            self.later
+                .extend(later.map(|(visible_at, made_at)| (visible_at, state.lane.id, made_at)));
+        }
     }
 
     /// A new attempt waits in `lane`.
@@ -212,7 +219,7 @@ impl Schedule {
 
     /// An attempt waits again; it keeps its place in the lane.
     pub fn requeued(&mut self, lane: LaneId, created_at: Timestamp, visible_at: Timestamp) {
-        self.later.push(Reverse((visible_at, lane, created_at)));
+        self.later.insert((visible_at, lane, created_at));
     }
 
     /// A worker does not hold an attempt of `lane` any more. Answers the workspace if another of its
@@ -356,11 +363,11 @@ impl Schedule {
 
     /// What was to be visible later and is so now.
     fn uncover(&mut self, now: Timestamp) {
-        while let Some(&Reverse((visible_at, lane, created_at))) = self.later.peek() {
+        while let Some(&(visible_at, lane, created_at)) = self.later.first() {
             if visible_at > now {
                 return;
             }
-            self.later.pop();
+            self.later.pop_first();
             match self.of_lane.get(&lane) {
                 Some(&at) => self.note(at, created_at),
                 None => self.stale = true,

@@ -103,6 +103,7 @@ impl Model {
                 .waiting
                 .get(&lane.id)
                 .and_then(|queue| Some(queue.front()?.created_at)),
+            later: None,
         };
         let lanes = self.lanes.iter().map(state).collect();
         let all = (0..3).map(|number| (environment(number), needs(None)));
@@ -185,6 +186,7 @@ fn endless(lanes: &[Lane], limits: &[Option<u32>]) -> Schedule {
         lane: *lane,
         running: 0,
         since: Some(at(0)),
+        later: None,
     };
     let needs = (0..)
         .zip(limits)

@@ -111,10 +111,17 @@ async fn read(
 ) -> Result<(Vec<LaneState>, Vec<(EnvironmentId, Needs)>), StoreError> {
     let mut lanes = Vec::new();
     for row in conn.rows(LANES, values![now]).await? {
+        let lane = read_lane(&row)?;
+        let since = row.opt_time("since")?;
+        let later = match since {
+            Some(_) => None,
+            None => later(conn, lane.id).await?,
+        };
         lanes.push(LaneState {
-            lane: read_lane(&row)?,
+            lane,
             running: row.number("running")?,
-            since: row.opt_time("since")?,
+            since,
+            later,
         });
     }
     let mut environments: Vec<_> = lanes.iter().map(|at| at.lane.environment_id).collect();
@@ -139,6 +146,18 @@ const LANES: &str = "WITH RECURSIVE waiting (lane) AS ( \
          (SELECT a.created_at FROM attempts a WHERE a.state = 'queued' AND a.lane = l.id \
          AND a.visible_at <= $1 ORDER BY a.created_at, a.id LIMIT 1) AS since \
      FROM both_kinds b JOIN lanes l ON l.id = b.lane ORDER BY l.id";
+
+/// From when the first of a lane's attempts is visible, and when it was made.
+async fn later(
+    conn: &mut Conn<'_>,
+    lane: LaneId,
+) -> Result<Option<(Timestamp, Timestamp)>, StoreError> {
+    const SELECT: &str = "SELECT visible_at, created_at FROM attempts \
+         WHERE state = 'queued' AND lane = $1 ORDER BY visible_at, created_at LIMIT 1";
+    let row = conn.row(SELECT, values![lane.get()]).await?;
+    let times = row.map(|row| Ok((row.time("visible_at")?, row.time("created_at")?)));
+    times.transpose()
+}
 
 fn read_lane(row: &Row) -> Result<Lane, StoreError> {
     Ok(Lane {

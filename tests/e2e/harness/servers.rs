@@ -89,7 +89,11 @@ impl Servers {
         let address = self.balancer.backends()[server].to_string();
         let front = self.front().url.clone();
         let member = &mut self.members[server];
-        assert!(member.process.terminate().success(), "{}", member.process.log());
+        assert!(
+            member.process.terminate().success(),
+            "{}",
+            member.process.log()
+        );
         member.listen_on(&address);
         member.restart();
         self.members[0].url = front;

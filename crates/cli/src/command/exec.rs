@@ -20,7 +20,7 @@ use crate::terminal::plain::plain;
 Examples:
   outwork exec --env demo \"fix the failing test\"
   outwork exec --wait --attempts 3 \"make the parser faster\"
-  outwork exec --env demo --priority low "look for dead code"
+  outwork exec --env demo --priority low \"look for dead code\"
   git log -5 | outwork exec --env demo --json -
 
 `outwork help exit-codes` explains the exit codes.")]
