@@ -1,9 +1,11 @@
 //! `outwork exec`: submits a task.
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use outwork_api::client::Client;
 use outwork_api::environment::Environment;
 use outwork_api::task::{NewTask, Priority};
+use outwork_domain::Priority as Named;
 
 use super::environment::init::{self, InitArgs};
 use super::prompt;
@@ -45,33 +47,18 @@ pub struct ExecArgs {
     #[arg(long)]
     pub non_interactive: bool,
     /// How urgent it is, against the other tasks that wait for a worker
-    #[arg(long, value_name = "PRIORITY", value_enum, default_value_t = Urgency::Normal)]
-    pub priority: Urgency,
+    #[arg(long, default_value = "normal", value_parser = priorities())]
+    pub priority: Priority,
     #[command(flatten)]
     pub submitted: SubmittedArgs,
     /// What is to be done; `-` for standard input; an editor opens when left out on a terminal
     pub prompt: Option<String>,
 }
 
-/// A task's priority.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Urgency {
-    /// When nothing else waits; one pick-up in eight goes to what has waited longest
-    Low,
-    /// Unless somebody says otherwise
-    Normal,
-    /// Before everything else
-    High,
-}
-
-impl From<Urgency> for Priority {
-    fn from(urgency: Urgency) -> Self {
-        match urgency {
-            Urgency::Low => Self::Low,
-            Urgency::Normal => Self::Normal,
-            Urgency::High => Self::High,
-        }
-    }
+fn priorities() -> impl TypedValueParser<Value = Priority> {
+    let names = Named::ALL.map(Named::as_str);
+    PossibleValuesParser::new(names)
+        .map(|name| Named::parse(&name).map(Priority::from).unwrap_or_default())
 }
 
 pub(crate) async fn run(args: ExecArgs, session: &mut Session) -> Result<ExitStatus, CliError> {
@@ -116,7 +103,7 @@ pub(crate) async fn run(args: ExecArgs, session: &mut Session) -> Result<ExitSta
         attempts,
         starting_diff,
         interactive: !non_interactive,
-        priority: priority.into(),
+        priority,
     };
     let key = session.idempotency_key();
     let task = client.submit(&task, &key).await?;
