@@ -1,6 +1,7 @@
 //! Giving attempts to a worker: the schedule says from which lane, the rows decide.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use outwork_domain::environment::Environment;
 use outwork_domain::labels::{Labels, has_all};
@@ -149,11 +150,13 @@ impl Run<'_> {
     /// passes it until this transaction ends.
     async fn room(&mut self, tx: &mut Tx<'_>, pick: &Pick) -> Result<u32, StoreError> {
         let environment = pick.environment;
-        if !self.environments.contains_key(&environment) {
-            let loaded = environment::load(tx.conn(), environment).await?;
-            self.environments.insert(environment, loaded);
-        }
-        let needs = needs_of(&self.environments[&environment].0.spec);
+        let (known, _) = match self.environments.entry(environment) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                unknown.insert(environment::load(tx.conn(), environment).await?)
+            }
+        };
+        let needs = needs_of(&known.spec);
         let lanes = &self.claim.lanes;
         let fits = self.claim.agents.contains(&needs.agent) && has_all(&self.labels, &needs.labels);
         if !fits {
