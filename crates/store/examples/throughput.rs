@@ -134,7 +134,7 @@ async fn fill(
         true => format!("'{prefix}_' || lpad(to_hex(s.n), 32, '0')"),
         false => format!("printf('{prefix}_%032x', s.n)"),
     };
-    const FIRST: u64 = 1 << 32;
+    const FIRST: u64 = 1 << 24;
     let mut statements = vec![
         format!(
             "INSERT INTO principals (id, workspace_id, kind, name, created_at) \
