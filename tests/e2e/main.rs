@@ -20,6 +20,7 @@ mod network;
 mod packages;
 mod replay;
 mod repositories;
+mod scheduling;
 mod secrets;
 mod servers;
 mod terminal;

@@ -48,6 +48,9 @@ mod limits_json;
 mod result_row;
 mod transition;
 
+mod claim;
+mod lane;
+
 mod cancel;
 mod checkpoint;
 mod collect;
@@ -59,6 +62,7 @@ mod reap;
 mod cache;
 mod enrolment;
 mod orders;
+mod situation;
 mod worker;
 
 mod objects;
@@ -82,4 +86,5 @@ pub use record::{
     TaskFilter, TaskRecord, Tokens, TurnRecord, WorkerRecord,
 };
 pub use seal_check::SealCheck;
+pub use situation::{EnvironmentLoad, Situation, WorkerLoad};
 pub use store::Store;

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use outwork_domain::attempt::Refused;
-use outwork_domain::{AttemptId, Command, Timestamp, WorkspaceId};
+use outwork_domain::{AttemptId, Command, Timestamp};
 
 use crate::attempt_row::{AttemptRow, attempt_columns};
 use crate::error::StoreError;
-use crate::sql::{Sql, id, values};
+use crate::sql::{Sql, values};
 use crate::store::{Store, Tx, Write};
 use crate::transition;
 
@@ -23,20 +23,6 @@ impl Store {
         const SELECT: &str = "SELECT min(due_at) AS due_at FROM attempts WHERE due_at IS NOT NULL";
         let row = self.read().await?.row(SELECT, values![]).await?;
         row.map_or(Ok(None), |row| row.opt_time("due_at"))
-    }
-
-    /// When the next attempt of the workspace becomes visible that is not yet so at `now`
-    /// (it waits after a lost worker).
-    pub async fn next_visible(
-        &self,
-        workspace: WorkspaceId,
-        now: Timestamp,
-    ) -> Result<Option<Timestamp>, StoreError> {
-        const SELECT: &str = "SELECT min(visible_at) AS visible_at FROM attempts \
-             WHERE workspace_id = $1 AND state = 'queued' AND visible_at > $2";
-        let values = values![id(workspace), now];
-        let row = self.read().await?.row(SELECT, values).await?;
-        row.map_or(Ok(None), |row| row.opt_time("visible_at"))
     }
 
     /// Gives all that has not ended `by` more time, because no server ran that long: leases,

@@ -24,12 +24,11 @@ use sqlx::sqlite::{
 };
 use sqlx::{Connection, Executor, Sqlite as Lite, Transaction};
 use tokio::runtime::Handle;
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
 use crate::error::{OpenError, StoreError, is_locked};
-use crate::record::Change;
 use crate::sql::Conn;
-use crate::store::{Tx, Write, migrate_error, publish};
+use crate::store::{Committed, Told, Tx, Write, migrate_error};
 
 use reserve::Reserve;
 
@@ -60,11 +59,11 @@ trait Job: Send {
     fn run<'a>(&'a mut self, conn: &'a mut SqliteConnection) -> Boxed<'a, bool>;
 
     /// Answers the caller: what came of it, or the error that undid it.
-    fn answer(self: Box<Self>, undone: Option<StoreError>, changes: &broadcast::Sender<Change>);
+    fn answer(self: Box<Self>, undone: Option<StoreError>, told: &Told);
 }
 
 /// What a write answers and what it changed, until it is committed.
-type Done<W> = Result<(<W as Write>::Output, Vec<Change>), StoreError>;
+type Done<W> = Result<(<W as Write>::Output, Committed), StoreError>;
 
 struct Waiting<W: Write> {
     write: W,
@@ -82,10 +81,10 @@ impl<W: Write> Job for Waiting<W> {
         })
     }
 
-    fn answer(self: Box<Self>, undone: Option<StoreError>, to: &broadcast::Sender<Change>) {
+    fn answer(self: Box<Self>, undone: Option<StoreError>, told: &Told) {
         let answer = match (undone, self.done) {
-            (None, Some(Ok((output, changes)))) => {
-                publish(to, changes);
+            (None, Some(Ok((output, committed)))) => {
+                told.tell(committed);
                 Ok(output)
             }
             // It failed by itself, so nothing of it could be undone.
@@ -98,10 +97,7 @@ impl<W: Write> Job for Waiting<W> {
 }
 
 impl Sqlite {
-    pub(crate) async fn open(
-        path: &Path,
-        changes: broadcast::Sender<Change>,
-    ) -> Result<Self, OpenError> {
+    pub(crate) async fn open(path: &Path, told: Told) -> Result<Self, OpenError> {
         create(path)?;
         let options = SqliteConnectOptions::new()
             .filename(path)
@@ -131,8 +127,8 @@ impl Sqlite {
         let writer = Writer {
             options,
             conn,
-            changes,
             reserve: reserve.clone(),
+            told,
         };
         Ok(Self {
             reserve,
@@ -209,8 +205,8 @@ fn create(path: &Path) -> Result<(), OpenError> {
 struct Writer {
     options: SqliteConnectOptions,
     conn: SqliteConnection,
-    changes: broadcast::Sender<Change>,
     reserve: Reserve,
+    told: Told,
 }
 
 type Group = Vec<Box<dyn Job>>;
@@ -252,7 +248,7 @@ impl Writer {
         match self.transaction_with_reserve(&mut group).await {
             Ok(()) => {
                 for job in group {
-                    job.answer(None, &self.changes);
+                    job.answer(None, &self.told);
                 }
             }
             Err(GivenUp::Single) => {
@@ -260,13 +256,13 @@ impl Writer {
                     let mut alone = vec![job];
                     let undone = self.transaction_with_reserve(&mut alone).await.err();
                     for job in alone {
-                        job.answer(undone.as_ref().map(GivenUp::error), &self.changes);
+                        job.answer(undone.as_ref().map(GivenUp::error), &self.told);
                     }
                 }
             }
             Err(given_up) => {
                 for job in group {
-                    job.answer(Some(given_up.error()), &self.changes);
+                    job.answer(Some(given_up.error()), &self.told);
                 }
             }
         }

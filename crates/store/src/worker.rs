@@ -9,7 +9,7 @@ use outwork_domain::{AttemptId, Epoch, Timestamp, WorkerId, WorkspaceId};
 use crate::error::StoreError;
 use crate::orders;
 use crate::record::{Capacity, WorkerRecord};
-use crate::sql::{Row, id, values};
+use crate::sql::{Conn, Row, id, values};
 use crate::store::{Store, Tx, Write};
 
 /// `SELECT` of what [`read_record`] wants, up to where `WHERE` follows.
@@ -51,24 +51,20 @@ impl Store {
 
     /// The workers, by name, each with what it holds.
     pub async fn workers(&self, workspace: WorkspaceId) -> Result<Vec<WorkerRecord>, StoreError> {
-        const WORKERS: &str = concat!(select!(), "WHERE w.workspace_id = $1 ORDER BY w.name, w.id");
         const HELD: &str = "SELECT lease_worker_id, id FROM attempts \
              WHERE workspace_id = $1 AND state = 'held' ORDER BY id";
         let mut snapshot = self.read().await?;
         let mut conn = snapshot.conn();
-        let workers = conn.rows(WORKERS, values![id(workspace)]).await?;
+        let mut workers = all(&mut conn, workspace).await?;
         let mut held: HashMap<WorkerId, Vec<AttemptId>> = HashMap::new();
         for row in conn.rows(HELD, values![id(workspace)]).await? {
             let worker = row.parsed("lease_worker_id")?;
             held.entry(worker).or_default().push(row.parsed("id")?);
         }
-        workers
-            .iter()
-            .map(|row| {
-                let worker: WorkerId = row.parsed("id")?;
-                read_record(row, held.remove(&worker).unwrap_or_default())
-            })
-            .collect()
+        for record in &mut workers {
+            record.attempts = held.remove(&record.worker.id).unwrap_or_default();
+        }
+        Ok(workers)
     }
 
     /// The worker with what it holds.
@@ -115,6 +111,18 @@ impl Store {
     ) -> Result<(), StoreError> {
         self.write(Remove { workspace, id, now }).await
     }
+}
+
+/// The workers, by name, without what they hold.
+pub(crate) async fn all(
+    conn: &mut Conn<'_>,
+    workspace: WorkspaceId,
+) -> Result<Vec<WorkerRecord>, StoreError> {
+    const WORKERS: &str = concat!(select!(), "WHERE w.workspace_id = $1 ORDER BY w.name, w.id");
+    let rows = conn.rows(WORKERS, values![id(workspace)]).await?;
+    rows.iter()
+        .map(|row| read_record(row, Vec::new()))
+        .collect()
 }
 
 fn read_record(row: &Row, attempts: Vec<AttemptId>) -> Result<WorkerRecord, StoreError> {

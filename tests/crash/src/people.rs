@@ -176,6 +176,7 @@ impl Person {
             attempts: Some(intent.attempts),
             starting_diff: None,
             interactive: false,
+            priority: Default::default(),
         };
         let task = patiently(|| self.client.submit(&new, &key)).await?;
         self.kill_after.acknowledged(Acknowledged::Submit);

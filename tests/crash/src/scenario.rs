@@ -38,6 +38,7 @@ async fn submit(site: &Site, work: &Work) -> Result<Task> {
         attempts: None,
         starting_diff: None,
         interactive: false,
+        priority: Default::default(),
     };
     let key = IdempotencyKey::from_random(number);
     Ok(site.client.submit(&new, &key).await?)

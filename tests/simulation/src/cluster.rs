@@ -14,8 +14,8 @@ use outwork_domain::principal::{Principal, PrincipalKind};
 use outwork_domain::resources::Resources;
 use outwork_domain::task::{Base, Task, Turn};
 use outwork_domain::{
-    Attempt, AttemptId, Desired, EnvironmentId, Epoch, PrincipalId, TaskId, Timestamp, TokenId,
-    TurnId, WorkspaceId,
+    Attempt, AttemptId, Desired, EnvironmentId, Epoch, PrincipalId, Priority, TaskId, Timestamp,
+    TokenId, TurnId, WorkspaceId,
 };
 use outwork_git::Git;
 use outwork_server::{Clock, OtherKey, Random, Server, ServerConfig};
@@ -333,6 +333,7 @@ fn task(id: TaskId, now: Timestamp) -> Task {
             further: Vec::new(),
         },
         interactive: false,
+        priority: Priority::Normal,
         created_at: now,
         updated_at: now,
     }
@@ -377,6 +378,7 @@ fn environment(now: Timestamp) -> Environment {
             nested_namespaces: false,
             max_tokens: None,
             required_labels: Default::default(),
+            max_concurrent: None,
         },
     }
 }

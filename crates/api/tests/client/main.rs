@@ -69,6 +69,7 @@ fn new_task() -> NewTask {
         attempts: None,
         starting_diff: None,
         interactive: true,
+        priority: Default::default(),
     }
 }
 

@@ -1,9 +1,11 @@
 //! `outwork exec`: submits a task.
 
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use outwork_api::client::Client;
 use outwork_api::environment::Environment;
-use outwork_api::task::NewTask;
+use outwork_api::task::{NewTask, Priority};
+use outwork_domain::Priority as Named;
 
 use super::environment::init::{self, InitArgs};
 use super::prompt;
@@ -20,6 +22,7 @@ use crate::terminal::plain::plain;
 Examples:
   outwork exec --env demo \"fix the failing test\"
   outwork exec --wait --attempts 3 \"make the parser faster\"
+  outwork exec --env demo --priority low \"look for dead code\"
   git log -5 | outwork exec --env demo --json -
 
 `outwork help exit-codes` explains the exit codes.")]
@@ -43,10 +46,19 @@ pub struct ExecArgs {
     /// Let the agent decide by itself instead of asking: the task never needs input
     #[arg(long)]
     pub non_interactive: bool,
+    /// How urgent it is, against the other tasks that wait for a worker
+    #[arg(long, default_value = "normal", value_parser = priorities())]
+    pub priority: Priority,
     #[command(flatten)]
     pub submitted: SubmittedArgs,
     /// What is to be done; `-` for standard input; an editor opens when left out on a terminal
     pub prompt: Option<String>,
+}
+
+fn priorities() -> impl TypedValueParser<Value = Priority> {
+    let names = Named::ALL.map(Named::as_str);
+    PossibleValuesParser::new(names)
+        .map(|name| Named::parse(&name).map(Priority::from).unwrap_or_default())
 }
 
 pub(crate) async fn run(args: ExecArgs, session: &mut Session) -> Result<ExitStatus, CliError> {
@@ -57,6 +69,7 @@ pub(crate) async fn run(args: ExecArgs, session: &mut Session) -> Result<ExitSta
         with_changes,
         attempts,
         non_interactive,
+        priority,
         submitted,
         prompt,
     } = args;
@@ -90,6 +103,7 @@ pub(crate) async fn run(args: ExecArgs, session: &mut Session) -> Result<ExitSta
         attempts,
         starting_diff,
         interactive: !non_interactive,
+        priority,
     };
     let key = session.idempotency_key();
     let task = client.submit(&task, &key).await?;

@@ -72,6 +72,7 @@ pub(crate) async fn submit(
             further,
         },
         interactive: new.interactive,
+        priority: new.priority.into(),
         created_at: now,
         updated_at: now,
     };

@@ -25,6 +25,7 @@ mod paging;
 mod private;
 mod problems;
 mod repositories;
+mod scheduling;
 mod secret_key;
 mod secrets;
 mod signposts;

@@ -51,4 +51,5 @@ mod durability;
 mod full_disk;
 mod races;
 mod schedule;
+mod scheduling;
 mod upgrade;

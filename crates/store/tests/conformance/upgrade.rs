@@ -102,6 +102,7 @@ async fn brought_up_to_date(place: Place, engine: &str) {
         nested_namespaces: false,
         max_tokens: None,
         required_labels: Default::default(),
+        max_concurrent: None,
     };
     assert_eq!(record.environment.spec, expected);
     assert_eq!(record.environment.revision, 4);

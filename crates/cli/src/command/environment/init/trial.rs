@@ -49,6 +49,7 @@ pub(super) async fn run(
         starting_diff: None,
         // Nobody is there to answer.
         interactive: false,
+        priority: Default::default(),
     };
     let key = session.idempotency_key();
     let task = client.submit(&task, &key).await?;
