@@ -156,6 +156,8 @@ fn refused(fault: ResolveError, label: &str) -> Refusal {
             format!("The server's log says more. `outwork env show {label}` shows the address.")
         }
         ResolveError::Unreachable { .. }
+        | ResolveError::Failing { .. }
+        | ResolveError::Gateway { .. }
         | ResolveError::TimedOut { .. }
         | ResolveError::BranchMissing { .. }
         | ResolveError::NoDefaultBranch { .. }
