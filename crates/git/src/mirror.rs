@@ -70,6 +70,11 @@ impl Mirror {
         &self.url
     }
 
+    /// Whether it is read through a gateway.
+    pub fn is_behind_gateway(&self) -> bool {
+        matches!(self.credentials, Credentials::Gateway { .. })
+    }
+
     /// The bare repository.
     pub fn git_dir(&self) -> PathBuf {
         self.root.join(format!("{}.git", self.name))

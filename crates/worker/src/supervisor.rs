@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use outwork_api::worker::{
-    Deregister, OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION, Register, Registered, WorkerApi,
-    WorkerError,
+    Deregister, GIT_GATEWAY_SINCE, OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION, Register, Registered,
+    WorkerApi, WorkerError,
 };
 use outwork_git::{Git, GitError};
 use outwork_sandbox::{Capabilities, Launchers, Unusable};
@@ -114,6 +114,8 @@ pub(crate) struct Identity {
     pub(crate) worker: String,
     pub(crate) heartbeat_interval: Duration,
     agents: Vec<String>,
+    /// Whether it says that it reads private repositories through the server.
+    git_gateway: bool,
 }
 
 impl Worker {
@@ -339,6 +341,9 @@ impl Supervisor {
                         worker,
                         heartbeat_interval,
                         agents,
+                        // An older server would not take the word.
+                        git_gateway: protocol_version >= GIT_GATEWAY_SINCE
+                            && self.host.config.server_url.is_some(),
                     }));
                     return;
                 }
@@ -419,5 +424,12 @@ impl Supervisor {
             .as_ref()
             .map(|identity| identity.worker.clone())
             .unwrap_or_default()
+    }
+
+    fn git_gateway(&self) -> bool {
+        let identity = self.identity.borrow();
+        identity
+            .as_ref()
+            .is_some_and(|identity| identity.git_gateway)
     }
 }

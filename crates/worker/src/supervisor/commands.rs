@@ -27,6 +27,7 @@ pub(super) async fn follow(host: Arc<Host>, mut identity: watch::Receiver<Option
             worker,
             heartbeat_interval: _,
             agents: _,
+            git_gateway: _,
         })) = known
         else {
             return;

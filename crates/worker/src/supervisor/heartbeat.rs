@@ -88,6 +88,7 @@ impl Beat {
                 worker,
                 heartbeat_interval,
                 agents: _,
+                git_gateway: _,
             })) = known
             else {
                 return;
