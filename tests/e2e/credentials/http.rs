@@ -35,7 +35,7 @@ struct Held {
 }
 
 /// What was seen while requests with a password were answered.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Seen {
     pub logins: u32,
     /// Processes that showed a token: in their command lines, and in their environment.
