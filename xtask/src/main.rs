@@ -34,6 +34,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "outwork-store",
             "outwork-api",
             "outwork-git",
+            // Which addresses are not public.
+            "outwork-egress",
         ],
     ),
     (

@@ -37,6 +37,7 @@
 //! | append | `POST /attempts/{attempt}/events` |
 //! | download | `GET /attempts/{attempt}/objects/{kind}?epoch=N[&repository=NAME]` (bytes) |
 //! | upload | `PUT /attempts/{attempt}/objects/{kind}?epoch=N[&repository=NAME]` (bytes) |
+//! | read a private repository | git's smart HTTP at `/attempts/{attempt}/git/{repository}`, with its lease token as a password |
 //! | checkpoint | `POST /attempts/{attempt}/checkpoint` |
 //! | finish | `POST /attempts/{attempt}/finish` |
 //! | release | `POST /attempts/{attempt}/release` |
@@ -70,6 +71,9 @@ pub const PROTOCOL_VERSION: u32 = 4;
 /// The oldest version that this crate still speaks, as a server and as a worker: the one before. It has no messages, no questions,
 /// no checkpoints, no orders, and in `register` and `heartbeat` none of the fields that say "from version 4 on".
 pub const OLDEST_PROTOCOL_VERSION: u32 = 3;
+
+/// The first version whose workers may read private repositories through the server's git gateway; see [`Acquire::git_gateway`].
+pub const GIT_GATEWAY_SINCE: u32 = 4;
 
 /// The question of an attempt whose agent was interrupted.
 pub const INTERRUPTED: &str = "The agent was interrupted. How does it go on?";
@@ -200,6 +204,10 @@ pub struct Acquire {
     /// How long the server may keep the request open, in milliseconds, 0 to 30000.
     #[schema(maximum = 30000)]
     pub wait_ms: u64,
+    /// Whether it reads private repositories through the server's git gateway. One that does not is given their credentials, unless the
+    /// server's operator forbids that. Of version 4.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub git_gateway: bool,
 }
 
 /// Work.
@@ -313,9 +321,15 @@ pub struct AssignedRepository {
     pub has_starting_diff: bool,
     /// Whether there is an input of kind `carried_diff` for it: the turn continues another.
     pub has_carried_diff: bool,
-    /// For the mirror, never handed into the sandbox.
+    /// For the mirror, never handed into the sandbox: a key for ssh. A token for https is here only for a worker that does not know the
+    /// git gateway.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential: Option<CredentialSecret>,
+    /// In place of a token for https: the repository is read at `/api/worker/v1/attempts/{attempt}/git/{name}` of this server, with this as
+    /// the password of HTTP's Basic authentication. It holds as long as the claim does, and is kept under the repository's own address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub lease_token: Option<Secret>,
 }
 
 /// A secret of an assignment.

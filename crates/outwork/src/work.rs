@@ -210,6 +210,8 @@ pub(crate) struct WorkerArgs {
     pub(crate) agents_dir: PathBuf,
     pub(crate) slots: u32,
     pub(crate) labels: Labels,
+    /// Where git reaches the control plane.
+    pub(crate) server_url: Option<String>,
 }
 
 /// A worker that runs.
@@ -243,6 +245,7 @@ pub(crate) async fn worker(args: WorkArgs, url: Option<String>) -> Result<(), Fa
         agents_dir,
         slots: args.slots,
         labels: args.labels.labels()?,
+        server_url: Some(url.clone()),
     };
     let drain_grace = args.keeping.drain_grace;
     let mut working = start(worker, args.keeping, args.containment, Arc::new(api)).await?;
@@ -373,6 +376,7 @@ fn full_config(
         agents_dir,
         slots,
         labels,
+        server_url,
     } = args;
     let cache = cache_limits(&keeping, &data_dir);
     let network = machine_network(&keeping)?;
@@ -384,6 +388,7 @@ fn full_config(
     let launcher = std::env::current_exe().failure("the path of this program is unknown")?;
     Ok(WorkerConfig {
         data_dir,
+        server_url,
         name,
         slots,
         labels,
@@ -430,7 +435,7 @@ fn cache_limits(keeping: &KeepingArgs, data_dir: &Path) -> CacheLimits {
 }
 
 /// In either spelling.
-fn proxy_variable(name: &str) -> Option<String> {
+pub(crate) fn proxy_variable(name: &str) -> Option<String> {
     system::variable(name).or_else(|| system::variable(&name.to_ascii_uppercase()))
 }
 

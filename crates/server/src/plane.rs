@@ -10,6 +10,7 @@ use outwork_store::{ModelRecord, Objects, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Clock, FreeSpace, ModelDefault, ServerConfig};
+use crate::git_gateway::GitGateway;
 use crate::ids::Ids;
 use crate::refusal::Refusal;
 use crate::seal::{Place, Seal};
@@ -24,6 +25,7 @@ pub(crate) struct Plane {
     pub(crate) seal: Seal,
     pub(crate) git: outwork_git::Git,
     pub(crate) resolve_limit: std::time::Duration,
+    pub(crate) git_gateway: GitGateway,
     pub(crate) limits: AttemptLimits,
     pub(crate) attempts_per_turn: u32,
     pub(crate) default_model: Option<ModelDefault>,
@@ -48,6 +50,7 @@ impl Plane {
             other_key: _,
             git,
             resolve_limit,
+            git_gateway,
             limits,
             attempts_per_turn,
             model,
@@ -64,6 +67,7 @@ impl Plane {
             seal: Seal::new(&secret_key),
             git,
             resolve_limit,
+            git_gateway: GitGateway::new(&secret_key, git_gateway),
             limits,
             attempts_per_turn,
             default_model: model,

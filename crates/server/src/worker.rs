@@ -108,6 +108,15 @@ fn unknown(worker: &str) -> Refusal {
     Refusal::not_found("worker", worker).with_hint("Register again.")
 }
 
+/// The operator gives no credentials to workers, and this one could do nothing without.
+fn no_credentials() -> Refusal {
+    Refusal::field(
+        "/git_gateway",
+        "must be true: this server gives no credentials to workers",
+    )
+    .with_hint("Use a worker of the server's own version.")
+}
+
 fn missing(attempt: &str) -> Refusal {
     Refusal::not_found("attempt", attempt)
 }

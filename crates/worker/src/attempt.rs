@@ -2,6 +2,7 @@
 
 mod image;
 mod prepare;
+mod read;
 mod runtimes;
 
 mod build;
@@ -221,7 +222,12 @@ fn masker(assignment: &Assignment) -> Masker {
         let credential = value.rsplit(' ').next().unwrap_or(value);
         (&injection.header, credential)
     });
-    Masker::new(secrets.chain(injections))
+    let repositories = assignment.repositories.iter();
+    let lease_tokens = repositories.filter_map(|repository| {
+        let token = repository.lease_token.as_ref()?;
+        Some((&repository.name, token.reveal()))
+    });
+    Masker::new(secrets.chain(injections).chain(lease_tokens))
 }
 
 /// What stays on disk of an attempt.

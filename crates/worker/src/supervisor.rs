@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 
 use outwork_api::problem::Code;
 use outwork_api::worker::{
-    Deregister, OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION, Register, Registered, WorkerApi,
-    WorkerError,
+    Deregister, GIT_GATEWAY_SINCE, OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION, Register, Registered,
+    WorkerApi, WorkerError,
 };
 use outwork_git::{Git, GitError};
 use outwork_sandbox::{Capabilities, Launchers, Unusable};
@@ -146,6 +146,8 @@ pub(crate) struct Identity {
     pub(crate) heartbeat_interval: Duration,
     pub(crate) protocol_version: u32,
     agents: Vec<String>,
+    /// Whether it says that it reads private repositories through the server.
+    git_gateway: bool,
 }
 
 impl Worker {
@@ -413,6 +415,9 @@ impl Supervisor {
                         heartbeat_interval,
                         protocol_version,
                         agents,
+                        // An older server would not take the word.
+                        git_gateway: protocol_version >= GIT_GATEWAY_SINCE
+                            && self.host.config.server_url.is_some(),
                     }));
                     return;
                 }
@@ -461,5 +466,12 @@ impl Supervisor {
             .as_ref()
             .map(|identity| identity.worker.clone())
             .unwrap_or_default()
+    }
+
+    fn git_gateway(&self) -> bool {
+        let identity = self.identity.borrow();
+        identity
+            .as_ref()
+            .is_some_and(|identity| identity.git_gateway)
     }
 }

@@ -18,7 +18,7 @@ use outwork_domain::{
     TokenId, TurnId, WorkspaceId,
 };
 use outwork_git::Git;
-use outwork_server::{Clock, OtherKey, Random, Server, ServerConfig};
+use outwork_server::{Clock, GitGatewayConfig, OtherKey, Random, Server, ServerConfig};
 use outwork_store::{Bootstrap, Change, NewToken, Objects, Store, Submission};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::TryRecvError;
@@ -193,6 +193,7 @@ impl Cluster {
             other_key: OtherKey::Refuse,
             git: self.git.clone(),
             resolve_limit: ServerConfig::RESOLVE_LIMIT,
+            git_gateway: GitGatewayConfig::default(),
             limits: self.limits,
             attempts_per_turn: ServerConfig::ATTEMPTS_PER_TURN,
             model: None,

@@ -432,6 +432,7 @@ impl Worker {
             max: room,
             // The simulation keeps the request open instead.
             wait_ms: 0,
+            git_gateway: false,
         };
         let asked_at = Pending::Acquire(self.now);
         self.send(asked_at, Request::Acquire(request), ACQUIRE_TIMEOUT);

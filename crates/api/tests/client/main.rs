@@ -307,6 +307,7 @@ async fn the_worker_protocol_goes_over_the_documented_paths() {
         worker: "wkr_1".to_owned(),
         max: 1,
         wait_ms: 1000,
+        git_gateway: false,
     };
     assert!(
         api.acquire(acquire)

@@ -18,6 +18,7 @@ fn a_heartbeat_does_not_wait_for_the_runtime_that_works() {
         worker: "wkr_1".to_owned(),
         max: 1,
         wait_ms: 0,
+        git_gateway: false,
     };
     working
         .block_on(api.acquire(acquire))

@@ -99,7 +99,7 @@ pub(crate) struct TaskApi;
     ),
     components(schemas(Problem, InputKind, OutputKind, AttemptCommand, Orders)),
     security(("token" = [])),
-    modifiers(&Token)
+    modifiers(&Token, &LeaseToken)
 )]
 pub(crate) struct WorkerApi;
 
@@ -113,6 +113,21 @@ impl Modify for Token {
             .build();
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("token", SecurityScheme::Http(scheme));
+    }
+}
+
+struct LeaseToken;
+
+impl Modify for LeaseToken {
+    fn modify(&self, document: &mut Document) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Basic)
+            .description(Some(
+                "The password is the `lease_token` of a repository of the assignment; the user name does not matter.",
+            ))
+            .build();
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("lease_token", SecurityScheme::Http(scheme));
     }
 }
 

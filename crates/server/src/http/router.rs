@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::DefaultBodyLimit;
 use axum::http::header;
 use axum::response::IntoResponse;
-use axum::routing::get;
+use axum::routing::{any, get};
 use axum::{Router, middleware};
 use outwork_api::problem::Code;
 use outwork_domain::limits::{
@@ -126,6 +126,13 @@ pub(crate) fn worker_api() -> Routes {
         .routes(routes!(worker::attempt::checkpoint))
         .routes(routes!(worker::attempt::finish))
         .routes(routes!(worker::attempt::release))
+        .routes(routes!(worker::git::refs))
+        // A pack's request has a limit of its own, which is counted as it passes.
+        .routes(routes!(worker::git::pack))
+        .route(
+            "/attempts/{attempt}/git/{repository}/git-receive-pack",
+            any(worker::git::push),
+        )
         .layer(DefaultBodyLimit::max(SMALL_BODY))
         .merge(limited(
             OpenApiRouter::new().routes(routes!(worker::attempt::append)),

@@ -18,6 +18,7 @@ impl WorkerService {
             worker,
             max,
             wait_ms,
+            git_gateway,
         } = request;
         if !(1..=MAX_ATTEMPTS).contains(&max) {
             return Err(wrong(
@@ -30,6 +31,9 @@ impl WorkerService {
                 "/wait_ms",
                 format!("is {wait_ms}; it must be at most {MAX_WAIT_MS}"),
             ));
+        }
+        if self.plane.git_gateway.is_required() && !git_gateway {
+            return Err(super::no_credentials());
         }
         let known = self.known(&worker).await?.worker;
         // One that registered under an older protocol would not keep to limits that it does not know. What it holds it may finish.
@@ -50,7 +54,7 @@ impl WorkerService {
             self.known(&worker.id.to_string()).await?;
             // A server that stops, or that could not store the result, gives nothing out.
             if !self.plane.shutdown.is_cancelled() && self.plane.has_space() {
-                let assignments = self.claim(&worker, max).await?.keep();
+                let assignments = self.claim(&worker, max, git_gateway).await?.keep();
                 if !assignments.is_empty() {
                     failpoint::pass("server.acquire.claimed");
                     return Ok(Acquired { assignments });

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use outwork_api::problem::Code;
-use outwork_api::worker::{OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION, Register, Registered};
+use outwork_api::worker::{
+    GIT_GATEWAY_SINCE, OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION, Register, Registered,
+};
 use outwork_domain::WorkerId;
 use outwork_domain::labels::check_labels;
 use outwork_domain::limits::ISOLATION_CHARS;
@@ -33,7 +35,11 @@ impl WorkerService {
             version,
             agent_versions,
         } = request;
-        check(protocol_version, &name, slots, &agents)?;
+        let oldest = match self.plane.git_gateway.is_required() {
+            true => GIT_GATEWAY_SINCE,
+            false => OLDEST_PROTOCOL_VERSION,
+        };
+        check(oldest, protocol_version, &name, slots, &agents)?;
         if !plain(&isolation, ISOLATION_CHARS) {
             return Err(wrong("/isolation", NOT_PLAIN));
         }
@@ -80,10 +86,16 @@ impl WorkerService {
     }
 }
 
-fn check(version: u32, name: &str, slots: u32, agents: &[String]) -> Result<(), Refusal> {
-    if !(OLDEST_PROTOCOL_VERSION..=PROTOCOL_VERSION).contains(&version) {
+fn check(
+    oldest: u32,
+    version: u32,
+    name: &str,
+    slots: u32,
+    agents: &[String],
+) -> Result<(), Refusal> {
+    if !(oldest..=PROTOCOL_VERSION).contains(&version) {
         let detail = format!(
-            "The worker speaks version {version} of the protocol; this server speaks {OLDEST_PROTOCOL_VERSION} to {PROTOCOL_VERSION}."
+            "The worker speaks version {version} of the protocol; this server speaks {oldest} to {PROTOCOL_VERSION}."
         );
         return Err(Refusal::new(Code::Unprocessable, detail)
             .with_field("/protocol_version", "is not supported")

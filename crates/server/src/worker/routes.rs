@@ -2,6 +2,7 @@
 
 pub(crate) mod attempt;
 pub(crate) mod enroll;
+pub(crate) mod git;
 pub(crate) mod life;
 pub(crate) mod objects;
 

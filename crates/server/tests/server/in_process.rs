@@ -50,6 +50,7 @@ async fn a_worker_in_process_runs_a_task_and_is_told_to_stop_another() {
         worker: worker.clone(),
         max: 1,
         wait_ms: 10_000,
+        git_gateway: false,
     };
     let (acquired, task) = tokio::join!(api.acquire(acquire()), rig.task("app", "first"));
     let first = acquired.expect("acquired").assignments.remove(0);
@@ -134,6 +135,7 @@ async fn a_worker_that_hangs_up_while_it_is_given_an_attempt_does_not_keep_it() 
         worker: worker.clone(),
         max: 1,
         wait_ms: 0,
+        git_gateway: false,
     };
     rig.task("app", "p").await;
     let mut hung_up = 0;

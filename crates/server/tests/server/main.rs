@@ -13,6 +13,7 @@ mod disk;
 mod documents;
 mod environments;
 mod following;
+mod git_gateway;
 mod idempotency;
 mod in_process;
 mod leases;

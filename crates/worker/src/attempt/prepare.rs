@@ -3,16 +3,16 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use futures_util::future::try_join_all;
 use outwork_agents::{AbsolutePath, Agent, LaunchContext, Model, Prepared, StoredSession};
-use outwork_api::credential::CredentialSecret;
 use outwork_api::environment as wire;
 use outwork_api::worker::{AssignedRepository, INTERRUPTED, InputKind, WorkerError};
 use outwork_domain::{Failure, FailureCode};
-use outwork_git::{CommitId, CommitRef, Credentials, Mirror, RefName, RepoUrl};
+use outwork_git::{CommitId, CommitRef, Mirror, RefName, RepoUrl};
 
 use super::step::StepName;
-use super::{Run, Stopped};
+use super::{Run, Stopped, read};
 use crate::failure;
 use crate::lease::Wish;
 use crate::retry::{Backoff, Verdict, verdict};
@@ -62,9 +62,15 @@ async fn make(run: &Run) -> Result<(Made, String), Failure> {
         session.as_ref().map(|(_, stored)| stored.clone()),
     )?);
     let prepared = prepared.map_err(|error| failure::prepare(&error))?;
-    let commits = repositories.iter().map(|repository| match &*repositories {
-        [_] => format!("commit {}", repository.commit),
-        _ => format!("{} at commit {}", repository.name, repository.commit),
+    let commits = repositories.iter().map(|repository| {
+        let commit = match &*repositories {
+            [_] => format!("commit {}", repository.commit),
+            _ => format!("{} at commit {}", repository.name, repository.commit),
+        };
+        match repository.mirror.is_behind_gateway() {
+            true => format!("{commit} through the server's git gateway"),
+            false => commit,
+        }
     });
     let detail = commits.collect::<Vec<_>>().join(", ");
     Ok((
@@ -156,7 +162,8 @@ async fn repository(run: &Run, assigned: &AssignedRepository) -> Result<Reposito
         setup_branch,
         has_starting_diff,
         has_carried_diff,
-        credential,
+        credential: _,
+        lease_token: _,
     } = assigned;
     let bad = |code, error: &dyn std::error::Error| Failure::new(code, error.to_string());
     let url =
@@ -172,12 +179,9 @@ async fn repository(run: &Run, assigned: &AssignedRepository) -> Result<Reposito
         run.host.git.clone(),
         &run.host.state.mirrors(),
         url,
-        credentials(credential.as_ref())?,
+        read::credentials(run, assigned)?,
     );
-    let ensured = async {
-        let found = mirror.ensure_commit(&commit).await;
-        found.map_err(|error| failure::mirror(&error))
-    };
+    let ensured = read::patiently(run, || mirror.ensure_commit(&commit).boxed());
     let diff = |kind, exists: bool| async move {
         match exists {
             true => download(run, kind, Some(name)).await,
@@ -197,26 +201,6 @@ async fn repository(run: &Run, assigned: &AssignedRepository) -> Result<Reposito
         setup_branch,
         starting_diff,
         carried_diff,
-    })
-}
-
-fn credentials(credential: Option<&CredentialSecret>) -> Result<Credentials, Failure> {
-    let made = match credential {
-        None => return Ok(Credentials::None),
-        Some(CredentialSecret::Token { username, token }) => {
-            Credentials::token(username.as_deref(), token.reveal())
-        }
-        Some(CredentialSecret::SshKey {
-            private_key,
-            known_hosts,
-        }) => Credentials::ssh_key(private_key.reveal(), known_hosts.as_deref()),
-    };
-    made.map_err(|error| {
-        Failure::new(
-            FailureCode::RepositoryUnavailable,
-            format!("The stored credential for the repository cannot be used: {error}."),
-        )
-        .with_hint("Set it again with `outwork credential set`.")
     })
 }
 

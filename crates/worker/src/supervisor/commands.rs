@@ -33,6 +33,7 @@ pub(super) async fn follow(
             heartbeat_interval: _,
             protocol_version: _,
             agents: _,
+            git_gateway: _,
         })) = known
         else {
             return;

@@ -104,6 +104,7 @@ impl Beat {
                 heartbeat_interval,
                 protocol_version,
                 agents: _,
+                git_gateway: _,
             })) = known
             else {
                 return;

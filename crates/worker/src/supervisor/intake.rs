@@ -92,6 +92,7 @@ impl Supervisor {
             wait_ms: u64::try_from(self.host.config.timing.acquire_wait.as_millis())
                 .unwrap_or(0)
                 .min(30_000),
+            git_gateway: self.git_gateway(),
         };
         let mut answer = self.host.api.acquire(request);
         tokio::select! {
