@@ -10,7 +10,7 @@ use crate::result_row::write_result;
 use crate::sql::{Sql, for_update, id, json_array, values};
 use crate::store::{Store, Tx, Write};
 use crate::{
-    checkpoint, credential, environment, injection, message, model, secret, task, task_row,
+    backup, checkpoint, credential, environment, injection, message, model, secret, task, task_row,
     transition, worker,
 };
 
@@ -148,13 +148,11 @@ impl Write for Claim {
             model: model::load(tx.conn(), self.workspace).await?,
             credentials: credential::load(tx.conn(), self.workspace).await?,
         };
-        let claim = Command::Claim {
-            worker: self.worker,
-        };
+        let floor = backup::floor(tx).await?;
         let mut claimed = Vec::with_capacity(rows.len());
         for row in rows {
             let row = AttemptRow::read(&row)?;
-            let mut next = transition::apply(&row, claim.clone(), self.now)?;
+            let mut next = transition::claim(&row, self.worker, floor, self.now)?;
             next.row.isolation.clone_from(&isolation);
             let row = transition::write(tx, next, self.now).await?;
             claimed.push(gather(tx, row, &shared).await?);

@@ -55,11 +55,16 @@ mod lease;
 mod message;
 mod reap;
 
+mod backup;
 mod cache;
 mod worker;
 
 mod objects;
 
+pub use backup::{
+    CheckpointId, Counts, Fenced, NamedObject, copy_sqlite, sqlite_checkpoints, sqlite_damage,
+    sqlite_schema,
+};
 pub use cache::{
     CacheRecord, CacheReset, CacheUse, CachedSnapshot, Inventory, KeptSnapshot, SnapshotUses,
 };

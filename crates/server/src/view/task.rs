@@ -83,6 +83,7 @@ pub(crate) fn wire(record: TaskRecord, public_url: &str) -> Wire {
         branch,
         commit,
         starting_diff: _,
+        starting_session: _,
         further,
     } = task.base;
     Wire {
