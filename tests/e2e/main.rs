@@ -4,6 +4,7 @@
 mod harness;
 
 mod asking;
+mod backup;
 mod bad_input;
 mod cache;
 mod codex;
@@ -22,4 +23,6 @@ mod replay;
 mod repositories;
 mod secrets;
 mod servers;
+mod sessions;
 mod terminal;
+mod upgrade;

@@ -25,6 +25,7 @@ mod problems;
 mod repositories;
 mod secret_key;
 mod secrets;
+mod sessions;
 mod signposts;
 mod submission;
 mod verbs;
