@@ -103,7 +103,7 @@ async fn write(
         fits(digest, object)?;
     }
     let counts = store.counts().await.failure(unread)?;
-    store.close().await;
+    settle(store, &copied).await?;
     if include_secret_key {
         copy(&data.join(SECRET_KEY), &to.join(SECRET_KEY)).hint(
             "If the server has its key elsewhere (--secret-key-file), back that file up, and leave out --include-secret-key.",
@@ -122,6 +122,14 @@ async fn write(
     };
     manifest.write(to)?;
     Ok(manifest)
+}
+
+/// Closes the store and leaves its one file.
+pub(crate) async fn settle(store: Store, database: &Path) -> Result<(), Failure> {
+    store.close().await;
+    outwork_store::settle_sqlite(database)
+        .await
+        .failure(format!("{} cannot be written", database.display()))
 }
 
 async fn copy_database(live: &Path, copied: &Path) -> Result<(), Failure> {

@@ -96,7 +96,7 @@ async fn bring_back(backup: &Path, manifest: &Manifest, to: &Path) -> Result<Fen
     complete(&store, &digests).await?;
     let fenced = fence(&store).await?;
     make_tokens(&store, to).await?;
-    store.close().await;
+    backup::settle(store, &database).await?;
     forget_older(to).failure("what the upgrade of the database left cannot be removed")?;
     let file = fs::File::open(&database).and_then(|file| file.sync_all());
     file.failure(format!("{} cannot be written", database.display()))?;

@@ -109,6 +109,25 @@ pub async fn sqlite_checkpoints(path: &Path) -> Result<Vec<CheckpointId>, OpenEr
     Ok(found)
 }
 
+/// Brings all that a store wrote, which is closed, into the one file at `path`.
+pub async fn settle_sqlite(path: &Path) -> Result<(), OpenError> {
+    let mut conn = connect(path).await?;
+    let settled = sqlx::query("PRAGMA journal_mode = DELETE").fetch_one(&mut conn);
+    let mode: String = settled
+        .await
+        .and_then(|row| row.try_get(0))
+        .map_err(OpenError::Connect)?;
+    conn.close().await.map_err(OpenError::Connect)?;
+    if mode == "delete" {
+        return Ok(());
+    }
+    let in_use = std::io::Error::other("another process uses it");
+    Err(OpenError::File {
+        path: path.to_owned(),
+        source: in_use,
+    })
+}
+
 const CHECKPOINTS: &str = "SELECT attempt_id, epoch, number FROM checkpoints ORDER BY attempt_id";
 
 async fn connect(path: &Path) -> Result<SqliteConnection, OpenError> {
@@ -207,6 +226,9 @@ impl Write for ForgetCheckpoints {
     }
 }
 
+/// More claims than an attempt has after a backup: what holds if the clock stands before the last fence.
+const CLAIMS: i64 = 1000;
+
 struct Fence {
     now: Timestamp,
 }
@@ -226,8 +248,8 @@ impl Write for Fence {
         let row = tx.row(HIGHEST, values![]).await?;
         let row = row.ok_or_else(|| StoreError::corrupt("epoch"))?;
         let floor = [
-            row.int("epoch")?,
-            floor(tx).await?.get().saturating_add(1),
+            row.int("epoch")?.saturating_add(CLAIMS),
+            floor(tx).await?.get().saturating_add(CLAIMS),
             self.now.as_millis(),
         ];
         let floor = floor.into_iter().max().unwrap_or(0);

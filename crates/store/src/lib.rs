@@ -62,8 +62,8 @@ mod worker;
 mod objects;
 
 pub use backup::{
-    CheckpointId, Counts, Fenced, NamedObject, copy_sqlite, sqlite_checkpoints, sqlite_damage,
-    sqlite_schema,
+    CheckpointId, Counts, Fenced, NamedObject, copy_sqlite, settle_sqlite, sqlite_checkpoints,
+    sqlite_damage, sqlite_schema,
 };
 pub use cache::{
     CacheRecord, CacheReset, CacheUse, CachedSnapshot, Inventory, KeptSnapshot, SnapshotUses,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use outwork_domain::environment::{AgentSpec, EnvironmentSpec};
 use outwork_domain::network::AgentNetwork;
 use outwork_domain::resources::Resources;
-use outwork_store::{Store, sqlite_damage, sqlite_schema};
+use outwork_store::{Store, settle_sqlite, sqlite_damage, sqlite_schema};
 use sqlx::migrate::Migrator;
 use sqlx::{Connection, PgConnection, SqliteConnection};
 
@@ -209,9 +209,11 @@ fn a_database_of_this_version_is_not_copied() {
         for _ in 0..2 {
             place.open().await.close().await;
         }
+        let path = dir.path().join("outwork.db");
+        settle_sqlite(&path).await.expect("nobody uses it");
     });
     let files = std::fs::read_dir(dir.path()).expect("readable");
-    assert_eq!(files.count(), 1);
+    assert_eq!(files.count(), 1, "nothing beside it");
 }
 
 #[test]
