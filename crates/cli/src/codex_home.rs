@@ -282,3 +282,113 @@ fn is_id(text: &str) -> bool {
                 false => byte.is_ascii_hexdigit(),
             })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const IDS: [&str; 4] = [
+        "01a22b60-0000-7160-b147-ab5dbf7e2950",
+        "01a22b60-1111-7160-b147-ab5dbf7e2950",
+        "01a22b60-2222-7160-b147-ab5dbf7e2950",
+        "01a22b60-3333-7160-b147-ab5dbf7e2950",
+    ];
+
+    /// A rollout that was changed so many seconds after 1970.
+    fn rollout(home: &CodexHome, id: &str, changed_s: u64, meta: &str) -> PathBuf {
+        let path = home.0.join(format!(
+            "sessions/2026/11/30/rollout-2026-11-30T07-34-52-{id}.jsonl"
+        ));
+        fs::create_dir_all(path.parent().expect("a folder")).expect("ours");
+        let text = format!(
+            "{{\"timestamp\":\"x\",\"type\":\"session_meta\",\"payload\":{{\"id\":\"{id}\",\
+             \"timestamp\":\"2026-11-30T07:34:52.212Z\",{meta}}}}}\n\
+             {{\"timestamp\":\"x\",\"ordinal\":1,\"type\":\"response_item\",\"payload\":{{\"type\":\"message\",\
+             \"role\":\"user\",\"content\":\"of {id}\"}}}}\n"
+        );
+        fs::write(&path, text).expect("ours");
+        let changed_at = SystemTime::UNIX_EPOCH + Duration::from_secs(changed_s);
+        let file = File::options().write(true).open(&path).expect("ours");
+        file.set_modified(changed_at).expect("ours");
+        path
+    }
+
+    #[test]
+    fn the_last_one_is_the_newest_of_a_person_here() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let home = CodexHome(dir.path().join("codex"));
+        let here = Path::new("/home/ada/app");
+        let none = home.rollout("last", here, here).map(drop);
+        assert!(
+            none.expect_err("none")
+                .to_string()
+                .contains("no session of /home/ada/app")
+        );
+        rollout(&home, IDS[0], 10, r#""cwd":"/home/ada/app","source":"cli""#);
+        rollout(
+            &home,
+            IDS[1],
+            20,
+            r#""cwd":"/home/ada/app/src","source":"exec""#,
+        );
+        rollout(
+            &home,
+            IDS[2],
+            30,
+            r#""cwd":"/home/ada/app2","source":"cli""#,
+        );
+        rollout(
+            &home,
+            IDS[3],
+            40,
+            r#""cwd":"/home/ada/app","source":{"subagent":"review"}"#,
+        );
+        let found = |wanted: &str| home.rollout(wanted, here, here).expect("found");
+        assert_eq!(found("last").thread_id(), IDS[1]);
+        assert_eq!(found(IDS[2]).thread_id(), IDS[2]);
+        let unknown = IDS[2].replace("2222", "4444");
+        assert!(home.rollout(&unknown, here, here).is_err());
+        let packed = packed(&found("last")).expect("small");
+        assert!(packed.contains(&format!("of {}", IDS[1])));
+        assert!(
+            packed.starts_with("{\"outwork_session\":1,\"agent\":\"codex\""),
+            "{packed}"
+        );
+    }
+
+    #[test]
+    fn a_fork_without_its_origin_or_round_in_a_circle_is_refused() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let home = CodexHome(dir.path().to_owned());
+        let here = Path::new("/");
+        let base = |id: &str| {
+            format!(
+                r#""source":"cli","history_base":{{"thread_id":"{id}","end_ordinal_exclusive":9}}"#
+            )
+        };
+        rollout(&home, IDS[0], 1, &base(IDS[1]));
+        let missing = home.rollout(IDS[0], here, here).map(drop);
+        let missing = missing.expect_err("its origin is not here").to_string();
+        assert!(missing.contains(IDS[1]), "{missing}");
+        rollout(&home, IDS[1], 1, &base(IDS[0]));
+        let circle = home.rollout(IDS[0], here, here).map(drop);
+        let circle = circle.expect_err("it never ends").to_string();
+        assert!(circle.contains("goes on from"), "{circle}");
+    }
+
+    #[test]
+    fn nothing_is_written_over() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("x");
+        assert!(matches!(write_new(&path, b"a"), Ok(Put::New(_))));
+        assert!(matches!(write_new(&path, b"a"), Ok(Put::There(_))));
+        assert!(write_new(&path, b"b").is_err());
+        assert_eq!(fs::read(&path).expect("there"), b"a");
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink(dir.path().join("elsewhere"), &link).expect("ours");
+        assert!(write_new(&link, b"a").is_err());
+        assert!(!dir.path().join("elsewhere").exists());
+    }
+}

@@ -6,6 +6,8 @@
 //! SQLite gives the whole transaction up (it may when the disk is full), nothing of it was
 //! acknowledged, and each write is run again in a transaction of its own.
 
+mod upgrade;
+
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -27,6 +29,8 @@ use crate::error::{OpenError, StoreError, is_locked};
 use crate::record::Change;
 use crate::sql::Conn;
 use crate::store::{Tx, Write, migrate_error, publish};
+
+pub(crate) use upgrade::{known, schema, vacuum_into};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
@@ -109,7 +113,7 @@ impl Sqlite {
         let mut conn = SqliteConnection::connect_with(&options)
             .await
             .map_err(OpenError::Connect)?;
-        keep_before_migrating(&mut conn, path).await?;
+        upgrade::keep_before(&mut conn, path).await?;
         MIGRATIONS
             .run(&mut conn)
             .await
@@ -169,80 +173,6 @@ impl Sqlite {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().expect("nothing panics while it holds this")
-}
-
-/// The highest number of a schema that this version knows.
-pub(crate) fn known() -> i64 {
-    let numbers = MIGRATIONS.iter().map(|migration| migration.version);
-    numbers.max().unwrap_or(0)
-}
-
-/// The number of the schema; 0 for an empty database.
-pub(crate) async fn schema(conn: &mut SqliteConnection) -> Result<i64, OpenError> {
-    const THERE: &str = "SELECT count(*) FROM sqlite_master WHERE name = '_sqlx_migrations'";
-    const NEWEST: &str = "SELECT coalesce(max(version), 0) FROM _sqlx_migrations";
-    let there: i64 = sqlx::query_scalar(THERE)
-        .fetch_one(&mut *conn)
-        .await
-        .map_err(OpenError::Connect)?;
-    if there == 0 {
-        return Ok(0);
-    }
-    let newest = sqlx::query_scalar(NEWEST).fetch_one(conn).await;
-    newest.map_err(OpenError::Connect)
-}
-
-/// Keeps what an older version made, as it is, in `FILE.before-NUMBER` beside it: there is no way back from a migration, and
-/// that is what the older version starts from again.
-async fn keep_before_migrating(conn: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
-    let (found, known) = (schema(conn).await?, known());
-    if found == 0 || found >= known {
-        return Ok(());
-    }
-    let beside = |end: &str| {
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".before-{known:04}{end}"));
-        path.with_file_name(name)
-    };
-    let (begun, kept) = (beside(".part"), beside(""));
-    let failed = |source| OpenError::File {
-        path: kept.clone(),
-        source,
-    };
-    match std::fs::remove_file(&begun) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
-        Ok(()) | Err(_) => {}
-    }
-    vacuum_into(conn, &begun).await?;
-    let file = std::fs::File::open(&begun).map_err(failed)?;
-    file.sync_all().map_err(failed)?;
-    std::fs::rename(&begun, &kept).map_err(failed)?;
-    tracing::info!(
-        kept = %kept.display(),
-        "the database is brought from schema {found} to {known}; as it was, it is kept"
-    );
-    Ok(())
-}
-
-/// Writes a copy of the database to `to`, for its owner only; nothing may be there.
-pub(crate) async fn vacuum_into(conn: &mut SqliteConnection, to: &Path) -> Result<(), OpenError> {
-    // SQLite writes into an empty file that is there, and keeps its mode.
-    let made = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(to);
-    let failed = |source| OpenError::File {
-        path: to.to_owned(),
-        source,
-    };
-    made.map_err(failed)?;
-    let name = to.to_str().ok_or_else(|| {
-        let text = "its name is not UTF-8";
-        failed(std::io::Error::new(std::io::ErrorKind::InvalidInput, text))
-    })?;
-    let copied = sqlx::query("VACUUM INTO ?1").bind(name).execute(conn);
-    copied.await.map(drop).map_err(OpenError::Connect)
 }
 
 /// Makes the file, for its owner only: it holds sealed keys and hashes of tokens. SQLite gives the

@@ -64,6 +64,10 @@ pub enum RolloutError {
     Field { field: &'static str },
     #[error("it holds no conversation")]
     Empty,
+    #[error(
+        "its model's provider compacted it in encrypted form, which no other can read; go on from before that, or start anew"
+    )]
+    Sealed,
     #[error("it goes on from {FORKS} other sessions or more")]
     TooManyForks,
 }
@@ -156,6 +160,9 @@ impl Rollout {
     pub fn carried(&self, cwd: &str, thread_id: Option<&str>) -> Result<Carried, RolloutError> {
         if !self.items.iter().any(|item| item.kind == "response_item") {
             return Err(RolloutError::Empty);
+        }
+        if self.items.iter().any(filter::is_sealed) {
+            return Err(RolloutError::Sealed);
         }
         let id = thread_id.unwrap_or(&self.thread_id);
         let mut contents = line(

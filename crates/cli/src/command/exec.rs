@@ -41,7 +41,7 @@ pub struct ExecArgs {
     #[arg(long)]
     pub with_changes: bool,
     /// Go on from a conversation of the Codex on this machine: its id, its rollout file, or `last` for
-    /// the newest one of this folder's repository. Uploaded with the task; what is set up here is not
+    /// the newest one of this folder's repository. Uploaded with the task, without its settings
     #[arg(long, value_name = "ID|FILE|last")]
     pub session: Option<String>,
     /// How many attempts to run at once

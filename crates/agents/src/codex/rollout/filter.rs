@@ -38,6 +38,24 @@ const EVENTS: [&str; 30] = [
     "warning",
 ];
 
+/// What is said to the model and by it. `additional_tools` and the like are settings.
+const SAID: [&str; 14] = [
+    "message",
+    "reasoning",
+    "local_shell_call",
+    "function_call",
+    "function_call_output",
+    "custom_tool_call",
+    "custom_tool_call_output",
+    "tool_search_call",
+    "tool_search_output",
+    "web_search_call",
+    "image_generation_call",
+    "compaction",
+    "compaction_summary",
+    "context_compaction",
+];
+
 /// The item of a line, if it is part of the conversation. `number` is that of the line, for lines of older versions, which
 /// have none.
 pub(super) fn item(line: Value, number: u64) -> Option<Item> {
@@ -68,10 +86,26 @@ fn response_item(item: Value) -> Option<Value> {
     let text = |name: &str| item.get(name).and_then(Value::as_str);
     let stays = match text("type")? {
         "message" => matches!(text("role"), Some("user" | "assistant")),
-        "reasoning" => item.get("encrypted_content").is_none_or(Value::is_null),
-        _ => true,
+        "reasoning" => !is_encrypted(&item),
+        kind => SAID.contains(&kind),
     };
     stays.then_some(item)
+}
+
+fn is_encrypted(item: &Value) -> bool {
+    item.get("encrypted_content")
+        .is_some_and(|content| !content.is_null())
+}
+
+/// Whether what was said before is there only as a summary that its provider alone can read.
+pub(super) fn is_sealed(item: &Item) -> bool {
+    let sealed = |item: &Value| {
+        let kind = item.get("type").and_then(Value::as_str);
+        kind.is_some_and(|kind| kind.contains("compaction")) && is_encrypted(item)
+    };
+    let history = item.payload.get("replacement_history");
+    let history = history.and_then(Value::as_array);
+    sealed(&item.payload) || history.into_iter().flatten().any(sealed)
 }
 
 /// A summary in the place of what was said before.

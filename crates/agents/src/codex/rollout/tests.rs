@@ -141,6 +141,34 @@ fn the_conversation_is_carried_and_no_setting() {
 }
 
 #[test]
+fn what_only_its_provider_can_read_is_not_carried_as_if_it_were_whole() {
+    let summary = json!({"type": "compaction", "encrypted_content": "gAAA"});
+    for line in [
+        item(2, "response_item", summary.clone()),
+        item(
+            2,
+            "compacted",
+            json!({"message": "", "replacement_history": [summary]}),
+        ),
+    ] {
+        let rollout = file(&[meta(json!({})), said(1, "user", "hello"), line]);
+        let carried = Rollout::read(&rollout).unwrap().carried("/c", None);
+        assert_eq!(carried, Err(RolloutError::Sealed));
+    }
+    let tools = json!({"type": "additional_tools", "tools": []});
+    let rollout = file(&[
+        meta(json!({})),
+        said(1, "user", "hello"),
+        item(2, "response_item", tools),
+    ]);
+    let carried = Rollout::read(&rollout)
+        .unwrap()
+        .carried("/c", None)
+        .unwrap();
+    assert_eq!(lines(&carried).len(), 2);
+}
+
+#[test]
 fn another_id_is_everywhere() {
     let rollout = file(&[
         meta(json!({})),
