@@ -4,6 +4,7 @@
 mod harness;
 
 mod asking;
+mod backup;
 mod bad_input;
 mod cache;
 mod codex;
@@ -23,5 +24,7 @@ mod repositories;
 mod scheduling;
 mod secrets;
 mod servers;
+mod sessions;
 mod terminal;
+mod upgrade;
 mod workers_life;

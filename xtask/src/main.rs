@@ -54,7 +54,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     (
         "outwork-cli",
-        &["outwork-domain", "outwork-api", "outwork-git"],
+        &[
+            "outwork-domain",
+            "outwork-api",
+            "outwork-git",
+            // What Codex keeps on a person's machine.
+            "outwork-agents",
+        ],
     ),
 ];
 

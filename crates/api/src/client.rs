@@ -23,6 +23,7 @@
 //! | [`Client::retry`] | `POST /tasks/{task}/retry` (key) |
 //! | [`Client::cancel_task`] | `POST /tasks/{task}/cancel` |
 //! | [`Client::task_diff`] | `GET /tasks/{task}/diff?turn=&attempt=` (bytes) |
+//! | [`Client::task_session`] | `GET /tasks/{task}/session?turn=&attempt=` (bytes) |
 //! | [`Client::attempt`] | `GET /attempts/{att}` |
 //! | [`Client::cancel_attempt`] | `POST /attempts/{att}/cancel` |
 //! | [`Client::attempt_diff`] | `GET /attempts/{att}/diff` (bytes) |

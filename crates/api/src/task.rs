@@ -27,6 +27,9 @@ pub struct NewTask {
     /// Uncommitted changes to start from, as a git patch; they are not part of the result.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub starting_diff: Option<String>,
+    /// The conversation to go on from: a session of the environment's agent, in the format of `docs/session-format.md`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starting_session: Option<String>,
     /// Whether the agent may ask and wait for an answer (`needs_input`); otherwise it is told to decide by itself.
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     #[schema(default = true)]

@@ -69,6 +69,9 @@ pub enum ClientCommand {
     Retry(command::retry::RetryArgs),
     /// Stop a task
     Cancel(command::cancel::CancelArgs),
+    /// Take a task's conversation home
+    #[command(subcommand)]
+    Session(command::session::SessionCommand),
     /// Make and change environments: how the tasks of a repository run
     #[command(subcommand)]
     Env(command::environment::EnvironmentCommand),
@@ -133,6 +136,7 @@ impl ClientCommand {
             Self::Interrupt(args) => args.json,
             Self::Retry(args) => args.submitted.json,
             Self::Cancel(args) => args.json,
+            Self::Session(command) => command.is_json(),
             Self::Env(command) => command.is_json(),
             Self::Credential(command) => command.is_json(),
             Self::Model(command) => command.is_json(),

@@ -172,6 +172,11 @@ impl ObjectKey {
         Self(format!("tasks/{task}/starting.patch"))
     }
 
+    /// The session that the user sent along with `task`.
+    pub fn starting_session(task: TaskId) -> Self {
+        Self(format!("tasks/{task}/starting.session"))
+    }
+
     /// From the text the store kept; the store holds only keys that this type made.
     pub fn from_stored(text: String) -> Self {
         Self(text)

@@ -40,6 +40,8 @@ pub struct Base {
     pub commit: String,
     /// Uncommitted changes sent along; they belong to the base, not to the result.
     pub starting_diff: Option<ObjectKey>,
+    /// A session of the agent sent along, which the first turn goes on from.
+    pub starting_session: Option<ObjectKey>,
     /// Where the environment's further repositories stood.
     pub further: Vec<FurtherBase>,
 }

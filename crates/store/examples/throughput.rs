@@ -325,6 +325,7 @@ impl Bench {
                 branch: None,
                 commit: "0".repeat(40),
                 starting_diff: None,
+                starting_session: None,
                 further: Vec::new(),
             },
             interactive: true,

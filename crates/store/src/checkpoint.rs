@@ -4,6 +4,7 @@
 use outwork_domain::{AttemptId, Command, Desired, Epoch, ObjectKey, Timestamp, WorkspaceId};
 use serde::{Deserialize, Serialize};
 
+use crate::backup::NamedObject;
 use crate::error::StoreError;
 use crate::record::{AttemptResult, DiffStat, FurtherDiff, StoredDiff};
 use crate::sql::{Row, id, values};
@@ -93,6 +94,35 @@ fn read(row: Row) -> Result<AttemptResult, StoreError> {
     let saved: Saved = serde_json::from_str(&row.text("result")?)
         .map_err(|_| StoreError::corrupt("checkpoint"))?;
     Ok(saved.into_result(Epoch::new(row.int("epoch")?)))
+}
+
+/// The objects that checkpoints name.
+pub(crate) async fn named(conn: &mut Conn<'_>) -> Result<Vec<NamedObject>, StoreError> {
+    let mut found = Vec::new();
+    for row in conn
+        .rows("SELECT result FROM checkpoints", values![])
+        .await?
+    {
+        let saved: Saved = serde_json::from_str(&row.text("result")?)
+            .map_err(|_| StoreError::corrupt("checkpoint"))?;
+        let Saved {
+            diff,
+            further,
+            session,
+        } = saved;
+        let diffs = diff
+            .into_iter()
+            .chain(further.into_iter().map(|(_, diff)| diff));
+        found.extend(diffs.map(|diff| NamedObject {
+            key: ObjectKey::from_stored(diff.key),
+            size_bytes: Some(diff.size_bytes),
+        }));
+        found.extend(session.map(|key| NamedObject {
+            key: ObjectKey::from_stored(key),
+            size_bytes: None,
+        }));
+    }
+    Ok(found)
 }
 
 /// The JSON in `checkpoints.result`.

@@ -7,7 +7,7 @@ use outwork_domain::environment::Environment;
 use outwork_domain::labels::{Labels, has_all};
 use outwork_domain::principal::WorkerDesired;
 use outwork_domain::schedule::{Asks, LaneId, Pick};
-use outwork_domain::{Command, EnvironmentId, Timestamp, WorkerId, WorkspaceId};
+use outwork_domain::{EnvironmentId, Epoch, Timestamp, WorkerId, WorkspaceId};
 
 use crate::attempt_row::{AttemptRow, attempt_columns};
 use crate::error::StoreError;
@@ -17,7 +17,8 @@ use crate::sql::{Row, Sql, id, values};
 use crate::store::{Store, Tx, Write};
 use crate::worker::Traits;
 use crate::{
-    credential, environment, injection, message, model, secret, task, task_row, transition, worker,
+    backup, credential, environment, injection, message, model, secret, task, task_row, transition,
+    worker,
 };
 
 impl Store {
@@ -91,6 +92,7 @@ impl Write for Claim {
             environments: HashMap::new(),
             left_out: Vec::new(),
             locked: Vec::new(),
+            floor: None,
             shared: None,
             claimed: Vec::new(),
         };
@@ -122,6 +124,8 @@ struct Run<'c> {
     left_out: Vec<LaneId>,
     /// Environments whose limit this transaction has locked.
     locked: Vec<EnvironmentId>,
+    /// What the epochs of claims are above.
+    floor: Option<Epoch>,
     shared: Option<Shared>,
     claimed: Vec<Claimed>,
 }
@@ -224,10 +228,11 @@ impl Run<'_> {
 
     async fn take(&mut self, tx: &mut Tx<'_>, row: &Row) -> Result<(), StoreError> {
         let row = AttemptRow::read(row)?;
-        let claim = Command::Claim {
-            worker: self.claim.worker,
+        let floor = match self.floor {
+            Some(floor) => floor,
+            None => *self.floor.insert(backup::floor(tx).await?),
         };
-        let mut next = transition::apply(&row, claim, self.claim.now)?;
+        let mut next = transition::claim(&row, self.claim.worker, floor, self.claim.now)?;
         next.row.isolation.clone_from(&self.isolation);
         let row = transition::write(tx, next, self.claim.now).await?;
         let claimed = self.gather(tx, row).await?;

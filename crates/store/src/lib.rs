@@ -59,6 +59,7 @@ mod lease;
 mod message;
 mod reap;
 
+mod backup;
 mod cache;
 mod enrolment;
 mod orders;
@@ -67,6 +68,10 @@ mod worker;
 
 mod objects;
 
+pub use backup::{
+    CheckpointId, Counts, Fenced, NamedObject, copy_sqlite, settle_sqlite, sqlite_checkpoints,
+    sqlite_damage, sqlite_schema,
+};
 pub use cache::{
     CacheRecord, CacheReset, CacheUse, CachedSnapshot, Inventory, KeptSnapshot, SnapshotUses,
 };

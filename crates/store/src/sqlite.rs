@@ -9,6 +9,8 @@
 
 mod reserve;
 
+mod upgrade;
+
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -32,6 +34,8 @@ use crate::store::{Committed, Told, Tx, Write, migrate_error};
 
 use reserve::Reserve;
 
+pub(crate) use upgrade::{known, schema, vacuum_into};
+
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
 /// Connections that read.
@@ -41,7 +45,7 @@ const GROUP: usize = 256;
 /// Writes that may wait before callers wait to hand theirs in.
 const WAITING: usize = 1024;
 /// How long to wait for a lock that another process holds.
-const BUSY: Duration = Duration::from_secs(5);
+pub(crate) const BUSY: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 pub(crate) struct Sqlite {
@@ -111,6 +115,7 @@ impl Sqlite {
         let mut conn = SqliteConnection::connect_with(&options)
             .await
             .map_err(OpenError::Connect)?;
+        upgrade::keep_before(&mut conn, path).await?;
         MIGRATIONS
             .run(&mut conn)
             .await

@@ -3,7 +3,8 @@
 use outwork_domain::attempt::Refused;
 use outwork_domain::schedule::Lane;
 use outwork_domain::{
-    Attempt, AttemptEvent, AttemptId, Command, Epoch, Failure, Lease, State, Timestamp, WorkspaceId,
+    Attempt, AttemptEvent, AttemptId, Command, Epoch, Failure, Lease, State, Timestamp, WorkerId,
+    WorkspaceId,
 };
 use serde_json::json;
 
@@ -64,6 +65,20 @@ pub(crate) fn apply(row: &AttemptRow, command: Command, now: Timestamp) -> Resul
         was_held,
         events,
     })
+}
+
+/// A claim by `worker`, with an epoch above `floor`.
+pub(crate) fn claim(
+    row: &AttemptRow,
+    worker: WorkerId,
+    floor: Epoch,
+    now: Timestamp,
+) -> Result<Next, Refused> {
+    let before = row.attempt.epoch;
+    let mut raised = row.clone();
+    raised.attempt.epoch = before.max(floor);
+    let next = apply(&raised, Command::Claim { worker }, now)?;
+    Ok(Next { before, ..next })
 }
 
 /// Writes the attempt and its events, and sees that people are told. When it ends like this and not by a result of its worker,

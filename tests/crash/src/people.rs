@@ -175,6 +175,7 @@ impl Person {
             commit: None,
             attempts: Some(intent.attempts),
             starting_diff: None,
+            starting_session: None,
             interactive: false,
             priority: Default::default(),
         };

@@ -37,6 +37,7 @@ async fn submit(site: &Site, work: &Work) -> Result<Task> {
         commit: None,
         attempts: None,
         starting_diff: None,
+        starting_session: None,
         interactive: false,
         priority: Default::default(),
     };

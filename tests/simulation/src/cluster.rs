@@ -331,6 +331,7 @@ fn task(id: TaskId, now: Timestamp) -> Task {
             branch: None,
             commit: "0".repeat(40),
             starting_diff: None,
+            starting_session: None,
             further: Vec::new(),
         },
         interactive: false,

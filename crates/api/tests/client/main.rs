@@ -68,6 +68,7 @@ fn new_task() -> NewTask {
         commit: None,
         attempts: None,
         starting_diff: None,
+        starting_session: None,
         interactive: true,
         priority: Default::default(),
     }

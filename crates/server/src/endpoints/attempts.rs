@@ -5,6 +5,7 @@ pub(crate) mod diff;
 pub(crate) mod events;
 pub(crate) mod follow;
 pub(crate) mod get;
+pub(crate) mod session;
 
 use outwork_domain::{AttemptId, WorkspaceId};
 use outwork_store::AttemptRecord;

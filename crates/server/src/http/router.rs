@@ -29,8 +29,8 @@ const MIB: usize = 1024 * 1024;
 const SMALL_BODY: usize = 2 * MIB;
 /// A prompt of the largest size with every character escaped, and a little more, so that one that is too long is told so by its own limit.
 const PROMPT_BODY: usize = 8 * PROMPT_BYTES;
-/// A prompt and a starting diff; the usual escapes double a text.
-const TASK_BODY: usize = PROMPT_BODY + 2 * DIFF_BYTES;
+/// A prompt, a starting diff and a session; the usual escapes double a text.
+const TASK_BODY: usize = PROMPT_BODY + 2 * (DIFF_BYTES + SESSION_BYTES);
 /// An environment with secrets and scripts of the largest size, and the usual escapes.
 const ENVIRONMENT_BODY: usize = 2 * (SECRETS * SECRET_BYTES + 3 * SCRIPT_BYTES) + SMALL_BODY;
 /// 10,000 snapshots of a worker.
@@ -59,9 +59,11 @@ pub(crate) fn task_api() -> Routes {
         .routes(routes!(tasks::interrupt::interrupt))
         .routes(routes!(tasks::retry::retry))
         .routes(routes!(tasks::diff::diff))
+        .routes(routes!(tasks::session::session))
         .routes(routes!(attempts::get::get))
         .routes(routes!(attempts::cancel::cancel))
         .routes(routes!(attempts::diff::diff))
+        .routes(routes!(attempts::session::session))
         .routes(routes!(attempts::events::events))
         .routes(routes!(
             model::get::get,

@@ -101,6 +101,7 @@ fn wire(record: TaskRecord, waiting: Option<WaitingFor>, public_url: &str) -> Wi
         branch,
         commit,
         starting_diff: _,
+        starting_session: _,
         further,
     } = task.base;
     Wire {

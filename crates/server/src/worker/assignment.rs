@@ -24,7 +24,7 @@ use crate::credentials::{self, Unreadable};
 use crate::git_gateway::Lease;
 use crate::refusal::{sentence, shell_word};
 use crate::seal::Place;
-use crate::view::attempt::diff;
+use crate::view::attempt::{diff, session};
 use crate::view::environment::{wire_agent, wire_runtimes};
 
 impl WorkerService {
@@ -71,6 +71,11 @@ impl WorkerService {
             attempt: &attempt,
             git_gateway,
         };
+        // A first turn goes on from what the task was given.
+        let has_session = match continues {
+            Some(record) => session(record).is_some(),
+            None => task.base.starting_session.is_some(),
+        };
         let mut repositories =
             repositories.all(repository, spec.repository_url.clone(), task.base)?;
         repositories[0].setup_branch = spec.branch.clone();
@@ -86,9 +91,6 @@ impl WorkerService {
         } else {
             None
         };
-        let session = continues
-            .and_then(|record| record.result.as_ref())
-            .and_then(|result| result.session.as_ref());
         Ok(Assignment {
             attempt: attempt.id.to_string(),
             epoch: attempt.epoch.get(),
@@ -100,7 +102,7 @@ impl WorkerService {
             environment_id: id.to_string(),
             cache_generation,
             repositories,
-            has_session: session.is_some(),
+            has_session,
             base_image: spec.base_image,
             image_credential,
             runtimes: wire_runtimes(spec.runtimes),
@@ -231,6 +233,7 @@ impl Repositories<'_> {
             branch,
             commit,
             starting_diff,
+            starting_session: _,
             further,
         } = base;
         let mut first = self.one(FurtherBase {

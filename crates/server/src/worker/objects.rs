@@ -10,7 +10,7 @@ use outwork_store::{AttemptRecord, StoreError, TaskRecord};
 
 use super::WorkerService;
 use crate::refusal::Refusal;
-use crate::view::attempt::diff;
+use crate::view::attempt::{diff, session};
 use crate::view::task::repository;
 
 /// Which repository of an assignment is meant.
@@ -69,8 +69,9 @@ impl WorkerService {
         if kind == InputKind::StartingDiff {
             return Ok(task.task.base.starting_diff.filter(|_| first));
         }
-        let Some(continued) = continued(record, &task)? else {
-            return Ok(None);
+        let Some(continued) = self.continued(record, &task).await? else {
+            let session = task.task.base.starting_session;
+            return Ok(session.filter(|_| first && kind == InputKind::Session));
         };
         let continued = self
             .plane
@@ -87,10 +88,7 @@ impl WorkerService {
                 };
                 diff(&continued, name).map(|diff| diff.key.clone())
             }
-            InputKind::Session => continued
-                .result
-                .and_then(|result| result.session)
-                .filter(|_| first),
+            InputKind::Session => session(&continued).filter(|_| first).cloned(),
         })
     }
 

@@ -29,6 +29,7 @@ mod repositories;
 mod scheduling;
 mod secret_key;
 mod secrets;
+mod sessions;
 mod signposts;
 mod submission;
 mod verbs;

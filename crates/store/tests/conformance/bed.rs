@@ -156,6 +156,7 @@ impl Bed {
                 branch: Some("main".into()),
                 commit: "0123abcd".into(),
                 starting_diff: None,
+                starting_session: None,
                 further: Vec::new(),
             },
             interactive: true,

@@ -23,6 +23,7 @@ mod bed;
 mod invariants;
 mod past_the_store;
 
+mod backups;
 mod cache;
 mod checkpoints;
 mod claims;

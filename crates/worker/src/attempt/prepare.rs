@@ -7,6 +7,7 @@ use futures_util::FutureExt;
 use futures_util::future::try_join_all;
 use outwork_agents::{AbsolutePath, Agent, LaunchContext, Model, Prepared, StoredSession};
 use outwork_api::environment as wire;
+use outwork_api::session::SessionError;
 use outwork_api::worker::{AssignedRepository, INTERRUPTED, InputKind, WorkerError};
 use outwork_domain::{Failure, FailureCode};
 use outwork_git::{CommitId, CommitRef, Mirror, RefName, RepoUrl};
@@ -17,7 +18,7 @@ use crate::failure;
 use crate::lease::Wish;
 use crate::retry::{Backoff, Verdict, verdict};
 use crate::sandbox_layout as inside;
-use crate::session;
+use crate::session::{self, UnpackError};
 
 /// A repository of the attempt, at hand.
 pub(super) struct Repository {
@@ -204,8 +205,8 @@ async fn repository(run: &Run, assigned: &AssignedRepository) -> Result<Reposito
     })
 }
 
-/// The session that the turn continues, as bytes and read. One that cannot be used is told and left out: the files of the
-/// previous turn are there all the same.
+/// The session that the turn continues, as bytes and read. One that is damaged, or another agent's, is told and left out:
+/// the files of the previous turn are there all the same. One that a newer worker can read is not left out.
 async fn restored_session(
     run: &Run,
     agent: &str,
@@ -214,13 +215,17 @@ async fn restored_session(
         return Ok(None);
     }
     let bytes = download(run, InputKind::Session, None).await?;
-    match session::unpack(agent, &bytes) {
-        Ok(stored) => Ok(Some((bytes, stored))),
-        Err(error) => {
-            run.warn(format!("The session of the previous turn cannot be continued ({error}); the agent starts a new one."));
-            Ok(None)
-        }
+    let error = match session::unpack(agent, &bytes) {
+        Ok(stored) => return Ok(Some((bytes, stored))),
+        Err(error) => error,
+    };
+    if let UnpackError::Unusable(SessionError::Version { found: _ }) = error {
+        let text = format!("The session to go on from cannot be used: {error}.");
+        return Err(Failure::new(FailureCode::AgentFailed, text)
+            .with_hint("Upgrade this worker, then run the turn again with `outwork retry`."));
     }
+    run.warn(format!("The session of the previous turn cannot be continued ({error}); the agent starts a new one."));
+    Ok(None)
 }
 
 async fn download(

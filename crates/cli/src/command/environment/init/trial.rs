@@ -47,6 +47,7 @@ pub(super) async fn run(
         commit: None,
         attempts: None,
         starting_diff: None,
+        starting_session: None,
         // Nobody is there to answer.
         interactive: false,
         priority: Default::default(),
