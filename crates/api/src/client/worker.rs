@@ -183,6 +183,10 @@ fn command_stream(
             while ready.is_empty() {
                 let piece = client.chunk(&mut response).await.ok()??;
                 for message in parser.push(piece.as_ref()).ok()? {
+                    // Of a later version.
+                    if message.event != "command" {
+                        continue;
+                    }
                     let command: WorkerCommand = serde_json::from_str(&message.data).ok()?;
                     ready.push_back(command);
                 }
