@@ -28,7 +28,6 @@ pub(crate) struct Seen {
     /// `register`, `append`, …; the path where it is none of the protocol's.
     pub(crate) verb: &'static str,
     pub(crate) attempt: Option<String>,
-    pub(crate) epoch: Option<i64>,
     /// Of an upload: `kind` and `repository`.
     pub(crate) body: Value,
     /// 0: no answer.
@@ -235,7 +234,7 @@ impl Plane {
             held.wish = Some((desired, way));
             let epoch = held.epoch;
             if way == Way::Stream {
-                state.command(attempt, epoch, desired, &[]);
+                state.command(attempt, epoch, desired);
             }
         });
     }
@@ -276,14 +275,27 @@ impl Plane {
 
 impl State {
     /// Says it on every stream of commands.
-    fn command(&mut self, attempt: &str, epoch: i64, desired: &str, messages: &[Value]) {
-        let mut command = json!({"attempt": attempt, "epoch": epoch, "desired": desired});
-        if !messages.is_empty() {
-            command["messages"] = json!(messages);
-        }
+    fn command(&mut self, attempt: &str, epoch: i64, desired: &str) {
+        let command = json!({"attempt": attempt, "epoch": epoch, "desired": desired});
         let text = format!("event: command\ndata: {command}\n\n");
         self.streams
             .retain(|stream| stream.send(Bytes::from(text.clone())).is_ok());
+    }
+
+    /// What still holds is said again on each connection.
+    fn repeat_commands(&mut self) {
+        let attempts = self.attempts.iter();
+        let wished: Vec<_> = attempts
+            .filter_map(|(id, attempt)| match attempt.wish {
+                Some((desired, Way::Stream)) if attempt.phase == Phase::Held => {
+                    Some((id.clone(), attempt.epoch, desired))
+                }
+                Some(_) | None => None,
+            })
+            .collect();
+        for (id, epoch, desired) in wished {
+            self.command(&id, epoch, desired);
+        }
     }
 
     /// What a request of that verb is to be answered with, if not as it should.

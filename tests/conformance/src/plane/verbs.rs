@@ -129,7 +129,6 @@ async fn handle(shared: &Arc<Shared>, request: Request<Bytes>) -> Answer {
         at,
         verb: call.verb,
         attempt: call.attempt.clone(),
-        epoch: call.epoch(),
         body: call.json,
         status: answer.as_ref().map_or(0, |response| response.status().as_u16()),
     };
@@ -181,6 +180,7 @@ fn commands(shared: &Shared) -> Response<Body> {
     let _ = sender.send(Bytes::from_static(b"retry: 500\n\n: a comment\n\nevent: of_a_later_version\ndata: {}\n\n"));
     state.streams.push(sender);
     state.streams_opened += 1;
+    state.repeat_commands();
     let frames = stream::unfold(receiver, |mut receiver| async {
         let bytes = receiver.recv().await?;
         Some((Ok::<_, Infallible>(Frame::data(bytes)), receiver))

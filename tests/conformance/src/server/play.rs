@@ -26,7 +26,6 @@ pub(super) struct Player {
 #[derive(Clone)]
 pub(super) struct Held {
     client: Client,
-    pub(super) worker: String,
     pub(super) attempt: String,
     pub(super) epoch: i64,
     pub(super) assignment: Value,
@@ -176,7 +175,6 @@ impl Player {
         let held = assignments.iter().map(|assignment| {
             Ok(Held {
                 client: self.client.clone(),
-                worker: self.id.clone(),
                 attempt: text(assignment, "attempt")?,
                 epoch: assignment["epoch"].as_i64().context("`epoch` is a number")?,
                 assignment: assignment.clone(),

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{Scene, Stage, pause, waiting};
 use crate::check::{Check, checks, skip};
-use crate::plane::{Fault, Phase, Way, Work};
+use crate::plane::{Fault, Phase, Work};
 use crate::process::Mark;
 
 /// For something that is to happen at once, on a busy machine.
@@ -72,7 +72,8 @@ async fn stops_what_is_abandoned(scene: Arc<Scene>) -> Result<()> {
     let stage = Stage::set(&scene).await?;
     let mark = Mark::new();
     let id = stage.held_at(&mark, Work::command(&waiting(&mark))).await?;
-    stage.plane.wish(&id, "abandon", Way::Heartbeat);
+    // Nobody is given it: the worker would take it once more.
+    stage.plane.take_away(&id);
     stage.gone(&mark, AT_ONCE).await?;
     is_forgotten(&stage, &id).await
 }

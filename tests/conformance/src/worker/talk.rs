@@ -20,6 +20,9 @@ pub(super) fn checks() -> Vec<Check<Scene>> {
         cancels_by_stream "`cancel` in the stream of commands does the same",
         cancels_by_answer "`cancel` in the answer to events does the same",
     );
+    all.extend(checks!("Commands":
+        keeps_its_stream "An event of another type does not end the stream of commands",
+    ));
     all.extend(checks!("Messages and questions":
         acknowledges_messages "`message_seq` of a claim rises to the last message that came",
         ends_its_turn_when_interrupted "An interrupt ends the turn: diff, then `awaiting_input`",
@@ -59,14 +62,28 @@ async fn cancels_by_stream(scene: Arc<Scene>) -> Result<()> {
     let stage = Stage::set(&scene).await?;
     let mark = Mark::new();
     let id = busy(&stage, &mark, "").await?;
-    let follows = stage
-        .within(Duration::from_secs(5), "a stream", |state| state.streams_opened > 0)
-        .await;
-    if follows.is_err() {
-        return Err(skip("it does not follow the stream of commands"));
-    }
+    follows(&stage).await?;
     stage.plane.wish(&id, "cancel", Way::Stream);
     stopped_with_work(&stage, &mark, &id, "cancelled").await
+}
+
+/// Heartbeats say the same, so a worker need not follow the stream.
+async fn follows(stage: &Stage) -> Result<()> {
+    let limit = Duration::from_secs(5);
+    let opened = stage.within(limit, "a stream", |state| state.streams_opened > 0);
+    opened
+        .await
+        .map_err(|_| skip("it does not follow the stream of commands"))
+}
+
+async fn keeps_its_stream(scene: Arc<Scene>) -> Result<()> {
+    let stage = Stage::set(&scene).await?;
+    follows(&stage).await?;
+    // The control plane begins each stream with such an event.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let opened = stage.plane.with(|state| state.streams_opened);
+    ensure!(opened == 1, "the stream was opened {opened} times in 3 s");
+    Ok(())
 }
 
 async fn cancels_by_answer(scene: Arc<Scene>) -> Result<()> {
