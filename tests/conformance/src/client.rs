@@ -43,7 +43,9 @@ impl Client {
             builder = builder.tls_certs_only([]).no_proxy();
         }
         Ok(Self {
-            http: builder.build().context("the HTTP client cannot be set up")?,
+            http: builder
+                .build()
+                .context("the HTTP client cannot be set up")?,
             base: base.trim_end_matches('/').to_owned(),
             token: token.map(str::to_owned),
         })
@@ -58,7 +60,8 @@ impl Client {
     }
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Reply> {
-        self.send(Method::POST, path, Content::Json(body.clone())).await
+        self.send(Method::POST, path, Content::Json(body.clone()))
+            .await
     }
 
     pub(crate) async fn get(&self, path: &str) -> Result<Reply> {
@@ -90,7 +93,9 @@ impl Client {
         path: &str,
         content: Content,
     ) -> Result<Response> {
-        let mut request = self.http.request(method.clone(), format!("{}{path}", self.base));
+        let mut request = self
+            .http
+            .request(method.clone(), format!("{}{path}", self.base));
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }
@@ -129,13 +134,19 @@ impl Reply {
             Ok(problem) if self.status == status => problem,
             Ok(_) | Err(_) => bail!("{self}; it should be {status} with `{code}`"),
         };
-        ensure!(problem["code"] == code, "{self}; its code should be `{code}`");
+        ensure!(
+            problem["code"] == code,
+            "{self}; its code should be `{code}`"
+        );
         ensure!(
             self.content_type.starts_with("application/problem+json"),
             "{self} is marked as {:?}, not as application/problem+json",
             self.content_type
         );
-        ensure!(problem["status"] == status, "{self}: `status` is another than the answer's");
+        ensure!(
+            problem["status"] == status,
+            "{self}: `status` is another than the answer's"
+        );
         for field in ["type", "title", "detail"] {
             ensure!(problem[field].is_string(), "{self}: it has no `{field}`");
         }
@@ -146,6 +157,10 @@ impl Reply {
 impl std::fmt::Display for Reply {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let text = String::from_utf8_lossy(&self.bytes);
-        write!(f, "`{}` was answered with {} {:.300}", self.what, self.status, text)
+        write!(
+            f,
+            "`{}` was answered with {} {:.300}",
+            self.what, self.status, text
+        )
     }
 }

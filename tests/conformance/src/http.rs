@@ -128,7 +128,8 @@ pub(crate) fn json(status: u16, body: &Value) -> Response<Body> {
 
 /// As the document's section "Errors" says.
 pub(crate) fn problem(status: u16, code: &str, pointer: Option<&str>) -> Response<Body> {
-    let errors = pointer.map(|pointer| serde_json::json!({"pointer": pointer, "detail": "is wrong"}));
+    let errors =
+        pointer.map(|pointer| serde_json::json!({"pointer": pointer, "detail": "is wrong"}));
     let problem = serde_json::json!({
         "type": format!("/problems/{code}"), "title": code, "status": status, "code": code,
         "detail": format!("The suite answers with {code}."), "hint": "It is a test.",

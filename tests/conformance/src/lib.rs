@@ -5,7 +5,7 @@
 //! sees the rule broken, passes when it saw it kept, and is skipped, with a reason, when it could see neither.
 //!
 //! Read in this order: [`check`] (what a check is, and how checks are run), [`report`]; then `http` and `repository`, which both sides
-//! stand on; `plane` and `process`, which the checks of workers stand on; `client`, which those of control planes stand on.
+//! stand on; `plane` and `process`, which the checks of workers stand on; `client`, which those of control planes stand on; [`relay`] last, which is for the suite's own tests.
 
 pub mod check;
 pub mod report;
@@ -19,6 +19,8 @@ pub mod worker;
 
 mod client;
 pub mod server;
+
+pub mod relay;
 
 pub use check::{Check, Outcome};
 pub use report::Report;

@@ -168,7 +168,10 @@ fn chosen<S>(mut checks: Vec<Check<S>>, common: &Common) -> Result<Option<Vec<Ch
         checks.retain(|check| common.only.iter().any(|id| id == check.id));
     }
     if common.list {
-        for Check { id, title, section, .. } in &checks {
+        for Check {
+            id, title, section, ..
+        } in &checks
+        {
             println!("{id:42} {title} [{section}]");
         }
         return Ok(None);
@@ -198,7 +201,9 @@ async fn told<S: Send + Sync>(
 fn token(text: Option<String>) -> Result<String> {
     let text = text.context("a token is needed")?;
     let token = match text.strip_prefix('@') {
-        Some(file) => std::fs::read_to_string(file).with_context(|| format!("{file} cannot be read"))?,
+        Some(file) => {
+            std::fs::read_to_string(file).with_context(|| format!("{file} cannot be read"))?
+        }
         None => text,
     };
     match token.trim() {

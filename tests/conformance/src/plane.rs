@@ -99,7 +99,10 @@ impl Attempt {
     /// All text of `output` events.
     pub(crate) fn output(&self) -> String {
         let claim = self.claim();
-        let outputs = claim.events.iter().filter(|event| event["type"] == "output");
+        let outputs = claim
+            .events
+            .iter()
+            .filter(|event| event["type"] == "output");
         outputs.filter_map(|event| event["text"].as_str()).collect()
     }
 }
@@ -125,13 +128,18 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn of<'a>(&'a self, verb: &'a str) -> impl DoubleEndedIterator<Item = &'a Seen> + 'a {
+    pub(crate) fn of<'a>(
+        &'a self,
+        verb: &'a str,
+    ) -> impl DoubleEndedIterator<Item = &'a Seen> + 'a {
         self.seen.iter().filter(move |seen| seen.verb == verb)
     }
 
     pub(crate) fn held(&self) -> usize {
         let attempts = self.attempts.values();
-        attempts.filter(|attempt| attempt.phase == Phase::Held).count()
+        attempts
+            .filter(|attempt| attempt.phase == Phase::Held)
+            .count()
     }
 }
 
@@ -259,7 +267,10 @@ impl Plane {
 
     /// Breaks off all connections and takes none, or is back. Leases are not counted meanwhile, as the document says.
     pub(crate) fn be_away(&self, away: bool) {
-        let mut since = self.away_since.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut since = self
+            .away_since
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         match (away, since.take()) {
             (true, before) => *since = Some(before.unwrap_or_else(Instant::now)),
             (false, Some(gone_at)) => self.with(|state| {
@@ -300,7 +311,10 @@ impl State {
 
     /// What a request of that verb is to be answered with, if not as it should.
     fn fault(&mut self, verb: &str) -> Option<Fault> {
-        let at = self.faults.iter().position(|(failing, _, _)| *failing == verb)?;
+        let at = self
+            .faults
+            .iter()
+            .position(|(failing, _, _)| *failing == verb)?;
         let (_, fault, left) = &mut self.faults[at];
         let fault = *fault;
         *left = left.saturating_sub(1);

@@ -22,7 +22,9 @@ impl Template {
     pub fn new(words: Vec<String>) -> Result<Self> {
         let all = words.join(" ");
         if words.is_empty() || !all.contains("{url}") {
-            return Err(anyhow!("the worker's command must name the server with {{url}}"));
+            return Err(anyhow!(
+                "the worker's command must name the server with {{url}}"
+            ));
         }
         Ok(Self(words))
     }
@@ -78,7 +80,10 @@ impl Worker {
 
     /// `kill -9`, and waits until it is gone.
     pub(crate) async fn kill(&mut self) -> Result<()> {
-        self.child.kill().await.context("the worker cannot be killed")
+        self.child
+            .kill()
+            .await
+            .context("the worker cannot be killed")
     }
 
     /// Asks it to stop (SIGTERM).

@@ -65,8 +65,15 @@ impl Repository {
     pub(crate) async fn tree(&self, patches: &[&[u8]]) -> Result<Files> {
         let scratch = tempfile::tempdir()?;
         let clone = scratch.path().join("clone");
-        let (from, to) = (self.bare().display().to_string(), clone.display().to_string());
-        git(scratch.path(), &["clone", "-q", "--no-checkout", &from, &to]).await?;
+        let (from, to) = (
+            self.bare().display().to_string(),
+            clone.display().to_string(),
+        );
+        git(
+            scratch.path(),
+            &["clone", "-q", "--no-checkout", &from, &to],
+        )
+        .await?;
         git(&clone, &["read-tree", &self.commit]).await?;
         for patch in patches.iter().filter(|patch| !patch.is_empty()) {
             let file = scratch.path().join("patch");
@@ -78,7 +85,10 @@ impl Repository {
         }
         let listing = git(&clone, &["ls-files", "-s", "-z"]).await?;
         let mut files = Files::new();
-        for entry in listing.split(|byte| *byte == 0).filter(|entry| !entry.is_empty()) {
+        for entry in listing
+            .split(|byte| *byte == 0)
+            .filter(|entry| !entry.is_empty())
+        {
             let entry = String::from_utf8_lossy(entry);
             let (head, path) = entry.split_once('\t').context("an entry of the index")?;
             let mut words = head.split(' ');
@@ -94,7 +104,10 @@ impl Repository {
     pub(crate) async fn patch(&self, writes: &[(&str, &str)]) -> Result<Vec<u8>> {
         let scratch = tempfile::tempdir()?;
         let clone = scratch.path().join("clone");
-        let (from, to) = (self.bare().display().to_string(), clone.display().to_string());
+        let (from, to) = (
+            self.bare().display().to_string(),
+            clone.display().to_string(),
+        );
         git(scratch.path(), &["clone", "-q", &from, &to]).await?;
         for (path, content) in writes {
             std::fs::write(clone.join(path), content)?;
@@ -105,9 +118,16 @@ impl Repository {
 
     /// Answers git's own requests below `/git/`, as RFC 3875 says.
     pub(crate) async fn serve(&self, request: Request<Bytes>) -> Result<Response<Body>> {
-        let path = request.uri().path().strip_prefix("/git").unwrap_or_default();
+        let path = request
+            .uri()
+            .path()
+            .strip_prefix("/git")
+            .unwrap_or_default();
         let header = |name: &str| {
-            let value = request.headers().get(name).and_then(|value| value.to_str().ok());
+            let value = request
+                .headers()
+                .get(name)
+                .and_then(|value| value.to_str().ok());
             value.unwrap_or_default().to_owned()
         };
         let mut child = command(self.directory.path())
@@ -136,7 +156,11 @@ impl Repository {
         let value = |name: &str| head.lines().find_map(|line| line.strip_prefix(name));
         let status = value("Status: ").and_then(|text| text.get(..3)?.parse().ok());
         let content_type = value("Content-Type: ").unwrap_or_default();
-        let mut response = respond(status.unwrap_or(200), content_type, output[end + 4..].to_vec());
+        let mut response = respond(
+            status.unwrap_or(200),
+            content_type,
+            output[end + 4..].to_vec(),
+        );
         let none = "no-cache".parse().expect("plain text");
         response.headers_mut().insert(header::CACHE_CONTROL, none);
         Ok(response)

@@ -84,7 +84,11 @@ impl Scene {
             let me = client.get("/api/v1/me").await?.ok();
             let me = me.with_context(|| format!("{kind} token is not taken"))?;
             let is_worker = me["kind"] == "worker";
-            ensure!(is_worker == (kind == "a worker's"), "what is given as {kind} token is of kind {}", me["kind"]);
+            ensure!(
+                is_worker == (kind == "a worker's"),
+                "what is given as {kind} token is of kind {}",
+                me["kind"]
+            );
         }
         let repository = Arc::new(Repository::new().await?);
         let served = Arc::clone(&repository);
@@ -96,7 +100,10 @@ impl Scene {
             }),
         )
         .await?;
-        #[expect(clippy::disallowed_methods, reason = "a label that no run before has had; nothing is timed by it")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a label that no run before has had; nothing is timed by it"
+        )]
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
         Ok(Self {
             worker,
@@ -125,7 +132,11 @@ impl Scene {
     pub async fn clean(&self) {
         let made = std::mem::take(&mut *self.made.lock().unwrap_or_else(PoisonError::into_inner));
         for (method, path, body) in made.into_iter().rev() {
-            let client = if path.starts_with("/api/worker/") { &self.worker } else { &self.admin };
+            let client = if path.starts_with("/api/worker/") {
+                &self.worker
+            } else {
+                &self.admin
+            };
             let content = match body {
                 Value::Null => Content::None,
                 body => Content::Json(body),

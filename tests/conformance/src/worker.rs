@@ -68,7 +68,9 @@ impl Stage {
         let repository = Arc::new(Repository::new().await?);
         let plane = Plane::start(scene.listen, Arc::clone(&repository), scene.lease).await?;
         prepare(&plane);
-        let directory = tempfile::Builder::new().prefix("conformance-").tempdir_in("/var/tmp");
+        let directory = tempfile::Builder::new()
+            .prefix("conformance-")
+            .tempdir_in("/var/tmp");
         let directory = directory.or_else(|_| tempfile::tempdir())?;
         let worker = Worker::start(&scene.template, &plane.url(), TOKEN, directory.path())?;
         Ok(Self {
@@ -83,7 +85,11 @@ impl Stage {
 
     async fn registered(&self, times: usize) -> Result<()> {
         self.until("the worker registers", |state| {
-            state.of("register").filter(|seen| seen.status == 200).count() >= times
+            state
+                .of("register")
+                .filter(|seen| seen.status == 200)
+                .count()
+                >= times
         })
         .await
     }
@@ -114,17 +120,32 @@ impl Stage {
             }
             pause().await;
         }
-        bail!("{what}: not within {:.1} s\n{}", limit.as_secs_f64(), self.seen_last())
+        bail!(
+            "{what}: not within {:.1} s\n{}",
+            limit.as_secs_f64(),
+            self.seen_last()
+        )
     }
 
     fn seen_last(&self) -> String {
         let last = self.plane.with(|state| {
             let from = state.seen.len().saturating_sub(6);
             let last = state.seen[from..].iter();
-            last.map(|seen| format!("{} {:.200} -> {}", seen.verb, seen.body.to_string(), seen.status))
-                .collect::<Vec<_>>()
+            last.map(|seen| {
+                format!(
+                    "{} {:.200} -> {}",
+                    seen.verb,
+                    seen.body.to_string(),
+                    seen.status
+                )
+            })
+            .collect::<Vec<_>>()
         });
-        format!("the last requests:\n{}\nthe worker's log ends:\n{}", last.join("\n"), self.worker.said())
+        format!(
+            "the last requests:\n{}\nthe worker's log ends:\n{}",
+            last.join("\n"),
+            self.worker.said()
+        )
     }
 
     fn look<T>(&self, attempt: &str, look: impl FnOnce(&Attempt) -> T) -> T {
@@ -142,8 +163,10 @@ impl Stage {
             state.attempts[attempt].finish.is_some()
         })
         .await?;
-        self.look(attempt, |attempt| attempt.finish.clone().map(|(_, finish)| finish))
-            .context("it was finished")
+        self.look(attempt, |attempt| {
+            attempt.finish.clone().map(|(_, finish)| finish)
+        })
+        .context("it was finished")
     }
 
     /// The same, for one that must end so.
@@ -157,7 +180,11 @@ impl Stage {
         if finish["outcome"]["result"] == result {
             return Ok(());
         }
-        bail!("the attempt ended as {}, not {result}\n{}", finish["outcome"], self.seen_last())
+        bail!(
+            "the attempt ended as {}, not {result}\n{}",
+            finish["outcome"],
+            self.seen_last()
+        )
     }
 
     /// Gives work whose agent waits at `mark`, and waits until it does.
@@ -188,7 +215,11 @@ impl Stage {
         let begun = Instant::now();
         while mark.is_there() {
             if begun.elapsed() > within {
-                bail!("the agent still runs after {:.1} s\n{}", within.as_secs_f64(), self.seen_last());
+                bail!(
+                    "the agent still runs after {:.1} s\n{}",
+                    within.as_secs_f64(),
+                    self.seen_last()
+                );
             }
             pause().await;
         }
@@ -205,17 +236,20 @@ impl Stage {
     fn diff(&self, attempt: &str) -> Result<Vec<u8>> {
         let uploads = self.look(attempt, |attempt| attempt.claim().uploads);
         let key = ("diff".to_owned(), "demo".to_owned());
-        uploads
-            .get(&key)
-            .cloned()
-            .ok_or_else(|| anyhow!("no diff of the repository was uploaded\n{}", self.seen_last()))
+        uploads.get(&key).cloned().ok_or_else(|| {
+            anyhow!(
+                "no diff of the repository was uploaded\n{}",
+                self.seen_last()
+            )
+        })
     }
 
     /// What came about an attempt after that moment.
     fn said_after(&self, attempt: &str, moment: Instant) -> Vec<&'static str> {
         self.plane.with(|state| {
             let seen = state.seen.iter();
-            let about = seen.filter(|seen| seen.at > moment && seen.attempt.as_deref() == Some(attempt));
+            let about =
+                seen.filter(|seen| seen.at > moment && seen.attempt.as_deref() == Some(attempt));
             about.map(|seen| seen.verb).collect()
         })
     }

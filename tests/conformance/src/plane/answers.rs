@@ -25,7 +25,8 @@ impl State {
             "register" => self.register(shared, call),
             "heartbeat" => self.heartbeat(call),
             "deregister" => {
-                self.workers.retain(|worker| call.json["worker"] != worker.as_str());
+                self.workers
+                    .retain(|worker| call.json["worker"] != worker.as_str());
                 none()
             }
             "snapshots" => none(),
@@ -72,7 +73,9 @@ impl State {
             self.workers.push(worker.clone());
         }
         let interval = u64::try_from(shared.lease.as_millis() / 6).unwrap_or(u64::MAX);
-        Ok(json!({"worker": worker, "heartbeat_interval_ms": interval, "protocol_version": version}))
+        Ok(
+            json!({"worker": worker, "heartbeat_interval_ms": interval, "protocol_version": version}),
+        )
     }
 
     /// Gives out what waits.
@@ -106,7 +109,11 @@ impl State {
     }
 
     fn heartbeat(&mut self, call: &Call) -> Answer {
-        if !self.workers.iter().any(|worker| call.json["worker"] == worker.as_str()) {
+        if !self
+            .workers
+            .iter()
+            .any(|worker| call.json["worker"] == worker.as_str())
+        {
             return Err(problem(404, "not_found", None));
         }
         let claims = call.json["leases"].as_array().cloned().unwrap_or_default();
@@ -129,7 +136,10 @@ impl State {
 
     /// The attempt, if that claim holds it.
     fn claimed(&mut self, call: &Call) -> Result<&mut Attempt, Response<Body>> {
-        let held = call.attempt.as_ref().and_then(|id| self.attempts.get_mut(id));
+        let held = call
+            .attempt
+            .as_ref()
+            .and_then(|id| self.attempts.get_mut(id));
         let Some(held) = held else {
             return Err(problem(404, "not_found", None));
         };
@@ -147,7 +157,9 @@ impl State {
         held.renewed_at = Instant::now();
         let desired = held.desired(Way::Answers);
         let claim = held.newest();
-        claim.steps.push(call.json["step"].as_str().unwrap_or_default().to_owned());
+        claim
+            .steps
+            .push(call.json["step"].as_str().unwrap_or_default().to_owned());
         Ok(json!({"acknowledged_seq": claim.events.len(), "desired": desired}))
     }
 

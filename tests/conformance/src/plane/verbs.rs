@@ -70,14 +70,20 @@ impl Call {
                 _ => serde_json::from_slice(&bytes).unwrap_or_default(),
             },
             bytes,
-            host: host.and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned(),
+            host: host
+                .and_then(|host| host.to_str().ok())
+                .unwrap_or_default()
+                .to_owned(),
         }
     }
 }
 
 fn life(verb: &str) -> &'static str {
     let known = ["register", "acquire", "heartbeat", "deregister"];
-    known.into_iter().find(|known| *known == verb).unwrap_or("unknown")
+    known
+        .into_iter()
+        .find(|known| *known == verb)
+        .unwrap_or("unknown")
 }
 
 fn of_attempt(verb: &str) -> &'static str {
@@ -94,7 +100,9 @@ fn of_attempt(verb: &str) -> &'static str {
 /// Names and ids need no escapes; what has one is kept as it is, and so is no known name.
 fn pairs(query: &str) -> Vec<(String, String)> {
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    pairs
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
 }
 
 pub(super) fn handler(shared: &Arc<Shared>) -> Handler {
@@ -130,7 +138,9 @@ async fn handle(shared: &Arc<Shared>, request: Request<Bytes>) -> Answer {
         verb: call.verb,
         attempt: call.attempt.clone(),
         body: call.json,
-        status: answer.as_ref().map_or(0, |response| response.status().as_u16()),
+        status: answer
+            .as_ref()
+            .map_or(0, |response| response.status().as_u16()),
     };
     shared.lock().seen.push(seen);
     shared.changed.notify_waiters();
@@ -177,7 +187,9 @@ fn commands(shared: &Shared) -> Response<Body> {
     let (sender, receiver) = mpsc::unbounded_channel::<Bytes>();
     let mut state = shared.lock();
     // The first thing that a server says is when to come back; a worker passes over what it does not know.
-    let _ = sender.send(Bytes::from_static(b"retry: 500\n\n: a comment\n\nevent: of_a_later_version\ndata: {}\n\n"));
+    let _ = sender.send(Bytes::from_static(
+        b"retry: 500\n\n: a comment\n\nevent: of_a_later_version\ndata: {}\n\n",
+    ));
     state.streams.push(sender);
     state.streams_opened += 1;
     state.repeat_commands();

@@ -31,7 +31,10 @@ async fn refuses_wrong_requests(scene: Arc<Scene>) -> Result<()> {
     let play = Play::new(&scene).await?;
     let player = play.worker().await?;
     for (max, wait_ms) in [(0, 0), (101, 0), (1, 30_001)] {
-        player.ask(max, wait_ms).await?.refused(422, "unprocessable")?;
+        player
+            .ask(max, wait_ms)
+            .await?
+            .refused(422, "unprocessable")?;
     }
     Ok(())
 }
@@ -43,10 +46,19 @@ async fn keeps_a_long_poll_open(scene: Arc<Scene>) -> Result<()> {
         let begun = Instant::now();
         let held = player.acquire(1, wait_ms).await?;
         let took = begun.elapsed();
-        ensure!(held.is_empty(), "something was given out that nobody submitted");
+        ensure!(
+            held.is_empty(),
+            "something was given out that nobody submitted"
+        );
         let wait = Duration::from_millis(wait_ms);
-        ensure!(took + Duration::from_millis(100) >= wait, "it was answered after {took:?}, not {wait:?}");
-        ensure!(took < wait + Duration::from_secs(10), "it was answered after {took:?}, not {wait:?}");
+        ensure!(
+            took + Duration::from_millis(100) >= wait,
+            "it was answered after {took:?}, not {wait:?}"
+        );
+        ensure!(
+            took < wait + Duration::from_secs(10),
+            "it was answered after {took:?}, not {wait:?}"
+        );
     }
     Ok(())
 }
@@ -60,8 +72,16 @@ async fn answers_as_soon_as_there_is_work(scene: Arc<Scene>) -> Result<()> {
         play.submit(json!({})).await
     };
     let (held, _) = tokio::try_join!(player.acquire(1, 30_000), submitting)?;
-    ensure!(held.len() == 1, "the poll was answered with {} attempts", held.len());
-    ensure!(begun.elapsed() < Duration::from_secs(25), "it took {:?}", begun.elapsed());
+    ensure!(
+        held.len() == 1,
+        "the poll was answered with {} attempts",
+        held.len()
+    );
+    ensure!(
+        begun.elapsed() < Duration::from_secs(25),
+        "it took {:?}",
+        begun.elapsed()
+    );
     Ok(())
 }
 
@@ -73,7 +93,10 @@ async fn gives_each_attempt_once(scene: Arc<Scene>) -> Result<()> {
     }
     let mut given = Vec::new();
     for _ in 0..10 {
-        let asking = players.iter().chain(&players).map(|player| player.acquire(2, 500));
+        let asking = players
+            .iter()
+            .chain(&players)
+            .map(|player| player.acquire(2, 500));
         given.extend(try_join_all(asking).await?.into_iter().flatten());
         if given.len() >= 6 {
             break;
@@ -82,8 +105,15 @@ async fn gives_each_attempt_once(scene: Arc<Scene>) -> Result<()> {
     let mut ids: Vec<_> = given.iter().map(|held| &held.attempt).collect();
     ids.sort();
     ids.dedup();
-    ensure!(ids.len() == given.len(), "an attempt was given out twice: {ids:?}");
-    ensure!(given.len() == 6, "{} of 6 attempts were given out", given.len());
+    ensure!(
+        ids.len() == given.len(),
+        "an attempt was given out twice: {ids:?}"
+    );
+    ensure!(
+        given.len() == 6,
+        "{} of 6 attempts were given out",
+        given.len()
+    );
     Ok(())
 }
 
@@ -93,8 +123,16 @@ async fn gives_no_more_than_asked_for(scene: Arc<Scene>) -> Result<()> {
     play.submit(json!({"attempts": 3})).await?;
     for (max, expected) in [(1, 1), (2, 2)] {
         let held = player.acquire(max, 5000).await?;
-        ensure!(held.len() <= max as usize, "{} attempts came for `max` {max}", held.len());
-        ensure!(held.len() == expected, "{} attempts came, {expected} waited", held.len());
+        ensure!(
+            held.len() <= max as usize,
+            "{} attempts came for `max` {max}",
+            held.len()
+        );
+        ensure!(
+            held.len() == expected,
+            "{} attempts came, {expected} waited",
+            held.len()
+        );
     }
     Ok(())
 }
@@ -109,7 +147,10 @@ async fn gives_work_to_who_can_do_it(scene: Arc<Scene>) -> Result<()> {
     for registration in [other_agents, other_labels] {
         let player = play.worker_with(&registration).await?;
         let held = player.acquire(1, 500).await?;
-        ensure!(held.is_empty(), "a worker was given what it cannot do: it registered with {registration}");
+        ensure!(
+            held.is_empty(),
+            "a worker was given what it cannot do: it registered with {registration}"
+        );
     }
     let held = play.worker().await?.claim().await?;
     held.finish(succeeded(), 0).await?.ok()?;
@@ -120,15 +161,28 @@ async fn gives_all_that_is_needed(scene: Arc<Scene>) -> Result<()> {
     let play = Play::new(&scene).await?;
     let (_, held) = play.begin().await?;
     let assignment = &held.assignment;
-    for (field, prefix) in [("attempt", "att_"), ("task", "task_"), ("environment_id", "env_")] {
+    for (field, prefix) in [
+        ("attempt", "att_"),
+        ("task", "task_"),
+        ("environment_id", "env_"),
+    ] {
         let id = assignment[field].as_str().unwrap_or_default();
         let is_id = id.strip_prefix(prefix).is_some_and(|rest| rest.len() == 32);
         ensure!(is_id, "`{field}` is {}", assignment[field]);
     }
     for field in ["epoch", "lease_ms", "turn", "number"] {
-        ensure!(assignment[field].as_i64() > Some(0), "`{field}` is {}", assignment[field]);
+        ensure!(
+            assignment[field].as_i64() > Some(0),
+            "`{field}` is {}",
+            assignment[field]
+        );
     }
-    for field in ["preparing_ms", "setting_up_ms", "running_ms", "collecting_ms"] {
+    for field in [
+        "preparing_ms",
+        "setting_up_ms",
+        "running_ms",
+        "collecting_ms",
+    ] {
         let limit = &assignment["limits"][field];
         ensure!(limit.as_u64() > Some(0), "`limits.{field}` is {limit}");
     }
@@ -143,28 +197,44 @@ async fn gives_all_that_is_needed(scene: Arc<Scene>) -> Result<()> {
     ];
     for (pointer, value) in expected {
         let found = assignment.pointer(pointer);
-        ensure!(found == Some(&value), "`{pointer}` is {found:?}, and should be {value}");
+        ensure!(
+            found == Some(&value),
+            "`{pointer}` is {found:?}, and should be {value}"
+        );
     }
-    ensure!(held.repository().is_string(), "the repository has no name: {assignment}");
+    ensure!(
+        held.repository().is_string(),
+        "the repository has no name: {assignment}"
+    );
     Ok(())
 }
 
 async fn gives_the_starting_diff(scene: Arc<Scene>) -> Result<()> {
     let play = Play::new(&scene).await?;
     let diff = scene.repository.patch(&[("new", "ünlike\n")]).await?;
-    play.submit(json!({"starting_diff": String::from_utf8(diff.clone())?})).await?;
+    play.submit(json!({"starting_diff": String::from_utf8(diff.clone())?}))
+        .await?;
     let held = play.worker().await?.claim().await?;
     let says = &held.assignment["repositories"][0]["has_starting_diff"];
     ensure!(*says == true, "`has_starting_diff` is {says}");
     let reply = held.download("starting_diff").await?;
-    ensure!(reply.status == 200 && reply.bytes == diff, "{reply}: it is another diff");
+    ensure!(
+        reply.status == 200 && reply.bytes == diff,
+        "{reply}: it is another diff"
+    );
     Ok(())
 }
 
 async fn has_no_other_inputs(scene: Arc<Scene>) -> Result<()> {
     let play = Play::new(&scene).await?;
     let (_, held) = play.begin().await?;
-    for kind in ["starting_diff", "carried_diff", "session", "diff", "nonsense"] {
+    for kind in [
+        "starting_diff",
+        "carried_diff",
+        "session",
+        "diff",
+        "nonsense",
+    ] {
         held.download(kind).await?.refused(404, "not_found")?;
     }
     Ok(())

@@ -33,45 +33,98 @@ fn verbs() -> Vec<(Method, String, Value)> {
     let attempt = |verb: &str| format!("/api/worker/v1/attempts/{ATTEMPT}/{verb}");
     let outcome = json!({"result": "succeeded"});
     vec![
-        (Method::POST, life("register"), json!({"protocol_version": 4, "name": "a", "slots": 1, "agents": [], "isolation": "none"})),
-        (Method::POST, life("acquire"), json!({"worker": WORKER, "max": 1, "wait_ms": 0})),
-        (Method::POST, life("heartbeat"), json!({"worker": WORKER, "leases": []})),
+        (
+            Method::POST,
+            life("register"),
+            json!({"protocol_version": 4, "name": "a", "slots": 1, "agents": [], "isolation": "none"}),
+        ),
+        (
+            Method::POST,
+            life("acquire"),
+            json!({"worker": WORKER, "max": 1, "wait_ms": 0}),
+        ),
+        (
+            Method::POST,
+            life("heartbeat"),
+            json!({"worker": WORKER, "leases": []}),
+        ),
         (Method::POST, life("deregister"), json!({"worker": WORKER})),
-        (Method::PUT, life("snapshots"), json!({"worker": WORKER, "snapshots": [], "uses": []})),
-        (Method::POST, attempt("step"), json!({"epoch": 1, "step": "running"})),
-        (Method::POST, attempt("events"), json!({"epoch": 1, "first_seq": 1, "events": []})),
+        (
+            Method::PUT,
+            life("snapshots"),
+            json!({"worker": WORKER, "snapshots": [], "uses": []}),
+        ),
+        (
+            Method::POST,
+            attempt("step"),
+            json!({"epoch": 1, "step": "running"}),
+        ),
+        (
+            Method::POST,
+            attempt("events"),
+            json!({"epoch": 1, "first_seq": 1, "events": []}),
+        ),
         (Method::POST, attempt("checkpoint"), json!({"epoch": 1})),
-        (Method::POST, attempt("finish"), json!({"epoch": 1, "outcome": outcome, "has_session": false, "last_seq": 0})),
+        (
+            Method::POST,
+            attempt("finish"),
+            json!({"epoch": 1, "outcome": outcome, "has_session": false, "last_seq": 0}),
+        ),
         (Method::POST, attempt("release"), json!({"epoch": 1})),
     ]
 }
 
 async fn wants_a_token(scene: Arc<Scene>) -> Result<()> {
-    for token in [None, Some("nonsense"), Some("ow_w00000000000000000000000000000000")] {
+    for token in [
+        None,
+        Some("nonsense"),
+        Some("ow_w00000000000000000000000000000000"),
+    ] {
         let client = scene.worker.with_token(token);
         for (method, path, body) in verbs() {
-            client.send(method, &path, Content::Json(body)).await?.refused(401, "unauthorized")?;
+            client
+                .send(method, &path, Content::Json(body))
+                .await?
+                .refused(401, "unauthorized")?;
         }
         let object = format!("/api/worker/v1/attempts/{ATTEMPT}/objects/diff?epoch=1");
-        client.get(&format!("/api/worker/v1/commands?worker={WORKER}")).await?.refused(401, "unauthorized")?;
+        client
+            .get(&format!("/api/worker/v1/commands?worker={WORKER}"))
+            .await?
+            .refused(401, "unauthorized")?;
         let content = Content::Bytes("application/octet-stream", Vec::new());
-        client.send(Method::PUT, &object, content).await?.refused(401, "unauthorized")?;
+        client
+            .send(Method::PUT, &object, content)
+            .await?
+            .refused(401, "unauthorized")?;
     }
     Ok(())
 }
 
 async fn wants_a_workers_token(scene: Arc<Scene>) -> Result<()> {
     for (method, path, body) in verbs() {
-        scene.admin.send(method, &path, Content::Json(body)).await?.refused(403, "forbidden")?;
+        scene
+            .admin
+            .send(method, &path, Content::Json(body))
+            .await?
+            .refused(403, "forbidden")?;
     }
-    scene.worker.get("/api/v1/tasks").await?.refused(403, "forbidden")
+    scene
+        .worker
+        .get("/api/v1/tasks")
+        .await?
+        .refused(403, "forbidden")
 }
 
 async fn refuses_what_is_no_json(scene: Arc<Scene>) -> Result<()> {
     for (method, path, _) in verbs() {
         for text in ["", "{", "[]", "{} {}"] {
             let content = Content::Bytes("application/json", text.into());
-            scene.worker.send(method.clone(), &path, content).await?.refused(400, "invalid_request")?;
+            scene
+                .worker
+                .send(method.clone(), &path, content)
+                .await?
+                .refused(400, "invalid_request")?;
         }
     }
     Ok(())
@@ -80,10 +133,16 @@ async fn refuses_what_is_no_json(scene: Arc<Scene>) -> Result<()> {
 async fn refuses_unknown_fields(scene: Arc<Scene>) -> Result<()> {
     for (method, path, mut body) in verbs() {
         body["colour"] = json!("blue");
-        let reply = scene.worker.send(method, &path, Content::Json(body)).await?;
+        let reply = scene
+            .worker
+            .send(method, &path, Content::Json(body))
+            .await?;
         reply.refused(400, "invalid_request")?;
         let names = reply.json()?["errors"].to_string();
-        ensure!(names.contains("/colour"), "{reply}: `errors` does not name the field");
+        ensure!(
+            names.contains("/colour"),
+            "{reply}: `errors` does not name the field"
+        );
     }
     Ok(())
 }
@@ -91,15 +150,24 @@ async fn refuses_unknown_fields(scene: Arc<Scene>) -> Result<()> {
 async fn refuses_other_content_types(scene: Arc<Scene>) -> Result<()> {
     for (method, path, body) in verbs() {
         let content = Content::Bytes("text/plain", body.to_string().into());
-        scene.worker.send(method, &path, content).await?.refused(415, "unsupported_media_type")?;
+        scene
+            .worker
+            .send(method, &path, content)
+            .await?
+            .refused(415, "unsupported_media_type")?;
     }
     Ok(())
 }
 
 async fn refuses_large_bodies(scene: Arc<Scene>) -> Result<()> {
     let name = "x".repeat(3 << 20);
-    let body = json!({"protocol_version": 4, "name": name, "slots": 1, "agents": [], "isolation": "none"});
-    scene.worker.post("/api/worker/v1/register", &body).await?.refused(413, "too_large")
+    let body =
+        json!({"protocol_version": 4, "name": name, "slots": 1, "agents": [], "isolation": "none"});
+    scene
+        .worker
+        .post("/api/worker/v1/register", &body)
+        .await?
+        .refused(413, "too_large")
 }
 
 async fn knows_no_other_attempt(scene: Arc<Scene>) -> Result<()> {
@@ -109,7 +177,10 @@ async fn knows_no_other_attempt(scene: Arc<Scene>) -> Result<()> {
         }
         for id in [ATTEMPT, "att_nonsense", WORKER] {
             let path = path.replace(ATTEMPT, id);
-            let reply = scene.worker.send(method.clone(), &path, Content::Json(body.clone())).await?;
+            let reply = scene
+                .worker
+                .send(method.clone(), &path, Content::Json(body.clone()))
+                .await?;
             reply.refused(404, "not_found")?;
         }
     }
@@ -121,7 +192,11 @@ async fn knows_no_other_worker(scene: Arc<Scene>) -> Result<()> {
         if path.contains("/attempts/") || path.ends_with("/register") {
             continue;
         }
-        scene.worker.send(method, &path, Content::Json(body)).await?.refused(404, "not_found")?;
+        scene
+            .worker
+            .send(method, &path, Content::Json(body))
+            .await?
+            .refused(404, "not_found")?;
     }
     let path = format!("/api/worker/v1/commands?worker={WORKER}");
     scene.worker.get(&path).await?.refused(404, "not_found")
@@ -130,11 +205,23 @@ async fn knows_no_other_worker(scene: Arc<Scene>) -> Result<()> {
 async fn names_each_problem(scene: Arc<Scene>) -> Result<()> {
     let play = Play::new(&scene).await?;
     let (player, held) = play.begin().await?;
-    scene.worker.get("/api/worker/v1/nothing").await?.refused(404, "not_found")?;
-    scene.worker.get("/api/worker/v1/register").await?.refused(405, "method_not_allowed")?;
+    scene
+        .worker
+        .get("/api/worker/v1/nothing")
+        .await?
+        .refused(404, "not_found")?;
+    scene
+        .worker
+        .get("/api/worker/v1/register")
+        .await?
+        .refused(405, "method_not_allowed")?;
     player.ask(0, 0).await?.refused(422, "unprocessable")?;
     held.step("dancing").await?.refused(422, "unprocessable")?;
-    held.upload("song", b"la").await?.refused(404, "not_found")?;
-    held.finish(super::succeeded(), 7).await?.refused(409, "out_of_order")?;
+    held.upload("song", b"la")
+        .await?
+        .refused(404, "not_found")?;
+    held.finish(super::succeeded(), 7)
+        .await?
+        .refused(409, "out_of_order")?;
     player.deregister().await?.refused(409, "conflict")
 }

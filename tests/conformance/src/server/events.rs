@@ -38,7 +38,10 @@ async fn moves_with_the_steps(scene: Arc<Scene>) -> Result<()> {
         ("collecting", "collecting"),
     ] {
         let answer = held.step(said).await?.ok()?;
-        ensure!(answer["desired"] == "run", "the answer to a step is {answer}");
+        ensure!(
+            answer["desired"] == "run",
+            "the answer to a step is {answer}"
+        );
         play.state_is(&held, shown).await?;
     }
     Ok(())
@@ -57,21 +60,42 @@ async fn knows_four_steps(scene: Arc<Scene>) -> Result<()> {
 async fn keeps_events(scene: Arc<Scene>) -> Result<()> {
     let play = Play::new(&scene).await?;
     let (_, held) = play.begin().await?;
-    let sent: Vec<Value> = (1..=4).map(|number| output(&format!("line {number} ü \u{1f600}\n"))).collect();
+    let sent: Vec<Value> = (1..=4)
+        .map(|number| output(&format!("line {number} ü \u{1f600}\n")))
+        .collect();
     for (first, part) in [(1, &sent[..1]), (2, &sent[1..])] {
         let answer = held.append(first, part).await?.ok()?;
         let last = first + i64::try_from(part.len())? - 1;
-        ensure!(answer["acknowledged_seq"] == last, "after event {last} the answer is {answer}");
+        ensure!(
+            answer["acknowledged_seq"] == last,
+            "after event {last} the answer is {answer}"
+        );
     }
     let events = play.events(&held).await?;
-    let kept: Vec<&Value> = events.iter().filter(|event| event["type"] == "output").collect();
-    ensure!(kept.len() == sent.len(), "{} of {} events are in the log", kept.len(), sent.len());
+    let kept: Vec<&Value> = events
+        .iter()
+        .filter(|event| event["type"] == "output")
+        .collect();
+    ensure!(
+        kept.len() == sent.len(),
+        "{} of {} events are in the log",
+        kept.len(),
+        sent.len()
+    );
     for (kept, sent) in kept.iter().zip(&sent) {
         for field in ["at", "stream", "text"] {
-            ensure!(kept[field] == sent[field], "`{field}` became {} from {}", kept[field], sent[field]);
+            ensure!(
+                kept[field] == sent[field],
+                "`{field}` became {} from {}",
+                kept[field],
+                sent[field]
+            );
         }
     }
-    let numbers: Vec<_> = events.iter().filter_map(|event| event["seq"].as_u64()).collect();
+    let numbers: Vec<_> = events
+        .iter()
+        .filter_map(|event| event["seq"].as_u64())
+        .collect();
     let expected: Vec<u64> = (1..=events.len() as u64).collect();
     ensure!(numbers == expected, "the log is numbered {numbers:?}");
     Ok(())
@@ -89,19 +113,29 @@ async fn passes_over_repeats(scene: Arc<Scene>) -> Result<()> {
         (6, &all[..0], 5),
     ] {
         let answer = held.append(first, part).await?.ok()?;
-        ensure!(answer["acknowledged_seq"] == acknowledged, "{acknowledged} is acknowledged, and the answer is {answer}");
+        ensure!(
+            answer["acknowledged_seq"] == acknowledged,
+            "{acknowledged} is acknowledged, and the answer is {answer}"
+        );
     }
     let outputs = play.outputs(&held).await?;
-    ensure!(outputs == ["1", "2", "3", "4", "5"], "the log has {outputs:?}");
+    ensure!(
+        outputs == ["1", "2", "3", "4", "5"],
+        "the log has {outputs:?}"
+    );
     Ok(())
 }
 
 async fn refuses_gaps(scene: Arc<Scene>) -> Result<()> {
     let play = Play::new(&scene).await?;
     let (_, held) = play.begin().await?;
-    held.append(2, &[output("2")]).await?.refused(409, "out_of_order")?;
+    held.append(2, &[output("2")])
+        .await?
+        .refused(409, "out_of_order")?;
     held.append(1, &[output("1")]).await?.ok()?;
-    held.append(3, &[output("3")]).await?.refused(409, "out_of_order")?;
+    held.append(3, &[output("3")])
+        .await?
+        .refused(409, "out_of_order")?;
     let outputs = play.outputs(&held).await?;
     ensure!(outputs == ["1"], "the log has {outputs:?}");
     Ok(())
@@ -111,7 +145,9 @@ async fn counts_from_one(scene: Arc<Scene>) -> Result<()> {
     let play = Play::new(&scene).await?;
     let (_, held) = play.begin().await?;
     for first in [0, -1] {
-        held.append(first, &[output("a")]).await?.refused(422, "unprocessable")?;
+        held.append(first, &[output("a")])
+            .await?
+            .refused(422, "unprocessable")?;
     }
     Ok(())
 }
@@ -126,7 +162,9 @@ async fn limits_appends(scene: Arc<Scene>) -> Result<()> {
     let outputs = play.outputs(&held).await?;
     ensure!(outputs.is_empty(), "{} events were kept", outputs.len());
     held.append(1, &many[..1000]).await?.ok()?;
-    held.append(1001, &[output(&"x".repeat(255 << 10))]).await?.ok()?;
+    held.append(1001, &[output(&"x".repeat(255 << 10))])
+        .await?
+        .ok()?;
     Ok(())
 }
 
@@ -143,11 +181,16 @@ async fn keeps_its_own_kinds(scene: Arc<Scene>) -> Result<()> {
         json!({"at": at, "type": "worker_lost", "worker": "a", "tries": 1}),
         json!({"at": at, "type": "of_a_later_version"}),
     ] {
-        held.append(1, &[output("before"), event]).await?.refused(422, "unprocessable")?;
+        held.append(1, &[output("before"), event])
+            .await?
+            .refused(422, "unprocessable")?;
     }
     play.state_is(&held, "leased").await?;
     let outputs = play.outputs(&held).await?;
-    ensure!(outputs.is_empty(), "a part of what was refused is in the log");
+    ensure!(
+        outputs.is_empty(),
+        "a part of what was refused is in the log"
+    );
     Ok(())
 }
 

@@ -33,15 +33,32 @@ async fn answers_each_claim_in_order(scene: Arc<Scene>) -> Result<()> {
     let player = play.worker().await?;
     let held = [player.claim().await?, player.claim().await?];
     let unknown = "att_00000000000000000000000000000001";
-    let named = [(held[1].attempt.as_str(), held[1].epoch, "run"), (unknown, 1, "abandon"),
-        (&held[0].attempt, held[0].epoch, "run"), (&held[0].attempt, held[0].epoch + 1, "abandon")];
+    let named = [
+        (held[1].attempt.as_str(), held[1].epoch, "run"),
+        (unknown, 1, "abandon"),
+        (&held[0].attempt, held[0].epoch, "run"),
+        (&held[0].attempt, held[0].epoch + 1, "abandon"),
+    ];
     let claims = named.map(|(attempt, epoch, _)| json!({"attempt": attempt, "epoch": epoch}));
     let answer = player.beat(&claims).await?.ok()?;
-    let answers = answer["leases"].as_array().map(Vec::as_slice).unwrap_or_default();
-    ensure!(answers.len() == named.len(), "{} claims, {} answers", named.len(), answers.len());
+    let answers = answer["leases"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    ensure!(
+        answers.len() == named.len(),
+        "{} claims, {} answers",
+        named.len(),
+        answers.len()
+    );
     for ((attempt, epoch, desired), answer) in named.into_iter().zip(answers) {
-        let is_right = answer["attempt"] == attempt && answer["epoch"] == epoch && answer["desired"] == desired;
-        ensure!(is_right, "about claim {epoch} of {attempt} the answer is {answer}, not {desired}");
+        let is_right = answer["attempt"] == attempt
+            && answer["epoch"] == epoch
+            && answer["desired"] == desired;
+        ensure!(
+            is_right,
+            "about claim {epoch} of {attempt} the answer is {answer}, not {desired}"
+        );
     }
     Ok(())
 }
@@ -55,7 +72,10 @@ async fn kept(scene: &Arc<Scene>, by_heartbeat: bool) -> Result<()> {
     while begun.elapsed() < held.lease() * 3 / 2 {
         if by_heartbeat {
             let desired = player.desired(&held).await?;
-            ensure!(desired == "run", "the heartbeat was answered with {desired}");
+            ensure!(
+                desired == "run",
+                "the heartbeat was answered with {desired}"
+            );
         } else {
             sent += 1;
             held.append(sent, &[output("a")]).await?.ok()?;
@@ -82,7 +102,10 @@ async fn keeps_claims_apart(scene: Arc<Scene>) -> Result<()> {
     let (_, held) = play.begin().await?;
     let other = play.worker().await?;
     let desired = other.desired(&held).await?;
-    ensure!(desired == "abandon", "another worker's heartbeat is answered with {desired}");
+    ensure!(
+        desired == "abandon",
+        "another worker's heartbeat is answered with {desired}"
+    );
     held.finish(succeeded(), 0).await?.ok()?;
     Ok(())
 }
@@ -93,13 +116,19 @@ async fn refuses_other_epochs(scene: Arc<Scene>) -> Result<()> {
     held.append(1, &[output("mine")]).await?.ok()?;
     held.upload("diff", b"mine").await?.ok()?;
     for epoch in [held.epoch - 1, held.epoch + 1, 0, -1] {
-        held.at(epoch).every_verb_is_refused(409, "stale_lease").await?;
+        held.at(epoch)
+            .every_verb_is_refused(409, "stale_lease")
+            .await?;
     }
     let outputs = play.outputs(&held).await?;
     ensure!(outputs == ["mine"], "the log has {outputs:?}");
     held.finish_with(succeeded(), 1, true, false).await?.ok()?;
     let diff = play.diff(&held).await?;
-    ensure!(diff == b"mine", "the diff is {:?}", String::from_utf8_lossy(&diff));
+    ensure!(
+        diff == b"mine",
+        "the diff is {:?}",
+        String::from_utf8_lossy(&diff)
+    );
     Ok(())
 }
 
@@ -119,11 +148,18 @@ async fn gives_lost_claims_to_others(scene: Arc<Scene>) -> Result<()> {
     let play = Play::new(&scene).await?;
     let (_, old, new) = lost(&play).await?;
     ensure!(new.attempt == old.attempt, "another attempt was given out");
-    ensure!(new.epoch > old.epoch, "the epoch went from {} to {}", old.epoch, new.epoch);
+    ensure!(
+        new.epoch > old.epoch,
+        "the epoch went from {} to {}",
+        old.epoch,
+        new.epoch
+    );
     let shown = play.shown(&new).await?;
     ensure!(shown["tries"] == 2, "`tries` is {}", shown["tries"]);
     // The new claim counts from 1.
-    new.append(2, &[output("gap")]).await?.refused(409, "out_of_order")?;
+    new.append(2, &[output("gap")])
+        .await?
+        .refused(409, "out_of_order")?;
     new.append(1, &[output("new")]).await?.ok()?;
     let outputs = play.outputs(&new).await?;
     ensure!(outputs == ["old", "new"], "the log has {outputs:?}");
@@ -139,13 +175,22 @@ async fn gives_the_late_worker_nothing(scene: Arc<Scene>) -> Result<()> {
     let (late, old, new) = lost(&play).await?;
     old.every_verb_is_refused(409, "stale_lease").await?;
     let desired = late.desired(&old).await?;
-    ensure!(desired == "abandon", "the late worker's heartbeat is answered with {desired}");
+    ensure!(
+        desired == "abandon",
+        "the late worker's heartbeat is answered with {desired}"
+    );
     new.upload("diff", b"new").await?.ok()?;
-    old.upload("diff", b"old").await?.refused(409, "stale_lease")?;
+    old.upload("diff", b"old")
+        .await?
+        .refused(409, "stale_lease")?;
     new.finish_with(succeeded(), 0, true, false).await?.ok()?;
     old.every_verb_is_refused(409, "stale_lease").await?;
     let diff = play.diff(&new).await?;
-    ensure!(diff == b"new", "the diff is {:?}", String::from_utf8_lossy(&diff));
+    ensure!(
+        diff == b"new",
+        "the diff is {:?}",
+        String::from_utf8_lossy(&diff)
+    );
     Ok(())
 }
 
@@ -156,9 +201,17 @@ async fn takes_attempts_back(scene: Arc<Scene>) -> Result<()> {
     held.release().await?.ok()?;
     held.release().await?.refused(409, "stale_lease")?;
     let desired = player.desired(&held).await?;
-    ensure!(desired == "abandon", "after a release the heartbeat is answered with {desired}");
+    ensure!(
+        desired == "abandon",
+        "after a release the heartbeat is answered with {desired}"
+    );
     let again = player.claim_within(Duration::from_secs(10)).await?;
-    ensure!(again.attempt == held.attempt && again.epoch > held.epoch, "claim {} came after {}", again.epoch, held.epoch);
+    ensure!(
+        again.attempt == held.attempt && again.epoch > held.epoch,
+        "claim {} came after {}",
+        again.epoch,
+        held.epoch
+    );
     let shown = play.shown(&again).await?;
     ensure!(shown["tries"] == 1, "`tries` is {}", shown["tries"]);
     held.every_verb_is_refused(409, "stale_lease").await?;

@@ -46,9 +46,17 @@ impl Play {
             "agent": agent,
             "required_labels": {"conformance": label},
         });
-        let made = scene.admin.post("/api/v1/environments", &environment).await?.ok()?;
+        let made = scene
+            .admin
+            .post("/api/v1/environments", &environment)
+            .await?
+            .ok()?;
         let id = text(&made, "id")?;
-        scene.note(Method::DELETE, format!("/api/v1/environments/{id}"), Value::Null);
+        scene.note(
+            Method::DELETE,
+            format!("/api/v1/environments/{id}"),
+            Value::Null,
+        );
         Ok(Self {
             scene: Arc::clone(scene),
             label,
@@ -64,7 +72,11 @@ impl Play {
     }
 
     pub(super) async fn register(&self, registration: &Value) -> Result<Reply> {
-        let reply = self.scene.worker.post("/api/worker/v1/register", registration).await?;
+        let reply = self
+            .scene
+            .worker
+            .post("/api/worker/v1/register", registration)
+            .await?;
         if reply.status == 200 {
             let body = json!({"worker": reply.json()?["worker"]});
             let path = "/api/worker/v1/deregister".to_owned();
@@ -112,7 +124,11 @@ impl Play {
             Value::Null => Content::None,
             body => Content::Json(body),
         };
-        self.scene.admin.send(Method::POST, &path, content).await?.ok()
+        self.scene
+            .admin
+            .send(Method::POST, &path, content)
+            .await?
+            .ok()
     }
 
     /// The attempt as people see it.
@@ -123,7 +139,11 @@ impl Play {
 
     pub(super) async fn state_is(&self, held: &Held, state: &str) -> Result<Value> {
         let shown = self.shown(held).await?;
-        ensure!(shown["state"] == state, "the attempt is {}, and should be {state}: {shown}", shown["state"]);
+        ensure!(
+            shown["state"] == state,
+            "the attempt is {}, and should be {state}: {shown}",
+            shown["state"]
+        );
         Ok(shown)
     }
 
@@ -136,7 +156,11 @@ impl Play {
                 return Ok(shown);
             }
             let limit = self.scene.patience + 3 * held.lease();
-            ensure!(begun.elapsed() < limit, "the attempt is {}, and should become {state}", shown["state"]);
+            ensure!(
+                begun.elapsed() < limit,
+                "the attempt is {}, and should become {state}",
+                shown["state"]
+            );
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
@@ -152,7 +176,9 @@ impl Play {
     pub(super) async fn outputs(&self, held: &Held) -> Result<Vec<String>> {
         let events = self.events(held).await?;
         let outputs = events.iter().filter(|event| event["type"] == "output");
-        Ok(outputs.filter_map(|event| event["text"].as_str().map(str::to_owned)).collect())
+        Ok(outputs
+            .filter_map(|event| event["text"].as_str().map(str::to_owned))
+            .collect())
     }
 
     pub(super) async fn diff(&self, held: &Held) -> Result<Vec<u8>> {
@@ -171,12 +197,16 @@ impl Player {
 
     pub(super) async fn acquire(&self, max: u32, wait_ms: u64) -> Result<Vec<Held>> {
         let answer = self.ask(max, wait_ms).await?.ok()?;
-        let assignments = answer["assignments"].as_array().context("`assignments` is a list")?;
+        let assignments = answer["assignments"]
+            .as_array()
+            .context("`assignments` is a list")?;
         let held = assignments.iter().map(|assignment| {
             Ok(Held {
                 client: self.client.clone(),
                 attempt: text(assignment, "attempt")?,
-                epoch: assignment["epoch"].as_i64().context("`epoch` is a number")?,
+                epoch: assignment["epoch"]
+                    .as_i64()
+                    .context("`epoch` is a number")?,
                 assignment: assignment.clone(),
             })
         });
@@ -205,11 +235,15 @@ impl Player {
 
     /// The answer about one claim.
     pub(super) async fn wanted(&self, held: &Held, message_seq: u32) -> Result<Value> {
-        let claim = json!({"attempt": held.attempt, "epoch": held.epoch, "message_seq": message_seq});
+        let claim =
+            json!({"attempt": held.attempt, "epoch": held.epoch, "message_seq": message_seq});
         let answer = self.beat(&[claim]).await?.ok()?;
         let leases = answer["leases"].as_array().context("`leases` is a list")?;
         ensure!(leases.len() == 1, "one claim, {} answers", leases.len());
-        ensure!(leases[0]["attempt"] == held.attempt.as_str(), "the answer is about another: {answer}");
+        ensure!(
+            leases[0]["attempt"] == held.attempt.as_str(),
+            "the answer is about another: {answer}"
+        );
         Ok(leases[0].clone())
     }
 
@@ -226,14 +260,20 @@ impl Player {
     pub(super) async fn command(&self, limit: Duration) -> Result<Value> {
         let path = format!("/api/worker/v1/commands?worker={}", self.id);
         let mut stream = self.client.open(Method::GET, &path, Content::None).await?;
-        ensure!(stream.status().is_success(), "the stream is answered with {}", stream.status());
+        ensure!(
+            stream.status().is_success(),
+            "the stream is answered with {}",
+            stream.status()
+        );
         let read = async {
             let mut text = String::new();
             while let Some(piece) = stream.chunk().await? {
                 text += &String::from_utf8_lossy(&piece);
                 let mut events = text.split("\n\n");
-                let command = events.find(|event| event.contains("event: command") && event.contains("data: "));
-                let data = command.and_then(|event| event.lines().find_map(|line| line.strip_prefix("data: ")));
+                let command = events
+                    .find(|event| event.contains("event: command") && event.contains("data: "));
+                let data = command
+                    .and_then(|event| event.lines().find_map(|line| line.strip_prefix("data: ")));
                 // It may have been cut in the middle.
                 if let Some(Ok(command)) = data.map(serde_json::from_str) {
                     return Ok(command);
@@ -267,7 +307,8 @@ impl Held {
     }
 
     pub(super) async fn step(&self, step: &str) -> Result<Reply> {
-        self.post("step", json!({"epoch": self.epoch, "step": step})).await
+        self.post("step", json!({"epoch": self.epoch, "step": step}))
+            .await
     }
 
     pub(super) async fn append(&self, first_seq: i64, events: &[Value]) -> Result<Reply> {
@@ -276,12 +317,17 @@ impl Held {
     }
 
     fn object(&self, kind: &str) -> String {
-        format!("/api/worker/v1/attempts/{}/objects/{kind}?epoch={}", self.attempt, self.epoch)
+        format!(
+            "/api/worker/v1/attempts/{}/objects/{kind}?epoch={}",
+            self.attempt, self.epoch
+        )
     }
 
     pub(super) async fn upload(&self, kind: &str, content: &[u8]) -> Result<Reply> {
         let content = Content::Bytes("application/octet-stream", content.to_vec());
-        self.client.send(Method::PUT, &self.object(kind), content).await
+        self.client
+            .send(Method::PUT, &self.object(kind), content)
+            .await
     }
 
     pub(super) async fn download(&self, kind: &str) -> Result<Reply> {
@@ -299,7 +345,8 @@ impl Held {
     }
 
     pub(super) async fn checkpoint(&self, has_diff: bool) -> Result<Reply> {
-        let body = json!({"epoch": self.epoch, "diffs": self.diffs(has_diff), "has_session": false});
+        let body =
+            json!({"epoch": self.epoch, "diffs": self.diffs(has_diff), "has_session": false});
         self.post("checkpoint", body).await
     }
 
@@ -328,12 +375,20 @@ impl Held {
     /// Every verb about an attempt; each must be refused so.
     pub(super) async fn every_verb_is_refused(&self, status: u16, code: &str) -> Result<()> {
         self.step("running").await?.refused(status, code)?;
-        self.append(1, &[super::output("too late")]).await?.refused(status, code)?;
-        self.upload("diff", b"too late").await?.refused(status, code)?;
-        self.upload("checkpoint_diff", b"too late").await?.refused(status, code)?;
+        self.append(1, &[super::output("too late")])
+            .await?
+            .refused(status, code)?;
+        self.upload("diff", b"too late")
+            .await?
+            .refused(status, code)?;
+        self.upload("checkpoint_diff", b"too late")
+            .await?
+            .refused(status, code)?;
         self.download("session").await?.refused(status, code)?;
         self.checkpoint(false).await?.refused(status, code)?;
-        self.finish(super::succeeded(), 0).await?.refused(status, code)?;
+        self.finish(super::succeeded(), 0)
+            .await?
+            .refused(status, code)?;
         self.release().await?.refused(status, code)
     }
 }

@@ -44,7 +44,10 @@ async fn keeps_the_id(scene: Arc<Scene>) -> Result<()> {
     ensure!(again == first, "{first} registered again and is {again}");
     registration["worker"] = json!("wkr_000000000000000000000000000000ff");
     let other = text(&play.register(&registration).await?.ok()?, "worker")?;
-    ensure!(other.starts_with("wkr_") && other != first, "an unknown id became {other}");
+    ensure!(
+        other.starts_with("wkr_") && other != first,
+        "an unknown id became {other}"
+    );
     Ok(())
 }
 
@@ -78,7 +81,10 @@ async fn refuses_wrong_registrations(scene: Arc<Scene>) -> Result<()> {
         let reply = play.register(&registration).await?;
         reply.refused(422, "unprocessable")?;
         let names = reply.json()?["errors"].to_string();
-        ensure!(names.contains(field), "{reply}: `errors` does not name `{field}`");
+        ensure!(
+            names.contains(field),
+            "{reply}: `errors` does not name `{field}`"
+        );
     }
     Ok(())
 }
@@ -88,9 +94,16 @@ async fn says_how_often_to_beat(scene: Arc<Scene>) -> Result<()> {
     let (_, held) = play.begin().await?;
     let registered = play.register(&play.registration()).await?.ok()?;
     let interval = registered["heartbeat_interval_ms"].as_u64().unwrap_or(0);
-    ensure!(interval > 0, "`heartbeat_interval_ms` is {}", registered["heartbeat_interval_ms"]);
+    ensure!(
+        interval > 0,
+        "`heartbeat_interval_ms` is {}",
+        registered["heartbeat_interval_ms"]
+    );
     let lease = held.lease();
-    ensure!(3 * Duration::from_millis(interval) <= lease, "a heartbeat every {interval} ms with a lease of {lease:?}");
+    ensure!(
+        3 * Duration::from_millis(interval) <= lease,
+        "a heartbeat every {interval} ms with a lease of {lease:?}"
+    );
     Ok(())
 }
 
@@ -102,8 +115,16 @@ async fn shows_the_isolation(scene: Arc<Scene>) -> Result<()> {
     let player = play.worker_with(&registration).await?;
     let held = player.claim().await?;
     let shown = play.shown(&held).await?;
-    ensure!(shown["isolation"] == "a locked room", "`isolation` is {}", shown["isolation"]);
-    ensure!(shown["worker"] == player.id.as_str(), "`worker` is {}", shown["worker"]);
+    ensure!(
+        shown["isolation"] == "a locked room",
+        "`isolation` is {}",
+        shown["isolation"]
+    );
+    ensure!(
+        shown["worker"] == player.id.as_str(),
+        "`worker` is {}",
+        shown["worker"]
+    );
     Ok(())
 }
 
@@ -112,7 +133,11 @@ async fn speaks(scene: Arc<Scene>, version: u32) -> Result<()> {
     let mut registration = play.registration();
     registration["protocol_version"] = json!(version);
     let registered = play.register(&registration).await?.ok()?;
-    ensure!(registered["protocol_version"] == version, "the answer is of version {}", registered["protocol_version"]);
+    ensure!(
+        registered["protocol_version"] == version,
+        "the answer is of version {}",
+        registered["protocol_version"]
+    );
     let player = play.worker_with(&registration).await?;
     play.submit(json!({})).await?;
     let held = player.claim().await?;
@@ -180,7 +205,11 @@ async fn takes_inventories(scene: Arc<Scene>) -> Result<()> {
     let path = "/api/worker/v1/snapshots";
     let put = |snapshots: serde_json::Value| {
         let body = json!({"worker": player.id, "snapshots": snapshots, "uses": []});
-        scene.worker.send(reqwest::Method::PUT, path, crate::client::Content::Json(body))
+        scene.worker.send(
+            reqwest::Method::PUT,
+            path,
+            crate::client::Content::Json(body),
+        )
     };
     for _ in 0..2 {
         put(json!([snapshot])).await?.ok()?;
@@ -188,7 +217,9 @@ async fn takes_inventories(scene: Arc<Scene>) -> Result<()> {
     let mut wrong = snapshot.clone();
     wrong["key"] = json!("no key");
     put(json!([wrong])).await?.refused(422, "unprocessable")?;
-    put(json!([snapshot, snapshot])).await?.refused(422, "unprocessable")?;
+    put(json!([snapshot, snapshot]))
+        .await?
+        .refused(422, "unprocessable")?;
     put(json!([])).await?.ok()?;
     Ok(())
 }

@@ -46,9 +46,17 @@ async fn keeps_the_last_upload(scene: Arc<Scene>) -> Result<()> {
     }
     held.finish_with(succeeded(), 0, true, false).await?.ok()?;
     let diff = play.diff(&held).await?;
-    ensure!(diff == content, "the diff is {:?}", String::from_utf8_lossy(&diff));
+    ensure!(
+        diff == content,
+        "the diff is {:?}",
+        String::from_utf8_lossy(&diff)
+    );
     let shown = play.shown(&held).await?;
-    ensure!(shown["diff"]["files_changed"] == 1, "its size is {}", shown["diff"]);
+    ensure!(
+        shown["diff"]["files_changed"] == 1,
+        "its size is {}",
+        shown["diff"]
+    );
     Ok(())
 }
 
@@ -63,7 +71,11 @@ async fn knows_its_kinds(scene: Arc<Scene>) -> Result<()> {
         }
         let path = format!("/api/worker/v1/attempts/{}/objects/{path}", held.attempt);
         let content = Content::Bytes("application/octet-stream", b"a".to_vec());
-        scene.worker.send(Method::PUT, &path, content).await?.refused(404, "not_found")?;
+        scene
+            .worker
+            .send(Method::PUT, &path, content)
+            .await?
+            .refused(404, "not_found")?;
     }
     Ok(())
 }
@@ -77,15 +89,21 @@ async fn limits_uploads(scene: Arc<Scene>) -> Result<()> {
         Ok(reply) => reply.refused(413, "too_large")?,
         Err(_) => {}
     }
-    held.finish_with(succeeded(), 0, true, false).await?.refused(409, "out_of_order")
+    held.finish_with(succeeded(), 0, true, false)
+        .await?
+        .refused(409, "out_of_order")
 }
 
 async fn waits_for_the_last_event(scene: Arc<Scene>) -> Result<()> {
     let play = Play::new(&scene).await?;
     let (_, held) = play.begin().await?;
-    held.finish(succeeded(), 1).await?.refused(409, "out_of_order")?;
+    held.finish(succeeded(), 1)
+        .await?
+        .refused(409, "out_of_order")?;
     held.append(1, &[output("1")]).await?.ok()?;
-    held.finish(succeeded(), 2).await?.refused(409, "out_of_order")?;
+    held.finish(succeeded(), 2)
+        .await?
+        .refused(409, "out_of_order")?;
     play.state_is(&held, "leased").await?;
     held.append(2, &[output("2")]).await?.ok()?;
     held.finish(succeeded(), 2).await?.ok()?;
@@ -96,10 +114,16 @@ async fn waits_for_the_last_event(scene: Arc<Scene>) -> Result<()> {
 async fn wants_what_is_named(scene: Arc<Scene>) -> Result<()> {
     let play = Play::new(&scene).await?;
     let (_, held) = play.begin().await?;
-    held.finish_with(succeeded(), 0, true, false).await?.refused(409, "out_of_order")?;
-    held.finish_with(succeeded(), 0, false, true).await?.refused(409, "out_of_order")?;
+    held.finish_with(succeeded(), 0, true, false)
+        .await?
+        .refused(409, "out_of_order")?;
+    held.finish_with(succeeded(), 0, false, true)
+        .await?
+        .refused(409, "out_of_order")?;
     held.upload("checkpoint_diff", b"a").await?.ok()?;
-    held.finish_with(succeeded(), 0, true, false).await?.refused(409, "out_of_order")?;
+    held.finish_with(succeeded(), 0, true, false)
+        .await?
+        .refused(409, "out_of_order")?;
     held.upload("diff", b"a").await?.ok()?;
     held.finish_with(succeeded(), 0, true, false).await?.ok()?;
     Ok(())
@@ -110,15 +134,24 @@ async fn ends_once(scene: Arc<Scene>) -> Result<()> {
     let (player, held) = play.begin().await?;
     held.upload("diff", b"the result").await?.ok()?;
     held.finish_with(succeeded(), 0, true, false).await?.ok()?;
-    let failed = json!({"result": "failed", "failure": {"code": "agent_failed", "message": "It failed."}});
+    let failed =
+        json!({"result": "failed", "failure": {"code": "agent_failed", "message": "It failed."}});
     for outcome in [succeeded(), failed, json!({"result": "cancelled"})] {
-        held.finish(outcome, 0).await?.refused(409, "attempt_ended")?;
+        held.finish(outcome, 0)
+            .await?
+            .refused(409, "attempt_ended")?;
     }
     play.state_is(&held, "succeeded").await?;
     let diff = play.diff(&held).await?;
-    ensure!(diff == b"the result", "the diff is {:?}", String::from_utf8_lossy(&diff));
+    ensure!(
+        diff == b"the result",
+        "the diff is {:?}",
+        String::from_utf8_lossy(&diff)
+    );
     let ends = play.events(&held).await?;
-    let ends = ends.iter().filter(|event| event["type"] == "state" && event["state"] == "succeeded");
+    let ends = ends
+        .iter()
+        .filter(|event| event["type"] == "state" && event["state"] == "succeeded");
     let ends = ends.count();
     ensure!(ends == 1, "the log has {ends} ends");
     let again = player.acquire(1, 500).await?;
@@ -133,9 +166,16 @@ async fn hears_nothing_after_the_end(scene: Arc<Scene>) -> Result<()> {
     held.finish_with(succeeded(), 0, true, false).await?.ok()?;
     held.every_verb_is_refused(409, "attempt_ended").await?;
     let desired = player.desired(&held).await?;
-    ensure!(desired == "abandon", "a heartbeat after the end is answered with {desired}");
+    ensure!(
+        desired == "abandon",
+        "a heartbeat after the end is answered with {desired}"
+    );
     let diff = play.diff(&held).await?;
-    ensure!(diff == b"the result", "the diff is {:?}", String::from_utf8_lossy(&diff));
+    ensure!(
+        diff == b"the result",
+        "the diff is {:?}",
+        String::from_utf8_lossy(&diff)
+    );
     Ok(())
 }
 
@@ -146,13 +186,21 @@ async fn takes_every_outcome(scene: Arc<Scene>) -> Result<()> {
         (json!({"result": "cancelled"}), "cancelled", Value::Null),
         (failed("agent_failed"), "failed", json!("agent_failed")),
         (failed("of_a_later_version"), "failed", json!("internal")),
-        (json!({"result": "awaiting_input", "question": "Why?"}), "awaiting_input", Value::Null),
+        (
+            json!({"result": "awaiting_input", "question": "Why?"}),
+            "awaiting_input",
+            Value::Null,
+        ),
     ] {
         let play = Play::new(&scene).await?;
         let (_, held) = play.begin().await?;
         held.finish(outcome, 0).await?.ok()?;
         let shown = play.state_is(&held, state).await?;
-        ensure!(shown["failure"]["code"] == code, "the failure is {}", shown["failure"]);
+        ensure!(
+            shown["failure"]["code"] == code,
+            "the failure is {}",
+            shown["failure"]
+        );
     }
     Ok(())
 }
@@ -168,11 +216,18 @@ async fn takes_each_request_twice(scene: Arc<Scene>) -> Result<()> {
         let answer = reply.ok()?;
         ensure!(answer["acknowledged_seq"] == 3, "the answer is {answer}");
     }
-    let (one, two) = tokio::try_join!(held.upload("diff", b"a diff"), held.upload("diff", b"a diff"))?;
+    let (one, two) = tokio::try_join!(
+        held.upload("diff", b"a diff"),
+        held.upload("diff", b"a diff")
+    )?;
     one.ok().and(two.ok())?;
     let (one, two) = tokio::try_join!(player.wanted(&held, 0), player.wanted(&held, 0))?;
-    ensure!(one == two, "two heartbeats are answered with {one} and {two}");
-    let finished = try_join_all([(); 4].map(|()| held.finish_with(succeeded(), 3, true, false))).await?;
+    ensure!(
+        one == two,
+        "two heartbeats are answered with {one} and {two}"
+    );
+    let finished =
+        try_join_all([(); 4].map(|()| held.finish_with(succeeded(), 3, true, false))).await?;
     let done = finished.iter().filter(|reply| reply.status == 204).count();
     ensure!(done == 1, "{done} of four ends were taken");
     for reply in finished.iter().filter(|reply| reply.status != 204) {
@@ -181,7 +236,11 @@ async fn takes_each_request_twice(scene: Arc<Scene>) -> Result<()> {
     let outputs = play.outputs(&held).await?;
     ensure!(outputs == ["1", "2", "3"], "the log has {outputs:?}");
     let diff = play.diff(&held).await?;
-    ensure!(diff == b"a diff", "the diff is {:?}", String::from_utf8_lossy(&diff));
+    ensure!(
+        diff == b"a diff",
+        "the diff is {:?}",
+        String::from_utf8_lossy(&diff)
+    );
     Ok(())
 }
 
@@ -210,7 +269,11 @@ async fn keeps_the_last_whole_checkpoint(scene: Arc<Scene>) -> Result<()> {
     play.person(&held, "cancel", Value::Null).await?;
     play.becomes(&held, "cancelled").await?;
     let diff = play.diff(&held).await?;
-    ensure!(diff == b"second", "the diff is {:?}", String::from_utf8_lossy(&diff));
+    ensure!(
+        diff == b"second",
+        "the diff is {:?}",
+        String::from_utf8_lossy(&diff)
+    );
     Ok(())
 }
 
@@ -222,7 +285,11 @@ async fn prefers_the_result(scene: Arc<Scene>) -> Result<()> {
     held.upload("diff", b"the result").await?.ok()?;
     held.finish_with(succeeded(), 0, true, false).await?.ok()?;
     let diff = play.diff(&held).await?;
-    ensure!(diff == b"the result", "the diff is {:?}", String::from_utf8_lossy(&diff));
+    ensure!(
+        diff == b"the result",
+        "the diff is {:?}",
+        String::from_utf8_lossy(&diff)
+    );
     Ok(())
 }
 
@@ -233,14 +300,27 @@ async fn gives_a_follow_up_what_was_before(scene: Arc<Scene>) -> Result<()> {
     held.upload("session", b"a session").await?.ok()?;
     held.finish_with(succeeded(), 0, true, true).await?.ok()?;
     let path = format!("/api/v1/tasks/{}/turns", text(&held.assignment, "task")?);
-    scene.admin.post(&path, &json!({"prompt": "and more"})).await?.ok()?;
+    scene
+        .admin
+        .post(&path, &json!({"prompt": "and more"}))
+        .await?
+        .ok()?;
     let next = player.claim().await?;
     let assignment = &next.assignment;
-    ensure!(assignment["turn"] == 2 && assignment["prompt"] == "and more", "the turn is {assignment}");
-    ensure!(next.attempt != held.attempt, "a turn was run by the attempt of another");
+    ensure!(
+        assignment["turn"] == 2 && assignment["prompt"] == "and more",
+        "the turn is {assignment}"
+    );
+    ensure!(
+        next.attempt != held.attempt,
+        "a turn was run by the attempt of another"
+    );
     for (kind, content) in [("carried_diff", &b"a diff"[..]), ("session", b"a session")] {
         let reply = next.download(kind).await?;
-        ensure!(reply.status == 200 && reply.bytes == content, "{reply}: it is another {kind}");
+        ensure!(
+            reply.status == 200 && reply.bytes == content,
+            "{reply}: it is another {kind}"
+        );
     }
     Ok(())
 }

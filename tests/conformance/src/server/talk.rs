@@ -35,11 +35,17 @@ pub(super) fn checks() -> Vec<Check<Scene>> {
 async fn tells_a_cancel_by_heartbeat(scene: Arc<Scene>) -> Result<()> {
     let play = Play::new(&scene).await?;
     let (player, held) = play.begin().await?;
-    ensure!(player.desired(&held).await? == "run", "nobody wanted anything");
+    ensure!(
+        player.desired(&held).await? == "run",
+        "nobody wanted anything"
+    );
     play.person(&held, "cancel", Value::Null).await?;
     for _ in 0..2 {
         let desired = player.desired(&held).await?;
-        ensure!(desired == "cancel", "the heartbeat is answered with {desired}");
+        ensure!(
+            desired == "cancel",
+            "the heartbeat is answered with {desired}"
+        );
     }
     let answers = [
         held.step("running").await?.ok()?,
@@ -47,13 +53,22 @@ async fn tells_a_cancel_by_heartbeat(scene: Arc<Scene>) -> Result<()> {
         held.checkpoint(false).await?.ok()?,
     ];
     for answer in answers {
-        ensure!(answer["desired"] == "cancel", "a verb is answered with {answer}");
+        ensure!(
+            answer["desired"] == "cancel",
+            "a verb is answered with {answer}"
+        );
     }
     held.upload("diff", b"half").await?.ok()?;
-    held.finish_with(json!({"result": "cancelled"}), 1, true, false).await?.ok()?;
+    held.finish_with(json!({"result": "cancelled"}), 1, true, false)
+        .await?
+        .ok()?;
     play.state_is(&held, "cancelled").await?;
     let diff = play.diff(&held).await?;
-    ensure!(diff == b"half", "the diff is {:?}", String::from_utf8_lossy(&diff));
+    ensure!(
+        diff == b"half",
+        "the diff is {:?}",
+        String::from_utf8_lossy(&diff)
+    );
     Ok(())
 }
 
@@ -76,9 +91,11 @@ async fn tells_a_cancel_by_stream(scene: Arc<Scene>) -> Result<()> {
 }
 
 async fn lets_cancel_win(scene: Arc<Scene>) -> Result<()> {
-    for outcome in [succeeded(), json!({"result": "awaiting_input", "question": "Why?"}),
-        json!({"result": "failed", "failure": {"code": "agent_failed", "message": "It failed."}})]
-    {
+    for outcome in [
+        succeeded(),
+        json!({"result": "awaiting_input", "question": "Why?"}),
+        json!({"result": "failed", "failure": {"code": "agent_failed", "message": "It failed."}}),
+    ] {
         let play = Play::new(&scene).await?;
         let (_, held) = play.begin().await?;
         play.person(&held, "cancel", Value::Null).await?;
@@ -92,7 +109,11 @@ async fn cancels_what_waits(scene: Arc<Scene>) -> Result<()> {
     let play = Play::new(&scene).await?;
     let task = play.submit(json!({})).await?;
     let path = format!("/api/v1/tasks/{}/cancel", super::play::text(&task, "id")?);
-    scene.admin.send(reqwest::Method::POST, &path, crate::client::Content::None).await?.ok()?;
+    scene
+        .admin
+        .send(reqwest::Method::POST, &path, crate::client::Content::None)
+        .await?
+        .ok()?;
     let held = play.worker().await?.acquire(1, 1000).await?;
     ensure!(held.is_empty(), "a cancelled attempt was given out");
     Ok(())
@@ -111,7 +132,9 @@ async fn cancels_what_is_given_back(scene: Arc<Scene>) -> Result<()> {
 
 fn numbers(answer: &Value) -> Vec<u64> {
     let messages = answer["messages"].as_array().into_iter().flatten();
-    messages.filter_map(|message| message["number"].as_u64()).collect()
+    messages
+        .filter_map(|message| message["number"].as_u64())
+        .collect()
 }
 
 async fn numbers_messages(scene: Arc<Scene>) -> Result<()> {
@@ -119,18 +142,31 @@ async fn numbers_messages(scene: Arc<Scene>) -> Result<()> {
     let (player, held) = play.begin().await?;
     held.step("running").await?.ok()?;
     let none = numbers(&player.wanted(&held, 0).await?);
-    ensure!(none.is_empty(), "there are messages {none:?} that nobody sent");
+    ensure!(
+        none.is_empty(),
+        "there are messages {none:?} that nobody sent"
+    );
     play.person(&held, "interrupt", json!({})).await?;
     play.person(&held, "interrupt", json!({})).await?;
     let all = numbers(&player.wanted(&held, 0).await?);
-    ensure!(!all.is_empty() && all.is_sorted_by(|a, b| a < b), "the messages are numbered {all:?}");
+    ensure!(
+        !all.is_empty() && all.is_sorted_by(|a, b| a < b),
+        "the messages are numbered {all:?}"
+    );
     let again = numbers(&player.wanted(&held, 0).await?);
     ensure!(again == all, "not acknowledged, {all:?} became {again:?}");
     let last = u32::try_from(all[all.len() - 1])?;
     let after = numbers(&player.wanted(&held, last).await?);
-    ensure!(after.is_empty(), "acknowledged up to {last}, {after:?} came again");
+    ensure!(
+        after.is_empty(),
+        "acknowledged up to {last}, {after:?} came again"
+    );
     let before = numbers(&player.wanted(&held, last - 1).await?);
-    ensure!(before == [u64::from(last)], "acknowledged up to {}, {before:?} came", last - 1);
+    ensure!(
+        before == [u64::from(last)],
+        "acknowledged up to {}, {before:?} came",
+        last - 1
+    );
     Ok(())
 }
 
@@ -166,10 +202,17 @@ async fn interrupts(scene: Arc<Scene>) -> Result<()> {
     let answer = player.wanted(&held, 0).await?;
     let message = &answer["messages"][0];
     ensure!(message["kind"] == "interrupt", "the message is {message}");
-    ensure!(answer["desired"] == "run", "an interrupt is no cancel: {answer}");
+    ensure!(
+        answer["desired"] == "run",
+        "an interrupt is no cancel: {answer}"
+    );
     ask(&held, "The agent was interrupted.").await?;
     let shown = play.state_is(&held, "awaiting_input").await?;
-    ensure!(shown["question"] == "The agent was interrupted.", "`question` is {}", shown["question"]);
+    ensure!(
+        shown["question"] == "The agent was interrupted.",
+        "`question` is {}",
+        shown["question"]
+    );
     Ok(())
 }
 
@@ -184,27 +227,55 @@ async fn ask(held: &Held, question: &str) -> Result<()> {
 async fn goes_on_after_an_answer(scene: Arc<Scene>) -> Result<()> {
     let play = Play::new(&scene).await?;
     let (player, held) = play.begin().await?;
-    ensure!(held.assignment["interactive"] == true, "`interactive` is {}", held.assignment["interactive"]);
+    ensure!(
+        held.assignment["interactive"] == true,
+        "`interactive` is {}",
+        held.assignment["interactive"]
+    );
     held.step("running").await?.ok()?;
     play.person(&held, "interrupt", json!({})).await?;
     ask(&held, "Which one?").await?;
     held.step("running").await?.refused(409, "stale_lease")?;
     let nobody = player.acquire(1, 500).await?;
     ensure!(nobody.is_empty(), "what waits for an answer was given out");
-    play.person(&held, "answer", json!({"text": "the second"})).await?;
+    play.person(&held, "answer", json!({"text": "the second"}))
+        .await?;
     let again = player.claim().await?;
     let assignment = &again.assignment;
-    ensure!(again.attempt == held.attempt && again.epoch > held.epoch, "claim {} came after {}", again.epoch, held.epoch);
-    ensure!(assignment["question"] == "Which one?", "`question` is {}", assignment["question"]);
-    ensure!(assignment["prompt"] == "the second", "`prompt` is {}", assignment["prompt"]);
+    ensure!(
+        again.attempt == held.attempt && again.epoch > held.epoch,
+        "claim {} came after {}",
+        again.epoch,
+        held.epoch
+    );
+    ensure!(
+        assignment["question"] == "Which one?",
+        "`question` is {}",
+        assignment["question"]
+    );
+    ensure!(
+        assignment["prompt"] == "the second",
+        "`prompt` is {}",
+        assignment["prompt"]
+    );
     let old = numbers(assignment);
-    ensure!(old.is_empty(), "messages {old:?} from before the answer came again");
-    ensure!(assignment["has_session"] == true, "`has_session` is {}", assignment["has_session"]);
+    ensure!(
+        old.is_empty(),
+        "messages {old:?} from before the answer came again"
+    );
+    ensure!(
+        assignment["has_session"] == true,
+        "`has_session` is {}",
+        assignment["has_session"]
+    );
     let carried = &assignment["repositories"][0]["has_carried_diff"];
     ensure!(*carried == true, "`has_carried_diff` is {carried}");
     for (kind, content) in [("carried_diff", &b"half"[..]), ("session", b"remembered")] {
         let reply = again.download(kind).await?;
-        ensure!(reply.status == 200 && reply.bytes == content, "{reply}: it is another {kind}");
+        ensure!(
+            reply.status == 200 && reply.bytes == content,
+            "{reply}: it is another {kind}"
+        );
     }
     again.finish(succeeded(), 0).await?.ok()?;
     play.state_is(&again, "succeeded").await?;
@@ -214,16 +285,22 @@ async fn goes_on_after_an_answer(scene: Arc<Scene>) -> Result<()> {
 async fn steers(scene: Arc<Scene>) -> Result<()> {
     let model = scene.admin.get("/api/v1/model").await?;
     if model.status != 200 {
-        return Err(skip("no model is set, and a plain command hears no messages"));
+        return Err(skip(
+            "no model is set, and a plain command hears no messages",
+        ));
     }
     let play = Play::of(&scene, json!({"name": "codex"})).await?;
     let (player, held) = play.begin().await?;
     held.step("running").await?.ok()?;
-    play.person(&held, "steer", json!({"text": "in capitals, bitte \u{fc}"})).await?;
+    play.person(&held, "steer", json!({"text": "in capitals, bitte \u{fc}"}))
+        .await?;
     let answer = player.wanted(&held, 0).await?;
     let message = &answer["messages"][0];
     let is_right = message["kind"] == "steer" && message["text"] == "in capitals, bitte \u{fc}";
-    ensure!(is_right && message["number"] == 1, "the message is {message}");
+    ensure!(
+        is_right && message["number"] == 1,
+        "the message is {message}"
+    );
     let taken = json!({"at": "2026-01-02T03:04:05.678Z", "type": "steer_taken", "number": 1, "accepted": true});
     held.append(1, &[taken]).await?.ok()?;
     held.finish(succeeded(), 1).await?.ok()?;

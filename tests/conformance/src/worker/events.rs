@@ -35,10 +35,15 @@ pub(super) fn checks() -> Vec<Check<Scene>> {
 /// Runs the slow command; all of its output must have come, once.
 async fn all_lines(stage: &Stage) -> Result<()> {
     let (id, finish) = stage.ends(Work::command(SLOWLY), "succeeded").await?;
-    let (output, events) = stage.look(&id, |attempt| (attempt.output(), attempt.claim().events.len()));
+    let (output, events) = stage.look(&id, |attempt| {
+        (attempt.output(), attempt.claim().events.len())
+    });
     ensure!(output == LINES, "the log has {output:?}");
     let last = finish["last_seq"].as_u64();
-    ensure!(last == Some(events as u64), "`last_seq` is {last:?} after {events} events");
+    ensure!(
+        last == Some(events as u64),
+        "`last_seq` is {last:?} after {events} events"
+    );
     Ok(())
 }
 
@@ -55,7 +60,10 @@ async fn says_its_steps_in_order(scene: Arc<Scene>) -> Result<()> {
     let rises = order.iter().all(Option::is_some) && order.is_sorted();
     ensure!(rises, "the steps were {steps:?}");
     for step in ["preparing", "running", "collecting"] {
-        ensure!(steps.iter().any(|said| said == step), "`{step}` is not among {steps:?}");
+        ensure!(
+            steps.iter().any(|said| said == step),
+            "`{step}` is not among {steps:?}"
+        );
     }
     Ok(())
 }
@@ -64,14 +72,25 @@ async fn numbers_its_events(scene: Arc<Scene>) -> Result<()> {
     let stage = Stage::set(&scene).await?;
     all_lines(&stage).await?;
     let mut next = 1;
-    let appends: Vec<_> = stage.plane.with(|state| state.of("append").map(|seen| seen.body.clone()).collect());
+    let appends: Vec<_> = stage
+        .plane
+        .with(|state| state.of("append").map(|seen| seen.body.clone()).collect());
     for body in appends {
-        let first = body["first_seq"].as_i64().context("`first_seq` is a number")?;
+        let first = body["first_seq"]
+            .as_i64()
+            .context("`first_seq` is a number")?;
         let events = body["events"].as_array().context("`events` is a list")?;
-        ensure!(first == next, "events from {first} came where {next} was next");
+        ensure!(
+            first == next,
+            "events from {first} came where {next} was next"
+        );
         ensure!(events.len() <= 1000, "{} events came at once", events.len());
-        let has_all = |event: &serde_json::Value| event["at"].is_string() && event["type"].is_string();
-        ensure!(events.iter().all(has_all), "an event has no time or no kind: {body}");
+        let has_all =
+            |event: &serde_json::Value| event["at"].is_string() && event["type"].is_string();
+        ensure!(
+            events.iter().all(has_all),
+            "an event has no time or no kind: {body}"
+        );
         next += i64::try_from(events.len())?;
     }
     Ok(())
@@ -79,9 +98,13 @@ async fn numbers_its_events(scene: Arc<Scene>) -> Result<()> {
 
 async fn repeats_events_after_errors(scene: Arc<Scene>) -> Result<()> {
     let stage = Stage::set(&scene).await?;
-    stage.plane.fail("append", Fault::Problem(503, "unavailable"), 2);
+    stage
+        .plane
+        .fail("append", Fault::Problem(503, "unavailable"), 2);
     stage.plane.fail("append", Fault::NoAnswer, 1);
-    stage.plane.fail("append", Fault::Problem(507, "insufficient_storage"), 1);
+    stage
+        .plane
+        .fail("append", Fault::Problem(507, "insufficient_storage"), 1);
     all_lines(&stage).await
 }
 
@@ -102,7 +125,9 @@ async fn fills_gaps(scene: Arc<Scene>) -> Result<()> {
     // What was acknowledged is gone: a server that was restored from a backup.
     let id = stage.plane.give(Work::command(SLOWLY));
     stage
-        .until("the agent says something", |state| state.attempts[&id].output().contains("line 2"))
+        .until("the agent says something", |state| {
+            state.attempts[&id].output().contains("line 2")
+        })
         .await?;
     stage.plane.with(|state| {
         let attempt = state.attempts.get_mut(&id).expect("it was given");
@@ -118,7 +143,9 @@ async fn fills_gaps(scene: Arc<Scene>) -> Result<()> {
 
 async fn finishes_last(scene: Arc<Scene>) -> Result<()> {
     let stage = Stage::set(&scene).await?;
-    stage.plane.fail("append", Fault::Problem(503, "unavailable"), usize::MAX);
+    stage
+        .plane
+        .fail("append", Fault::Problem(503, "unavailable"), usize::MAX);
     let id = stage.plane.give(Work::command("echo a line; echo x > new"));
     stage
         .until("events are sent", |state| state.of("append").count() >= 2)
@@ -126,11 +153,16 @@ async fn finishes_last(scene: Arc<Scene>) -> Result<()> {
     // Time enough for the agent to end.
     tokio::time::sleep(Duration::from_secs(3)).await;
     let early = stage.plane.with(|state| state.of("finish").count());
-    ensure!(early == 0, "`finish` came while events were not acknowledged");
+    ensure!(
+        early == 0,
+        "`finish` came while events were not acknowledged"
+    );
     stage.plane.heal("append");
     let finish = stage.finished(&id).await?;
     stage.ended_as(&finish, "succeeded")?;
-    let refused = stage.plane.with(|state| state.of("finish").any(|seen| seen.status == 409));
+    let refused = stage
+        .plane
+        .with(|state| state.of("finish").any(|seen| seen.status == 409));
     ensure!(!refused, "`finish` named what the server did not have yet");
     stage.diff(&id)?;
     Ok(())
@@ -138,25 +170,40 @@ async fn finishes_last(scene: Arc<Scene>) -> Result<()> {
 
 async fn repeats_its_finish(scene: Arc<Scene>) -> Result<()> {
     let stage = Stage::set(&scene).await?;
-    stage.plane.fail("finish", Fault::Problem(503, "unavailable"), 2);
+    stage
+        .plane
+        .fail("finish", Fault::Problem(503, "unavailable"), 2);
     stage.plane.fail("finish", Fault::NoAnswer, 1);
-    stage.ends(Work::command("echo x > new"), "succeeded").await?;
-    let bodies: Vec<_> = stage.plane.with(|state| state.of("finish").map(|seen| seen.body.clone()).collect());
-    ensure!(bodies.iter().all(|body| *body == bodies[0]), "`finish` changed: {bodies:?}");
+    stage
+        .ends(Work::command("echo x > new"), "succeeded")
+        .await?;
+    let bodies: Vec<_> = stage
+        .plane
+        .with(|state| state.of("finish").map(|seen| seen.body.clone()).collect());
+    ensure!(
+        bodies.iter().all(|body| *body == bodies[0]),
+        "`finish` changed: {bodies:?}"
+    );
     Ok(())
 }
 
 async fn takes_attempt_ended_for_an_answer(scene: Arc<Scene>) -> Result<()> {
     let stage = Stage::set(&scene).await?;
     stage.plane.fail("finish", Fault::LostAnswer, 1);
-    let (id, _) = stage.ends(Work::command("echo x > new"), "succeeded").await?;
+    let (id, _) = stage
+        .ends(Work::command("echo x > new"), "succeeded")
+        .await?;
     stage
-        .until("`finish` is sent again", |state| state.of("finish").any(|seen| seen.status == 409))
+        .until("`finish` is sent again", |state| {
+            state.of("finish").any(|seen| seen.status == 409)
+        })
         .await?;
     stage.ends(Work::command("true"), "succeeded").await?;
     let count = stage.plane.with(|state| {
         let finishes = state.of("finish");
-        finishes.filter(|seen| seen.attempt.as_deref() == Some(id.as_str())).count()
+        finishes
+            .filter(|seen| seen.attempt.as_deref() == Some(id.as_str()))
+            .count()
     });
     ensure!(count == 2, "`finish` came {count} times");
     Ok(())

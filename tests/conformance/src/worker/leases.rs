@@ -41,12 +41,19 @@ async fn renews_in_time(scene: Arc<Scene>) -> Result<()> {
             let leases = body["leases"].as_array();
             leases.is_some_and(|leases| leases.iter().any(|claim| claim["attempt"] == id.as_str()))
         };
-        state.of("heartbeat").filter(|seen| seen.at >= from && names(&seen.body)).map(|seen| seen.at).collect()
+        state
+            .of("heartbeat")
+            .filter(|seen| seen.at >= from && names(&seen.body))
+            .map(|seen| seen.at)
+            .collect()
     });
     ensure!(stage.is_held(&id), "the lease ran out");
     let ends = std::iter::once(from).chain(beats).chain([from + 3 * lease]);
     let ends: Vec<Instant> = ends.collect();
-    let longest = ends.windows(2).map(|two| two[1].saturating_duration_since(two[0])).max();
+    let longest = ends
+        .windows(2)
+        .map(|two| two[1].saturating_duration_since(two[0]))
+        .max();
     let longest = longest.unwrap_or(lease);
     ensure!(
         longest < lease * 2 / 3,
@@ -81,10 +88,15 @@ async fn stops_what_is_abandoned(scene: Arc<Scene>) -> Result<()> {
 async fn stops_after_stale_lease(scene: Arc<Scene>) -> Result<()> {
     let stage = Stage::set(&scene).await?;
     let mark = Mark::new();
-    let command = format!("echo here; {} & while sleep 0.2; do echo tick; done", mark.wait());
+    let command = format!(
+        "echo here; {} & while sleep 0.2; do echo tick; done",
+        mark.wait()
+    );
     let id = stage.held_at(&mark, Work::command(&command)).await?;
     // Only the answers to events tell.
-    stage.plane.fail("heartbeat", Fault::Problem(503, "unavailable"), usize::MAX);
+    stage
+        .plane
+        .fail("heartbeat", Fault::Problem(503, "unavailable"), usize::MAX);
     stage.plane.take_away(&id);
     stage.gone(&mark, AT_ONCE).await?;
     is_forgotten(&stage, &id).await
@@ -94,9 +106,13 @@ async fn stops_when_refused(scene: Arc<Scene>) -> Result<()> {
     let stage = Stage::set(&scene).await?;
     let mark = Mark::new();
     stage.held_at(&mark, Work::command(&waiting(&mark))).await?;
-    stage.plane.fail("heartbeat", Fault::Problem(401, "unauthorized"), usize::MAX);
+    stage
+        .plane
+        .fail("heartbeat", Fault::Problem(401, "unauthorized"), usize::MAX);
     // From two thirds of the lease on; a second more for who looks.
-    stage.gone(&mark, stage.plane.lease() + Duration::from_secs(1)).await
+    stage
+        .gone(&mark, stage.plane.lease() + Duration::from_secs(1))
+        .await
 }
 
 async fn outlives_an_outage(scene: Arc<Scene>) -> Result<()> {
@@ -104,10 +120,14 @@ async fn outlives_an_outage(scene: Arc<Scene>) -> Result<()> {
     let lease = stage.plane.lease();
     // It ends by itself while the server is away.
     let step = lease.as_secs_f64() / 2.0;
-    let command = format!("echo here; for i in 1 2 3 4 5 6 7 8; do sleep {step}; echo tick $i; done; echo end > new");
+    let command = format!(
+        "echo here; for i in 1 2 3 4 5 6 7 8; do sleep {step}; echo tick $i; done; echo end > new"
+    );
     let id = stage.plane.give(Work::command(&command));
     stage
-        .until("the agent runs", |state| state.attempts[&id].output().contains("here"))
+        .until("the agent runs", |state| {
+            state.attempts[&id].output().contains("here")
+        })
         .await?;
     stage.plane.be_away(true);
     tokio::time::sleep(10 * lease).await;
@@ -125,7 +145,9 @@ async fn outlives_an_outage(scene: Arc<Scene>) -> Result<()> {
 
 async fn leaves_nothing_when_killed(scene: Arc<Scene>) -> Result<()> {
     if !scene.template.keeps() {
-        return Err(skip("the command has no {dir}, so a restarted worker is another"));
+        return Err(skip(
+            "the command has no {dir}, so a restarted worker is another",
+        ));
     }
     let mut stage = Stage::set(&scene).await?;
     let mark = Mark::new();
@@ -139,19 +161,29 @@ async fn leaves_nothing_when_killed(scene: Arc<Scene>) -> Result<()> {
     stage.restart().await?;
     let finish = stage.finished(&id).await?;
     stage.ended_as(&finish, "succeeded")?;
-    ensure!(finish["epoch"] == 2, "the end is of claim {}, not of the second", finish["epoch"]);
+    ensure!(
+        finish["epoch"] == 2,
+        "the end is of claim {}, not of the second",
+        finish["epoch"]
+    );
     Ok(())
 }
 
 async fn delivers_or_forgets_after_a_restart(scene: Arc<Scene>) -> Result<()> {
     if !scene.template.keeps() {
-        return Err(skip("the command has no {dir}, so a restarted worker is another"));
+        return Err(skip(
+            "the command has no {dir}, so a restarted worker is another",
+        ));
     }
     let mut stage = Stage::set(&scene).await?;
-    stage.plane.fail("finish", Fault::Problem(503, "unavailable"), usize::MAX);
+    stage
+        .plane
+        .fail("finish", Fault::Problem(503, "unavailable"), usize::MAX);
     let id = stage.plane.give(Work::command("echo x > new"));
     stage
-        .until("the worker finishes", |state| state.of("finish").count() >= 1)
+        .until("the worker finishes", |state| {
+            state.of("finish").count() >= 1
+        })
         .await?;
     stage.worker.kill().await?;
     stage.plane.heal("finish");

@@ -41,24 +41,42 @@ async fn registers(scene: Arc<Scene>) -> Result<()> {
     let stage = Stage::set(&scene).await?;
     let said = first_registration(&stage);
     let version = said["protocol_version"].as_u64();
-    ensure!(matches!(version, Some(3 | 4)), "protocol_version is {version:?}");
-    let is_text = |field: &str| said[field].as_str().is_some_and(|text| !text.trim().is_empty());
+    ensure!(
+        matches!(version, Some(3 | 4)),
+        "protocol_version is {version:?}"
+    );
+    let is_text = |field: &str| {
+        said[field]
+            .as_str()
+            .is_some_and(|text| !text.trim().is_empty())
+    };
     ensure!(is_text("name"), "`name` is {}", said["name"]);
-    ensure!(is_text("isolation"), "`isolation` is {}: it has to say what holds", said["isolation"]);
+    ensure!(
+        is_text("isolation"),
+        "`isolation` is {}: it has to say what holds",
+        said["isolation"]
+    );
     let slots = said["slots"].as_u64().unwrap_or(0);
     ensure!((1..=1000).contains(&slots), "`slots` is {}", said["slots"]);
     let agents = said["agents"].as_array();
     let is_listed = agents.is_some_and(|agents| agents.iter().all(Value::is_string));
     ensure!(is_listed, "`agents` is {}", said["agents"]);
     let refused = stage.plane.with(|state| {
-        state.seen.iter().find(|seen| seen.status == 401).map(|seen| seen.verb)
+        state
+            .seen
+            .iter()
+            .find(|seen| seen.status == 401)
+            .map(|seen| seen.verb)
     });
     ensure!(refused.is_none(), "`{refused:?}` came without the token");
     let before = stage.plane.with(|state| {
         let mut ours = state.seen.iter().filter(|seen| seen.verb != "unknown");
         ours.next().map(|seen| seen.verb)
     });
-    ensure!(before == Some("register"), "{before:?} came before `register`");
+    ensure!(
+        before == Some("register"),
+        "{before:?} came before `register`"
+    );
     Ok(())
 }
 
@@ -66,7 +84,9 @@ async fn registers_again(scene: Arc<Scene>) -> Result<()> {
     let stage = Stage::set(&scene).await?;
     let id = stage.plane.with(|state| state.workers.pop());
     stage.registered(2).await?;
-    let last = stage.plane.with(|state| state.of("register").last().cloned());
+    let last = stage
+        .plane
+        .with(|state| state.of("register").last().cloned());
     let named = last.and_then(|seen| seen.body["worker"].as_str().map(str::to_owned));
     ensure!(named == id, "it was {id:?}, and registers as {named:?}");
     stage.ends(Work::command("true"), "succeeded").await?;
@@ -75,13 +95,17 @@ async fn registers_again(scene: Arc<Scene>) -> Result<()> {
 
 async fn keeps_its_id(scene: Arc<Scene>) -> Result<()> {
     if !scene.template.keeps() {
-        return Err(skip("the command has no {dir}, so a restarted worker is another"));
+        return Err(skip(
+            "the command has no {dir}, so a restarted worker is another",
+        ));
     }
     let mut stage = Stage::set(&scene).await?;
     let id = stage.plane.with(|state| state.workers.last().cloned());
     stage.worker.kill().await?;
     stage.restart().await?;
-    let last = stage.plane.with(|state| state.of("register").last().cloned());
+    let last = stage
+        .plane
+        .with(|state| state.of("register").last().cloned());
     let named = last.and_then(|seen| seen.body["worker"].as_str().map(str::to_owned));
     ensure!(named == id, "it was {id:?}, and registers as {named:?}");
     Ok(())
@@ -106,15 +130,22 @@ async fn asks_within_limits(scene: Arc<Scene>) -> Result<()> {
     let stage = Stage::set(&scene).await?;
     stage.ends(Work::command("true"), "succeeded").await?;
     stage
-        .until("the worker asks again", |state| state.of("acquire").count() >= 2)
+        .until("the worker asks again", |state| {
+            state.of("acquire").count() >= 2
+        })
         .await?;
     let slots = first_registration(&stage)["slots"].as_u64().unwrap_or(0);
-    let asked: Vec<Value> = stage.plane.with(|state| state.of("acquire").map(|seen| seen.body.clone()).collect());
+    let asked: Vec<Value> = stage
+        .plane
+        .with(|state| state.of("acquire").map(|seen| seen.body.clone()).collect());
     for body in asked {
         let (max, wait) = (body["max"].as_u64(), body["wait_ms"].as_u64());
         let is_within = max.is_some_and(|max| (1..=slots.min(100)).contains(&max));
         ensure!(is_within, "it asks for `max` {max:?} with {slots} slots");
-        ensure!(wait.is_some_and(|wait| wait <= 30_000), "it asks for `wait_ms` {wait:?}");
+        ensure!(
+            wait.is_some_and(|wait| wait <= 30_000),
+            "it asks for `wait_ms` {wait:?}"
+        );
     }
     Ok(())
 }
@@ -127,7 +158,9 @@ async fn keeps_to_its_slots(scene: Arc<Scene>) -> Result<()> {
         stage.plane.give(Work::command(&waiting(&mark)));
     }
     stage
-        .until("the worker takes what it can", |state| state.held() >= slots)
+        .until("the worker takes what it can", |state| {
+            state.held() >= slots
+        })
         .await?;
     let begun = Instant::now();
     while begun.elapsed() < 2 * stage.plane.lease() {
@@ -157,14 +190,19 @@ async fn gives_surplus_back(scene: Arc<Scene>) -> Result<()> {
 
 async fn does_not_storm(scene: Arc<Scene>) -> Result<()> {
     let stage = Stage::set(&scene).await?;
-    stage.plane.fail("acquire", Fault::Problem(503, "unavailable"), usize::MAX);
+    stage
+        .plane
+        .fail("acquire", Fault::Problem(503, "unavailable"), usize::MAX);
     // Ends the long poll that is under way.
     stage.plane.give(Work::command("true"));
     let seconds = 4;
     tokio::time::sleep(Duration::from_secs(seconds)).await;
     for verb in ["register", "acquire", "heartbeat", "commands", "snapshots"] {
         let count = stage.plane.with(|state| state.of(verb).count()) as u64;
-        ensure!(count <= 15 * seconds, "{count} requests `{verb}` in {seconds} s");
+        ensure!(
+            count <= 15 * seconds,
+            "{count} requests `{verb}` in {seconds} s"
+        );
     }
     stage.plane.heal("acquire");
     stage.ends(Work::command("true"), "succeeded").await?;
@@ -172,14 +210,22 @@ async fn does_not_storm(scene: Arc<Scene>) -> Result<()> {
 }
 
 async fn passes_over_what_it_does_not_know(scene: Arc<Scene>) -> Result<()> {
-    let stage = Stage::begin(&scene, |plane| plane.with(|state| state.from_the_future = true)).await?;
+    let stage = Stage::begin(&scene, |plane| {
+        plane.with(|state| state.from_the_future = true)
+    })
+    .await?;
     stage.registered(1).await?;
     let work = Work::command("echo here; sleep 1; echo done > new");
     let id = stage.plane.give(work);
     stage
-        .until("the agent runs", |state| state.attempts[&id].output().contains("here"))
+        .until("the agent runs", |state| {
+            state.attempts[&id].output().contains("here")
+        })
         .await?;
-    stage.plane.tell(&id, json!({"kind": "of_a_later_version", "text": "pass over it"}));
+    stage.plane.tell(
+        &id,
+        json!({"kind": "of_a_later_version", "text": "pass over it"}),
+    );
     let finish = stage.finished(&id).await?;
     stage.ended_as(&finish, "succeeded")
 }

@@ -72,7 +72,9 @@ async fn changed(stage: &Stage) -> Result<Files> {
     put(&mut files, "binary.new", "100644", b"\x00\x01\x02\xff\xfe");
     let binary = [crate::repository::BINARY, b"more\0"].concat();
     put(&mut files, "folder/binary", "100644", &binary);
-    let moved = files.remove("folder/with a space").context("it was there")?;
+    let moved = files
+        .remove("folder/with a space")
+        .context("it was there")?;
     files.insert("folder/another name".to_owned(), moved);
     put(&mut files, "run", "100755", b"#!/bin/sh\n");
     put(&mut files, "link", "120000", b"text");
@@ -99,7 +101,12 @@ async fn does_not_believe_the_agents_git(scene: Arc<Scene>) -> Result<()> {
         printf 'new\n' > .git/info/exclude";
     let (id, _) = stage.ends(Work::command(command), "succeeded").await?;
     let mut expected = stage.repository.base().await?;
-    put(&mut expected, ".gitattributes", "100644", b"* filter=evil text eol=crlf\n");
+    put(
+        &mut expected,
+        ".gitattributes",
+        "100644",
+        b"* filter=evil text eol=crlf\n",
+    );
     put(&mut expected, "new", "100644", b"mine\n");
     stage.tree_is(&id, b"", &expected).await
 }
@@ -108,15 +115,26 @@ async fn says_how_large_it_is(scene: Arc<Scene>) -> Result<()> {
     let stage = Stage::set(&scene).await?;
     let command = "sed -i 1d text; printf 'a\\nb\\n' > new; rm gone";
     let (_, finish) = stage.ends(Work::command(command), "succeeded").await?;
-    let expected = json!([{"repository": "demo", "files_changed": 3, "lines_added": 2, "lines_removed": 2}]);
-    ensure!(finish["diffs"] == expected, "`diffs` is {}", finish["diffs"]);
+    let expected =
+        json!([{"repository": "demo", "files_changed": 3, "lines_added": 2, "lines_removed": 2}]);
+    ensure!(
+        finish["diffs"] == expected,
+        "`diffs` is {}",
+        finish["diffs"]
+    );
     Ok(())
 }
 
 async fn starts_from_both_diffs(scene: Arc<Scene>) -> Result<()> {
     let stage = Stage::set(&scene).await?;
-    let starting = stage.repository.patch(&[("from-person", "person\n")]).await?;
-    let carried = stage.repository.patch(&[("from-before", "before\n")]).await?;
+    let starting = stage
+        .repository
+        .patch(&[("from-person", "person\n")])
+        .await?;
+    let carried = stage
+        .repository
+        .patch(&[("from-before", "before\n")])
+        .await?;
     let work = Work::command("cat from-person from-before > both")
         .input("starting_diff", starting.clone())
         .input("carried_diff", carried);
@@ -128,15 +146,23 @@ async fn starts_from_both_diffs(scene: Arc<Scene>) -> Result<()> {
     stage.tree_is(&id, &starting, &expected).await?;
     let diff = stage.diff(&id)?;
     let text = String::from_utf8_lossy(&diff);
-    ensure!(!text.contains("b/from-person"), "the starting diff is in the result:\n{text}");
+    ensure!(
+        !text.contains("b/from-person"),
+        "the starting diff is in the result:\n{text}"
+    );
     Ok(())
 }
 
 async fn hands_in_what_a_failed_agent_did(scene: Arc<Scene>) -> Result<()> {
     let stage = Stage::set(&scene).await?;
-    let (id, finish) = stage.ends(Work::command("echo half > new; exit 3"), "failed").await?;
+    let (id, finish) = stage
+        .ends(Work::command("echo half > new; exit 3"), "failed")
+        .await?;
     let failure = &finish["outcome"]["failure"];
-    ensure!(failure["code"] == "agent_failed", "the failure is {failure}");
+    ensure!(
+        failure["code"] == "agent_failed",
+        "the failure is {failure}"
+    );
     ensure!(failure["message"].is_string(), "the failure is {failure}");
     let mut expected = stage.repository.base().await?;
     put(&mut expected, "new", "100644", b"half\n");
@@ -148,7 +174,9 @@ async fn keeps_the_time_limit(scene: Arc<Scene>) -> Result<()> {
     let mark = Mark::new();
     let limits = json!({"preparing_ms": 60_000, "setting_up_ms": 60_000, "running_ms": 3000, "collecting_ms": 60_000});
     let command = format!("echo half > new; {}", waiting(&mark));
-    let (id, finish) = stage.ends(Work::command(&command).with("limits", limits), "failed").await?;
+    let (id, finish) = stage
+        .ends(Work::command(&command).with("limits", limits), "failed")
+        .await?;
     let failure = &finish["outcome"]["failure"];
     ensure!(failure["code"] == "timed_out", "the failure is {failure}");
     ensure!(!mark.is_there(), "the agent still runs");
@@ -206,7 +234,10 @@ async fn leaves_no_process_behind(scene: Arc<Scene>) -> Result<()> {
     let id = stage.held_at(&mark, Work::command(&command)).await?;
     let finish = stage.finished(&id).await?;
     stage.ended_as(&finish, "succeeded")?;
-    ensure!(!mark.is_there(), "a process of the agent still runs after `finish`");
+    ensure!(
+        !mark.is_there(),
+        "a process of the agent still runs after `finish`"
+    );
     Ok(())
 }
 
@@ -215,21 +246,37 @@ async fn gives_the_prompt_on_standard_input(scene: Arc<Scene>) -> Result<()> {
     let work = Work::command("cat > said").with("prompt", json!("say \"it\"\nthus: ü"));
     let (id, _) = stage.ends(work, "succeeded").await?;
     let mut expected = stage.repository.base().await?;
-    put(&mut expected, "said", "100644", "say \"it\"\nthus: ü".as_bytes());
+    put(
+        &mut expected,
+        "said",
+        "100644",
+        "say \"it\"\nthus: ü".as_bytes(),
+    );
     stage.tree_is(&id, b"", &expected).await
 }
 
 async fn gives_variables_and_no_secrets(scene: Arc<Scene>) -> Result<()> {
     let stage = Stage::set(&scene).await?;
     let canary = "canary-4f1c9b7e22";
-    let work = Work::command("echo colour=$COLOUR; env; cat /proc/self/environ /proc/$PPID/environ 2>/dev/null || true")
-        .with("variables", json!({"COLOUR": "blue"}))
-        .with("secrets", json!([{"name": "PASSWORD", "value": canary, "version": 1}]));
+    let work = Work::command(
+        "echo colour=$COLOUR; env; cat /proc/self/environ /proc/$PPID/environ 2>/dev/null || true",
+    )
+    .with("variables", json!({"COLOUR": "blue"}))
+    .with(
+        "secrets",
+        json!([{"name": "PASSWORD", "value": canary, "version": 1}]),
+    );
     let (id, _) = stage.done(work).await?;
     let (output, events) = stage.look(&id, |attempt| {
-        (attempt.output(), serde_json::Value::from(attempt.claim().events).to_string())
+        (
+            attempt.output(),
+            serde_json::Value::from(attempt.claim().events).to_string(),
+        )
     });
-    ensure!(output.contains("colour=blue"), "the agent has no variable: {output:?}");
+    ensure!(
+        output.contains("colour=blue"),
+        "the agent has no variable: {output:?}"
+    );
     ensure!(!events.contains(canary), "a secret is in the log");
     Ok(())
 }
@@ -245,9 +292,15 @@ async fn saves_what_was_done(scene: Arc<Scene>) -> Result<()> {
         })
         .await;
     let refused = stage.plane.with(|state| {
-        state.of("checkpoint").find(|seen| seen.status >= 400).map(|seen| seen.body.clone())
+        state
+            .of("checkpoint")
+            .find(|seen| seen.status >= 400)
+            .map(|seen| seen.body.clone())
     });
-    ensure!(refused.is_none(), "a checkpoint names what was not uploaded: {refused:?}");
+    ensure!(
+        refused.is_none(),
+        "a checkpoint names what was not uploaded: {refused:?}"
+    );
     if saved.is_err() {
         return Err(skip("it made no checkpoint within 45 s"));
     }

@@ -112,7 +112,9 @@ async fn acknowledges_messages(scene: Arc<Scene>) -> Result<()> {
     let mark = Mark::new();
     let id = busy(&stage, &mark, "").await?;
     for text in ["one", "two"] {
-        stage.plane.tell(&id, json!({"kind": "steer", "text": text}));
+        stage
+            .plane
+            .tell(&id, json!({"kind": "steer", "text": text}));
     }
     stage
         .until("a heartbeat names the last message", |state| {

@@ -1,0 +1,171 @@
+//! The worker protocol as a third party would try it: the conformance suite against our server, our worker, and the small worker in
+//! Python; and that worker at work for our server.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use outwork_conformance::check::{self, Check};
+use outwork_conformance::{Report, server, worker};
+
+use crate::harness::{Engine, OUTWORK, Outwork, Repository, on_both_stores, scratch};
+
+/// The small worker.
+pub const PYTHON_WORKER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/worker.py");
+
+on_both_stores!(the_server_conforms);
+
+/// All checks; none may fail.
+fn run<S: Send + Sync>(scene: Arc<S>, checks: Vec<Check<S>>, jobs: usize) -> Report {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let report = Report(runtime.block_on(check::run(scene, checks, jobs, |_| {})));
+    assert!(report.is_success(), "{}", report.text());
+    report
+}
+
+fn the_server_conforms(engine: Engine) {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    // So that agents that hear messages have a model; nobody calls it.
+    let model = [
+        ("OUTWORK_MODEL_BASE_URL", "http://127.0.0.1:1/v1"),
+        ("OUTWORK_MODEL_NAME", "none"),
+        ("OUTWORK_LEASE", "4s"),
+    ];
+    let outwork = Outwork::start("server", engine, &model);
+    let worker_token = outwork.dir.path().join("data/worker.token");
+    let options = server::Options {
+        url: outwork.url.clone(),
+        worker_token: std::fs::read_to_string(worker_token)
+            .expect("a token")
+            .trim()
+            .to_owned(),
+        admin_token: outwork.token.clone(),
+        listen: ([127, 0, 0, 1], 0).into(),
+        patience: Duration::from_secs(120),
+    };
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let scene = runtime
+        .block_on(server::Scene::new(options))
+        .expect("the server answers");
+    let report = run(Arc::new(scene), server::checks(), 6);
+    assert_eq!(report.skipped(), Vec::<&str>::new());
+}
+
+fn worker_conforms(command: &[&str]) -> Report {
+    let words = command.iter().map(|word| (*word).to_owned()).collect();
+    let scene = worker::Scene {
+        template: worker::Template::new(words).expect("a command"),
+        listen: ([127, 0, 0, 1], 0).into(),
+        lease: Duration::from_secs(3),
+        patience: Duration::from_secs(120),
+    };
+    run(Arc::new(scene), worker::checks(), 3)
+}
+
+#[test]
+fn the_worker_conforms() {
+    let report = worker_conforms(&[
+        OUTWORK,
+        "worker",
+        "--url",
+        "{url}",
+        "--token-file",
+        "{token_file}",
+        "--data-dir",
+        "{dir}",
+        "--slots",
+        "2",
+        "--checkpoint-every",
+        "1s",
+    ]);
+    assert_eq!(report.skipped(), Vec::<&str>::new());
+}
+
+#[test]
+fn the_worker_in_python_conforms() {
+    let report = worker_conforms(&[
+        "python3",
+        PYTHON_WORKER,
+        "--url",
+        "{url}",
+        "--token-file",
+        "{token_file}",
+        "--data-dir",
+        "{dir}",
+        "--slots",
+        "2",
+        "--checkpoint-every",
+        "1",
+        "--no-isolation",
+    ]);
+    assert_eq!(report.skipped(), ["speaks_the_version_before"]);
+}
+
+/// The same commands as with our own worker.
+#[test]
+fn the_worker_in_python_works_for_our_server() {
+    let outwork = Outwork::start("server", Engine::Sqlite, &[]);
+    let home = scratch();
+    let refused = python_worker(&outwork, home.path(), &[])
+        .output()
+        .expect("python3 runs");
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        !refused.status.success() && said.contains("--no-isolation"),
+        "{said}"
+    );
+    let mut running = python_worker(&outwork, home.path(), &["--no-isolation"])
+        .spawn()
+        .expect("python3 runs");
+    let repository = Repository::with(&[("a", "1\n"), ("b", "2\n")]);
+    let agent =
+        "cat >> a; rm b; printf '\\0\\1' > binary; if [ $OUTWORK_TURN = 2 ]; then exit 75; fi";
+    outwork.command_environment("demo", &repository, agent);
+    let task = outwork.exec("demo", "once", &[]);
+    assert_eq!(task["outcome"], "succeeded", "{task:#}");
+    let id = task["id"].as_str().expect("an id");
+    let attempt = &task["turns"][0]["attempts"][0];
+    assert_eq!(attempt["isolation"], "none", "{attempt:#}");
+    let diff = outwork.diff(id, &[]);
+    let clone = repository.clone_here();
+    std::fs::write(clone.path().join("patch"), diff).expect("a file");
+    clone.git(&["apply", "patch"]);
+    let read = |name: &str| std::fs::read(clone.path().join(name)).ok();
+    assert_eq!(read("a"), Some(b"1\nonce".to_vec()));
+    assert_eq!(read("b"), None);
+    assert_eq!(read("binary"), Some(vec![0, 1]));
+
+    // A turn that goes on from there, asks, and is cancelled.
+    outwork
+        .run(&["follow-up", id, "and again", "--json"])
+        .success();
+    outwork.task_until(id, "it asks", |task| task["status"] == "needs_input");
+    let text = String::from_utf8_lossy(&outwork.diff(id, &[])).into_owned();
+    assert!(text.contains("+onceand again"), "{text}");
+    outwork.run(&["cancel", id]).success();
+
+    rustix::process::kill_process(
+        rustix::process::Pid::from_child(&running),
+        rustix::process::Signal::TERM,
+    )
+    .expect("ours");
+    assert!(running.wait().expect("ours").success());
+    let workers = outwork.run(&["workers", "--json"]).success().text();
+    assert!(!workers.contains("wkr_"), "it did not sign off: {workers}");
+    outwork.end();
+}
+
+fn python_worker(outwork: &Outwork, home: &Path, more: &[&str]) -> std::process::Command {
+    let mut command = crate::harness::clean("python3");
+    command
+        .args([PYTHON_WORKER, "--url", &outwork.url, "--token-file"])
+        .arg(outwork.dir.path().join("data/worker.token"))
+        .arg("--data-dir")
+        .arg(home.join("worker"))
+        .args(more)
+        .stderr(std::process::Stdio::piped());
+    command
+}
