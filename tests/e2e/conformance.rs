@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use outwork_conformance::check::{self, Check};
+use outwork_conformance::relay::{Fault, Relay};
 use outwork_conformance::{Report, server, worker};
 
 use crate::harness::{Engine, OUTWORK, Outwork, Repository, on_both_stores, scratch};
@@ -15,43 +16,76 @@ pub const PYTHON_WORKER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../exam
 
 on_both_stores!(the_server_conforms);
 
-/// All checks; none may fail.
+fn runtime() -> tokio::runtime::Runtime {
+    // An error means that it was done before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    tokio::runtime::Runtime::new().expect("a runtime")
+}
+
+/// None may fail.
 fn run<S: Send + Sync>(scene: Arc<S>, checks: Vec<Check<S>>, jobs: usize) -> Report {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    let report = Report(runtime.block_on(check::run(scene, checks, jobs, |_| {})));
+    let report = Report(runtime().block_on(check::run(scene, checks, jobs, |_| {})));
     assert!(report.is_success(), "{}", report.text());
     report
 }
 
-fn the_server_conforms(engine: Engine) {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    // So that agents that hear messages have a model; nobody calls it.
-    let model = [
+/// With a model, so that agents that hear messages can be had; nobody calls it.
+fn server_to_be_checked(engine: Engine) -> Outwork {
+    let variables = [
         ("OUTWORK_MODEL_BASE_URL", "http://127.0.0.1:1/v1"),
         ("OUTWORK_MODEL_NAME", "none"),
         ("OUTWORK_LEASE", "4s"),
     ];
-    let outwork = Outwork::start("server", engine, &model);
+    Outwork::start("server", engine, &variables)
+}
+
+fn options(outwork: &Outwork, url: &str) -> server::Options {
     let worker_token = outwork.dir.path().join("data/worker.token");
-    let options = server::Options {
-        url: outwork.url.clone(),
-        worker_token: std::fs::read_to_string(worker_token)
-            .expect("a token")
-            .trim()
-            .to_owned(),
+    let worker_token = std::fs::read_to_string(worker_token).expect("a token");
+    server::Options {
+        url: url.to_owned(),
+        worker_token: worker_token.trim().to_owned(),
         admin_token: outwork.token.clone(),
         listen: ([127, 0, 0, 1], 0).into(),
         patience: Duration::from_secs(120),
-    };
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let scene = runtime
-        .block_on(server::Scene::new(options))
-        .expect("the server answers");
-    let report = run(Arc::new(scene), server::checks(), 6);
+    }
+}
+
+fn the_server_conforms(engine: Engine) {
+    let outwork = server_to_be_checked(engine);
+    let options = options(&outwork, &outwork.url);
+    let scene = runtime().block_on(server::Scene::new(options));
+    let scene = Arc::new(scene.expect("the server answers"));
+    let report = run(scene, server::checks(), 6);
     assert_eq!(report.skipped(), Vec::<&str>::new());
+}
+
+/// A check that cannot fail shows nothing.
+#[test]
+fn each_rule_that_a_server_breaks_is_found_by_its_check() {
+    let outwork = server_to_be_checked(Engine::Sqlite);
+    let runtime = runtime();
+    let mut missed = Vec::new();
+    for (fault, id) in Fault::ALL {
+        let done = runtime.block_on(async {
+            let options = options(&outwork, &outwork.url);
+            let relay = Relay::start(&outwork.url, &options.worker_token, fault).await;
+            let relay = relay.expect("it listens");
+            let options = server::Options {
+                url: relay.url(),
+                ..options
+            };
+            let scene = server::Scene::new(options).await.expect("it answers");
+            let mut checks = server::checks();
+            checks.retain(|check| check.id == id);
+            check::run(Arc::new(scene), checks, 1, |_| {}).await
+        });
+        assert_eq!(done.len(), 1, "there is one check `{id}`");
+        if !matches!(done[0].outcome, check::Outcome::Failed(_)) {
+            missed.push(format!("{fault:?}: {id} was {:?}", done[0].outcome));
+        }
+    }
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
 }
 
 fn worker_conforms(command: &[&str]) -> Report {

@@ -160,7 +160,10 @@ impl Shared {
         }
         let mut sent = self
             .http
-            .request(call.method.clone(), format!("{}{}", self.upstream, call.target))
+            .request(
+                call.method.clone(),
+                format!("{}{}", self.upstream, call.target),
+            )
             .header(header::CONTENT_TYPE, &call.content_type);
         if let Some(authorization) = &call.authorization {
             sent = sent.header(header::AUTHORIZATION, authorization);
@@ -268,7 +271,11 @@ impl Shared {
                 return crate::http::json(200, &answer);
             }
             (Fault::CutsInputs, "starting_diff") if status == 200 => {
-                return respond(200, content_type, bytes.slice(..bytes.len().saturating_sub(1)));
+                return respond(
+                    200,
+                    content_type,
+                    bytes.slice(..bytes.len().saturating_sub(1)),
+                );
             }
             (_, _) => {}
         }
@@ -278,7 +285,9 @@ impl Shared {
     fn note(&self, answer: &Value) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         for assignment in answer["assignments"].as_array().into_iter().flatten() {
-            if let (Some(id), Some(epoch)) = (assignment["attempt"].as_str(), assignment["epoch"].as_i64()) {
+            if let (Some(id), Some(epoch)) =
+                (assignment["attempt"].as_str(), assignment["epoch"].as_i64())
+            {
                 known.insert(id.to_owned(), (epoch, 0));
             }
         }
@@ -290,7 +299,9 @@ impl Call {
         let (parts, bytes) = request.into_parts();
         let text = |name| {
             let value = parts.headers.get(name);
-            value.and_then(|value| value.to_str().ok()).map(str::to_owned)
+            value
+                .and_then(|value| value.to_str().ok())
+                .map(str::to_owned)
         };
         let mut segments = parts.uri.path().split('/');
         let target = parts.uri.path_and_query();
@@ -298,7 +309,11 @@ impl Call {
             authorization: text(header::AUTHORIZATION),
             content_type: text(header::CONTENT_TYPE).unwrap_or_default(),
             target: target.map(ToString::to_string).unwrap_or_default(),
-            attempt: segments.clone().find(|part| part.starts_with("att_")).unwrap_or_default().to_owned(),
+            attempt: segments
+                .clone()
+                .find(|part| part.starts_with("att_"))
+                .unwrap_or_default()
+                .to_owned(),
             verb: segments.next_back().unwrap_or_default().to_owned(),
             json: serde_json::from_slice(&bytes).unwrap_or_default(),
             method: parts.method,

@@ -51,6 +51,8 @@ struct Stage {
     worker: Worker,
     template: Template,
     patience: Duration,
+    /// When a claim was last taken away.
+    taken_at: Instant,
     // Goes last.
     directory: TempDir,
 }
@@ -79,6 +81,7 @@ impl Stage {
             worker,
             template: scene.template.clone(),
             patience: scene.patience,
+            taken_at: Instant::now(),
             directory,
         })
     }
@@ -244,14 +247,10 @@ impl Stage {
         })
     }
 
-    /// What came about an attempt after that moment.
-    fn said_after(&self, attempt: &str, moment: Instant) -> Vec<&'static str> {
-        self.plane.with(|state| {
-            let seen = state.seen.iter();
-            let about =
-                seen.filter(|seen| seen.at > moment && seen.attempt.as_deref() == Some(attempt));
-            about.map(|seen| seen.verb).collect()
-        })
+    /// Takes the claim away for good.
+    fn take_away(&mut self, attempt: &str) {
+        self.taken_at = Instant::now();
+        self.plane.take_away(attempt);
     }
 
     fn is_held(&self, attempt: &str) -> bool {

@@ -12,8 +12,12 @@ fn each_check_names_a_section() {
         .lines()
         .filter_map(|line| line.strip_prefix("## "))
         .collect();
-    let of_workers = worker::checks().into_iter().map(|check| (check.id, check.section));
-    let of_servers = server::checks().into_iter().map(|check| (check.id, check.section));
+    let of_workers = worker::checks()
+        .into_iter()
+        .map(|check| (check.id, check.section));
+    let of_servers = server::checks()
+        .into_iter()
+        .map(|check| (check.id, check.section));
     let mut seen = BTreeSet::new();
     for (id, section) in of_workers.chain(of_servers) {
         assert!(headings.contains(section), "`{id}` names {section:?}");

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use serde_json::Value;
 
 use super::{Scene, Stage, pause, waiting};
 use crate::check::{Check, checks, skip};
-use crate::plane::{Fault, Phase, Work};
+use crate::plane::{Fault, Phase, Seen, Work};
 use crate::process::Mark;
 
 /// For something that is to happen at once, on a busy machine.
@@ -37,13 +37,9 @@ async fn renews_in_time(scene: Arc<Scene>) -> Result<()> {
     let from = Instant::now();
     tokio::time::sleep(3 * lease).await;
     let beats: Vec<Instant> = stage.plane.with(|state| {
-        let names = |body: &Value| {
-            let leases = body["leases"].as_array();
-            leases.is_some_and(|leases| leases.iter().any(|claim| claim["attempt"] == id.as_str()))
-        };
         state
             .of("heartbeat")
-            .filter(|seen| seen.at >= from && names(&seen.body))
+            .filter(|seen| seen.at >= from && names(&seen.body, &id))
             .map(|seen| seen.at)
             .collect()
     });
@@ -64,42 +60,61 @@ async fn renews_in_time(scene: Arc<Scene>) -> Result<()> {
     Ok(())
 }
 
-/// Nothing may be said of the attempt any more.
-async fn is_forgotten(stage: &Stage, attempt: &str) -> Result<()> {
-    let from = Instant::now();
+/// Nothing may be said of the attempt any more after the worker was told, but what was under way: a checkpoint.
+async fn is_forgotten(stage: &Stage, attempt: &str, told_by: &str) -> Result<()> {
     tokio::time::sleep(stage.plane.lease()).await;
-    let said = stage.said_after(attempt, from);
-    ensure!(said.is_empty(), "{said:?} came after the claim was lost");
-    let finished = stage.plane.with(|state| state.of("finish").count());
-    ensure!(finished == 0, "`finish` came for a claim that was lost");
-    Ok(())
+    let said = stage.plane.with(|state| {
+        let is_told = |seen: &&Seen| match told_by {
+            "heartbeat" => seen.at > stage.taken_at && names(&seen.body, attempt),
+            _ => seen.status == 409,
+        };
+        let told_at = state.of(told_by).find(is_told).map(|seen| seen.at);
+        let about = state.seen.iter().filter(|seen| {
+            seen.attempt.as_deref() == Some(attempt)
+                && seen.verb != "checkpoint"
+                && seen.body["kind"] != "checkpoint_diff"
+                && seen.body["kind"] != "checkpoint_session"
+        });
+        let after = about.filter(|seen| told_at.is_some_and(|told_at| seen.at > told_at));
+        let after = after.map(|seen| seen.verb);
+        told_at.map(|_| after.collect::<Vec<_>>())
+    });
+    match said {
+        None => bail!("it was never told by `{told_by}`"),
+        Some(said) if said.is_empty() => Ok(()),
+        Some(said) => bail!("{said:?} came after the worker was told that the claim is lost"),
+    }
+}
+
+/// Whether a heartbeat names it.
+fn names(heartbeat: &Value, attempt: &str) -> bool {
+    let leases = heartbeat["leases"].as_array();
+    leases.is_some_and(|leases| leases.iter().any(|claim| claim["attempt"] == attempt))
 }
 
 async fn stops_what_is_abandoned(scene: Arc<Scene>) -> Result<()> {
-    let stage = Stage::set(&scene).await?;
+    let mut stage = Stage::set(&scene).await?;
     let mark = Mark::new();
-    let id = stage.held_at(&mark, Work::command(&waiting(&mark))).await?;
+    let command = waiting(&mark);
+    let id = stage.held_at(&mark, Work::command(&command)).await?;
     // Nobody is given it: the worker would take it once more.
-    stage.plane.take_away(&id);
+    stage.take_away(&id);
     stage.gone(&mark, AT_ONCE).await?;
-    is_forgotten(&stage, &id).await
+    is_forgotten(&stage, &id, "heartbeat").await
 }
 
 async fn stops_after_stale_lease(scene: Arc<Scene>) -> Result<()> {
-    let stage = Stage::set(&scene).await?;
+    let mut stage = Stage::set(&scene).await?;
     let mark = Mark::new();
-    let command = format!(
-        "echo here; {} & while sleep 0.2; do echo tick; done",
-        mark.wait()
-    );
+    let wait = mark.wait();
+    let command = format!("echo here; {wait} & while sleep 0.2; do echo tick; done");
     let id = stage.held_at(&mark, Work::command(&command)).await?;
     // Only the answers to events tell.
-    stage
-        .plane
-        .fail("heartbeat", Fault::Problem(503, "unavailable"), usize::MAX);
-    stage.plane.take_away(&id);
+    let away = Fault::Problem(503, "unavailable");
+    stage.plane.fail("heartbeat", away, usize::MAX);
+    stage.take_away(&id);
     stage.gone(&mark, AT_ONCE).await?;
-    is_forgotten(&stage, &id).await
+    is_forgotten(&stage, &id, "append").await
 }
 
 async fn stops_when_refused(scene: Arc<Scene>) -> Result<()> {
