@@ -99,7 +99,7 @@ struct Shared {
     http: reqwest::Client,
     upstream: String,
     worker_token: String,
-    fault: Fault,
+    fault: Option<Fault>,
     /// The newest epoch of each attempt, and how many of its events were taken.
     known: Mutex<HashMap<String, (i64, i64)>>,
 }
@@ -118,11 +118,11 @@ struct Call {
 }
 
 impl Relay {
-    /// In front of the control plane at `upstream`.
+    /// In front of the control plane at `upstream`; without a fault it only passes on.
     ///
     /// # Errors
     /// It cannot listen.
-    pub async fn start(upstream: &str, worker_token: &str, fault: Fault) -> Result<Self> {
+    pub async fn start(upstream: &str, worker_token: &str, fault: Option<Fault>) -> Result<Self> {
         let http = reqwest::Client::builder()
             .tls_certs_only([])
             .no_proxy()
@@ -174,7 +174,7 @@ impl Shared {
         let content_type = content_type.and_then(|value| value.to_str().ok());
         let content_type = content_type.unwrap_or_default().to_owned();
         if content_type.starts_with("text/event-stream") {
-            return Ok(flow(answer, self.fault == Fault::StreamsNothing));
+            return Ok(flow(answer, self.fault == Some(Fault::StreamsNothing)));
         }
         let bytes = answer.bytes().await?;
         Ok(self.after(&call, &was_asked, status, &content_type, bytes))
@@ -182,14 +182,15 @@ impl Shared {
 
     /// Changes the request, or answers it instead.
     fn before(&self, call: &mut Call) -> Option<Response<Body>> {
+        let fault = self.fault?;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let (epoch, taken) = known.get(&call.attempt).copied().unwrap_or_default();
         let body = &mut call.json;
-        match (self.fault, call.verb.as_str()) {
+        match (fault, call.verb.as_str()) {
             (Fault::ForgetsIds, "register") => {
                 body.as_object_mut()?.remove("worker");
             }
-            (Fault::ReadsNoTokens, _) => {
+            (Fault::ReadsNoTokens, _) if call.target.starts_with("/api/worker/") => {
                 call.authorization = Some(format!("Bearer {}", self.worker_token));
             }
             (Fault::TakesUnknownFields, _) => {
@@ -241,7 +242,10 @@ impl Shared {
         let mut answer: Value = serde_json::from_slice(&bytes).unwrap_or_default();
         self.note(&answer);
         let code = answer["code"].as_str().unwrap_or_default().to_owned();
-        match (self.fault, call.verb.as_str()) {
+        let Some(fault) = self.fault else {
+            return respond(status, content_type, bytes);
+        };
+        match (fault, call.verb.as_str()) {
             (Fault::KnowsOneVersion, "register") if status == 200 => {
                 answer["protocol_version"] = json!(4);
                 return crate::http::json(200, &answer);
@@ -259,7 +263,7 @@ impl Shared {
                 return respond(204, "", "");
             }
             (Fault::HidesAbandon | Fault::HidesCancel, "heartbeat") if status == 200 => {
-                let hidden = match self.fault {
+                let hidden = match fault {
                     Fault::HidesAbandon => "abandon",
                     _ => "cancel",
                 };

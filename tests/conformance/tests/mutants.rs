@@ -119,8 +119,8 @@ const MUTANTS: &[(&[(&str, &str)], &str)] = &[
         &[
             (r#"elif self.wish != "abandon":"#, "else:"),
             (
-                "                if self.wish == \"abandon\":\n                    return\n",
-                "",
+                " or self.wish == \"abandon\")\n                if self.wish == \"abandon\":\n                    return\n",
+                ")\n",
             ),
         ],
         "stops_what_is_abandoned",

@@ -10,16 +10,28 @@ use super::work::NewClaim;
 use super::{Attempt, Claim, Phase, Shared, State, Way};
 use crate::http::{Body, json as respond_json, problem, respond};
 
-type Answer = Result<Value, Response<Body>>;
+type Answer = Result<Value, Refusal>;
+
+/// Status, code, and the field that is wrong.
+type Refusal = (u16, &'static str, Option<&'static str>);
+
+const STALE: Refusal = (409, "stale_lease", None);
+const ENDED: Refusal = (409, "attempt_ended", None);
+const MISSING: Refusal = (409, "out_of_order", None);
+const UNKNOWN: Refusal = (404, "not_found", None);
 
 fn none() -> Answer {
     Ok(Value::Null)
 }
 
+fn refuse((status, code, pointer): Refusal) -> Response<Body> {
+    problem(status, code, pointer)
+}
+
 impl State {
     pub(super) fn answer(&mut self, shared: &Shared, call: &Call) -> Response<Body> {
         if call.verb == "download" {
-            return self.download(call).unwrap_or_else(|refusal| refusal);
+            return self.download(call).unwrap_or_else(refuse);
         }
         let answer = match call.verb {
             "register" => self.register(shared, call),
@@ -36,12 +48,12 @@ impl State {
             "checkpoint" => self.checkpoint(call),
             "finish" => self.finish(call),
             "release" => self.release(call),
-            _ => Err(problem(404, "not_found", None)),
+            _ => Err(UNKNOWN),
         };
         match answer {
             Ok(Value::Null) => respond(204, "", ""),
             Ok(answer) => respond_json(200, &self.dressed(answer)),
-            Err(refusal) => refusal,
+            Err(refusal) => refuse(refusal),
         }
     }
 
@@ -63,7 +75,7 @@ impl State {
     fn register(&mut self, shared: &Shared, call: &Call) -> Answer {
         let version = call.json["protocol_version"].as_u64().unwrap_or(0);
         if !(3..=self.newest_version).contains(&version) {
-            return Err(problem(422, "unprocessable", Some("/protocol_version")));
+            return Err((422, "unprocessable", Some("/protocol_version")));
         }
         let worker = match call.json["worker"].as_str() {
             Some(known) => known.to_owned(),
@@ -114,7 +126,7 @@ impl State {
             .iter()
             .any(|worker| call.json["worker"] == worker.as_str())
         {
-            return Err(problem(404, "not_found", None));
+            return Err(UNKNOWN);
         }
         let claims = call.json["leases"].as_array().cloned().unwrap_or_default();
         let leases = claims.into_iter().map(|claim| {
@@ -135,19 +147,19 @@ impl State {
     }
 
     /// The attempt, if that claim holds it.
-    fn claimed(&mut self, call: &Call) -> Result<&mut Attempt, Response<Body>> {
+    fn claimed(&mut self, call: &Call) -> Result<&mut Attempt, Refusal> {
         let held = call
             .attempt
             .as_ref()
             .and_then(|id| self.attempts.get_mut(id));
         let Some(held) = held else {
-            return Err(problem(404, "not_found", None));
+            return Err(UNKNOWN);
         };
         if call.epoch() != Some(held.epoch) || held.phase == Phase::Queued {
-            return Err(problem(409, "stale_lease", None));
+            return Err(STALE);
         }
         if held.phase == Phase::Ended {
-            return Err(problem(409, "attempt_ended", None));
+            return Err(ENDED);
         }
         Ok(held)
     }
@@ -171,10 +183,10 @@ impl State {
         let claim = held.newest();
         let first = usize::try_from(call.json["first_seq"].as_u64().unwrap_or(0)).unwrap_or(0);
         let Some(events) = call.json["events"].as_array().filter(|_| first > 0) else {
-            return Err(problem(422, "unprocessable", Some("/first_seq")));
+            return Err((422, "unprocessable", Some("/first_seq")));
         };
         if first > claim.events.len() + 1 {
-            return Err(problem(409, "out_of_order", None));
+            return Err(MISSING);
         }
         let known = claim.events.len() + 1 - first;
         claim.events.extend(events.iter().skip(known).cloned());
@@ -183,12 +195,12 @@ impl State {
         Ok(json!({"acknowledged_seq": kept, "desired": desired}))
     }
 
-    fn download(&mut self, call: &Call) -> Result<Response<Body>, Response<Body>> {
+    fn download(&mut self, call: &Call) -> Result<Response<Body>, Refusal> {
         let held = self.claimed(call)?;
         let input = held.work.inputs.get(call.kind.as_str());
         match input {
             Some(content) => Ok(respond(200, "application/octet-stream", content.clone())),
-            None => Err(problem(404, "not_found", None)),
+            None => Err(UNKNOWN),
         }
     }
 
@@ -216,7 +228,7 @@ impl State {
         claim.has_uploads(&call.json, "diff", "session")?;
         let last = call.json["last_seq"].as_u64().unwrap_or(u64::MAX);
         if (claim.events.len() as u64) < last {
-            return Err(problem(409, "out_of_order", None));
+            return Err(MISSING);
         }
         held.phase = Phase::Ended;
         held.finish = Some((held.epoch, call.json.clone()));
@@ -253,7 +265,7 @@ impl Attempt {
 
 impl Claim {
     /// Fails if the result names what was not uploaded.
-    fn has_uploads(&self, body: &Value, diff: &str, session: &str) -> Result<(), Response<Body>> {
+    fn has_uploads(&self, body: &Value, diff: &str, session: &str) -> Result<(), Refusal> {
         let has = |kind: &str, repository: &str| {
             let key = (kind.to_owned(), repository.to_owned());
             self.uploads.contains_key(&key)
@@ -262,7 +274,7 @@ impl Claim {
         let mut named = diffs.iter().filter_map(|diff| diff["repository"].as_str());
         let session_missing = body["has_session"] == true && !has(session, "demo");
         if session_missing || named.any(|repository| !has(diff, repository)) {
-            return Err(problem(409, "out_of_order", None));
+            return Err(MISSING);
         }
         Ok(())
     }
