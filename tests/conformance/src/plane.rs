@@ -25,6 +25,7 @@ pub(crate) const TOKEN: &str = "ow_w_conformance_token_of_no_server";
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
     pub(crate) at: Instant,
+    pub(crate) answered_at: Instant,
     /// `register`, `append`, …; the path where it is none of the protocol's.
     pub(crate) verb: &'static str,
     pub(crate) attempt: Option<String>,
@@ -125,6 +126,8 @@ pub(crate) struct State {
     pub(crate) newest_version: u64,
     /// The next events are said to be this many fewer than came.
     pub(crate) forgets: usize,
+    /// What operators want of the worker.
+    orders: Value,
 }
 
 impl State {
@@ -247,6 +250,14 @@ impl Plane {
         });
     }
 
+    /// Wants that of the worker, in place of what was wanted before.
+    pub(crate) fn order(&self, orders: Value) {
+        self.with(|state| {
+            state.orders = orders;
+            state.say_orders();
+        });
+    }
+
     /// Tells the attempt something, by heartbeats.
     pub(crate) fn tell(&self, attempt: &str, mut message: Value) {
         self.with(|state| {
@@ -288,13 +299,25 @@ impl State {
     /// Says it on every stream of commands.
     fn command(&mut self, attempt: &str, epoch: i64, desired: &str) {
         let command = json!({"attempt": attempt, "epoch": epoch, "desired": desired});
-        let text = format!("event: command\ndata: {command}\n\n");
+        self.say("command", &command);
+    }
+
+    fn say_orders(&mut self) {
+        if !self.orders.is_null() {
+            let orders = self.orders.clone();
+            self.say("orders", &orders);
+        }
+    }
+
+    fn say(&mut self, kind: &str, data: &Value) {
+        let text = format!("event: {kind}\ndata: {data}\n\n");
         self.streams
             .retain(|stream| stream.send(Bytes::from(text.clone())).is_ok());
     }
 
     /// What still holds is said again on each connection.
     fn repeat_commands(&mut self) {
+        self.say_orders();
         let attempts = self.attempts.iter();
         let wished: Vec<_> = attempts
             .filter_map(|(id, attempt)| match attempt.wish {

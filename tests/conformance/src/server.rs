@@ -4,6 +4,7 @@ mod acquire;
 mod errors;
 mod events;
 mod leases;
+mod orders;
 mod play;
 mod register;
 mod results;
@@ -62,6 +63,7 @@ pub fn checks() -> Vec<Check<Scene>> {
     all.extend(leases::checks());
     all.extend(talk::checks());
     all.extend(results::checks());
+    all.extend(orders::checks());
     all
 }
 

@@ -4,6 +4,7 @@ mod ends;
 mod events;
 mod leases;
 mod life;
+mod orders;
 mod results;
 mod talk;
 
@@ -41,6 +42,7 @@ pub fn checks() -> Vec<Check<Scene>> {
     all.extend(talk::checks());
     all.extend(results::checks());
     all.extend(ends::checks());
+    all.extend(orders::checks());
     all
 }
 

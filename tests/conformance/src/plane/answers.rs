@@ -94,6 +94,10 @@ impl State {
     pub(super) fn claim(&mut self, shared: &Shared, call: &Call) -> Vec<Value> {
         let max = call.json["max"].as_u64().unwrap_or(1) + u64::from(self.generous);
         let mut assignments = Vec::new();
+        let is_wanted = matches!(self.orders["desired"].as_str(), None | Some("run"));
+        if !is_wanted {
+            return assignments;
+        }
         if self.generous && (self.queue.len() as u64) < max {
             // All at once, or none.
             return assignments;
@@ -143,7 +147,11 @@ impl State {
             let new: Vec<_> = new.cloned().collect();
             json!({"attempt": id, "epoch": epoch, "desired": held.desired(Way::Heartbeat), "messages": new})
         });
-        Ok(json!({"leases": leases.collect::<Vec<_>>()}))
+        let mut answer = json!({"leases": leases.collect::<Vec<_>>()});
+        if !self.orders.is_null() {
+            answer["orders"] = self.orders.clone();
+        }
+        Ok(answer)
     }
 
     /// The attempt, if that claim holds it.

@@ -135,6 +135,7 @@ async fn handle(shared: &Arc<Shared>, request: Request<Bytes>) -> Answer {
     };
     let seen = Seen {
         at,
+        answered_at: Instant::now(),
         verb: call.verb,
         attempt: call.attempt.clone(),
         body: call.json,

@@ -258,34 +258,40 @@ impl Player {
 
     /// The next command of a new stream.
     pub(super) async fn command(&self, limit: Duration) -> Result<Value> {
+        self.event("command", limit).await
+    }
+
+    /// The next event of that type of a new stream of commands.
+    pub(super) async fn event(&self, kind: &str, limit: Duration) -> Result<Value> {
         let path = format!("/api/worker/v1/commands?worker={}", self.id);
         let mut stream = self.client.open(Method::GET, &path, Content::None).await?;
-        ensure!(
-            stream.status().is_success(),
-            "the stream is answered with {}",
-            stream.status()
-        );
+        let status = stream.status();
+        ensure!(status.is_success(), "the stream is answered with {status}");
         let read = async {
             let mut text = String::new();
             while let Some(piece) = stream.chunk().await? {
                 text += &String::from_utf8_lossy(&piece);
-                let mut events = text.split("\n\n");
-                let command = events
-                    .find(|event| event.contains("event: command") && event.contains("data: "));
-                let data = command
-                    .and_then(|event| event.lines().find_map(|line| line.strip_prefix("data: ")));
-                // It may have been cut in the middle.
-                if let Some(Ok(command)) = data.map(serde_json::from_str) {
-                    return Ok(command);
+                if let Some(data) = data_of(&text, kind) {
+                    return Ok(data);
                 }
             }
             bail!("the stream ended")
         };
         match tokio::time::timeout(limit, read).await {
-            Ok(command) => command,
-            Err(_) => bail!("no command came within {} s", limit.as_secs()),
+            Ok(data) => data,
+            Err(_) => bail!("no event `{kind}` came within {} s", limit.as_secs()),
         }
     }
+}
+
+/// The data of the first event of that type in what came of a stream so far.
+fn data_of(text: &str, kind: &str) -> Option<Value> {
+    let name = format!("event: {kind}");
+    let mut events = text.split("\n\n").map(str::lines);
+    let mut event = events.find(|lines| lines.clone().any(|line| line == name))?;
+    let data = event.find_map(|line| line.strip_prefix("data: "))?;
+    // It may have been cut in the middle.
+    serde_json::from_str(data).ok()
 }
 
 impl Held {
@@ -297,6 +303,14 @@ impl Held {
     pub(super) fn at(&self, epoch: i64) -> Self {
         Self {
             epoch,
+            ..self.clone()
+        }
+    }
+
+    /// The same said with another token.
+    pub(super) fn by(&self, client: &Client) -> Self {
+        Self {
+            client: client.clone(),
             ..self.clone()
         }
     }
