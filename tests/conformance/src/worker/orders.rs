@@ -24,28 +24,37 @@ pub(super) fn checks() -> Vec<Check<Scene>> {
     )
 }
 
+/// For a worker that may be of a time before orders.
+const SIGN_WITHIN: Duration = Duration::from_secs(40);
+
+/// Whether it says what it has room for, as whoever knows orders may.
+fn says_capacity(stage: &Stage) -> bool {
+    stage.plane.with(|state| {
+        let mut beats = state.of("heartbeat");
+        beats.any(|seen| !seen.body["free_slots"].is_null())
+    })
+}
+
 /// Waits for what an order leads to. A worker that shows no sign of knowing orders is of a time before them.
 async fn obeys(
     stage: &Stage,
     what: &str,
     holds: impl Fn(&crate::plane::State) -> bool,
 ) -> Result<()> {
-    let done = stage.within(Duration::from_secs(40), what, holds).await;
-    let Err(error) = done else {
-        return Ok(());
+    let says_capacity = says_capacity(stage);
+    let limit = match says_capacity {
+        // A poll from before the order may be under way.
+        true => stage.patience + SIGN_WITHIN,
+        false => SIGN_WITHIN,
     };
-    let says_capacity = stage.plane.with(|state| {
-        state
-            .of("heartbeat")
-            .any(|seen| !seen.body["free_slots"].is_null())
-    });
-    match says_capacity {
-        true => Err(error),
-        false => Err(skip(
-            "it shows no sign of knowing orders: no `free_slots` in its heartbeats",
-        )),
+    match stage.within(limit, what, holds).await {
+        Err(error) if says_capacity => Err(error),
+        Err(_) => Err(skip(NO_SIGN)),
+        Ok(()) => Ok(()),
     }
 }
+
+const NO_SIGN: &str = "it shows no sign of knowing orders: no `free_slots` in its heartbeats";
 
 async fn takes_nothing_while_it_drains(scene: Arc<Scene>) -> Result<()> {
     let stage = Stage::set(&scene).await?;
@@ -171,16 +180,9 @@ async fn ends_when_its_token_is_revoked(scene: Arc<Scene>) -> Result<()> {
             .plane
             .fail(verb, Fault::Problem(401, "token_revoked"), usize::MAX);
     }
-    let ended = stage.worker.ended(Duration::from_secs(40)).await?;
-    let says_capacity = stage.plane.with(|state| {
-        state
-            .of("heartbeat")
-            .any(|seen| !seen.body["free_slots"].is_null())
-    });
-    if ended.is_none() && !says_capacity {
-        return Err(skip(
-            "it shows no sign of knowing revoked tokens: no `free_slots` in its heartbeats",
-        ));
+    let ended = stage.worker.ended(SIGN_WITHIN).await?;
+    if ended.is_none() && !says_capacity(&stage) {
+        return Err(skip(NO_SIGN));
     }
     ensure!(ended.is_some(), "it did not end\n{}", stage.seen_last());
     stage.gone(&mark, Duration::from_secs(1)).await
