@@ -9,6 +9,7 @@ mod bad_input;
 mod cache;
 mod codex;
 mod command;
+mod conformance;
 mod credentials;
 mod environments;
 mod escape;

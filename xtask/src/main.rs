@@ -83,6 +83,7 @@ const SOLE_USERS: &[(&str, &[&str])] = &[
             "outwork",
             "outwork-simulation",
             "outwork-crash",
+            "outwork-conformance",
         ],
     ),
     ("flate2", &["outwork-image"]),
@@ -91,7 +92,13 @@ const SOLE_USERS: &[(&str, &[&str])] = &[
     ("axum", &["outwork-server", "scripted-model"]),
     (
         "clap",
-        &["outwork-cli", "outwork", "outwork-crash", "scripted-model"],
+        &[
+            "outwork-cli",
+            "outwork",
+            "outwork-crash",
+            "outwork-conformance",
+            "scripted-model",
+        ],
     ),
     (
         "anyhow",
@@ -100,6 +107,7 @@ const SOLE_USERS: &[(&str, &[&str])] = &[
             "outwork",
             "outwork-bench",
             "outwork-crash",
+            "outwork-conformance",
             "xtask",
             "outwork-sandbox",
         ],

@@ -69,7 +69,7 @@ impl WorkerService {
         if kind == InputKind::StartingDiff {
             return Ok(task.task.base.starting_diff.filter(|_| first));
         }
-        let Some(continued) = self.continued(record, &task).await? else {
+        let Some(continued) = continued(record, &task)? else {
             let session = task.task.base.starting_session;
             return Ok(session.filter(|_| first && kind == InputKind::Session));
         };

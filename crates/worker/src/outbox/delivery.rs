@@ -107,6 +107,10 @@ impl Delivery {
             } else {
                 (portion, end)
             };
+            // What runs is being killed, and may write its end meanwhile.
+            if self.leases.is_abandoned(self.claim) {
+                return Delivered::Refused;
+            }
             let is_finish = matches!(portion, Portion::Finish(_));
             failpoint::pass(portion.before());
             match self.send(&portion).await {
