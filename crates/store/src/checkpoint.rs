@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::backup::NamedObject;
 use crate::error::StoreError;
 use crate::record::{AttemptResult, DiffStat, FurtherDiff, StoredDiff};
-use crate::sql::{Row, id, values};
+use crate::sql::{Conn, Row, id, values};
 use crate::store::{Store, Tx, Write};
 use crate::transition;
 

@@ -1,7 +1,6 @@
 //! What workers do with what they claimed: renew, advance, finish, release.
 
 use outwork_domain::attempt::{Outcome, Refused};
-use outwork_domain::principal::WorkerDesired;
 use outwork_domain::{AttemptId, Command, Desired, Epoch, Step, Timestamp, WorkerId, WorkspaceId};
 
 use crate::attempt_row::{AttemptRow, attempt_columns};
