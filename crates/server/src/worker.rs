@@ -224,10 +224,11 @@ impl WorkerService {
         let epoch = Epoch::new(epoch);
         let attempt = self.spoken_of(&attempt, epoch).await?;
         let (store, now) = (&self.plane.store, self.plane.now());
-        Ok(match resume {
+        match resume {
             true => store.hand_over(self.workspace, attempt, epoch, now).await?,
             false => store.release(self.workspace, attempt, epoch, now).await?,
-        })
+        }
+        Ok(())
     }
 
     async fn do_deregister(&self, request: wire::Deregister) -> Result<(), Refusal> {
