@@ -8,6 +8,7 @@ use std::time::Duration;
 use outwork_conformance::check::{self, Check};
 use outwork_conformance::relay::{Fault, Relay};
 use outwork_conformance::{Report, server, worker};
+use tokio::runtime::Runtime;
 
 use crate::harness::{Engine, OUTWORK, Outwork, Repository, on_both_stores, scratch};
 
@@ -28,25 +29,32 @@ fn before_orders<S>(checks: Vec<Check<S>>) -> Vec<&'static str> {
     checks.into_iter().map(|check| check.id).collect()
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+fn runtime() -> Runtime {
     // An error means that it was done before.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    tokio::runtime::Runtime::new().expect("a runtime")
+    Runtime::new().expect("a runtime")
 }
 
 /// None may fail.
-fn run<S: Send + Sync>(scene: Arc<S>, checks: Vec<Check<S>>, jobs: usize) -> Report {
-    let report = Report(runtime().block_on(check::run(scene, checks, jobs, |_| {})));
+fn run<S: Send + Sync>(
+    runtime: &Runtime,
+    scene: Arc<S>,
+    checks: Vec<Check<S>>,
+    jobs: usize,
+) -> Report {
+    let checked = check::run(scene, checks, jobs, |_| {});
+    let report = Report(runtime.block_on(checked));
     assert!(report.is_success(), "{}", report.text());
     report
 }
 
 /// With a model, so that agents that hear messages can be had; nobody calls it.
-fn server_to_be_checked(engine: Engine) -> Outwork {
+/// The lease is longer than any check is slow on a busy machine.
+fn server_to_be_checked(engine: Engine, lease: &str) -> Outwork {
     let variables = [
         ("OUTWORK_MODEL_BASE_URL", "http://127.0.0.1:1/v1"),
         ("OUTWORK_MODEL_NAME", "none"),
-        ("OUTWORK_LEASE", "4s"),
+        ("OUTWORK_LEASE", lease),
     ];
     Outwork::start("server", engine, &variables)
 }
@@ -64,11 +72,13 @@ fn options(outwork: &Outwork, url: &str) -> server::Options {
 }
 
 fn the_server_conforms(engine: Engine) {
-    let outwork = server_to_be_checked(engine);
+    let outwork = server_to_be_checked(engine, "15s");
     let options = options(&outwork, &outwork.url);
-    let scene = runtime().block_on(server::Scene::new(options));
+    // Which serves the repository, too.
+    let runtime = runtime();
+    let scene = runtime.block_on(server::Scene::new(options));
     let scene = Arc::new(scene.expect("the server answers"));
-    let report = run(scene, server::checks(), 6);
+    let report = run(&runtime, scene, server::checks(), 6);
     assert_eq!(report.skipped(), before_orders(server::checks()));
 }
 
@@ -91,7 +101,7 @@ async fn relayed(outwork: &Outwork, fault: Option<Fault>, ids: &[&str]) -> Repor
 /// A check that cannot fail shows nothing.
 #[test]
 fn each_rule_that_a_server_breaks_is_found_by_its_check() {
-    let outwork = server_to_be_checked(Engine::Sqlite);
+    let outwork = server_to_be_checked(Engine::Sqlite, "8s");
     let runtime = runtime();
     let all = Fault::ALL.map(|(_, id)| id);
     // It is the fault that they find, not the relay.
@@ -113,7 +123,7 @@ fn worker_conforms(command: &[&str]) -> Report {
         lease: Duration::from_secs(3),
         patience: Duration::from_secs(120),
     };
-    run(Arc::new(scene), worker::checks(), 3)
+    run(&runtime(), Arc::new(scene), worker::checks(), 3)
 }
 
 #[test]

@@ -126,6 +126,8 @@ pub(crate) struct State {
     pub(crate) newest_version: u64,
     /// The next events are said to be this many fewer than came.
     pub(crate) forgets: usize,
+    /// How many polls wait for an answer.
+    pub(crate) polls: usize,
     /// What operators want of the worker.
     orders: Value,
 }

@@ -160,8 +160,25 @@ async fn answer(shared: &Shared, call: &Call) -> Response<Body> {
     }
 }
 
+/// A poll that waits. Whoever asked may hang up.
+struct Poll<'a>(&'a Shared);
+
+impl<'a> Poll<'a> {
+    fn begin(shared: &'a Shared) -> Self {
+        shared.lock().polls += 1;
+        Self(shared)
+    }
+}
+
+impl Drop for Poll<'_> {
+    fn drop(&mut self) {
+        self.0.lock().polls -= 1;
+    }
+}
+
 /// The long poll.
 async fn acquire(shared: &Shared, call: &Call) -> Response<Body> {
+    let _poll = Poll::begin(shared);
     let wait = call.json["wait_ms"].as_u64().unwrap_or(0).min(30_000);
     let until = tokio::time::Instant::now() + Duration::from_millis(wait);
     loop {

@@ -112,10 +112,12 @@ async fn keeps_claims_apart(scene: Arc<Scene>) -> Result<()> {
 
 async fn refuses_other_epochs(scene: Arc<Scene>) -> Result<()> {
     let play = Play::new(&scene).await?;
-    let (_, held) = play.begin().await?;
+    let (player, held) = play.begin().await?;
     held.append(1, &[output("mine")]).await?.ok()?;
     held.upload("diff", b"mine").await?.ok()?;
     for epoch in [held.epoch - 1, held.epoch + 1, 0, -1] {
+        // Its own lease is not to run out meanwhile.
+        player.desired(&held).await?;
         held.at(epoch)
             .every_verb_is_refused(409, "stale_lease")
             .await?;

@@ -101,6 +101,12 @@ async fn keeps_its_id(scene: Arc<Scene>) -> Result<()> {
     }
     let mut stage = Stage::set(&scene).await?;
     let id = stage.plane.with(|state| state.workers.last().cloned());
+    // By then it has read the answer.
+    stage
+        .until("the worker asks for work", |state| {
+            state.of("heartbeat").next().is_some()
+        })
+        .await?;
     stage.worker.kill().await?;
     stage.restart().await?;
     let last = stage

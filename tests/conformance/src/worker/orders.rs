@@ -62,10 +62,9 @@ async fn takes_nothing_while_it_drains(scene: Arc<Scene>) -> Result<()> {
     stage.plane.order(json!({"desired": "drain"}));
     let id = stage.plane.give(Work::command("true"));
     // A poll that is under way ends by itself.
-    let quiet_for = stage.plane.lease() + UNDER_WAY;
     obeys(&stage, "it asks for nothing", |state| {
         let last = state.of("acquire").last();
-        last.is_some_and(|seen| seen.answered_at.elapsed() > quiet_for)
+        state.polls == 0 && last.is_some_and(|seen| seen.answered_at.elapsed() > UNDER_WAY)
     })
     .await?;
     let beats = stage
