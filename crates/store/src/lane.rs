@@ -113,9 +113,9 @@ async fn read(
     for row in conn.rows(LANES, values![now]).await? {
         let lane = read_lane(&row)?;
         let since = row.opt_time("since")?;
-        let later = match since {
-            Some(_) => None,
-            None => later(conn, lane.id).await?,
+        let later = match (since, row.int("waits")? == 1) {
+            (None, true) => later(conn, lane.id).await?,
+            (Some(_), _) | (None, false) => None,
         };
         lanes.push(LaneState {
             lane,
@@ -140,20 +140,27 @@ const LANES: &str = "WITH RECURSIVE waiting (lane) AS ( \
          FROM waiting w WHERE w.lane IS NOT NULL), \
      held (lane, running) AS ( \
          SELECT a.lane, count(*) FROM attempts a WHERE a.state = 'held' GROUP BY a.lane), \
-     both_kinds (lane) AS (SELECT lane FROM waiting UNION SELECT lane FROM held) \
+     both_kinds (lane, waits) AS ( \
+         SELECT lane, 1 FROM waiting UNION ALL SELECT lane, 0 FROM held) \
      SELECT l.id, l.workspace_id, l.environment_id, l.principal_id, l.priority, \
          coalesce((SELECT h.running FROM held h WHERE h.lane = l.id), 0) AS running, \
+         CAST(max(b.waits) AS BIGINT) AS waits, \
          (SELECT a.created_at FROM attempts a WHERE a.state = 'queued' AND a.lane = l.id \
          AND a.visible_at <= $1 ORDER BY a.created_at, a.id LIMIT 1) AS since \
-     FROM both_kinds b JOIN lanes l ON l.id = b.lane ORDER BY l.id";
+     FROM both_kinds b JOIN lanes l ON l.id = b.lane GROUP BY l.id ORDER BY l.id";
 
-/// From when the first of a lane's attempts is visible, and when it was made.
+/// From when the first of a lane's attempts is visible, and when it was made: of a lane in which all
+/// that waits waits after a lost worker. SQLite would go through the whole table.
 async fn later(
     conn: &mut Conn<'_>,
     lane: LaneId,
 ) -> Result<Option<(Timestamp, Timestamp)>, StoreError> {
-    const SELECT: &str = "SELECT visible_at, created_at FROM attempts \
-         WHERE state = 'queued' AND lane = $1 ORDER BY visible_at, created_at LIMIT 1";
+    const SELECT: Sql = Sql {
+        sqlite: "SELECT visible_at, created_at FROM attempts INDEXED BY attempts_waiting \
+             WHERE state = 'queued' AND lane = $1 ORDER BY visible_at, created_at LIMIT 1",
+        postgres: "SELECT visible_at, created_at FROM attempts \
+             WHERE state = 'queued' AND lane = $1 ORDER BY visible_at, created_at LIMIT 1",
+    };
     let row = conn.row(SELECT, values![lane.get()]).await?;
     let times = row.map(|row| Ok((row.time("visible_at")?, row.time("created_at")?)));
     times.transpose()
