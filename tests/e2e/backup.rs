@@ -282,3 +282,33 @@ fn a_damaged_backup_is_refused_whole() {
     let task = again.exec("demo", "y", &[]);
     assert_eq!(task["outcome"], "succeeded", "{task:#}");
 }
+
+#[test]
+fn a_postgresql_that_was_restored_is_fenced_by_itself() {
+    let mut first = Outwork::start("server", Engine::Postgres, &[]);
+    let repository = Repository::with(&[("a", "1\n")]);
+    let hold = Hold::new();
+    first.command_environment("demo", &repository, &hold.command());
+    let mut worker = first.worker("one");
+    let id = first.submit("demo", "hold on", &[]);
+    hold.reached(1);
+    first.process.kill();
+    worker.kill();
+    let database = first.database().expect("an address").to_owned();
+    let fence = || {
+        let mut command = outwork();
+        command.args(["restore", "--json", "--database", &database]);
+        Done::of(command.stdin(Stdio::null()).output())
+            .success()
+            .json()
+    };
+    assert_eq!(fence()["given_back"], 1);
+    assert_eq!(fence()["given_back"], 0);
+    first.restart();
+    let attempt = &first.task(&id)["turns"][0]["attempts"][0];
+    assert_eq!(
+        (&attempt["state"], &attempt["tries"]),
+        (&"queued".into(), &0.into()),
+        "{attempt:#}"
+    );
+}
