@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::harness::{Done, Engine, Hold, Outwork, Repository, outwork, scratch, until};
+use crate::harness::{
+    Done, Engine, Hold, Outwork, Repository, outwork, processes_with, scratch, until,
+};
 
 fn backup_of(data: &Path, to: &Path) -> Command {
     let mut command = outwork();
@@ -116,6 +118,11 @@ fn what_ran_at_the_backup_runs_again_and_who_ran_it_is_refused() {
     let old = first.worker("old");
     let id = first.submit("demo", "hold on", &[]);
     hold.reached(1);
+    let command = hold.command();
+    let sleep = command.trim_start_matches("{ ").split("||").next();
+    let sleep = sleep.expect("a command").to_owned();
+    let before = processes_with(&sleep);
+    assert!(!before.is_empty(), "{sleep}");
     let to = first.dir.path().join("backup");
     Done::of(backup_of(&data(&first), &to).output()).success();
     // The server is lost; the worker goes on, and finds another one at its address.
@@ -129,7 +136,10 @@ fn what_ran_at_the_backup_runs_again_and_who_ran_it_is_refused() {
     second.task_until(&id, "the attempt runs again", |task| {
         task["turns"][0]["attempts"][0]["state"] == "running"
     });
-    // What ran before is stopped: one is left.
+    until("what ran before is stopped", || {
+        let now = processes_with(&sleep);
+        before.iter().all(|one| !now.contains(one)).then_some(())
+    });
     hold.reached(1);
     hold.release();
     let task = second.ended(&id);
