@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::harness::{Done, Engine, Hold, Outwork, Repository, outwork, scratch, until};
+use crate::harness::{
+    Done, Engine, Hold, Outwork, Repository, outwork, processes_with, scratch, until,
+};
 
 fn backup_of(data: &Path, to: &Path) -> Command {
     let mut command = outwork();
@@ -116,6 +118,11 @@ fn what_ran_at_the_backup_runs_again_and_who_ran_it_is_refused() {
     let old = first.worker("old");
     let id = first.submit("demo", "hold on", &[]);
     hold.reached(1);
+    let command = hold.command();
+    let sleep = command.trim_start_matches("{ ").split("||").next();
+    let sleep = sleep.expect("a command").to_owned();
+    let before = processes_with(&sleep);
+    assert!(!before.is_empty(), "{sleep}");
     let to = first.dir.path().join("backup");
     Done::of(backup_of(&data(&first), &to).output()).success();
     // The server is lost; the worker goes on, and finds another one at its address.
@@ -129,7 +136,10 @@ fn what_ran_at_the_backup_runs_again_and_who_ran_it_is_refused() {
     second.task_until(&id, "the attempt runs again", |task| {
         task["turns"][0]["attempts"][0]["state"] == "running"
     });
-    // What ran before is stopped: one is left.
+    until("what ran before is stopped", || {
+        let now = processes_with(&sleep);
+        before.iter().all(|one| !now.contains(one)).then_some(())
+    });
     hold.reached(1);
     hold.release();
     let task = second.ended(&id);
@@ -281,4 +291,34 @@ fn a_damaged_backup_is_refused_whole() {
     let _worker = again.worker("new");
     let task = again.exec("demo", "y", &[]);
     assert_eq!(task["outcome"], "succeeded", "{task:#}");
+}
+
+#[test]
+fn a_postgresql_that_was_restored_is_fenced_by_itself() {
+    let mut first = Outwork::start("server", Engine::Postgres, &[]);
+    let repository = Repository::with(&[("a", "1\n")]);
+    let hold = Hold::new();
+    first.command_environment("demo", &repository, &hold.command());
+    let mut worker = first.worker("one");
+    let id = first.submit("demo", "hold on", &[]);
+    hold.reached(1);
+    first.process.kill();
+    worker.kill();
+    let database = first.database().expect("an address").to_owned();
+    let fence = || {
+        let mut command = outwork();
+        command.args(["restore", "--json", "--database", &database]);
+        Done::of(command.stdin(Stdio::null()).output())
+            .success()
+            .json()
+    };
+    assert_eq!(fence()["given_back"], 1);
+    assert_eq!(fence()["given_back"], 0);
+    first.restart();
+    let attempt = &first.task(&id)["turns"][0]["attempts"][0];
+    assert_eq!(
+        (&attempt["state"], &attempt["tries"]),
+        (&"queued".into(), &0.into()),
+        "{attempt:#}"
+    );
 }
