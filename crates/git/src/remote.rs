@@ -70,7 +70,7 @@ pub enum ResolveError {
     #[error("the server of {url} does not hand it out now ({said}); try again later")]
     Failing {
         url: RepoUrl,
-        said: String,
+        said: Box<str>,
         #[source]
         source: Option<GitError>,
     },

@@ -55,7 +55,7 @@ pub(super) fn explain(url: &RepoUrl, fault: GitError) -> ResolveError {
     };
     let source = Some(fault);
     if status(&["502", "504"]) {
-        let said = "it broke off in the middle".to_owned();
+        let said = "it broke off in the middle".into();
         return ResolveError::Failing { url, said, source };
     }
     let why = if status(&["401", "403"]) || says(&["authentication failed"]) {
@@ -98,12 +98,12 @@ fn of(url: RepoUrl, trouble: Trouble, fault: GitError) -> ResolveError {
         },
         Trouble::Failing { status } => ResolveError::Failing {
             url,
-            said: format!("HTTP {status}"),
+            said: format!("HTTP {status}").into(),
             source,
         },
         Trouble::NotGit => ResolveError::Failing {
             url,
-            said: "what answers there does not speak git's smart HTTP".to_owned(),
+            said: "what answers there does not speak git's smart HTTP".into(),
             source,
         },
         Trouble::NotHeld => ResolveError::Gateway {

@@ -248,7 +248,7 @@ async fn backend(
         let mut piece = vec![0; PIECE_BYTES];
         let read = stdout.read(&mut piece).await.expect("git is read");
         piece.truncate(read);
-        (read > 0).then(|| (Ok::<_, std::io::Error>(piece), (stdout, child)))
+        (read > 0).then_some((Ok::<_, std::io::Error>(piece), (stdout, child)))
     });
     response.body(Body::from_stream(pieces)).expect("an answer")
 }
