@@ -6,6 +6,10 @@ pub(crate) mod events;
 pub(crate) mod follow;
 pub(crate) mod get;
 
+mod tail;
+
+pub(crate) use tail::Tails;
+
 use outwork_domain::{AttemptId, WorkspaceId};
 use outwork_store::AttemptRecord;
 

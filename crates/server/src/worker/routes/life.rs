@@ -6,7 +6,6 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use axum::response::sse::Event;
 use futures_util::StreamExt;
 use outwork_api::worker::{
     Acquire, Acquired, Deregister, Heartbeat, HeartbeatAnswer, Register, Registered,
@@ -83,9 +82,8 @@ pub(crate) async fn commands(
         .commands(worker)
         .await?;
     let event = |command| {
-        Event::default()
-            .event("command")
-            .data(serde_json::to_string(&command).expect("a command is plain data"))
+        let data = serde_json::to_string(&command).expect("a command is plain data");
+        sse::event(None, "command", &data)
     };
     Ok(sse::respond(&plane, commands.map(event)))
 }
