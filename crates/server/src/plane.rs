@@ -10,6 +10,7 @@ use outwork_store::{ModelRecord, Objects, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Clock, FreeSpace, ModelDefault, ServerConfig};
+use crate::endpoints::attempts::Tails;
 use crate::git_gateway::GitGateway;
 use crate::ids::Ids;
 use crate::refusal::Refusal;
@@ -31,6 +32,7 @@ pub(crate) struct Plane {
     pub(crate) default_model: Option<ModelDefault>,
     pub(crate) version: String,
     pub(crate) signals: Signals,
+    pub(crate) tails: Tails,
     pub(crate) shutdown: CancellationToken,
     pub(crate) started_at: Timestamp,
     clock: Arc<dyn Clock>,
@@ -73,6 +75,7 @@ impl Plane {
             default_model: model,
             version,
             signals: Signals::new(),
+            tails: Tails::default(),
             shutdown,
             started_at: clock.now(),
             clock,

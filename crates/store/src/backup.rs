@@ -57,21 +57,21 @@ pub struct Counts {
 pub async fn copy_sqlite(from: &Path, to: &Path) -> Result<(), OpenError> {
     let mut conn = connect(from).await?;
     sqlite::vacuum_into(&mut conn, to).await?;
-    conn.close().await.map_err(OpenError::Connect)
+    conn.close().await.map_err(OpenError::connect)
 }
 
 /// The number of the schema of the database at `path`; 0 for an empty one.
 pub async fn sqlite_schema(path: &Path) -> Result<i64, OpenError> {
     let mut conn = connect(path).await?;
     let found = sqlite::schema(&mut conn).await?;
-    conn.close().await.map_err(OpenError::Connect)?;
+    conn.close().await.map_err(OpenError::connect)?;
     Ok(found)
 }
 
 /// What SQLite finds damaged in the database at `path`: a line for each.
 pub async fn sqlite_damage(path: &Path) -> Result<Vec<String>, OpenError> {
     let mut conn = connect(path).await?;
-    let connect = OpenError::Connect;
+    let connect = OpenError::connect;
     let pages = sqlx::query("PRAGMA integrity_check(20)").fetch_all(&mut conn);
     let mut damage = Vec::new();
     for row in pages.await.map_err(connect)? {
@@ -90,7 +90,7 @@ pub async fn sqlite_damage(path: &Path) -> Result<Vec<String>, OpenError> {
 /// The checkpoints in the database at `path`, which other processes may use.
 pub async fn sqlite_checkpoints(path: &Path) -> Result<Vec<CheckpointId>, OpenError> {
     let mut conn = connect(path).await?;
-    let connect = OpenError::Connect;
+    let connect = OpenError::connect;
     let rows = sqlx::query(CHECKPOINTS).fetch_all(&mut conn);
     let mut found = Vec::new();
     for row in rows.await.map_err(connect)? {
@@ -116,8 +116,8 @@ pub async fn settle_sqlite(path: &Path) -> Result<(), OpenError> {
     let mode: String = settled
         .await
         .and_then(|row| row.try_get(0))
-        .map_err(OpenError::Connect)?;
-    conn.close().await.map_err(OpenError::Connect)?;
+        .map_err(OpenError::connect)?;
+    conn.close().await.map_err(OpenError::connect)?;
     if mode == "delete" {
         return Ok(());
     }
@@ -136,7 +136,7 @@ async fn connect(path: &Path) -> Result<SqliteConnection, OpenError> {
         .busy_timeout(sqlite::BUSY);
     SqliteConnection::connect_with(&options)
         .await
-        .map_err(OpenError::Connect)
+        .map_err(OpenError::connect)
 }
 
 impl Store {

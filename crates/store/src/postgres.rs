@@ -48,7 +48,7 @@ impl Postgres {
             .acquire_timeout(ACQUIRE)
             .connect_with(options.application_name("outwork"))
             .await
-            .map_err(OpenError::Connect)?;
+            .map_err(OpenError::connect)?;
         MIGRATIONS
             .run(&pool)
             .await

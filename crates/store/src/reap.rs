@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use outwork_domain::attempt::Refused;
-use outwork_domain::{AttemptId, Command, Timestamp};
+use outwork_domain::{AttemptId, Command, Timestamp, WorkspaceId};
 
 use crate::attempt_row::{AttemptRow, attempt_columns};
 use crate::error::StoreError;
-use crate::sql::{Sql, values};
+use crate::sql::{Sql, id, values};
 use crate::store::{Store, Tx, Write};
 use crate::transition;
 
@@ -23,6 +23,15 @@ impl Store {
         const SELECT: &str = "SELECT min(due_at) AS due_at FROM attempts WHERE due_at IS NOT NULL";
         let row = self.read().await?.row(SELECT, values![]).await?;
         row.map_or(Ok(None), |row| row.opt_time("due_at"))
+    }
+
+    /// Whether any attempt of the workspace could be claimed by a worker that may run it.
+    pub async fn waits(&self, workspace: WorkspaceId, now: Timestamp) -> Result<bool, StoreError> {
+        const SELECT: &str = "SELECT id FROM attempts \
+             WHERE workspace_id = $1 AND state = 'queued' AND visible_at <= $2 LIMIT 1";
+        let values = values![id(workspace), now];
+        let row = self.read().await?.row(SELECT, values).await?;
+        Ok(row.is_some())
     }
 
     /// Gives all that has not ended `by` more time, because no server ran that long: leases,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use outwork_domain::{TaskId, Timestamp};
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::{Postgres as Pg, Sqlite as Lite, Transaction};
+use sqlx::{Postgres as Pg, Transaction};
 use tokio::sync::broadcast;
 
 use crate::error::{OpenError, StoreError};
@@ -15,6 +15,7 @@ use crate::postgres::Postgres;
 use crate::record::Change;
 use crate::sql::{Conn, Row, Sql, Value, id, values};
 use crate::sqlite::Sqlite;
+use crate::sqlite::readers::Reader;
 
 /// How many changes a receiver of [`Store::changes`] may lag behind before it has to read again.
 const CHANGES: usize = 4096;
@@ -69,7 +70,7 @@ pub(crate) struct Tx<'c> {
 
 /// A consistent view of the database.
 pub(crate) enum Snapshot {
-    Sqlite(Transaction<'static, Lite>),
+    Sqlite(Reader),
     Postgres(Transaction<'static, Pg>),
 }
 
@@ -140,7 +141,7 @@ impl Store {
     /// A view in which several statements see the same.
     pub(crate) async fn read(&self) -> Result<Snapshot, StoreError> {
         Ok(match &self.0.engine {
-            Engine::Sqlite(sqlite) => Snapshot::Sqlite(sqlite.snapshot().await?),
+            Engine::Sqlite(sqlite) => Snapshot::Sqlite(sqlite.reader().await?),
             Engine::Postgres(postgres) => Snapshot::Postgres(postgres.snapshot().await?),
         })
     }
@@ -261,9 +262,18 @@ impl<'c> Tx<'c> {
 }
 
 impl Snapshot {
+    /// For several statements.
     pub(crate) fn conn(&mut self) -> Conn<'_> {
+        if let Self::Sqlite(reader) = self {
+            reader.want_view();
+        }
+        self.alone()
+    }
+
+    /// For one statement, which sees one view by itself.
+    fn alone(&mut self) -> Conn<'_> {
         match self {
-            Self::Sqlite(tx) => Conn::Sqlite(tx),
+            Self::Sqlite(reader) => Conn::Sqlite(reader),
             Self::Postgres(tx) => Conn::Postgres(tx),
         }
     }
@@ -273,7 +283,7 @@ impl Snapshot {
         sql: impl Into<Sql> + Send,
         values: Vec<Value>,
     ) -> Result<Vec<Row>, StoreError> {
-        self.conn().rows(sql, values).await
+        self.alone().rows(sql, values).await
     }
 
     pub(crate) async fn row(
@@ -281,7 +291,7 @@ impl Snapshot {
         sql: impl Into<Sql> + Send,
         values: Vec<Value>,
     ) -> Result<Option<Row>, StoreError> {
-        self.conn().row(sql, values).await
+        self.alone().row(sql, values).await
     }
 }
 

@@ -23,12 +23,12 @@ pub(crate) async fn schema(conn: &mut SqliteConnection) -> Result<i64, OpenError
     let there: i64 = sqlx::query_scalar(THERE)
         .fetch_one(&mut *conn)
         .await
-        .map_err(OpenError::Connect)?;
+        .map_err(OpenError::connect)?;
     if there == 0 {
         return Ok(0);
     }
     let newest = sqlx::query_scalar(NEWEST).fetch_one(conn).await;
-    newest.map_err(OpenError::Connect)
+    newest.map_err(OpenError::connect)
 }
 
 /// Keeps what an older version made, as it is, in `FILE.before-NUMBER` beside it: there is no way back from a migration, and
@@ -70,7 +70,7 @@ async fn is_behind(conn: &mut SqliteConnection) -> Result<bool, OpenError> {
     let applied: Vec<i64> = sqlx::query_scalar(APPLIED)
         .fetch_all(conn)
         .await
-        .map_err(OpenError::Connect)?;
+        .map_err(OpenError::connect)?;
     let mut known = MIGRATIONS.iter();
     Ok(known.any(|migration| !applied.contains(&migration.version)))
 }
@@ -93,5 +93,5 @@ pub(crate) async fn vacuum_into(conn: &mut SqliteConnection, to: &Path) -> Resul
         failed(io::Error::new(io::ErrorKind::InvalidInput, text))
     })?;
     let copied = sqlx::query("VACUUM INTO ?1").bind(name).execute(conn);
-    copied.await.map(drop).map_err(OpenError::Connect)
+    copied.await.map(drop).map_err(OpenError::connect)
 }

@@ -6,7 +6,6 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use axum::response::sse::Event;
 use futures_util::StreamExt;
 use outwork_api::worker::{
     Acquire, Acquired, Deregister, Heartbeat, HeartbeatAnswer, Register, Registered,
@@ -83,8 +82,7 @@ pub(crate) async fn commands(
     let commands = service(Arc::clone(&plane), &access)
         .commands(worker)
         .await?;
-    let event =
-        |command: WorkerCommand| Event::default().event(command.event()).data(command.data());
+    let event = |command: WorkerCommand| sse::event(None, command.event(), &command.data());
     Ok(sse::respond(&plane, commands.map(event)))
 }
 
