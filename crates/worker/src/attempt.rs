@@ -157,7 +157,9 @@ pub(crate) async fn run(host: Arc<Host>, assignment: Assignment, slot: u32, mut 
         Arc::clone(&host.config.now),
         masker(&assignment),
     ));
-    let delivery = OwnTask(tokio::spawn(delivery(&host, claim, &outbox).run()));
+    let delivery = delivery(&host, claim, &outbox);
+    let last = delivery.last.clone();
+    let delivery = OwnTask(tokio::spawn(delivery.run()));
     let run = Run::new(&host, assignment, slot, &mut lease, &outbox);
     // A task of its own: a panic in it is an end like others.
     let ended = OwnTask(tokio::spawn(run.complete(created))).join().await;
@@ -185,7 +187,14 @@ pub(crate) async fn run(host: Arc<Host>, assignment: Assignment, slot: u32, mut 
             kept
         }
         Ok(Ended::Released { resume }) => {
-            delivery.0.abort();
+            // What was said until now belongs to the log; whoever goes on counts anew.
+            last.cancel();
+            if tokio::time::timeout(LAST_WORDS, delivery.join())
+                .await
+                .is_err()
+            {
+                tracing::warn!(%claim, "the end of the log could not be handed in before the attempt is given back");
+            }
             release(&host, claim, resume).await;
             Kept::Nothing
         }
@@ -301,6 +310,7 @@ fn delivery(host: &Host, claim: ClaimId, outbox: &Arc<Outbox>) -> Delivery {
         claim,
         outbox: Arc::clone(outbox),
         flush_every: host.config.timing.flush_every,
+        last: CancellationToken::new(),
     }
 }
 

@@ -7,8 +7,8 @@ use outwork_api::worker::WorkerDesired;
 use super::{LAST_WORDS, Supervisor, WorkerEnd};
 use crate::lease::Wish;
 
-/// For what is given back when the worker ends: the agent's last moment, its checkpoint, and telling the server.
-const HAND_OVER: Duration = Duration::from_secs(3 * LAST_WORDS.as_secs());
+/// For what is given back when the worker ends: the agent's last moment, its checkpoint, the end of its log, and telling the server.
+const HAND_OVER: Duration = Duration::from_secs(4 * LAST_WORDS.as_secs());
 
 /// How a drain went on.
 pub(super) enum Drained {
