@@ -120,7 +120,7 @@ fn worker_conforms(command: &[&str]) -> Report {
     let scene = worker::Scene {
         template: worker::Template::new(words).expect("a command"),
         listen: ([127, 0, 0, 1], 0).into(),
-        lease: Duration::from_secs(3),
+        lease: Duration::from_secs(6),
         patience: Duration::from_secs(120),
     };
     run(&runtime(), Arc::new(scene), worker::checks(), 3)
