@@ -97,6 +97,8 @@ async fn a_huge_pack_is_not_kept_anywhere_and_ends_when_nobody_wants_it() {
 async fn an_answer_ends_when_the_claim_does() {
     let (scene, claim) = scene(GitGatewayPatience {
         look: Duration::from_millis(50),
+        // Nothing else may end it.
+        idle: Duration::from_secs(3600),
         ..GitGatewayPatience::default()
     })
     .await;
@@ -117,7 +119,8 @@ async fn an_answer_ends_when_the_claim_does() {
             scene.rig.pass(Duration::from_millis(1)).await;
             scene.credential("another").await;
         }
-        let (ended, _) = drained(&mut response).await;
+        let drained = tokio::time::timeout(Duration::from_secs(60), drained(&mut response));
+        let (ended, _) = drained.await.expect("it ends");
         ended.expect_err("it broke off");
         until(async || scene.upstream.open(), |open| *open == 0).await;
     }
