@@ -95,7 +95,7 @@ pub(crate) async fn serve(file: &Path, say: impl FnOnce(SocketAddr)) -> Result<(
     let listener = listener.tap_io(|connection| {
         let _slower = connection.set_nodelay(true);
     });
-    axum::serve(listener, router).await?;
+    axum::serve(listener, router.into_make_service()).await?;
     Ok(())
 }
 

@@ -49,7 +49,7 @@ pub(crate) fn role() -> Result<()> {
         let listener = listener.tap_io(|connection| {
             let _slower = connection.set_nodelay(true);
         });
-        axum::serve(listener, router).await?;
+        axum::serve(listener, router.into_make_service()).await?;
         Ok(())
     })
 }
