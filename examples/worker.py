@@ -378,8 +378,9 @@ class Worker:
         while True:
             sent_at, runs, pause = time.monotonic(), list(self.runs.values()), min(self.interval, 0.5)
             claims = [{"attempt": run.attempt, "epoch": run.epoch, "message_seq": run.message_seq} for run in runs]
+            room = max(0, self.orders.get("slots", self.options.slots) - len(runs))
             try:
-                answer = self.server.call("POST", "/heartbeat", {"worker": self.id, "leases": claims}, timeout=min(10, 2 * self.interval))
+                answer = self.server.call("POST", "/heartbeat", {"worker": self.id, "leases": claims, "free_slots": room}, timeout=min(10, 2 * self.interval))
                 for lease in answer["leases"]:
                     if run := self.runs.get((lease["attempt"], lease["epoch"])):
                         run.renewed_at = sent_at

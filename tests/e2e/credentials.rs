@@ -259,16 +259,7 @@ fn a_server_that_dies_in_the_middle_of_a_copy_does_not_end_the_attempt() {
         (server.waiting() > 0).then_some(())
     });
     servers.kill(0);
-    let warned = until("the worker has noticed", || {
-        let warnings = servers.front().log(&task).warnings();
-        warnings
-            .into_iter()
-            .find(|text| text.contains("tried again"))
-    });
-    assert!(
-        warned.contains("is read through Outwork's server"),
-        "{warned}"
-    );
+    // Git itself asks again where nothing of an answer has come yet, else the worker does.
     server.let_go();
     let ended = servers.front().ended(&task);
     let tries = &ended["turns"][0]["attempts"][0]["tries"];

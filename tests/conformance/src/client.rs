@@ -38,7 +38,9 @@ impl Client {
     pub(crate) fn new(base: &str, token: Option<&str>) -> Result<Self> {
         let mut builder = reqwest::Client::builder()
             .timeout(TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none());
+            .redirect(reqwest::redirect::Policy::none())
+            // A connection may end just when it is used again, and what was sent then is not sent once more.
+            .pool_max_idle_per_host(0);
         if base.starts_with("http://") {
             builder = builder.tls_certs_only([]).no_proxy();
         }
