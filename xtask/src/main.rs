@@ -67,7 +67,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
 /// A crate of another's, and the only crate of ours that may use it.
 const SOLE_USERS: &[(&str, &[&str])] = &[
     // The simulation plants bugs that the store does not have.
-    ("sqlx", &["outwork-store", "outwork-simulation"]),
+    // So has the floor that is measured beside it, and its peers are databases.
+    (
+        "sqlx",
+        &["outwork-store", "outwork-simulation", "outwork-bench"],
+    ),
+    ("rusqlite", &["outwork-store", "outwork-bench"]),
     ("object_store", &["outwork-store"]),
     (
         "rustix",
@@ -84,12 +89,16 @@ const SOLE_USERS: &[(&str, &[&str])] = &[
             "outwork-simulation",
             "outwork-crash",
             "outwork-conformance",
+            "outwork-bench",
         ],
     ),
     ("flate2", &["outwork-image"]),
     ("ruzstd", &["outwork-image"]),
     ("libc", &["outwork-sandbox"]),
-    ("axum", &["outwork-server", "scripted-model"]),
+    (
+        "axum",
+        &["outwork-server", "scripted-model", "outwork-bench"],
+    ),
     (
         "clap",
         &[
