@@ -4,9 +4,10 @@ use std::fs;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::Bench;
+use crate::machine::resident_kib;
 use crate::server::Server;
 use crate::stats::Series;
 
@@ -46,14 +47,4 @@ fn version(program: &str) -> Result<Duration> {
         .stdout(Stdio::null())
         .status()?;
     Ok(start.elapsed())
-}
-
-fn resident_kib(pid: u32) -> Result<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let number = line
-        .context("VmRSS is listed")?
-        .trim()
-        .trim_end_matches(" kB");
-    Ok(number.parse()?)
 }

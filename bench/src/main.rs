@@ -5,14 +5,30 @@
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
+mod stats;
+
+mod machine;
+mod player;
+mod server;
+
 mod codex_start;
 mod egress;
 mod environment;
 mod exec;
 mod footprint;
 mod sandbox;
-mod server;
-mod stats;
+
+mod control;
+mod floor;
+mod http;
+mod life;
+mod queue_peer;
+
+mod followers;
+mod idle;
+mod lifecycle;
+mod pickup;
+mod queue;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -35,13 +51,18 @@ pub(crate) struct Bench {
 type Benchmark = fn(&Bench) -> Result<()>;
 
 /// All of them, in the order in which they run.
-const BENCHMARKS: [(&str, Benchmark); 6] = [
+const BENCHMARKS: [(&str, Benchmark); 11] = [
     ("footprint", footprint::run),
     ("exec", exec::run),
     ("environment", environment::run),
     ("codex-start", codex_start::run),
     ("sandbox", sandbox::run),
     ("egress", egress::run),
+    ("lifecycle", lifecycle::run),
+    ("pickup", pickup::run),
+    ("queue", queue::run),
+    ("followers", followers::run),
+    ("idle", idle::run),
 ];
 
 /// `outwork-bench [NAME…]`: the named benchmarks, or all. Some start this program again in a role.
@@ -53,6 +74,12 @@ fn main() -> Result<ExitCode> {
         }
         if first == sandbox::ORDINARY_ROLE {
             return sandbox::ordinary(rest).map(|()| ExitCode::SUCCESS);
+        }
+        if first == lifecycle::FLOOR_ROLE {
+            return lifecycle::floor_role(rest).map(|()| ExitCode::SUCCESS);
+        }
+        if first == followers::raw::ROLE {
+            return followers::raw::role().map(|()| ExitCode::SUCCESS);
         }
         if let Some(role) = egress::Role::of(first) {
             return egress::role(role, rest).map(|()| ExitCode::SUCCESS);
@@ -67,14 +94,20 @@ fn main() -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Where cargo puts what it builds.
+fn target(root: &Path) -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
+}
+
 fn measure(names: &[String]) -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .context("the bench folder lies in the workspace")?;
+    let target = target(root);
     let bench = Bench {
-        outwork: root.join("target/release/outwork"),
-        agents_dir: root.join("target/agents"),
-        scratch: root.join("target/bench"),
+        outwork: target.join("release/outwork"),
+        agents_dir: target.join("agents"),
+        scratch: target.join("bench"),
         runs: 20,
     };
     ensure!(bench.outwork.exists(), "build it first: make release");

@@ -9,6 +9,12 @@ use anyhow::Result;
 #[derive(Default)]
 pub(crate) struct Series(Vec<Duration>);
 
+impl From<&[Duration]> for Series {
+    fn from(durations: &[Duration]) -> Self {
+        Self(durations.to_vec())
+    }
+}
+
 impl Series {
     pub(crate) fn push(&mut self, duration: Duration) {
         self.0.push(duration);
@@ -87,6 +93,39 @@ impl Ratios {
     }
 }
 
+/// How much a second, several times.
+#[derive(Default)]
+pub(crate) struct Rates(Vec<f64>);
+
+impl Rates {
+    pub(crate) fn push(&mut self, rate: f64) {
+        self.0.push(rate);
+    }
+
+    pub(crate) fn median(&self) -> f64 {
+        let mut sorted = self.0.clone();
+        sorted.sort_by(f64::total_cmp);
+        sorted[sorted.len() / 2]
+    }
+
+    /// `name  median/s (min to max, n)`.
+    pub(crate) fn row(&self, name: &str) -> String {
+        let least = self.0.iter().copied().fold(f64::INFINITY, f64::min);
+        let most = self.0.iter().copied().fold(0.0, f64::max);
+        format!(
+            "  {name:<58} {:>8.0} /s  ({least:.0} to {most:.0}, n = {})",
+            self.median(),
+            self.0.len()
+        )
+    }
+
+    /// How many times as fast as the other: the median of the rounds, in each of which both had the same machine.
+    pub(crate) fn ratio(&self, other: &Self) -> f64 {
+        let pairs = self.0.iter().zip(&other.0);
+        Self(pairs.map(|(own, other)| own / other).collect()).median()
+    }
+}
+
 /// What a figure has to keep.
 #[derive(Clone, Copy)]
 pub(crate) enum Bar {
@@ -96,12 +135,19 @@ pub(crate) enum Bar {
 
 impl Bar {
     pub(crate) fn report(self, name: &str, figure: f64) {
-        let (is_kept, words, bar) = match self {
-            Self::AtMost(bar) => (figure <= bar, "at most", bar),
-            Self::AtLeast(bar) => (figure >= bar, "at least", bar),
+        let is_kept = match self {
+            Self::AtMost(bar) => figure <= bar,
+            Self::AtLeast(bar) => figure >= bar,
         };
         let verdict = if is_kept { "kept" } else { "MISSED" };
-        println!("  {name}: {figure:.2} (bar: {words} {bar}, {verdict})");
+        println!("  {name}: {figure:.2} ({}, {verdict})", self.words());
+    }
+
+    pub(crate) fn words(self) -> String {
+        match self {
+            Self::AtMost(bar) => format!("bar: at most {bar}"),
+            Self::AtLeast(bar) => format!("bar: at least {bar}"),
+        }
     }
 }
 

@@ -8,15 +8,18 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::harness::{Done, Engine, Outwork, Repository, on_both_stores};
+use crate::harness::{Done, Engine, Outwork, Repository, Servers, on_both_stores, until};
 use crate::secrets::canary::Canaries;
-use crate::secrets::places::Places;
+use crate::secrets::places::{Places, Process};
 use crate::secrets::{self, LOOK};
 
 on_both_stores!(
     a_repository_with_a_token_is_read_and_the_token_is_nowhere,
     a_repository_with_a_key_is_read_and_the_key_is_nowhere,
 );
+
+/// What the log says of a repository that was read through the server.
+const THROUGH: &str = "through the server's git gateway";
 
 const TOKEN: &str = "TOKEN";
 
@@ -131,16 +134,37 @@ fn a_repository_with_a_token_is_read_and_the_token_is_nowhere(engine: Engine) {
             assert_eq!(found, serde_json::json!([]));
         }
         assert_eq!(found_count(&outwork, &task), reports);
-        said += &secrets::told(&outwork, task["id"].as_str().expect("an id"));
+        let told = secrets::told(&outwork, task["id"].as_str().expect("an id"));
+        assert!(told.contains(THROUGH), "{told}");
+        said += &told;
     }
     let seen = server.seen();
     assert!(seen.logins >= 4, "{}", seen.logins);
     assert_eq!(seen.by_command_line, []);
-    for process in &seen.by_environment {
-        let is_git = process.command_line.contains("git");
-        assert!(is_git, "{process:?}");
+    // The server's git asks for the branch, and has it meanwhile; what copies the repository has a lease token.
+    for Process { command_line, .. } in &seen.by_environment {
+        let is_copying = [" clone ", " fetch "]
+            .iter()
+            .any(|verb| command_line.contains(verb));
+        assert!(
+            command_line.contains("git") && !is_copying,
+            "{command_line}"
+        );
     }
     assert!(!seen.by_environment.is_empty());
+    assert_eq!(seen.leases_by_command_line, [""; 0]);
+    let copying = seen.leases_by_environment.iter();
+    assert!(
+        copying.filter(|line| line.contains(" clone ")).count() > 0,
+        "{seen:?}"
+    );
+    assert!(
+        seen.leases_by_environment
+            .iter()
+            .all(|line| line.contains("git")),
+        "{seen:?}"
+    );
+    assert_eq!(files_with(outwork.dir.path(), http::LEASE_TOKEN), [""; 0]);
     said += &worker.log();
     assert_nowhere(&outwork, &canaries, &said);
 
@@ -151,6 +175,100 @@ fn a_repository_with_a_token_is_read_and_the_token_is_nowhere(engine: Engine) {
         .success()
         .json();
     assert_eq!(listed["credentials"], serde_json::json!([]));
+}
+
+/// The files below a directory that hold a text.
+fn files_with(directory: &Path, text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    // A running worker removes what it has finished.
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if fs::symlink_metadata(&path).is_ok_and(|file| file.is_dir()) {
+            found.extend(files_with(&path, text));
+        } else {
+            let bytes = fs::read(&path).unwrap_or_default();
+            if bytes
+                .windows(text.len())
+                .any(|part| part == text.as_bytes())
+            {
+                found.push(path.display().to_string());
+            }
+        }
+    }
+    found
+}
+
+/// An environment on a repository, with nothing that takes time.
+fn plain_environment(outwork: &Outwork, url: &str) {
+    let create = [
+        "env",
+        "create",
+        "private",
+        "--repo",
+        url,
+        "--agent-command",
+        "true",
+    ];
+    outwork.run(&create).success();
+}
+
+/// The worker of `outwork up` has no shorter way.
+#[test]
+fn up_reads_a_private_repository_through_its_own_server() {
+    let (repository, bare) = served();
+    let outwork = Outwork::up(Engine::Sqlite);
+    let root = bare.ancestors().nth(2).expect("served");
+    let server = http::Server::start(root, Canaries::of(vec![(TOKEN, TOKEN_OF_UP.to_owned())]));
+    server.take(Some(TOKEN_OF_UP));
+    let scope = format!("127.0.0.1:{}", server.port);
+    let token = file(&repository, "token", TOKEN_OF_UP);
+    set(&outwork, &scope, &["--token-file", &token]);
+    plain_environment(&outwork, &format!("http://{scope}/team/repo.git"));
+    let task = outwork.exec("private", "go", &[]);
+    assert_eq!(
+        task["outcome"],
+        "succeeded",
+        "{task:#}\n{}",
+        outwork.process.log()
+    );
+    let told = secrets::told(&outwork, task["id"].as_str().expect("an id"));
+    assert!(told.contains(THROUGH), "{told}");
+    assert_eq!(server.seen().by_command_line, []);
+}
+
+const TOKEN_OF_UP: &str = "the-token-of-up-4711";
+
+/// Either server can be asked, and a copy that breaks off with one is made by the other.
+#[test]
+fn a_server_that_dies_in_the_middle_of_a_copy_does_not_end_the_attempt() {
+    const TOKEN_OF_TWO: &str = "the-token-of-two-4711";
+    let mut servers = Servers::start(2, &[]);
+    servers.prefer(0);
+    let (repository, bare) = served();
+    let root = bare.ancestors().nth(2).expect("served");
+    let server = http::Server::start(root, Canaries::of(vec![(TOKEN, TOKEN_OF_TWO.to_owned())]));
+    server.take(Some(TOKEN_OF_TWO));
+    let scope = format!("127.0.0.1:{}", server.port);
+    let token = file(&repository, "token", TOKEN_OF_TWO);
+    set(servers.front(), &scope, &["--token-file", &token]);
+    plain_environment(servers.front(), &format!("http://{scope}/team/repo.git"));
+    let task = servers.front().submit("private", "go", &[]);
+    server.hold();
+    let worker = servers.front().worker("apart");
+    until("the worker waits for the pack", || {
+        (server.waiting() > 0).then_some(())
+    });
+    servers.kill(0);
+    // Git itself asks again where nothing of an answer has come yet, else the worker does.
+    server.let_go();
+    let ended = servers.front().ended(&task);
+    let tries = &ended["turns"][0]["attempts"][0]["tries"];
+    assert_eq!(
+        (&ended["outcome"], tries),
+        (&"succeeded".into(), &1.into()),
+        "{ended:#}\n{}",
+        worker.log()
+    );
 }
 
 fn found_count(outwork: &Outwork, task: &Value) -> usize {

@@ -4,10 +4,12 @@
 mod harness;
 
 mod asking;
+mod backup;
 mod bad_input;
 mod cache;
 mod codex;
 mod command;
+mod conformance;
 mod credentials;
 mod environments;
 mod escape;
@@ -20,6 +22,10 @@ mod network;
 mod packages;
 mod replay;
 mod repositories;
+mod scheduling;
 mod secrets;
 mod servers;
+mod sessions;
 mod terminal;
+mod upgrade;
+mod workers_life;

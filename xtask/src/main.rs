@@ -34,6 +34,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "outwork-store",
             "outwork-api",
             "outwork-git",
+            // Which addresses are not public.
+            "outwork-egress",
         ],
     ),
     (
@@ -52,14 +54,25 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     (
         "outwork-cli",
-        &["outwork-domain", "outwork-api", "outwork-git"],
+        &[
+            "outwork-domain",
+            "outwork-api",
+            "outwork-git",
+            // What Codex keeps on a person's machine.
+            "outwork-agents",
+        ],
     ),
 ];
 
 /// A crate of another's, and the only crate of ours that may use it.
 const SOLE_USERS: &[(&str, &[&str])] = &[
     // The simulation plants bugs that the store does not have.
-    ("sqlx", &["outwork-store", "outwork-simulation"]),
+    // So has the floor that is measured beside it, and its peers are databases.
+    (
+        "sqlx",
+        &["outwork-store", "outwork-simulation", "outwork-bench"],
+    ),
+    ("rusqlite", &["outwork-store", "outwork-bench"]),
     ("object_store", &["outwork-store"]),
     (
         "rustix",
@@ -75,15 +88,26 @@ const SOLE_USERS: &[(&str, &[&str])] = &[
             "outwork",
             "outwork-simulation",
             "outwork-crash",
+            "outwork-conformance",
+            "outwork-bench",
         ],
     ),
     ("flate2", &["outwork-image"]),
     ("ruzstd", &["outwork-image"]),
     ("libc", &["outwork-sandbox"]),
-    ("axum", &["outwork-server", "scripted-model"]),
+    (
+        "axum",
+        &["outwork-server", "scripted-model", "outwork-bench"],
+    ),
     (
         "clap",
-        &["outwork-cli", "outwork", "outwork-crash", "scripted-model"],
+        &[
+            "outwork-cli",
+            "outwork",
+            "outwork-crash",
+            "outwork-conformance",
+            "scripted-model",
+        ],
     ),
     (
         "anyhow",
@@ -92,6 +116,7 @@ const SOLE_USERS: &[(&str, &[&str])] = &[
             "outwork",
             "outwork-bench",
             "outwork-crash",
+            "outwork-conformance",
             "xtask",
             "outwork-sandbox",
         ],

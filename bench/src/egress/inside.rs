@@ -10,9 +10,10 @@ use tokio::io::AsyncReadExt;
 
 use super::load::Work;
 use super::proxy::OwnProxy;
-use super::role::{Role, say};
+use super::role::Role;
 use super::route::{Route, Way};
 use crate::Bench;
+use crate::player::say;
 
 const PORT: u16 = 47_101;
 const PROGRAM: &str = "/bench/client";

@@ -21,8 +21,9 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use super::LOOPBACK;
-use super::role::{Player, Role, say};
+use super::role::Role;
 use super::route::{Route, Way};
+use crate::player::{Player, say};
 
 pub(super) static BARE_ANSWER: [u8; 1 << 10] = [b'x'; 1 << 10];
 
@@ -41,7 +42,7 @@ impl Origin {
     pub(super) fn start(directory: &Path) -> Result<Self> {
         let authority = directory.join("origin-authority.pem");
         let path = authority.to_str().context("a path in UTF-8")?;
-        let (player, said) = Player::start(Role::Origin, &[path])?;
+        let (player, said) = Player::start(Role::Origin.argument(), &[path])?;
         let (address, bare) = said.split_once(' ').context("two addresses")?;
         Ok(Self {
             _player: player,

@@ -14,6 +14,8 @@ mod requests;
 mod running;
 mod wire;
 
+pub mod rollout;
+
 use crate::adapter::{Adapter, AgentCommand, Capabilities, Effect, ExitStatus};
 use crate::agent::{AgentKind, PrepareError, Prepared};
 use crate::event::{AgentEvent, OutputStream};

@@ -1,5 +1,6 @@
 //! What a fuzzer throws bytes at, and what must hold whatever they are. The tests below do the same with the seeds.
 
+use crate::codex::rollout::Rollout;
 use crate::{
     AbsolutePath, Adapter, Agent, EVENT_TEXT_MAX_BYTES, Effect, ExitStatus, LaunchContext, Model,
     Prepared,
@@ -106,6 +107,33 @@ pub fn command(bytes: &[u8]) {
     assert!(!effects.contains(&Effect::Kill));
 }
 
+/// What is carried of a rollout is one again, of the same conversation, and has no setting.
+pub fn rollout(bytes: &[u8]) {
+    let Ok(rollout) = Rollout::read(bytes) else {
+        return;
+    };
+    let Ok(carried) = rollout.carried("/c", Some("new")) else {
+        return;
+    };
+    assert!(
+        carried
+            .path
+            .split('/')
+            .all(|part| !matches!(part, "" | "." | ".."))
+    );
+    let text = std::str::from_utf8(&carried.contents).expect("JSON");
+    for line in text.lines() {
+        let line: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        let kind = line["type"].as_str().expect("a kind");
+        assert!(["session_meta", "response_item", "compacted", "event_msg"].contains(&kind));
+        assert_ne!(line["payload"]["type"], "thread_settings_applied");
+        assert!(kind != "session_meta" || line["payload"]["cwd"] == "/c");
+        assert!(kind != "session_meta" || line["payload"]["model_provider"].is_null());
+    }
+    let again = Rollout::read(&carried.contents).expect("it was carried");
+    assert_eq!(again.carried("/c", Some("new")), Ok(carried));
+}
+
 #[cfg(test)]
 mod tests {
     use outwork_test_seeds::each;
@@ -114,5 +142,6 @@ mod tests {
     fn seeds() {
         each("agents_codex", super::codex);
         each("agents_command", super::command);
+        each("agents_rollout", super::rollout);
     }
 }

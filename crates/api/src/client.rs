@@ -23,13 +23,19 @@
 //! | [`Client::retry`] | `POST /tasks/{task}/retry` (key) |
 //! | [`Client::cancel_task`] | `POST /tasks/{task}/cancel` |
 //! | [`Client::task_diff`] | `GET /tasks/{task}/diff?turn=&attempt=` (bytes) |
+//! | [`Client::task_session`] | `GET /tasks/{task}/session?turn=&attempt=` (bytes) |
 //! | [`Client::attempt`] | `GET /attempts/{att}` |
 //! | [`Client::cancel_attempt`] | `POST /attempts/{att}/cancel` |
 //! | [`Client::attempt_diff`] | `GET /attempts/{att}/diff` (bytes) |
 //! | [`Client::events`] | `GET /attempts/{att}/events?after=&limit=` |
 //! | [`Client::follow`] | the same with `Accept: text/event-stream` and `Last-Event-ID` |
 //! | [`Client::model`], [`Client::set_model`], [`Client::delete_model`] | `GET`, `PUT`, `DELETE /model` |
-//! | [`Client::workers`] | `GET /workers` |
+//! | [`Client::workers`], [`Client::forget_worker`] | `GET /workers`, `DELETE /workers/{wkr}` |
+//! | [`Client::drain_worker`], [`Client::undrain_worker`], [`Client::retire_worker`], [`Client::revoke_worker`] | `POST /workers/{wkr}/drain` and so on |
+//! | [`Client::set_worker_slots`] | `PUT /workers/{wkr}/slots` |
+//! | [`Client::enrolment_tokens`], [`Client::make_enrolment_token`], [`Client::revoke_enrolment_token`] | `GET`, `POST /enrolment-tokens`, `DELETE /enrolment-tokens/{enr}` |
+//! | [`Client::worker_tokens`] | `GET /worker-tokens` |
+//! | [`Client::enroll`] | `POST /api/worker/v1/enroll` |
 
 mod address;
 pub mod error;
@@ -41,6 +47,7 @@ pub mod settings;
 pub mod tasks;
 
 pub mod worker;
+mod workers;
 
 pub use error::{ClientError, InvalidBaseUrl, InvalidToken};
 pub use follow::{EventRecord, Follow, Followed, Jitter};

@@ -114,6 +114,10 @@ pub struct NewEnvironment {
     /// The labels that a worker must have to run its tasks, name to value, at most 32.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub required_labels: BTreeMap<String, String>,
+    /// How many of its attempts run at once; no limit when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 100000)]
+    pub max_concurrent: Option<u32>,
     /// Headers to put into the agent's requests, at most 50. Their values are never shown again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(max_items = 50)]
@@ -185,6 +189,10 @@ pub struct EnvironmentPatch {
     /// All labels that a worker must have, in place of those before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub required_labels: Option<BTreeMap<String, String>>,
+    /// How many of its attempts run at once; `0` for no limit. What runs already goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 100000)]
+    pub max_concurrent: Option<u32>,
     /// Headers to put into the agent's requests, or not any more; the others stay.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub injections: Vec<InjectionChange>,
@@ -247,6 +255,9 @@ pub struct Environment {
     /// The labels that a worker must have to run its tasks.
     #[serde(default)]
     pub required_labels: BTreeMap<String, String>,
+    /// How many of its attempts run at once; absent: no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_concurrent: Option<u32>,
     /// The headers that are put into the agent's requests, without their values.
     #[serde(default)]
     pub injections: Vec<Injection>,

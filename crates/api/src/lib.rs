@@ -6,7 +6,7 @@
 //! events they do not know; the server refuses unknown fields in requests.
 //!
 //! Read in this order: [`time`], [`secret`], [`problem`] (errors), [`page`], [`environment`],
-//! [`network`], [`injection`], [`cache`], [`credential`], [`task`], [`event`], [`settings`]; then [`worker`] (the worker protocol as types and a trait), and
+//! [`network`], [`injection`], [`cache`], [`credential`], [`enrolment`], [`task`], [`event`], [`session`], [`settings`]; then [`worker`] (the worker protocol as types and a trait), and
 //! [`client`] (HTTP and SSE).
 
 pub mod page;
@@ -16,10 +16,12 @@ pub mod time;
 
 pub mod cache;
 pub mod credential;
+pub mod enrolment;
 pub mod environment;
 pub mod event;
 pub mod injection;
 pub mod network;
+pub mod session;
 pub mod settings;
 pub mod task;
 

@@ -47,6 +47,8 @@ pub enum Code {
     InvalidRequest,
     /// No token, or one this server did not issue.
     Unauthorized,
+    /// The token was valid, and was taken back. A worker ends for good.
+    TokenRevoked,
     /// The token is not allowed to do this.
     Forbidden,
     /// There is no such thing, or it belongs to another workspace.
@@ -85,9 +87,10 @@ pub enum Code {
 
 impl Code {
     /// Every kind.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::InvalidRequest,
         Self::Unauthorized,
+        Self::TokenRevoked,
         Self::Forbidden,
         Self::NotFound,
         Self::MethodNotAllowed,
@@ -112,6 +115,7 @@ impl Code {
         match self {
             Self::InvalidRequest => ("invalid_request", "The request cannot be read", 400),
             Self::Unauthorized => ("unauthorized", "Not signed in", 401),
+            Self::TokenRevoked => ("token_revoked", "The token was revoked", 401),
             Self::Forbidden => ("forbidden", "Not allowed", 403),
             Self::NotFound => ("not_found", "Not found", 404),
             Self::MethodNotAllowed => ("method_not_allowed", "The method is not taken here", 405),

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::enrolment::WorkerState;
 use crate::secret::Secret;
 use crate::time::Time;
+use crate::worker::WorkerDesired;
 
 /// The model that agents use, as it is set.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -49,6 +51,12 @@ pub struct Worker {
     pub name: String,
     /// How many attempts it runs at once.
     pub slots: u32,
+    /// How many more it could begin, as it said last; absent for one that does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub free_slots: Option<u32>,
+    /// How many it is wanted to run at once, if that was set; `slots` follows as soon as it hears.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub desired_slots: Option<u32>,
     /// The agents it has.
     pub agents: Vec<String>,
     /// How it isolates attempts: `namespaces`, `oci:crun` and the like; absent until one that an
@@ -58,6 +66,23 @@ pub struct Worker {
     /// What it says of itself: name to value.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
+    /// The version of its program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// The versions of its agents, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub agent_versions: BTreeMap<String, String>,
+    /// Whether it has a token of its own, which can be revoked.
+    #[serde(default)]
+    pub enrolled: bool,
+    /// What it does.
+    pub state: WorkerState,
+    /// What operators want of it.
+    #[serde(default)]
+    pub desired: WorkerDesired,
+    /// When what it still runs is given back, if it drains with a deadline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain_deadline_at: Option<Time>,
     /// Whether it was heard of within the last lease time.
     pub online: bool,
     /// When it was last heard of.

@@ -27,10 +27,48 @@ pub struct NewTask {
     /// Uncommitted changes to start from, as a git patch; they are not part of the result.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub starting_diff: Option<String>,
+    /// The conversation to go on from: a session of the environment's agent, in the format of `docs/session-format.md`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starting_session: Option<String>,
     /// Whether the agent may ask and wait for an answer (`needs_input`); otherwise it is told to decide by itself.
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     #[schema(default = true)]
     pub interactive: bool,
+    /// How urgent it is, against the other tasks that wait for a worker.
+    #[serde(default, skip_serializing_if = "Priority::is_normal")]
+    pub priority: Priority,
+}
+
+/// How urgent a task is. It holds for all its turns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Priority {
+    /// When nothing else waits, and for a fixed share of the time.
+    Low,
+    /// Unless somebody said otherwise.
+    #[default]
+    Normal,
+    /// Before everything else.
+    High,
+}
+
+impl Priority {
+    /// It is left out then: a server of an older version does not know the field.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+    fn is_normal(&self) -> bool {
+        *self == Self::Normal
+    }
+}
+
+/// What a task waits for while one of its attempts is `queued`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct WaitingFor {
+    /// `worker` (none is connected), `agent` (no connected worker has it), `labels` (no connected worker has them), `environment` (it runs as
+    /// many attempts as it may), `free_worker` (all that could run it are busy), `retry` (a pause after a lost worker) or `turn` (nothing is
+    /// missing).
+    pub reason: String,
+    /// For people.
+    pub text: String,
 }
 
 fn yes() -> bool {
@@ -164,6 +202,9 @@ pub struct TaskSummary {
     pub is_review: bool,
     /// How many attempts the newest turn has.
     pub attempt_total: u32,
+    /// What it waits for; absent when no attempt of the newest turn is queued.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_for: Option<WaitingFor>,
 }
 
 /// A task with all its turns.
@@ -180,6 +221,9 @@ pub struct Task {
     /// Whether the agent may ask and wait for an answer.
     #[serde(default = "yes")]
     pub interactive: bool,
+    /// How urgent it is.
+    #[serde(default)]
+    pub priority: Priority,
     /// Where the environment's further repositories stood.
     #[serde(default)]
     pub further_repositories: Vec<TaskRepository>,
@@ -277,6 +321,26 @@ pub struct Tokens {
     pub reasoning: u64,
     /// How many answers did not say what they used: if not 0, the true sum is higher.
     pub uncounted_calls: u64,
+}
+
+impl From<Priority> for outwork_domain::Priority {
+    fn from(priority: Priority) -> Self {
+        match priority {
+            Priority::Low => Self::Low,
+            Priority::Normal => Self::Normal,
+            Priority::High => Self::High,
+        }
+    }
+}
+
+impl From<outwork_domain::Priority> for Priority {
+    fn from(priority: outwork_domain::Priority) -> Self {
+        match priority {
+            outwork_domain::Priority::Low => Self::Low,
+            outwork_domain::Priority::Normal => Self::Normal,
+            outwork_domain::Priority::High => Self::High,
+        }
+    }
 }
 
 impl From<outwork_domain::Failure> for Failure {

@@ -8,10 +8,27 @@
 //!
 //! `outwork up` uses this trait in process, `outwork worker` over HTTP: there is no second path.
 //!
+//! # Tokens
+//!
+//! A worker comes with one of two tokens. The workspace's worker token (`DATA_DIR/worker.token`)
+//! speaks for any worker. An enrolment token (`ow_e…`, made by an operator, limited in time and
+//! uses) opens [`Enroll`] and nothing else; what it is exchanged for speaks for one worker only.
+//! `401 token_revoked` is final: the worker kills its sandboxes at once, sends nothing more and
+//! ends. Its attempts are given to others when their leases have run out.
+//!
+//! # Orders
+//!
+//! Operators want a worker to run, to drain or to retire, and may change its number of slots:
+//! [`Orders`], said in each answer to a heartbeat and at once as a [`WorkerCommand::Orders`]. The
+//! server holds to it by itself: it gives a draining worker nothing, also one that speaks an older
+//! version and does not know. A worker that ends by itself (SIGTERM) does the same with a deadline
+//! of its own, and says so ([`Heartbeat::draining`]).
+//!
 //! Over HTTP (JSON unless noted, bearer token of kind `worker`), below `/api/worker/v1`:
 //!
 //! | verb | request |
 //! |---|---|
+//! | enroll | `POST /enroll` (bearer token: the enrolment token; not part of the trait) |
 //! | register | `POST /register` |
 //! | acquire | `POST /acquire` (answers within `wait_ms`) |
 //! | heartbeat | `POST /heartbeat` |
@@ -20,11 +37,14 @@
 //! | append | `POST /attempts/{attempt}/events` |
 //! | download | `GET /attempts/{attempt}/objects/{kind}?epoch=N[&repository=NAME]` (bytes) |
 //! | upload | `PUT /attempts/{attempt}/objects/{kind}?epoch=N[&repository=NAME]` (bytes) |
+//! | read a private repository | git's smart HTTP at `/attempts/{attempt}/git/{repository}`, with its lease token as a password |
 //! | checkpoint | `POST /attempts/{attempt}/checkpoint` |
 //! | finish | `POST /attempts/{attempt}/finish` |
 //! | release | `POST /attempts/{attempt}/release` |
 //! | snapshots | `PUT /snapshots` |
 //! | deregister | `POST /deregister` |
+
+mod life;
 
 use std::collections::BTreeMap;
 
@@ -43,12 +63,17 @@ use crate::secret::Secret;
 use crate::task::{Failure, RepositoryDiff, Tokens};
 use crate::time::Time;
 
+pub use life::{AttemptCommand, Enroll, Enrolled, Orders, WorkerCommand, WorkerDesired};
+
 /// The version of the protocol that this crate speaks.
 pub const PROTOCOL_VERSION: u32 = 4;
 
-/// The oldest version that this crate still speaks, as a server and as a worker: the one before. It has no messages, no questions and
-/// no checkpoints.
+/// The oldest version that this crate still speaks, as a server and as a worker: the one before. It has no messages, no questions,
+/// no checkpoints, no orders, and in `register` and `heartbeat` none of the fields that say "from version 4 on".
 pub const OLDEST_PROTOCOL_VERSION: u32 = 3;
+
+/// The first version whose workers may read private repositories through the server's git gateway; see [`Acquire::git_gateway`].
+pub const GIT_GATEWAY_SINCE: u32 = 4;
 
 /// The question of an attempt whose agent was interrupted.
 pub const INTERRUPTED: &str = "The agent was interrupted. How does it go on?";
@@ -122,7 +147,9 @@ pub trait WorkerApi: Send + Sync + 'static {
 pub struct Register {
     /// [`PROTOCOL_VERSION`].
     pub protocol_version: u32,
-    /// The id it had before, `wkr_…`; a new one is given out when it is left out or unknown.
+    /// The id it had before, `wkr_…`; a new one is given out when it is left out or unknown. With a
+    /// token of its own, the worker has the id that it was enrolled with: left out, it is that one,
+    /// and another is refused with `403 forbidden`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worker: Option<String>,
     /// What people call it.
@@ -139,6 +166,13 @@ pub struct Register {
     /// What it says of itself, name to value, at most 32: environments can ask for it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
+    /// The version of the worker's program, at most 100 characters; from version 4 on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 100)]
+    pub version: Option<String>,
+    /// The versions of its agents, by the names in `agents`, where they have one; from version 4 on.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub agent_versions: BTreeMap<String, String>,
 }
 
 /// What a worker is told at its start.
@@ -170,6 +204,10 @@ pub struct Acquire {
     /// How long the server may keep the request open, in milliseconds, 0 to 30000.
     #[schema(maximum = 30000)]
     pub wait_ms: u64,
+    /// Whether it reads private repositories through the server's git gateway. One that does not is given their credentials, unless the
+    /// server's operator forbids that. Of version 4.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub git_gateway: bool,
 }
 
 /// Work.
@@ -283,9 +321,15 @@ pub struct AssignedRepository {
     pub has_starting_diff: bool,
     /// Whether there is an input of kind `carried_diff` for it: the turn continues another.
     pub has_carried_diff: bool,
-    /// For the mirror, never handed into the sandbox.
+    /// For the mirror, never handed into the sandbox: a key for ssh. A token for https is here only for a worker that does not know the
+    /// git gateway.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential: Option<CredentialSecret>,
+    /// In place of a token for https: the repository is read at `/api/worker/v1/attempts/{attempt}/git/{name}` of this server, with this as
+    /// the password of HTTP's Basic authentication. It holds as long as the claim does, and is kept under the repository's own address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub lease_token: Option<Secret>,
 }
 
 /// A secret of an assignment.
@@ -329,13 +373,24 @@ pub struct ModelAccess {
 }
 
 /// A sign of life.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Heartbeat {
     /// Who.
     pub worker: String,
     /// The claims it holds.
     pub leases: Vec<Claim>,
+    /// How many attempts it runs at once now, 1 to 1000; in place of what it registered. From
+    /// version 4 on, like the fields below.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 1000)]
+    pub slots: Option<u32>,
+    /// How many more it could begin now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub free_slots: Option<u32>,
+    /// Whether it takes nothing more, by an order or because it ends.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub draining: bool,
 }
 
 /// Which snapshots a worker keeps.
@@ -440,6 +495,9 @@ pub struct HeartbeatAnswer {
     /// then sends its inventory.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reset_snapshots: Vec<String>,
+    /// What operators want of the worker.
+    #[serde(default, skip_serializing_if = "Orders::are_none")]
+    pub orders: Orders,
 }
 
 /// What is wanted of an attempt.
@@ -466,20 +524,6 @@ pub enum Desired {
     Cancel,
     /// Kill the sandbox and forget the attempt: the claim is stale or the attempt has ended.
     Abandon,
-}
-
-/// What cannot wait for the next heartbeat.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct WorkerCommand {
-    /// `att_…`.
-    pub attempt: String,
-    /// Which claim is meant.
-    pub epoch: i64,
-    /// What to do.
-    pub desired: Desired,
-    /// What people said; may hold what the worker has already.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub messages: Vec<AttemptMessage>,
 }
 
 /// A step.
@@ -640,15 +684,22 @@ pub enum Outcome {
     },
 }
 
-/// Giving back.
+/// Giving back: the attempt waits for another worker, and the claim does not count as a try.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Release {
     /// Which claim speaks.
     pub epoch: i64,
+    /// Whether the next claim may go on from this claim's last checkpoint, which the worker made
+    /// after the agent had stopped: it does if the checkpoint has a session, with the same prompt
+    /// and the checkpoint's diffs as `carried_diff`. Without a session nobody knows what the agent
+    /// has done already, and the attempt begins anew. From version 4 on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub resume: bool,
 }
 
-/// The end of a worker.
+/// The end of a worker: it is forgotten until it registers again, and its orders and its token
+/// are kept. One that was told to retire is forgotten for good, and its own token is revoked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Deregister {

@@ -69,6 +69,9 @@ pub enum ClientCommand {
     Retry(command::retry::RetryArgs),
     /// Stop a task
     Cancel(command::cancel::CancelArgs),
+    /// Take a task's conversation home
+    #[command(subcommand)]
+    Session(command::session::SessionCommand),
     /// Make and change environments: how the tasks of a repository run
     #[command(subcommand)]
     Env(command::environment::EnvironmentCommand),
@@ -78,7 +81,6 @@ pub enum ClientCommand {
     /// Set the model that agents use
     #[command(subcommand)]
     Model(command::model::ModelCommand),
-    /// List the workers
     Workers(command::workers::WorkersArgs),
     /// Sign in to a server
     Login(command::login::LoginArgs),
@@ -134,10 +136,11 @@ impl ClientCommand {
             Self::Interrupt(args) => args.json,
             Self::Retry(args) => args.submitted.json,
             Self::Cancel(args) => args.json,
+            Self::Session(command) => command.is_json(),
             Self::Env(command) => command.is_json(),
             Self::Credential(command) => command.is_json(),
             Self::Model(command) => command.is_json(),
-            Self::Workers(args) => args.json,
+            Self::Workers(args) => args.is_json(),
             Self::Doctor(args) => args.json,
             Self::Cloud(command) => Self::from(command.clone()).is_json(),
             Self::Diff(_)

@@ -206,7 +206,8 @@ fn deepest(error: ClientError) -> String {
 }
 
 fn refused(problem: Problem) -> CliError {
-    let is_token = problem.is(Code::Unauthorized) || problem.is(Code::Forbidden);
+    let codes = [Code::Unauthorized, Code::TokenRevoked, Code::Forbidden];
+    let is_token = codes.into_iter().any(|code| problem.is(code));
     let kind = if is_token {
         Kind::SignedOut
     } else {

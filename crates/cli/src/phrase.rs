@@ -1,7 +1,7 @@
 //! The server's sentences, as they stand after `error:` and `hint:`.
 
 /// The names of fields in requests, as they are typed.
-const TYPED: [(&str, &str); 38] = [
+const TYPED: [(&str, &str); 40] = [
     ("agent.command", "--agent-command"),
     ("agent", "--agent"),
     ("attempt", "--attempt"),
@@ -17,12 +17,14 @@ const TYPED: [(&str, &str); 38] = [
     ("injections", "--inject"),
     ("label", "the label"),
     ("maintenance_script", "--maintenance"),
+    ("max_concurrent", "--max-concurrent"),
     ("max_tokens", "--max-tokens"),
     ("name", "--name"),
     ("network", "--network"),
     ("network.allow", "--allow"),
     ("network.methods", "--read-only-methods"),
     ("network.ports", "--port"),
+    ("priority", "--priority"),
     ("prompt", "the prompt"),
     ("repository", "--repo"),
     ("repository_url", "--repo"),

@@ -71,6 +71,7 @@ async fn dispatch(command: ClientCommand, session: &mut Session) -> Result<ExitS
         ClientCommand::Interrupt(args) => command::interrupt::run(args, session).await.map(done),
         ClientCommand::Retry(args) => command::retry::run(args, session).await,
         ClientCommand::Cancel(args) => command::cancel::run(args, session).await.map(done),
+        ClientCommand::Session(args) => command::session::run(args, session).await.map(done),
         ClientCommand::Env(args) => command::environment::run(args, session).await.map(done),
         ClientCommand::Credential(args) => command::credential::run(args, session).await.map(done),
         ClientCommand::Model(args) => command::model::run(args, session).await.map(done),

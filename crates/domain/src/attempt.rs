@@ -233,6 +233,12 @@ pub enum Command {
         /// Which claim speaks.
         epoch: Epoch,
     },
+    /// An operator takes it from its worker: not counted as a try.
+    Evict {
+        /// Whether another worker may begin now, because this one is gone; otherwise when its lease
+        /// ends.
+        at_once: bool,
+    },
     /// The worker is done.
     Finish {
         /// Which claim speaks.

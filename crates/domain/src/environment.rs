@@ -84,6 +84,8 @@ pub struct EnvironmentSpec {
     pub max_tokens: Option<u64>,
     /// The labels that a worker must have to be given its attempts.
     pub required_labels: Labels,
+    /// How many of its attempts workers may hold at once; no limit when `None`.
+    pub max_concurrent: Option<u32>,
 }
 
 /// A further repository of an environment.
@@ -237,6 +239,12 @@ impl EnvironmentSpec {
         }
         if let Err(fault) = check_labels(&self.required_labels) {
             return invalid("required_labels", &fault.to_string());
+        }
+        if let Some(attempts) = self.max_concurrent
+            && !(1..=limits::MAX_CONCURRENT).contains(&attempts)
+        {
+            let most = limits::MAX_CONCURRENT;
+            return invalid("max_concurrent", &format!("must be between 1 and {most}"));
         }
         Ok(())
     }

@@ -90,6 +90,10 @@ id!(
     TokenId, "tok", "a", "token"
 );
 id!(
+    /// A token that lets workers in.
+    EnrolmentTokenId, "enr", "an", "enrolment token"
+);
+id!(
     /// How to run the tasks of a repository.
     EnvironmentId, "env", "an", "environment"
 );
@@ -166,6 +170,11 @@ impl ObjectKey {
     /// The changes that the user sent along with `task`.
     pub fn starting_diff(task: TaskId) -> Self {
         Self(format!("tasks/{task}/starting.patch"))
+    }
+
+    /// The session that the user sent along with `task`.
+    pub fn starting_session(task: TaskId) -> Self {
+        Self(format!("tasks/{task}/starting.session"))
     }
 
     /// From the text the store kept; the store holds only keys that this type made.

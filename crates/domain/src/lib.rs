@@ -7,7 +7,8 @@
 //! Read in this order: [`id`] and [`time`] (newtypes), [`principal`] (who acts), [`environment`]
 //! (how a repository's tasks run), [`network`] and [`resources`] (what its agent may reach and use),
 //! [`credential`] (how repositories are reached), [`task`] (what was asked), [`attempt`] (the state machine),
-//! [`failure`] (why an attempt ended badly), [`status`] (what people are shown), [`limits`].
+//! [`failure`] (why an attempt ended badly), [`status`] (what people are shown), [`priority`],
+//! [`schedule`] (whose attempt is given out next), [`waiting`] (why one is not), [`limits`].
 
 pub mod id;
 pub mod time;
@@ -22,13 +23,17 @@ pub mod resources;
 
 pub mod attempt;
 pub mod failure;
+pub mod priority;
+pub mod schedule;
 pub mod status;
 pub mod task;
+pub mod waiting;
 
 pub use attempt::{Attempt, AttemptEvent, Command, Desired, Epoch, Lease, State, Step};
 pub use failure::{Failure, FailureCode};
 pub use id::{
-    AttemptId, CredentialId, EnvironmentId, ObjectKey, PrincipalId, TaskId, TokenId, TurnId,
-    WorkerId, WorkspaceId,
+    AttemptId, CredentialId, EnrolmentTokenId, EnvironmentId, ObjectKey, PrincipalId, TaskId,
+    TokenId, TurnId, WorkerId, WorkspaceId,
 };
+pub use priority::Priority;
 pub use time::Timestamp;

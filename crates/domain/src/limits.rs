@@ -47,6 +47,8 @@ pub const INJECTION_BYTES: usize = 8 * 1024;
 pub const HEADER_NAME_BYTES: usize = 100;
 /// The largest budget of tokens: exact also for programs that read JSON numbers as doubles.
 pub const MAX_TOKENS: u64 = 1 << 53;
+/// The largest limit of an environment's attempts at once.
+pub const MAX_CONCURRENT: u32 = 100_000;
 /// The most labels of a worker, and the most that an environment may ask for.
 pub const WORKER_LABELS: usize = 32;
 /// The longest name or value of a worker's label, in characters.

@@ -1,7 +1,10 @@
 //! Who acts, and in which workspace. Every row names both from the start.
 
+use std::collections::BTreeMap;
+
 use crate::id::{PrincipalId, WorkerId, WorkspaceId};
 use crate::labels::Labels;
+use crate::time::Timestamp;
 
 /// What kind of principal acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +46,9 @@ pub struct Principal {
     pub kind: PrincipalKind,
     /// What people call it.
     pub name: String,
+    /// The only worker that it speaks for, when it was enrolled as one. `None`: any of the
+    /// workspace, if it is of kind worker.
+    pub worker_id: Option<WorkerId>,
 }
 
 /// The right to use the task API: made only by [`Principal::member`].
@@ -109,6 +115,11 @@ impl WorkerAccess {
     pub fn workspace_id(&self) -> WorkspaceId {
         self.0.workspace_id
     }
+
+    /// The only worker that it speaks for; `None`: any of the workspace.
+    pub fn only(&self) -> Option<WorkerId> {
+        self.0.worker_id
+    }
 }
 
 /// A worker as it registered.
@@ -129,4 +140,58 @@ pub struct Worker {
     pub isolation: Option<String>,
     /// What it says of itself.
     pub labels: Labels,
+    /// What it speaks and runs.
+    pub versions: WorkerVersions,
+}
+
+/// What a worker speaks and runs, as it said when it registered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WorkerVersions {
+    /// Of the worker protocol; 0 for one that registered before that was kept.
+    pub protocol: u32,
+    /// Of its program.
+    pub program: Option<String>,
+    /// Of its agents, by name.
+    pub agents: BTreeMap<String, String>,
+}
+
+/// Whether a worker is wanted to take work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WorkerDesired {
+    /// It is.
+    #[default]
+    Run,
+    /// It takes nothing more.
+    Drain,
+    /// It takes nothing more, and is forgotten when it holds nothing.
+    Retire,
+}
+
+impl WorkerDesired {
+    /// The name in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Drain => "drain",
+            Self::Retire => "retire",
+        }
+    }
+
+    /// The one of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Run, Self::Drain, Self::Retire]
+            .into_iter()
+            .find(|desired| desired.as_str() == name)
+    }
+}
+
+/// What operators want of a worker; kept for its id, also while it is away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WorkerOrders {
+    /// Whether it is to take work.
+    pub desired: WorkerDesired,
+    /// When what it still runs is given back; `None`: it may run to its end.
+    pub deadline_at: Option<Timestamp>,
+    /// How many attempts it runs at once; `None`: as many as it says.
+    pub slots: Option<u32>,
 }

@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 
 use crate::id::{EnvironmentId, ObjectKey, PrincipalId, TaskId, TurnId, WorkspaceId};
+use crate::priority::Priority;
 use crate::time::Timestamp;
 
 /// What was asked, on one environment, from one commit.
@@ -22,6 +23,8 @@ pub struct Task {
     pub base: Base,
     /// Whether the agent may ask and wait for an answer.
     pub interactive: bool,
+    /// How urgent it is.
+    pub priority: Priority,
     /// When it was asked.
     pub created_at: Timestamp,
     /// When it or one of its attempts last changed.
@@ -37,6 +40,8 @@ pub struct Base {
     pub commit: String,
     /// Uncommitted changes sent along; they belong to the base, not to the result.
     pub starting_diff: Option<ObjectKey>,
+    /// A session of the agent sent along, which the first turn goes on from.
+    pub starting_session: Option<ObjectKey>,
     /// Where the environment's further repositories stood.
     pub further: Vec<FurtherBase>,
 }

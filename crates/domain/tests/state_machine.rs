@@ -170,6 +170,8 @@ fn commands() -> Vec<(&'static str, Command)> {
         ("renew, stale", Command::Renew { epoch: STALE }),
         ("release", Command::Release { epoch: CURRENT }),
         ("release, stale", Command::Release { epoch: STALE }),
+        ("evict", Command::Evict { at_once: false }),
+        ("evict at once", Command::Evict { at_once: true }),
         ("finish succeeded", finish(CURRENT, Outcome::Succeeded)),
         ("finish failed", finish(CURRENT, Outcome::Failed(fail))),
         ("finish cancelled", finish(CURRENT, Outcome::Cancelled)),

@@ -30,7 +30,7 @@ pub use preset::Preset;
 pub(crate) use request::{Purpose, RequestFacts, RequestPermit};
 pub(crate) use rule::Rule;
 
-use address::AddressPolicy;
+pub use address::{AddressPolicy, Dialable, Kind};
 
 use target::{Host, Name, Target};
 

@@ -1,9 +1,11 @@
 //! What a private repository is read with, checked when it is made.
 
 mod access;
+mod gateway;
 mod private_key;
 
 pub(crate) use access::{Access, Unusable, sweep};
+pub use gateway::{Login, Trouble};
 pub use private_key::PrivateKey;
 
 use crate::url::RepoUrl;
@@ -28,6 +30,8 @@ pub enum Credentials {
         /// The host's keys; without them the first one seen is kept and asked for from then on.
         known_hosts: Option<KnownHosts>,
     },
+    /// Through a gateway, which has the credential. See [`Credentials::gateway`].
+    Gateway { address: RepoUrl, token: Token },
 }
 
 /// Why a text is no credential. Never repeats it.

@@ -85,7 +85,9 @@ pub mod fuzzed;
 
 #[cfg(target_os = "linux")]
 pub use checkout::{Checkout, CheckoutError, CheckoutRequest, Owner, ReadOnlyBind, Restored};
-pub use credentials::{Credentials, InvalidCredential, KnownHosts, PrivateKey, Token, Username};
+pub use credentials::{
+    Credentials, InvalidCredential, KnownHosts, Login, PrivateKey, Token, Trouble, Username,
+};
 #[cfg(target_os = "linux")]
 pub use diff::{Diff, DiffError};
 #[cfg(target_os = "linux")]

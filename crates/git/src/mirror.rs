@@ -70,6 +70,11 @@ impl Mirror {
         &self.url
     }
 
+    /// Whether it is read through a gateway.
+    pub fn is_behind_gateway(&self) -> bool {
+        matches!(self.credentials, Credentials::Gateway { .. })
+    }
+
     /// The bare repository.
     pub fn git_dir(&self) -> PathBuf {
         self.root.join(format!("{}.git", self.name))
@@ -186,7 +191,16 @@ impl Mirror {
                 let kept = format!("+{id}:refs/outwork/commits/{id}");
                 match self.fetch(&access, &[&kept]).await {
                     Ok(()) => self.find(commit).await,
-                    Err(GitError::Failed { .. }) => Ok(Found::No),
+                    Err(fault @ GitError::Failed { .. }) => {
+                        match explain(&self.url, &self.credentials, fault) {
+                            // What went wrong there says nothing about the commit.
+                            fault @ (ResolveError::Gateway { .. }
+                            | ResolveError::Failing { .. }) => {
+                                Err(MirrorError::Remote(Box::new(fault)))
+                            }
+                            _ => Ok(Found::No),
+                        }
+                    }
                     Err(source) => Err(MirrorError::Local {
                         url: self.url.clone(),
                         source,
@@ -199,6 +213,10 @@ impl Mirror {
             }
             (found, _) => Ok(found),
         }
+    }
+
+    fn protocol(&self) -> &'static str {
+        self.credentials.protocol(&self.url).as_str()
     }
 
     fn access(&self) -> Result<Access, MirrorError> {
@@ -227,7 +245,7 @@ impl Mirror {
             .args(["--no-recurse-submodules", "--"])
             .arg(self.url.as_str())
             .args(refspecs);
-        let call = call.env("GIT_ALLOW_PROTOCOL", self.url.protocol().as_str());
+        let call = call.env("GIT_ALLOW_PROTOCOL", self.protocol());
         call.limit(TRANSFER_LIMIT).success().await.map(drop)
     }
 
@@ -258,7 +276,7 @@ impl Mirror {
             "--",
         ]);
         let call = call.arg(self.url.as_str()).arg(&fresh);
-        let call = call.env("GIT_ALLOW_PROTOCOL", self.url.protocol().as_str());
+        let call = call.env("GIT_ALLOW_PROTOCOL", self.protocol());
         let made = call.limit(TRANSFER_LIMIT).success().await;
         made.map_err(|fault| {
             MirrorError::Remote(Box::new(explain(&self.url, &self.credentials, fault)))

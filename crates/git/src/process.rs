@@ -173,6 +173,14 @@ impl Git {
                 self.set(name, &value);
             }
         }
+        // What the rest of the program trusts; git by itself does not look at that variable.
+        let of = |wanted: &str| {
+            let mut variables = self.environment.iter();
+            variables.find(|(name, _)| name == wanted).cloned()
+        };
+        if let (None, Some((_, file))) = (of("GIT_SSL_CAINFO"), of("SSL_CERT_FILE")) {
+            self.set("GIT_SSL_CAINFO", &file);
+        }
         self
     }
 

@@ -1,6 +1,7 @@
 //! Asking a remote repository for its branches.
 
 mod explain;
+mod through_gateway;
 
 pub use explain::{Asked, Denied};
 pub(crate) use explain::{explain, unusable};
@@ -66,6 +67,21 @@ pub enum ResolveError {
     NoDefaultBranch { url: RepoUrl, existing: Vec<String> },
     #[error("{url} has no commits yet; push one first")]
     Empty { url: RepoUrl },
+    #[error("the server of {url} does not hand it out now ({said}); try again later")]
+    Failing {
+        url: RepoUrl,
+        said: Box<str>,
+        #[source]
+        source: Option<GitError>,
+    },
+    /// Not the repository's server but the gateway before it: what this says nothing about the repository.
+    #[error("{url} is read through Outwork's server, and {why}; it is tried again")]
+    Gateway {
+        url: RepoUrl,
+        why: &'static str,
+        #[source]
+        source: Option<GitError>,
+    },
     #[error("asking {url} for its branches failed")]
     Other { url: RepoUrl, source: GitError },
 }
@@ -185,7 +201,7 @@ impl Git {
             .args(["ls-remote", "--quiet", "--symref", "--"])
             .arg(url.as_str())
             .arg(pattern)
-            .env("GIT_ALLOW_PROTOCOL", url.protocol().as_str())
+            .env("GIT_ALLOW_PROTOCOL", credentials.protocol(url).as_str())
             .limit(RESOLVE_LIMIT)
             .success()
             .await;

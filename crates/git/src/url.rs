@@ -10,6 +10,12 @@ pub struct InvalidUrl {
     reason: &'static str,
 }
 
+impl InvalidUrl {
+    pub(crate) const fn of(reason: &'static str) -> Self {
+        Self { reason }
+    }
+}
+
 /// How git reaches the repository: the only protocol that a call for this address may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Protocol {
@@ -194,9 +200,13 @@ impl RepoUrl {
         Some(split_user(authority).1.to_ascii_lowercase())
     }
 
+    /// The user of the address, as it is written there.
+    pub fn user(&self) -> Option<&str> {
+        split_user(self.authority_with_user()?).0
+    }
+
     pub(crate) fn has_user(&self) -> bool {
-        let authority = self.authority_with_user().unwrap_or_default();
-        split_user(authority).0.is_some()
+        self.user().is_some()
     }
 
     fn authority_with_user(&self) -> Option<&str> {
@@ -210,7 +220,7 @@ impl RepoUrl {
     }
 
     /// Whether the host is this machine, whatever a resolver says.
-    pub(crate) fn is_loopback(&self) -> bool {
+    pub fn is_loopback(&self) -> bool {
         let authority = self.authority().unwrap_or_default();
         let host = match authority.strip_prefix('[') {
             Some(rest) => rest.split(']').next().unwrap_or_default(),

@@ -117,6 +117,7 @@ async fn worker_checks() -> Vec<Check> {
             data_dir,
             slots: 1,
             labels: Labels::new(),
+            server_url: None,
         })
     });
     let config = match config {

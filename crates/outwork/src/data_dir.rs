@@ -136,7 +136,7 @@ fn lock(path: &Path) -> Result<File, Failure> {
 }
 
 /// Writes beside the target and renames, so that a crash leaves no half file.
-fn write_secret(path: &Path, text: &str) -> io::Result<()> {
+pub(crate) fn write_secret(path: &Path, text: &str) -> io::Result<()> {
     let beside = path.with_extension("new");
     let mut file = OpenOptions::new()
         .write(true)

@@ -6,9 +6,11 @@
 //! * [`serve`]: `outwork up`, `outwork server`
 //! * [`work`], [`containment`]: `outwork worker`
 //! * [`agent`]: `outwork agent …`
+//! * [`backup`], [`restore`]: `outwork backup`, `outwork restore`
 //! * [`client`]: everything that talks to a server, which is `outwork-cli`'s
 //! * [`data_dir`], [`system`], [`logging`], [`failure`]: what those stand on
 
+mod enrol;
 mod failure;
 mod system;
 
@@ -16,8 +18,10 @@ mod data_dir;
 mod logging;
 
 mod agent;
+mod backup;
 mod client;
 mod containment;
+mod restore;
 mod serve;
 mod work;
 
@@ -51,6 +55,8 @@ enum Command {
     /// Install and list agents for the worker on this machine
     #[command(subcommand)]
     Agent(agent::AgentCommand),
+    Backup(backup::BackupArgs),
+    Restore(restore::RestoreArgs),
     #[command(flatten)]
     Client(ClientCommand),
 }
@@ -74,6 +80,8 @@ fn main() -> ExitCode {
         Command::Up(args) => service(serve::up(args)),
         Command::Server(args) => service(serve::server(args)),
         Command::Worker(args) => service(work::worker(args, globals.url)),
+        Command::Backup(args) => service(backup::run(args)),
+        Command::Restore(args) => service(restore::run(args)),
         Command::Agent(command) => service(agent::run(command)),
     }
 }

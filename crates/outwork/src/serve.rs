@@ -1,10 +1,11 @@
 //! `outwork up` and `outwork server`: composes the control plane from the data directory, and for
 //! `up` a worker in the same process.
 
+mod git_gateway;
 mod objects;
 mod secret_key;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +25,7 @@ use crate::data_dir::DataDir;
 use crate::failure::{Failure, FailureExt, HintExt};
 use crate::system::{self, ServerClock, StopRequests, SystemRandom};
 use crate::work::{self, KeepingArgs, LabelArgs, WorkerArgs};
+use git_gateway::GitGatewayArgs;
 use objects::ObjectsArgs;
 use secret_key::SecretKey;
 
@@ -49,6 +51,8 @@ pub(crate) struct ServeArgs {
     database: Option<String>,
     #[command(flatten)]
     objects: ObjectsArgs,
+    #[command(flatten)]
+    git_gateway: GitGatewayArgs,
     /// The key that seals secrets in the store: 64 hexadecimal digits, readable by you alone
     /// [default: DATA_DIR/secret.key, made at the first start]
     #[arg(long, value_name = "FILE", env = "OUTWORK_SECRET_KEY_FILE")]
@@ -114,6 +118,7 @@ pub(crate) async fn up(args: UpArgs) -> Result<(), Failure> {
         .agents_dir
         .clone()
         .unwrap_or_else(|| running.data.join("agents"));
+    let drain_grace = args.keeping.drain_grace;
     let worker = work::start(
         WorkerArgs {
             data_dir: running.data.join(""),
@@ -121,6 +126,7 @@ pub(crate) async fn up(args: UpArgs) -> Result<(), Failure> {
             agents_dir: agents_dir.clone(),
             slots: args.slots,
             labels: args.labels.labels()?,
+            server_url: Some(running.local_url()),
         },
         args.keeping,
         args.containment,
@@ -130,10 +136,7 @@ pub(crate) async fn up(args: UpArgs) -> Result<(), Failure> {
     let stop_requests = StopRequests::listen()?;
     running.announce(&args.serve, Some(args.slots))?;
     stop_requests.first().await;
-    tracing::info!(
-        "stopping: running attempts have {} s to end",
-        work::DRAIN_GRACE.as_secs()
-    );
+    work::say_stopping(drain_grace);
     work::stop(worker).await?;
     running.stop().await
 }
@@ -143,6 +146,8 @@ struct Running {
     data: DataDir,
     store: Store,
     server: Server,
+    /// Where it listens.
+    address: SocketAddr,
     url: String,
     token_file: PathBuf,
     worker_token_file: PathBuf,
@@ -188,6 +193,7 @@ impl Running {
             },
             git: system::git(&data.join("git"))?,
             resolve_limit: ServerConfig::RESOLVE_LIMIT,
+            git_gateway: args.git_gateway.config()?,
             limits: AttemptLimits {
                 lease: args.lease,
                 ..AttemptLimits::default()
@@ -210,6 +216,7 @@ impl Running {
             data,
             store,
             server,
+            address,
             url,
             token_file,
             worker_token_file,
@@ -217,6 +224,17 @@ impl Running {
             shutdown,
             serving,
         })
+    }
+
+    /// Where git, which is no part of this process, reaches the server on this machine.
+    fn local_url(&self) -> String {
+        let mut address = self.address;
+        match address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+            IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+            IpAddr::V4(_) | IpAddr::V6(_) => {}
+        }
+        format!("http://{address}")
     }
 
     /// The worker API for the worker in this process, with the right that its token gives.

@@ -5,22 +5,23 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use outwork_api::client::{Client, HttpWorkerApi, Token};
+use outwork_api::client::{Client, HttpWorkerApi};
 use outwork_api::problem::Code;
 use outwork_api::worker::WorkerApi;
 use outwork_domain::labels::{Labels, check_labels};
 use outwork_worker::{
     CacheLimits, GitProgram, ImageSources, IpNet, Network, StartError, Timing, UpstreamProxies,
-    Worker, WorkerConfig, WorkerHandle,
+    Worker, WorkerConfig, WorkerEnd, WorkerHandle,
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::containment::ContainmentArgs;
+use crate::enrol::{Found, TokenArgs};
 use crate::failure::{Failure, FailureExt, HintExt};
 use crate::system::{self, StopRequests};
 
-/// How long running attempts may go on after a request to stop; then they are given back.
-pub(crate) const DRAIN_GRACE: Duration = Duration::from_secs(10);
+/// How long running attempts may go on after a request to stop unless told otherwise.
+const DRAIN_GRACE: Duration = Duration::from_secs(10);
 
 /// The first host id that sandboxes of a worker with root's rights use; 65536 for each slot.
 const UID_BASE: u32 = 1_000_000;
@@ -37,9 +38,8 @@ const IMAGE_BYTES: u64 = 20 << 30;
 /// `outwork worker`.
 #[derive(clap::Args, Debug)]
 pub(crate) struct WorkArgs {
-    /// A file with a worker's token: DATA_DIR/worker.token of the server
-    #[arg(long, value_name = "FILE", env = "OUTWORK_WORKER_TOKEN_FILE")]
-    token_file: PathBuf,
+    #[command(flatten)]
+    token: TokenArgs,
     /// Where mirrors and running attempts are kept
     #[arg(long, value_name = "DIR", env = "OUTWORK_DATA_DIR")]
     data_dir: Option<PathBuf>,
@@ -97,6 +97,9 @@ pub(crate) struct KeepingArgs {
     /// How often what a running agent has done is saved at the server, for the case that this worker is lost
     #[arg(long, value_name = "DURATION", env = "OUTWORK_CHECKPOINT_EVERY", default_value = "20s", value_parser = checkpoint_every)]
     checkpoint_every: Duration,
+    /// How long running attempts may go on after a request to stop; then they are given back
+    #[arg(long, value_name = "DURATION", env = "OUTWORK_DRAIN_GRACE", default_value = "10s", value_parser = outwork_cli::duration::parse)]
+    pub(crate) drain_grace: Duration,
     /// How much of the disk the results of setups may take, such as 20G [default: 50G, or half of the disk if that is less]
     #[arg(long, value_name = "SIZE", env = "OUTWORK_SNAPSHOT_DISK", value_parser = size)]
     snapshot_disk: Option<u64>,
@@ -136,6 +139,7 @@ impl Default for KeepingArgs {
     fn default() -> Self {
         Self {
             checkpoint_every: Timing::default().checkpoint_every,
+            drain_grace: DRAIN_GRACE,
             snapshot_ttl: CacheLimits::default().snapshot_ttl,
             snapshot_disk: None,
             image_disk: None,
@@ -206,6 +210,8 @@ pub(crate) struct WorkerArgs {
     pub(crate) agents_dir: PathBuf,
     pub(crate) slots: u32,
     pub(crate) labels: Labels,
+    /// Where git reaches the control plane.
+    pub(crate) server_url: Option<String>,
 }
 
 /// A worker that runs.
@@ -225,19 +231,13 @@ pub(crate) async fn worker(args: WorkArgs, url: Option<String>) -> Result<(), Fa
         Some(dir) => dir,
         None => system::default_data_dir()?,
     };
-    let token = std::fs::read_to_string(&args.token_file)
-        .failure(format!("{} cannot be read", args.token_file.display()))
-        .hint(
-            "Copy worker.token from the server's data directory, and name it with --token-file.",
-        )?;
-    let token = Token::parse(token.trim())
-        .failure(format!("{} holds no token", args.token_file.display()))?;
-    let client = Client::new(&url, token)
+    let name = args.name.unwrap_or_else(system::host_name);
+    let found = args.token.find(&url, &data_dir, &name).await?;
+    let client = Client::new(&url, found.token.clone())
         .failure(format!("{url} is not a server's address"))
         .hint("It looks like http://HOST:7420.")?;
-    let is_there = check_token(&client, &args.token_file).await?;
+    let is_there = check_token(&client, &found).await?;
     let api = HttpWorkerApi::new(client);
-    let name = args.name.unwrap_or_else(system::host_name);
     let agents_dir = args.agents_dir.unwrap_or_else(|| data_dir.join("agents"));
     let worker = WorkerArgs {
         data_dir,
@@ -245,8 +245,10 @@ pub(crate) async fn worker(args: WorkArgs, url: Option<String>) -> Result<(), Fa
         agents_dir,
         slots: args.slots,
         labels: args.labels.labels()?,
+        server_url: Some(url.clone()),
     };
-    let working = start(worker, args.keeping, args.containment, Arc::new(api)).await?;
+    let drain_grace = args.keeping.drain_grace;
+    let mut working = start(worker, args.keeping, args.containment, Arc::new(api)).await?;
     let stop_requests = StopRequests::listen()?;
     if args.json {
         println!(
@@ -262,21 +264,63 @@ pub(crate) async fn worker(args: WorkArgs, url: Option<String>) -> Result<(), Fa
             println!("The server cannot be reached yet; the worker goes on trying.");
         }
     }
-    stop_requests.first().await;
-    tracing::info!(
-        "stopping: running attempts have {} s to end",
-        DRAIN_GRACE.as_secs()
-    );
-    stop(working).await
+    let ended = tokio::select! {
+        () = stop_requests.first() => None,
+        ended = working.worker.ended() => Some(ended.failure("the worker broke off")?),
+    };
+    let end = match ended {
+        Some(end) => end,
+        None => {
+            say_stopping(drain_grace);
+            stop(working).await?
+        }
+    };
+    match end {
+        WorkerEnd::Stopped => Ok(()),
+        WorkerEnd::Retired => retired(&found),
+        WorkerEnd::Revoked => Err(revoked(&found)),
+    }
+}
+
+pub(crate) fn say_stopping(grace: Duration) {
+    let seconds = grace.as_secs();
+    tracing::info!("stopping: running attempts have {seconds} s to end");
+}
+
+/// The server forgot the worker, and its own token is worth nothing any more.
+fn retired(found: &Found) -> Result<(), Failure> {
+    tracing::info!("the worker was retired, and ends");
+    if found.is_own {
+        std::fs::remove_file(&found.file)
+            .failure(format!("{} cannot be removed", found.file.display()))
+            .hint("Remove it: the token in it was revoked.")?;
+    }
+    Ok(())
+}
+
+fn revoked(found: &Found) -> Failure {
+    let file = found.file.display();
+    Failure::new(format!(
+        "the worker's token was revoked ({file}); nothing of it runs any more"
+    ))
+    .with_hint(format!(
+        "If it is to work for this server again, remove {file} and give it a new enrolment token \
+         (`outwork workers enrol`) with --enrolment-token-file."
+    ))
+    .signed_out()
 }
 
 /// Whether the server is there. A token that it will never take is an error now: a worker goes on
 /// trying for as long as it runs.
-async fn check_token(client: &Client, file: &Path) -> Result<bool, Failure> {
-    const HINT: &str = "Copy worker.token from the server's data directory.";
+async fn check_token(client: &Client, found: &Found) -> Result<bool, Failure> {
+    let file = found.file.display();
+    let hint = match found.is_own {
+        true => format!("If it is to work for this server, remove {file} and enrol it anew."),
+        false => "Copy worker.token from the server's data directory.".to_owned(),
+    };
     let wrong = |what: &str| {
-        Failure::new(format!("{} holds {what}", file.display()))
-            .with_hint(HINT)
+        Failure::new(format!("{file} holds {what}"))
+            .with_hint(hint.clone())
             .signed_out()
     };
     match client.me().await {
@@ -286,6 +330,7 @@ async fn check_token(client: &Client, file: &Path) -> Result<bool, Failure> {
             Some(problem) if problem.is(Code::Unauthorized) => {
                 Err(wrong("no token of this server"))
             }
+            Some(problem) if problem.is(Code::TokenRevoked) => Err(revoked(found)),
             // The worker's own calls tell more.
             Some(_) => Ok(true),
             None => Ok(false),
@@ -331,6 +376,7 @@ fn full_config(
         agents_dir,
         slots,
         labels,
+        server_url,
     } = args;
     let cache = cache_limits(&keeping, &data_dir);
     let network = machine_network(&keeping)?;
@@ -342,6 +388,7 @@ fn full_config(
     let launcher = std::env::current_exe().failure("the path of this program is unknown")?;
     Ok(WorkerConfig {
         data_dir,
+        server_url,
         name,
         slots,
         labels,
@@ -364,7 +411,7 @@ fn full_config(
         containment: containment.parsed()?,
         runtimes_dir,
         now: Arc::new(system::now),
-        drain_grace: DRAIN_GRACE,
+        drain_grace: keeping.drain_grace,
         timing: Timing {
             checkpoint_every: keeping.checkpoint_every,
             ..Timing::default()
@@ -388,7 +435,7 @@ fn cache_limits(keeping: &KeepingArgs, data_dir: &Path) -> CacheLimits {
 }
 
 /// In either spelling.
-fn proxy_variable(name: &str) -> Option<String> {
+pub(crate) fn proxy_variable(name: &str) -> Option<String> {
     system::variable(name).or_else(|| system::variable(&name.to_ascii_uppercase()))
 }
 
@@ -440,7 +487,7 @@ pub(crate) fn git_program() -> Result<GitProgram, Failure> {
 }
 
 /// Asks a worker to stop, and waits.
-pub(crate) async fn stop(working: Working) -> Result<(), Failure> {
+pub(crate) async fn stop(working: Working) -> Result<WorkerEnd, Failure> {
     let Working { worker, shutdown } = working;
     shutdown.cancel();
     worker.join().await.failure("the worker broke off")

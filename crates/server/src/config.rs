@@ -10,6 +10,8 @@ use outwork_git::Git;
 use outwork_store::{Objects, Store};
 use tokio_util::sync::CancellationToken;
 
+use crate::git_gateway::GitGatewayConfig;
+
 /// The server's clock. It decides leases, so it must not jump: start from the wall clock once and go on by the monotonic one.
 pub trait Clock: Send + Sync {
     /// Now.
@@ -69,6 +71,8 @@ pub struct ServerConfig {
     pub git: Git,
     /// How long asking a repository for a branch may take.
     pub resolve_limit: Duration,
+    /// How workers read private repositories.
+    pub git_gateway: GitGatewayConfig,
     /// Time limits of attempts; the environment's own limits replace `setting_up` and `running`.
     pub limits: AttemptLimits,
     /// The most attempts of a turn.

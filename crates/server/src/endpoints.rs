@@ -3,6 +3,7 @@
 pub(crate) mod attempts;
 pub(crate) mod cache;
 pub(crate) mod credentials;
+pub(crate) mod enrolment;
 pub(crate) mod environments;
 pub(crate) mod me;
 pub(crate) mod model;

@@ -9,6 +9,7 @@
 //! * [`config`]: what the composition root hands in, time and randomness included; [`server`]: starting and stopping.
 //! * `plane`: what all parts share; `signals`: who is woken when something was committed.
 //! * [`token`], `seal`, `key_check`, `credentials`: credentials and secrets at rest.
+//! * `git_gateway`: private repositories for workers, which hold no credential of theirs.
 //! * `refusal`: every error as a problem; `http`: what surrounds each request; `view`: domain to wire.
 //! * `endpoints`: the task API, one file each; `submit`: how a task comes to be.
 //! * `worker`: the worker protocol; `reconcile`: what moves on by itself.
@@ -24,6 +25,7 @@ mod plane;
 mod signals;
 
 mod credentials;
+mod git_gateway;
 mod key_check;
 mod seal;
 pub mod token;
@@ -41,6 +43,7 @@ mod worker;
 mod reconcile;
 
 pub use config::{Clock, FreeSpace, ModelDefault, OtherKey, Random, ServerConfig};
+pub use git_gateway::{GitGatewayConfig, GitGatewayPatience};
 pub use http::openapi::{task_api_document, worker_api_document};
 pub use server::{Server, StartError, serve};
 pub use token::new_token;

@@ -10,6 +10,8 @@ use outwork_store::{ModelRecord, Objects, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Clock, FreeSpace, ModelDefault, ServerConfig};
+use crate::endpoints::attempts::Tails;
+use crate::git_gateway::GitGateway;
 use crate::ids::Ids;
 use crate::refusal::Refusal;
 use crate::seal::{Place, Seal};
@@ -24,11 +26,13 @@ pub(crate) struct Plane {
     pub(crate) seal: Seal,
     pub(crate) git: outwork_git::Git,
     pub(crate) resolve_limit: std::time::Duration,
+    pub(crate) git_gateway: GitGateway,
     pub(crate) limits: AttemptLimits,
     pub(crate) attempts_per_turn: u32,
     pub(crate) default_model: Option<ModelDefault>,
     pub(crate) version: String,
     pub(crate) signals: Signals,
+    pub(crate) tails: Tails,
     pub(crate) shutdown: CancellationToken,
     pub(crate) started_at: Timestamp,
     clock: Arc<dyn Clock>,
@@ -48,6 +52,7 @@ impl Plane {
             other_key: _,
             git,
             resolve_limit,
+            git_gateway,
             limits,
             attempts_per_turn,
             model,
@@ -64,11 +69,13 @@ impl Plane {
             seal: Seal::new(&secret_key),
             git,
             resolve_limit,
+            git_gateway: GitGateway::new(&secret_key, git_gateway),
             limits,
             attempts_per_turn,
             default_model: model,
             version,
             signals: Signals::new(),
+            tails: Tails::default(),
             shutdown,
             started_at: clock.now(),
             clock,

@@ -6,6 +6,7 @@ mod collect;
 mod expire;
 mod reap;
 mod reserve;
+mod retire;
 mod wake;
 
 use std::sync::Arc;
@@ -33,6 +34,12 @@ pub(crate) fn start(plane: &Arc<Plane>, tasks: &TaskTracker) {
         async |plane| wake::pass(plane),
     ));
     tasks.spawn(repeat(
+        "retire",
+        Arc::clone(plane),
+        reap::every(plane.limits.lease),
+        async |plane| retire::pass(plane).await,
+    ));
+    tasks.spawn(repeat(
         "expire",
         Arc::clone(plane),
         expire::EVERY,
@@ -55,6 +62,7 @@ pub(crate) fn start(plane: &Arc<Plane>, tasks: &TaskTracker) {
 /// One turn of those that have to do with attempts.
 pub(crate) async fn step(plane: &Plane) -> Result<(), StoreError> {
     reap::pass(plane).await?;
+    retire::pass(plane).await?;
     wake::pass(plane)
 }
 

@@ -10,6 +10,11 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
+mod line;
+
+use line::Lines;
+pub(crate) use line::Turn;
+
 /// Receivers of a key are woken by [`Topic::signal`].
 pub(crate) struct Topic<K> {
     senders: Mutex<HashMap<K, watch::Sender<()>>>,
@@ -59,7 +64,7 @@ pub(crate) struct Signals {
     /// An attempt's row or log changed.
     pub(crate) attempts: Topic<AttemptId>,
     /// A workspace's queue may have something to give out.
-    pub(crate) queues: Topic<WorkspaceId>,
+    pub(crate) queues: Lines<WorkspaceId>,
     /// A worker may have to be told something.
     pub(crate) workers: Topic<WorkerId>,
     /// All reconcilers should look now.
@@ -70,7 +75,7 @@ impl Signals {
     pub(crate) fn new() -> Self {
         Self {
             attempts: Topic::new(),
-            queues: Topic::new(),
+            queues: Lines::new(),
             workers: Topic::new(),
             reconcile: watch::channel(()).0,
         }
@@ -89,11 +94,12 @@ impl Signals {
             };
             match change {
                 Ok(Change::Attempt(attempt)) => self.attempts.signal(&attempt),
-                Ok(Change::Queue(workspace)) => self.queues.signal(&workspace),
+                Ok(Change::Queue(workspace)) => self.queues.call(&workspace),
                 Ok(Change::Command(attempt, _, worker)) => {
                     self.workers.signal(&worker);
                     self.attempts.signal(&attempt);
                 }
+                Ok(Change::Worker(worker)) => self.workers.signal(&worker),
                 // Nobody knows what was missed, so everybody looks.
                 Err(RecvError::Lagged(_)) => self.all(),
                 Err(RecvError::Closed) => return,
@@ -104,7 +110,7 @@ impl Signals {
     /// Wakes everybody.
     pub(crate) fn all(&self) {
         self.attempts.signal_all();
-        self.queues.signal_all();
+        self.queues.call_all();
         self.workers.signal_all();
         self.reconcile.send_replace(());
     }

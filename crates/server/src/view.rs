@@ -4,4 +4,5 @@ pub(crate) mod attempt;
 pub(crate) mod environment;
 pub(crate) mod event;
 pub(crate) mod task;
+pub(crate) mod waiting;
 pub(crate) mod worker;

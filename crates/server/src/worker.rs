@@ -11,6 +11,7 @@ mod finish;
 mod heartbeat;
 mod message;
 mod objects;
+mod orders;
 mod register;
 mod snapshots;
 
@@ -27,6 +28,9 @@ use outwork_domain::principal::WorkerAccess;
 use outwork_domain::{AttemptId, Command, Desired, Epoch, WorkerId, WorkspaceId};
 use outwork_store::{AttemptRecord, WorkerRecord};
 
+pub(crate) use orders::desired_wire;
+pub(crate) use register::MAX_SLOTS;
+
 use crate::plane::Plane;
 use crate::refusal::Refusal;
 
@@ -35,6 +39,8 @@ use crate::refusal::Refusal;
 pub(crate) struct WorkerService {
     plane: Arc<Plane>,
     workspace: WorkspaceId,
+    /// The only worker that may speak; `None`: any of the workspace.
+    only: Option<WorkerId>,
 }
 
 impl WorkerService {
@@ -42,17 +48,43 @@ impl WorkerService {
         Self {
             plane,
             workspace: access.workspace_id(),
+            only: access.only(),
         }
     }
 
     async fn known(&self, worker: &str) -> Result<WorkerRecord, Refusal> {
         let unknown = || unknown(worker);
         let id: WorkerId = worker.parse().map_err(|_| unknown())?;
+        self.may_speak_for(id)?;
         self.plane
             .store
             .worker(self.workspace, id)
             .await?
             .ok_or_else(unknown)
+    }
+
+    /// Whether the token is that worker's, or any worker's.
+    fn may_speak_for(&self, worker: WorkerId) -> Result<(), Refusal> {
+        match self.only {
+            Some(only) if only != worker => Err(Refusal::new(
+                Code::Forbidden,
+                format!("The token is that of worker {only}; it does not speak for another."),
+            )
+            .with_hint("Each worker uses the token that it was enrolled with.")),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// The id of an attempt, about which the token may speak. That a claim is stale is said by the verb itself: an honest worker has to
+    /// hear it, and nothing of it is accepted.
+    async fn spoken_of(&self, attempt: &str, epoch: Epoch) -> Result<AttemptId, Refusal> {
+        let id = attempt.parse().map_err(|_| missing(attempt))?;
+        if self.only.is_some()
+            && let Some(holder) = self.plane.store.holder(id, epoch).await?
+        {
+            self.may_speak_for(holder)?;
+        }
+        Ok(id)
     }
 
     /// The attempt, if that claim holds it.
@@ -72,12 +104,17 @@ impl WorkerService {
     }
 }
 
-fn attempt_id(text: &str) -> Result<AttemptId, Refusal> {
-    text.parse().map_err(|_| missing(text))
-}
-
 fn unknown(worker: &str) -> Refusal {
     Refusal::not_found("worker", worker).with_hint("Register again.")
+}
+
+/// The operator gives no credentials to workers, and this one could do nothing without.
+fn no_credentials() -> Refusal {
+    Refusal::field(
+        "/git_gateway",
+        "must be true: this server gives no credentials to workers",
+    )
+    .with_hint("Use a worker of the server's own version.")
 }
 
 fn missing(attempt: &str) -> Refusal {
@@ -183,13 +220,15 @@ fn answer<'a, T: 'a>(verb: impl Future<Output = Result<T, Refusal>> + Send + 'a)
 
 impl WorkerService {
     async fn do_release(&self, attempt: String, request: wire::Release) -> Result<(), Refusal> {
-        let wire::Release { epoch } = request;
-        let attempt = attempt_id(&attempt)?;
-        Ok(self
-            .plane
-            .store
-            .release(self.workspace, attempt, Epoch::new(epoch), self.plane.now())
-            .await?)
+        let wire::Release { epoch, resume } = request;
+        let epoch = Epoch::new(epoch);
+        let attempt = self.spoken_of(&attempt, epoch).await?;
+        let (store, now) = (&self.plane.store, self.plane.now());
+        match resume {
+            true => store.hand_over(self.workspace, attempt, epoch, now).await?,
+            false => store.release(self.workspace, attempt, epoch, now).await?,
+        }
+        Ok(())
     }
 
     async fn do_deregister(&self, request: wire::Deregister) -> Result<(), Refusal> {
@@ -204,7 +243,7 @@ impl WorkerService {
         Ok(self
             .plane
             .store
-            .remove_worker(self.workspace, record.worker.id)
+            .remove_worker(self.workspace, record.worker.id, self.plane.now())
             .await?)
     }
 }

@@ -3,6 +3,10 @@
 //!
 //! `cargo run -p outwork-store --example throughput -- [DIRECTORY | postgres://…]`, without an
 //! argument in a temporary directory. Figures mean something only from a release build.
+//!
+//! `… -- backlog sqlite|postgres [QUEUED] [LANES] [HELD]`: the rate of whole lives on an empty
+//! database beside one with that backlog, in turns, and the ratio. PostgreSQL is a throw-away
+//! cluster on this machine.
 
 #![allow(clippy::print_stdout, reason = "its result is what it prints")]
 
@@ -21,10 +25,11 @@ use outwork_domain::principal::PrincipalKind;
 use outwork_domain::resources::Resources;
 use outwork_domain::task::{Base, Task, Turn};
 use outwork_domain::{
-    Attempt, AttemptId, Desired, EnvironmentId, Epoch, PrincipalId, TaskId, Timestamp, TokenId,
-    TurnId, WorkerId, WorkspaceId,
+    Attempt, AttemptId, Desired, EnvironmentId, Epoch, PrincipalId, Priority, TaskId, Timestamp,
+    TokenId, TurnId, WorkerId, WorkspaceId,
 };
 use outwork_store::{AttemptResult, Bootstrap, NewEventRow, NewToken, Store, Submission};
+use sqlx::{Connection, Executor};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -44,6 +49,9 @@ struct Bench {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let dir = tempfile::tempdir()?;
+    if std::env::args().nth(1).as_deref() == Some("backlog") {
+        return backlog(dir.path()).await;
+    }
     let store = match std::env::args().nth(1) {
         Some(url) if url.starts_with("postgres:") => Store::open_postgres(&url).await?,
         Some(dir) => Store::open_sqlite(&Path::new(&dir).join("throughput.db")).await?,
@@ -57,6 +65,126 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let events = measure_events(&bench).await;
     println!("events, 8 callers, 100 an append: {events:.0} rows/s");
     bench.store.close().await;
+    Ok(())
+}
+
+/// Rounds of the comparison.
+const ROUNDS: usize = 5;
+
+async fn backlog(dir: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let argument = |number| std::env::args().nth(number);
+    let count = |number, default: u64| argument(number).map_or(Ok(default), |it| it.parse());
+    let (queued, lanes, held) = (count(3, 1_000_000)?, count(4, 1)?, count(5, 0)?);
+    let engine = argument(2).unwrap_or_else(|| "sqlite".to_owned());
+    let mut benches = Vec::new();
+    for name in ["empty.db", "full.db"] {
+        let place = match engine.as_str() {
+            "postgres" => outwork_test_postgres::shared().new_database(),
+            _ => dir.join(name).display().to_string(),
+        };
+        let store = match engine.as_str() {
+            "postgres" => Store::open_postgres(&place).await?,
+            _ => Store::open_sqlite(Path::new(&place)).await?,
+        };
+        let bench = Bench::new(store).await?;
+        bench.clone().submit_one().await;
+        if name == "full.db" {
+            fill(&place, queued, lanes, held).await?;
+        }
+        benches.push(bench);
+    }
+    let mut rates = [Vec::new(), Vec::new()];
+    for round in 0..=ROUNDS {
+        for (bench, rates) in benches.iter().zip(&mut rates) {
+            let rate = measure(bench, Bench::life).await;
+            // The first round fills caches.
+            if round > 0 {
+                rates.push(rate);
+            }
+        }
+    }
+    let [empty, full] = rates.map(|mut rates| {
+        rates.sort_by(f64::total_cmp);
+        rates[ROUNDS / 2]
+    });
+    println!(
+        "{engine}: submit + claim + finish, {CALLERS} callers: {empty:.0}/s empty, {full:.0}/s \
+         with {queued} queued in {lanes} lanes and {held} held; ratio {:.2}",
+        full / empty
+    );
+    Ok(())
+}
+
+/// Copies the one attempt that waits, past the store.
+async fn fill(
+    place: &str,
+    queued: u64,
+    lanes: u64,
+    held: u64,
+) -> Result<(), Box<dyn std::error::Error>> {
+    let is_postgres = place.starts_with("postgres:");
+    let numbers = |from: u64, to: u64| match is_postgres {
+        true => format!("(SELECT generate_series({from}::bigint, {to}::bigint) AS n) s"),
+        false => format!(
+            "(WITH RECURSIVE s (n) AS (SELECT {from} UNION ALL SELECT n + 1 FROM s WHERE n < {to}) \
+             SELECT n FROM s) s"
+        ),
+    };
+    let id = |prefix: &str| match is_postgres {
+        true => format!("'{prefix}_' || lpad(to_hex(s.n), 32, '0')"),
+        false => format!("printf('{prefix}_%032x', s.n)"),
+    };
+    const FIRST: u64 = 1 << 24;
+    let mut statements = vec![
+        format!(
+            "INSERT INTO principals (id, workspace_id, kind, name, created_at) \
+             SELECT {}, p.workspace_id, p.kind, p.name, p.created_at FROM principals p, {}",
+            id("prn"),
+            numbers(FIRST, FIRST + lanes - 1)
+        ),
+        format!(
+            "INSERT INTO lanes (workspace_id, environment_id, principal_id, priority) \
+             SELECT l.workspace_id, l.environment_id, {}, 1 FROM lanes l, {}",
+            id("prn"),
+            numbers(FIRST, FIRST + lanes - 1)
+        ),
+    ];
+    let copy = |state: &str, from: u64, to: u64| {
+        let (epoch, held) = match state {
+            "held" => ("1", ["'running'", "'wkr_0'", "1", "a.deadline_at", "NULL"]),
+            _ => ("0", ["NULL", "NULL", "NULL", "NULL", "a.visible_at"]),
+        };
+        let [step, worker, lease, until, visible] = held;
+        format!(
+            "INSERT INTO attempts (id, workspace_id, task_id, turn_id, number, created_at, limits, \
+             epoch, tries, desired, state, step, lease_worker_id, lease_epoch, lease_until, \
+             visible_at, deadline_at, due_at, worker_id, last_seq, acked_worker_seq, lane) \
+             SELECT {}, a.workspace_id, a.task_id, a.turn_id, s.n, a.created_at, a.limits, {epoch}, \
+             0, a.desired, '{state}', {step}, {worker}, {lease}, {until}, {visible}, \
+             a.deadline_at, a.due_at, {worker}, 1, 0, 2 + s.n % {lanes} \
+             FROM (SELECT * FROM attempts LIMIT 1) a, {}",
+            id("att"),
+            numbers(from, to)
+        )
+    };
+    if held > 0 {
+        statements.push(copy("held", FIRST + queued, FIRST + queued + held - 1));
+    }
+    statements.push(copy("queued", FIRST, FIRST + queued - 1));
+    statements.push("ANALYZE".to_owned());
+    for statement in statements {
+        let statement = sqlx::AssertSqlSafe(statement);
+        match is_postgres {
+            true => {
+                let mut conn = sqlx::PgConnection::connect(place).await?;
+                conn.execute(statement).await?;
+            }
+            false => {
+                let mut conn = sqlx::SqliteConnection::connect(place).await?;
+                conn.execute(statement).await?;
+            }
+        }
+    }
     Ok(())
 }
 
@@ -157,6 +285,7 @@ impl Bench {
             nested_namespaces: false,
             max_tokens: None,
             required_labels: Labels::new(),
+            max_concurrent: None,
         };
         let made = Environment {
             id: environment,
@@ -196,9 +325,11 @@ impl Bench {
                 branch: None,
                 commit: "0".repeat(40),
                 starting_diff: None,
+                starting_session: None,
                 further: Vec::new(),
             },
             interactive: true,
+            priority: Priority::Normal,
             created_at: NOW,
             updated_at: NOW,
         };

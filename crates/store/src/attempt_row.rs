@@ -1,6 +1,7 @@
 //! A row of `attempts`: the domain's attempt in columns, and what numbers its log.
 
 use outwork_domain::attempt::Refused;
+use outwork_domain::schedule::LaneId;
 use outwork_domain::{
     Attempt, Desired, Epoch, Failure, FailureCode, Lease, State, Step, Timestamp, WorkerId,
 };
@@ -22,6 +23,8 @@ pub(crate) struct AttemptRow {
     pub(crate) last_seq: i64,
     /// The number, by the worker's own count, of the last event of the newest claim.
     pub(crate) acked_worker_seq: i64,
+    /// Where it waits, now or before.
+    pub(crate) lane: LaneId,
 }
 
 /// The columns of `attempts a` that [`AttemptRow::read`] wants.
@@ -31,7 +34,7 @@ macro_rules! attempt_columns {
          a.tries, a.desired, a.cancel_since, a.state, a.step, a.lease_worker_id, a.lease_epoch, \
          a.lease_until, a.visible_at, a.deadline_at, a.ended_at, a.question, a.failure_code, \
          a.failure_message, a.failure_hint, a.worker_id, a.last_seq, a.acked_worker_seq, \
-         a.isolation"
+         a.isolation, a.lane"
     };
 }
 pub(crate) use attempt_columns;
@@ -60,6 +63,7 @@ impl AttemptRow {
             isolation: row.opt_text("isolation")?,
             last_seq: row.int("last_seq")?,
             acked_worker_seq: row.int("acked_worker_seq")?,
+            lane: LaneId::new(row.int("lane")?),
         })
     }
 
@@ -68,9 +72,9 @@ impl AttemptRow {
              cancel_since, state, step, lease_worker_id, lease_epoch, lease_until, visible_at, \
              deadline_at, due_at, ended_at, question, failure_code, failure_message, \
              failure_hint, worker_id, last_seq, acked_worker_seq, isolation, \
-             task_id, turn_id, number, created_at, limits) \
+             task_id, turn_id, number, created_at, limits, lane) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, \
-             $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28)";
+             $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29)";
         let mut values = self.changing();
         let Attempt {
             task_id,
@@ -85,7 +89,8 @@ impl AttemptRow {
             id(turn_id),
             number.get(),
             *created_at,
-            limits_json::to_json(limits)
+            limits_json::to_json(limits),
+            self.lane.get()
         ]);
         tx.execute(INSERT, values).await?;
         Ok(())

@@ -4,9 +4,10 @@
 use outwork_domain::{AttemptId, Command, Desired, Epoch, ObjectKey, Timestamp, WorkspaceId};
 use serde::{Deserialize, Serialize};
 
+use crate::backup::NamedObject;
 use crate::error::StoreError;
 use crate::record::{AttemptResult, DiffStat, FurtherDiff, StoredDiff};
-use crate::sql::{id, values};
+use crate::sql::{Conn, Row, id, values};
 use crate::store::{Store, Tx, Write};
 use crate::transition;
 
@@ -65,18 +66,63 @@ impl Write for Checkpoint {
     }
 }
 
+/// The last checkpoint, which stays.
+pub(crate) async fn load(
+    tx: &mut Tx<'_>,
+    attempt: AttemptId,
+) -> Result<Option<AttemptResult>, StoreError> {
+    const LOAD: &str = "SELECT epoch, result FROM checkpoints WHERE attempt_id = $1";
+    tx.row(LOAD, values![id(attempt)])
+        .await?
+        .map(read)
+        .transpose()
+}
+
 /// The last checkpoint, which is gone then.
 pub(crate) async fn take(
     tx: &mut Tx<'_>,
     attempt: AttemptId,
 ) -> Result<Option<AttemptResult>, StoreError> {
     const TAKE: &str = "DELETE FROM checkpoints WHERE attempt_id = $1 RETURNING epoch, result";
-    let Some(row) = tx.row(TAKE, values![id(attempt)]).await? else {
-        return Ok(None);
-    };
+    tx.row(TAKE, values![id(attempt)])
+        .await?
+        .map(read)
+        .transpose()
+}
+
+fn read(row: Row) -> Result<AttemptResult, StoreError> {
     let saved: Saved = serde_json::from_str(&row.text("result")?)
         .map_err(|_| StoreError::corrupt("checkpoint"))?;
-    Ok(Some(saved.into_result(Epoch::new(row.int("epoch")?))))
+    Ok(saved.into_result(Epoch::new(row.int("epoch")?)))
+}
+
+/// The objects that checkpoints name.
+pub(crate) async fn named(conn: &mut Conn<'_>) -> Result<Vec<NamedObject>, StoreError> {
+    let mut found = Vec::new();
+    for row in conn
+        .rows("SELECT result FROM checkpoints", values![])
+        .await?
+    {
+        let saved: Saved = serde_json::from_str(&row.text("result")?)
+            .map_err(|_| StoreError::corrupt("checkpoint"))?;
+        let Saved {
+            diff,
+            further,
+            session,
+        } = saved;
+        let diffs = diff
+            .into_iter()
+            .chain(further.into_iter().map(|(_, diff)| diff));
+        found.extend(diffs.map(|diff| NamedObject {
+            key: ObjectKey::from_stored(diff.key),
+            size_bytes: Some(diff.size_bytes),
+        }));
+        found.extend(session.map(|key| NamedObject {
+            key: ObjectKey::from_stored(key),
+            size_bytes: None,
+        }));
+    }
+    Ok(found)
 }
 
 /// The JSON in `checkpoints.result`.

@@ -1,13 +1,11 @@
 //! Environments, the names of their secrets and the targets of their injections. Deleting hides them: tasks keep theirs.
 
 use outwork_domain::environment::Environment;
-use outwork_domain::labels::{Labels, has_all};
 use outwork_domain::{EnvironmentId, Timestamp, WorkspaceId};
 
-use crate::environment_row::{
-    INSERT, UPDATE, columns, fold, read, required_labels, select_environments,
-};
+use crate::environment_row::{INSERT, UPDATE, columns, fold, read, select_environments};
 use crate::error::{StoreError, is_duplicate};
+use crate::lane::Move;
 use crate::record::{EnvironmentRecord, Paged, SealedChanges};
 use crate::sql::{Conn, Row, Value, for_update, id, values};
 use crate::store::{Store, Tx, Write};
@@ -168,23 +166,6 @@ pub(crate) async fn load(
     Ok((read(&row)?, row.int("cache_generation")?))
 }
 
-/// The environments that ask for labels which are not all in `labels`.
-pub(crate) async fn closed_to(
-    tx: &mut Tx<'_>,
-    workspace: WorkspaceId,
-    labels: &Labels,
-) -> Result<Vec<EnvironmentId>, StoreError> {
-    const SELECT: &str = "SELECT id, required_labels FROM environments \
-         WHERE workspace_id = $1 AND required_labels <> '{}'";
-    let mut closed = Vec::new();
-    for row in tx.rows(SELECT, values![id(workspace)]).await? {
-        if !has_all(labels, &required_labels(&row)?) {
-            closed.push(row.parsed("id")?);
-        }
-    }
-    Ok(closed)
-}
-
 /// What was just written.
 async fn written(
     tx: &mut Tx<'_>,
@@ -243,6 +224,7 @@ impl Write for Update {
             Err(error) if is_duplicate(&error) => return Err(StoreError::LabelTaken),
             Err(error) => return Err(error),
         }
+        tx.moved(Move::Environment);
         change(tx, wanted, &self.sealed).await?;
         written(tx, wanted.id).await
     }

@@ -9,6 +9,7 @@ use outwork_domain::labels::Labels;
 use serde::de::DeserializeOwned;
 
 use crate::error::StoreError;
+use crate::lane::max_concurrent;
 use crate::network_json::{
     network_from_json, network_to_json, resources_from_json, resources_to_json,
 };
@@ -22,30 +23,30 @@ macro_rules! select_environments {
              repository_url, branch, agent, agent_command, further_repositories, base_image, \
              runtimes, setup_script, maintenance_script, verify_command, variables, \
              setup_timeout_ms, timeout_ms, network, resources, nested_namespaces, max_tokens, \
-             required_labels, cache_generation FROM environments WHERE ",
+             required_labels, max_concurrent, cache_generation FROM environments WHERE ",
             $where
         )
     };
 }
 pub(crate) use select_environments;
 
-/// Writes [`columns`]; `$25` is the revision that is replaced.
+/// Writes [`columns`]; `$26` is the revision that is replaced.
 pub(crate) const UPDATE: &str = "UPDATE environments SET revision = $3, updated_at = $4, \
      label = $5, label_folded = $6, repository_url = $7, branch = $8, agent = $9, \
      agent_command = $10, further_repositories = $11, base_image = $12, runtimes = $13, \
      setup_script = $14, maintenance_script = $15, verify_command = $16, variables = $17, \
      setup_timeout_ms = $18, timeout_ms = $19, network = $20, resources = $21, \
-     nested_namespaces = $22, max_tokens = $23, required_labels = $24 \
-     WHERE id = $1 AND workspace_id = $2 AND revision = $25";
+     nested_namespaces = $22, max_tokens = $23, required_labels = $24, \
+     max_concurrent = $25 WHERE id = $1 AND workspace_id = $2 AND revision = $26";
 
 /// Writes [`columns`], who made it and when.
 pub(crate) const INSERT: &str = "INSERT INTO environments (id, workspace_id, revision, \
      updated_at, label, label_folded, repository_url, branch, agent, agent_command, \
      further_repositories, base_image, runtimes, setup_script, maintenance_script, \
      verify_command, variables, setup_timeout_ms, timeout_ms, network, resources, \
-     nested_namespaces, max_tokens, required_labels, created_by, created_at) \
+     nested_namespaces, max_tokens, required_labels, max_concurrent, created_by, created_at) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
-     $19, $20, $21, $22, $23, $24, $25, $26) \
+     $19, $20, $21, $22, $23, $24, $25, $26, $27) \
      ON CONFLICT (workspace_id, label_folded) WHERE deleted_at IS NULL DO NOTHING";
 
 /// Id, workspace, and the columns that change, in the order of both statements above.
@@ -78,6 +79,7 @@ pub(crate) fn columns(environment: &Environment, revision: i64) -> Vec<Value> {
         nested_namespaces,
         max_tokens,
         required_labels,
+        max_concurrent,
     } = spec;
     let agent_command = match agent {
         AgentSpec::Codex => None,
@@ -115,7 +117,8 @@ pub(crate) fn columns(environment: &Environment, revision: i64) -> Vec<Value> {
         resources_to_json(resources),
         i64::from(*nested_namespaces),
         max_tokens.map(clamp),
-        json(required_labels)
+        json(required_labels),
+        max_concurrent.map(i64::from)
     ]
 }
 
@@ -166,6 +169,7 @@ pub(crate) fn read(row: &Row) -> Result<Environment, StoreError> {
                 .map(|tokens| u64::try_from(tokens).map_err(|_| StoreError::corrupt("max_tokens")))
                 .transpose()?,
             required_labels: required_labels(row)?,
+            max_concurrent: max_concurrent(row)?,
         },
     })
 }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use outwork_domain::TaskId;
 use outwork_domain::attempt::Refused;
-use sqlx::sqlite::SqliteError;
 
 /// Why a database could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +33,7 @@ pub enum OpenError {
     Address(#[source] sqlx::Error),
     /// The database does not answer, or is not a database.
     #[error("the database cannot be reached or read")]
-    Connect(#[source] sqlx::Error),
+    Connect(#[source] Box<dyn Error + Send + Sync>),
     /// A change of the schema failed.
     #[error("the database's schema cannot be brought up to date")]
     Migrate(#[source] sqlx::migrate::MigrateError),
@@ -110,6 +109,12 @@ pub enum StoreError {
     Object(#[source] Box<dyn Error + Send + Sync>),
 }
 
+impl OpenError {
+    pub(crate) fn connect(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Connect(error.into())
+    }
+}
+
 impl StoreError {
     pub(crate) fn corrupt(what: &str) -> Self {
         Self::Corrupt {
@@ -122,8 +127,8 @@ impl StoreError {
     }
 
     /// The same for each of several callers.
-    pub(crate) fn shared(error: &Arc<sqlx::Error>) -> Self {
-        Self::of(kind(error), Box::new(Arc::clone(error)))
+    pub(crate) fn shared(error: &Arc<rusqlite::Error>) -> Self {
+        Self::of(sqlite_kind(error), Box::new(Arc::clone(error)))
     }
 
     fn of(kind: Kind, source: Box<dyn Error + Send + Sync>) -> Self {
@@ -140,7 +145,13 @@ impl StoreError {
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        Self::of(kind(&error), Box::new(error))
+        Self::of(postgres_kind(&error), Box::new(error))
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::of(sqlite_kind(&error), Box::new(error))
     }
 }
 
@@ -151,11 +162,10 @@ enum Kind {
     Other,
 }
 
-fn kind(error: &sqlx::Error) -> Kind {
+fn postgres_kind(error: &sqlx::Error) -> Kind {
     match error {
         sqlx::Error::Database(error) => match error.code().as_deref() {
-            Some(code) if error.try_downcast_ref::<SqliteError>().is_some() => sqlite_kind(code),
-            Some(code) => postgres_kind(code),
+            Some(code) => postgres_code(code),
             None => Kind::Other,
         },
         sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::StorageFull => Kind::DiskFull,
@@ -170,10 +180,14 @@ fn kind(error: &sqlx::Error) -> Kind {
     }
 }
 
-/// By the result codes of <https://www.sqlite.org/rescode.html>.
-fn sqlite_kind(code: &str) -> Kind {
-    const IOERR_SHMSIZE: u32 = 4874;
-    let Ok(code) = code.parse::<u32>() else {
+/// The extended result code: <https://www.sqlite.org/rescode.html>.
+fn sqlite_code(error: &rusqlite::Error) -> Option<i32> {
+    error.sqlite_error().map(|error| error.extended_code)
+}
+
+fn sqlite_kind(error: &rusqlite::Error) -> Kind {
+    const IOERR_SHMSIZE: i32 = 4874;
+    let Some(code) = sqlite_code(error) else {
         return Kind::Other;
     };
     match (code, code & 0xff) {
@@ -187,7 +201,7 @@ fn sqlite_kind(code: &str) -> Kind {
 }
 
 /// By the classes of <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
-fn postgres_kind(code: &str) -> Kind {
+fn postgres_code(code: &str) -> Kind {
     match code {
         "53100" => Kind::DiskFull,
         "XX001" | "XX002" => Kind::Corrupt,
@@ -206,20 +220,21 @@ fn postgres_kind(code: &str) -> Kind {
 
 /// Whether a unique index refused the row.
 pub(crate) fn is_duplicate(error: &StoreError) -> bool {
-    match error {
-        StoreError::Database(source) => source
-            .downcast_ref::<sqlx::Error>()
-            .and_then(sqlx::Error::as_database_error)
-            .is_some_and(|error| error.is_unique_violation()),
-        _ => false,
+    /// Of a unique index, and of a primary key.
+    const DUPLICATE: [i32; 2] = [2067, 1555];
+    let StoreError::Database(source) = error else {
+        return false;
+    };
+    if let Some(error) = source.downcast_ref::<rusqlite::Error>() {
+        return sqlite_code(error).is_some_and(|code| DUPLICATE.contains(&code));
     }
+    source
+        .downcast_ref::<sqlx::Error>()
+        .and_then(sqlx::Error::as_database_error)
+        .is_some_and(|error| error.is_unique_violation())
 }
 
 /// Whether another process holds SQLite's lock.
-pub(crate) fn is_locked(error: &sqlx::Error) -> bool {
-    error
-        .as_database_error()
-        .and_then(|error| error.code())
-        .and_then(|code| code.parse::<u32>().ok())
-        .is_some_and(|code| code & 0xff == 5)
+pub(crate) fn is_locked(error: &rusqlite::Error) -> bool {
+    sqlite_code(error).is_some_and(|code| code & 0xff == 5)
 }

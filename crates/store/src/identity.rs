@@ -43,9 +43,10 @@ impl Store {
         now: Timestamp,
     ) -> Result<Option<Authenticated>, StoreError> {
         const SELECT: &str = "SELECT p.id, p.workspace_id, p.kind, p.name, \
-             w.name AS workspace_name FROM tokens t \
+             w.name AS workspace_name, wt.worker_id, wt.revoked_at FROM tokens t \
              JOIN principals p ON p.id = t.principal_id \
              JOIN workspaces w ON w.id = p.workspace_id \
+             LEFT JOIN worker_tokens wt ON wt.token_id = t.id \
              WHERE t.hash = $1 AND (t.expires_at IS NULL OR t.expires_at > $2)";
         let row = self.read().await?.row(SELECT, values![hash, now]).await?;
         let Some(row) = row else {
@@ -58,8 +59,10 @@ impl Store {
                 kind: PrincipalKind::parse(&row.text("kind")?)
                     .ok_or_else(|| StoreError::corrupt("kind"))?,
                 name: row.text("name")?,
+                worker_id: row.opt_parsed("worker_id")?,
             },
             workspace_name: row.text("workspace_name")?,
+            revoked_at: row.opt_time("revoked_at")?,
         }))
     }
 }

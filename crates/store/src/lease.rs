@@ -1,40 +1,17 @@
-//! What workers do: claim, renew, advance, finish, release.
+//! What workers do with what they claimed: renew, advance, finish, release.
 
 use outwork_domain::attempt::{Outcome, Refused};
 use outwork_domain::{AttemptId, Command, Desired, Epoch, Step, Timestamp, WorkerId, WorkspaceId};
 
 use crate::attempt_row::{AttemptRow, attempt_columns};
 use crate::error::StoreError;
-use crate::record::{AttemptResult, Claimed, CredentialRecord, ModelRecord};
+use crate::record::AttemptResult;
 use crate::result_row::write_result;
-use crate::sql::{Sql, for_update, id, json_array, values};
+use crate::sql::{for_update, id, values};
 use crate::store::{Store, Tx, Write};
-use crate::{
-    checkpoint, collect, credential, environment, injection, message, model, secret, task,
-    task_row, transition, worker,
-};
+use crate::{checkpoint, collect, transition};
 
 impl Store {
-    /// Gives `worker` at most `max` visible attempts of environments whose agent is in `agents` and
-    /// that ask for no label which the worker has not said it has, those that wait longest first.
-    pub async fn claim(
-        &self,
-        workspace: WorkspaceId,
-        worker: WorkerId,
-        agents: &[String],
-        max: u32,
-        now: Timestamp,
-    ) -> Result<Vec<Claimed>, StoreError> {
-        self.write(Claim {
-            workspace,
-            worker,
-            agents: serde_json::to_string(agents).expect("texts are JSON"),
-            max,
-            now,
-        })
-        .await
-    }
-
     /// Renews the leases that `worker` holds: for each claim, in the order given, what is wanted
     /// of it or why it is not this worker's any more.
     pub async fn renew(
@@ -99,6 +76,24 @@ impl Store {
         .await
     }
 
+    /// The worker gives the attempt back unfinished, after a last checkpoint. If that has a session,
+    /// it is the attempt's result so far, and the next claim goes on from it.
+    pub async fn hand_over(
+        &self,
+        workspace: WorkspaceId,
+        attempt: AttemptId,
+        epoch: Epoch,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.write(HandOver {
+            workspace,
+            attempt,
+            epoch,
+            now,
+        })
+        .await
+    }
+
     /// The worker gives the attempt back unfinished.
     pub async fn release(
         &self,
@@ -116,116 +111,6 @@ impl Store {
         .await
         .map(drop)
     }
-}
-
-struct Claim {
-    workspace: WorkspaceId,
-    worker: WorkerId,
-    /// A JSON array of names.
-    agents: String,
-    max: u32,
-    now: Timestamp,
-}
-
-impl Write for Claim {
-    type Output = Vec<Claimed>;
-
-    async fn apply(&self, tx: &mut Tx<'_>) -> Result<Vec<Claimed>, StoreError> {
-        let (isolation, labels) = worker::traits(tx, self.worker).await?;
-        let closed = environment::closed_to(tx, self.workspace, &labels).await?;
-        let values = values![
-            id(self.workspace),
-            self.now,
-            &self.agents,
-            self.max,
-            json_array(closed.iter())
-        ];
-        let rows = tx.rows(VISIBLE, values).await?;
-        if rows.is_empty() {
-            return Ok(Vec::new());
-        }
-        let shared = Shared {
-            model: model::load(tx.conn(), self.workspace).await?,
-            credentials: credential::load(tx.conn(), self.workspace).await?,
-        };
-        let claim = Command::Claim {
-            worker: self.worker,
-        };
-        let mut claimed = Vec::with_capacity(rows.len());
-        for row in rows {
-            let row = AttemptRow::read(&row)?;
-            let mut next = transition::apply(&row, claim.clone(), self.now)?;
-            next.row.isolation.clone_from(&isolation);
-            let row = transition::write(tx, next, self.now).await?;
-            claimed.push(gather(tx, row, &shared).await?);
-        }
-        Ok(claimed)
-    }
-}
-
-/// What can be claimed, the longest waiting first. The query is driven by the partial index
-/// `attempts_claimable`; what another claim has just locked is left out, not waited for.
-const VISIBLE: Sql = Sql {
-    sqlite: concat!(
-        "SELECT ",
-        attempt_columns!(),
-        " FROM attempts a WHERE a.workspace_id = $1 AND a.state = 'queued' \
-         AND a.visible_at <= $2 AND (SELECT e.agent FROM tasks t \
-         JOIN environments e ON e.id = t.environment_id WHERE t.id = a.task_id) \
-         IN (SELECT value FROM json_each($3)) AND (SELECT t.environment_id FROM tasks t \
-         WHERE t.id = a.task_id) NOT IN (SELECT value FROM json_each($5)) \
-         ORDER BY a.visible_at, a.id LIMIT $4"
-    ),
-    postgres: concat!(
-        "SELECT ",
-        attempt_columns!(),
-        " FROM attempts a WHERE a.workspace_id = $1 AND a.state = 'queued' \
-         AND a.visible_at <= $2 AND (SELECT e.agent FROM tasks t \
-         JOIN environments e ON e.id = t.environment_id WHERE t.id = a.task_id) \
-         IN (SELECT jsonb_array_elements_text($3::jsonb)) AND (SELECT t.environment_id \
-         FROM tasks t WHERE t.id = a.task_id) \
-         NOT IN (SELECT jsonb_array_elements_text($5::jsonb)) \
-         ORDER BY a.visible_at, a.id LIMIT $4 FOR UPDATE OF a SKIP LOCKED"
-    ),
-};
-
-/// What all attempts of a claim have in common.
-struct Shared {
-    model: Option<ModelRecord>,
-    credentials: Vec<CredentialRecord>,
-}
-
-/// All that a worker needs to run the attempt.
-async fn gather(tx: &mut Tx<'_>, row: AttemptRow, shared: &Shared) -> Result<Claimed, StoreError> {
-    let attempt = row.attempt;
-    let conn = tx.conn();
-    let (task, repository) = task_row::load_task(conn, attempt.task_id).await?;
-    let turn = task_row::load_turn(conn, attempt.turn_id).await?;
-    let (environment, cache_generation) = environment::load(conn, task.environment_id).await?;
-    let messages = message::load(conn, attempt.id).await?;
-    let continues = match message::answered(&messages) {
-        Some(_) => Some(attempt.id),
-        None => turn.continues,
-    };
-    let continues = match continues {
-        Some(before) => task::load_attempt(conn, attempt.workspace_id, before).await?,
-        None => None,
-    };
-    let Shared { model, credentials } = shared;
-    Ok(Claimed {
-        secrets: secret::sealed(conn, task.environment_id).await?,
-        injections: injection::sealed(conn, task.environment_id).await?,
-        attempt,
-        task,
-        turn,
-        repository,
-        environment,
-        cache_generation,
-        credentials: credentials.clone(),
-        model: model.clone(),
-        continues,
-        messages,
-    })
 }
 
 struct Renew {
@@ -296,6 +181,32 @@ impl Write for Verb {
         let next = transition::apply(&row, self.command.clone(), self.now)?;
         let row = transition::write(tx, next, self.now).await?;
         Ok((row.attempt.desired, row.acked_worker_seq))
+    }
+}
+
+struct HandOver {
+    workspace: WorkspaceId,
+    attempt: AttemptId,
+    epoch: Epoch,
+    now: Timestamp,
+}
+
+impl Write for HandOver {
+    type Output = ();
+
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        let row = transition::load(tx, self.workspace, self.attempt).await?;
+        let release = Command::Release { epoch: self.epoch };
+        let next = transition::apply(&row, release, self.now)?;
+        let saved = checkpoint::load(tx, self.attempt).await?;
+        let row = transition::write(tx, next, self.now).await?;
+        match saved {
+            // Without a session nobody knows what the agent has done already.
+            Some(saved) if saved.epoch == self.epoch && saved.session.is_some() => {
+                write_result(tx, &row.attempt, saved.epoch, &saved).await
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 }
 

@@ -48,6 +48,9 @@ mod limits_json;
 mod result_row;
 mod transition;
 
+mod claim;
+mod lane;
+
 mod cancel;
 mod checkpoint;
 mod collect;
@@ -56,24 +59,37 @@ mod lease;
 mod message;
 mod reap;
 
+mod backup;
 mod cache;
+mod enrolment;
+mod orders;
+mod situation;
 mod worker;
 
 mod objects;
 
+pub use backup::{
+    CheckpointId, Counts, Fenced, NamedObject, copy_sqlite, settle_sqlite, sqlite_checkpoints,
+    sqlite_damage, sqlite_schema,
+};
 pub use cache::{
     CacheRecord, CacheReset, CacheUse, CachedSnapshot, Inventory, KeptSnapshot, SnapshotUses,
 };
 pub use collect::{Collectable, GRACE as COLLECT_GRACE};
+pub use enrolment::{
+    Enrolment, EnrolmentTokenRecord, NewEnrolment, NewEnrolmentToken, WorkerTokenRecord,
+};
 pub use error::{OpenError, StoreError};
 pub use message::Telling;
 pub use objects::{Objects, ObjectsError, S3Address, S3Addressing, S3Config, S3Credentials};
+pub use orders::{Expulsion, Order};
 pub use record::{
-    AttemptRecord, AttemptResult, Authenticated, Bootstrap, Change, Claimed, CredentialRecord,
-    DiffStat, EnvironmentRecord, EventRow, FurtherDiff, Idempotency, InjectionChange, Message,
-    MessageBody, ModelRecord, NewEventRow, NewToken, Paged, SealedChanges, SealedInjection,
-    SealedSecret, SecretChange, StoredDiff, Submission, Submitted, TaskFilter, TaskRecord, Tokens,
-    TurnRecord, WorkerRecord,
+    AttemptRecord, AttemptResult, Authenticated, Bootstrap, Capacity, Change, Claimed,
+    CredentialRecord, DiffStat, EnvironmentRecord, EventRow, FurtherDiff, Idempotency,
+    InjectionChange, Message, MessageBody, ModelRecord, NewEventRow, NewToken, Paged,
+    SealedChanges, SealedInjection, SealedSecret, SecretChange, StoredDiff, Submission, Submitted,
+    TaskFilter, TaskRecord, Tokens, TurnRecord, WorkerRecord,
 };
 pub use seal_check::SealCheck;
+pub use situation::{EnvironmentLoad, Situation, WorkerLoad};
 pub use store::Store;

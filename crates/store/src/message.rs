@@ -81,12 +81,6 @@ pub(crate) async fn load(
     rows.iter().map(read).collect()
 }
 
-/// The newest answer.
-pub(crate) fn answered(messages: &[Message]) -> Option<&Message> {
-    let mut newest_first = messages.iter().rev();
-    newest_first.find(|message| matches!(message.body, MessageBody::Answer { .. }))
-}
-
 fn read(row: &Row) -> Result<Message, StoreError> {
     let text = row.text("body")?;
     let body = match (row.text("kind")?.as_str(), row.opt_text("question")?) {

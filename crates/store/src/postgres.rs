@@ -13,9 +13,8 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{Postgres as Pg, Transaction};
 
 use crate::error::{OpenError, StoreError};
-use crate::record::Change;
 use crate::sql::Conn;
-use crate::store::{Tx, Write, migrate_error};
+use crate::store::{Committed, Tx, Write, migrate_error};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
@@ -49,7 +48,7 @@ impl Postgres {
             .acquire_timeout(ACQUIRE)
             .connect_with(options.application_name("outwork"))
             .await
-            .map_err(OpenError::Connect)?;
+            .map_err(OpenError::connect)?;
         MIGRATIONS
             .run(&pool)
             .await
@@ -81,7 +80,7 @@ impl Postgres {
     pub(crate) async fn write<W: Write>(
         &self,
         write: &W,
-    ) -> Result<(W::Output, Vec<Change>), StoreError> {
+    ) -> Result<(W::Output, Committed), StoreError> {
         let mut pauses = PAUSES.into_iter();
         loop {
             let failed = match self.try_write(write).await {
@@ -96,7 +95,7 @@ impl Postgres {
         }
     }
 
-    async fn try_write<W: Write>(&self, write: &W) -> Result<(W::Output, Vec<Change>), Failed> {
+    async fn try_write<W: Write>(&self, write: &W) -> Result<(W::Output, Committed), Failed> {
         let before = |error: StoreError| Failed {
             error,
             before_commit: true,

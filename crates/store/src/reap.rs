@@ -25,18 +25,13 @@ impl Store {
         row.map_or(Ok(None), |row| row.opt_time("due_at"))
     }
 
-    /// When the next attempt of the workspace becomes visible that is not yet so at `now`
-    /// (it waits after a lost worker).
-    pub async fn next_visible(
-        &self,
-        workspace: WorkspaceId,
-        now: Timestamp,
-    ) -> Result<Option<Timestamp>, StoreError> {
-        const SELECT: &str = "SELECT min(visible_at) AS visible_at FROM attempts \
-             WHERE workspace_id = $1 AND state = 'queued' AND visible_at > $2";
+    /// Whether any attempt of the workspace could be claimed by a worker that may run it.
+    pub async fn waits(&self, workspace: WorkspaceId, now: Timestamp) -> Result<bool, StoreError> {
+        const SELECT: &str = "SELECT id FROM attempts \
+             WHERE workspace_id = $1 AND state = 'queued' AND visible_at <= $2 LIMIT 1";
         let values = values![id(workspace), now];
         let row = self.read().await?.row(SELECT, values).await?;
-        row.map_or(Ok(None), |row| row.opt_time("visible_at"))
+        Ok(row.is_some())
     }
 
     /// Gives all that has not ended `by` more time, because no server ran that long: leases,

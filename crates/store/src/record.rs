@@ -2,7 +2,7 @@
 
 use outwork_domain::credential::Credential;
 use outwork_domain::environment::{Environment, Injection, InjectionTarget, SecretName};
-use outwork_domain::principal::{Principal, PrincipalKind, Worker};
+use outwork_domain::principal::{Principal, PrincipalKind, Worker, WorkerOrders};
 use outwork_domain::task::{Task, Turn};
 use outwork_domain::{
     Attempt, AttemptId, EnvironmentId, Epoch, ObjectKey, PrincipalId, TaskId, Timestamp, TokenId,
@@ -19,6 +19,8 @@ pub enum Change {
     Queue(WorkspaceId),
     /// The worker that holds the attempt with this claim has something to hear: stop, or a message.
     Command(AttemptId, Epoch, WorkerId),
+    /// What is wanted of the worker changed.
+    Worker(WorkerId),
 }
 
 /// The first workspace and the tokens to get in.
@@ -58,6 +60,8 @@ pub struct Authenticated {
     pub principal: Principal,
     /// The name of its workspace.
     pub workspace_name: String,
+    /// When the token was revoked: it is to be refused, and told so.
+    pub revoked_at: Option<Timestamp>,
 }
 
 /// An environment and what is kept beside it.
@@ -412,4 +416,23 @@ pub struct WorkerRecord {
     pub seen_at: Timestamp,
     /// The attempts it holds.
     pub attempts: Vec<AttemptId>,
+    /// How many more it could begin, as it said last.
+    pub free_slots: Option<u32>,
+    /// Whether it said last that it takes nothing more.
+    pub draining: bool,
+    /// Whether it has a token of its own.
+    pub enrolled: bool,
+    /// What is wanted of it.
+    pub orders: WorkerOrders,
+}
+
+/// What a worker says of itself with each sign of life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Capacity {
+    /// How many attempts it runs at once; `None`: as it said before.
+    pub slots: Option<u32>,
+    /// How many more it could begin; `None`: it does not say.
+    pub free_slots: Option<u32>,
+    /// Whether it takes nothing more.
+    pub draining: bool,
 }

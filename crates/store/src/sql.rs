@@ -9,10 +9,10 @@ use std::str::FromStr;
 use outwork_domain::Timestamp;
 use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use sqlx::query::Query;
-use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
-use sqlx::{ColumnIndex, Postgres, Row as _, Sqlite};
+use sqlx::{Postgres, Row as _};
 
 use crate::error::StoreError;
+use crate::sqlite::lite::{Lite, LiteRow, LiteValue};
 
 /// A statement as each engine takes it.
 #[derive(Clone, Copy, Debug)]
@@ -129,7 +129,8 @@ pub(crate) fn count(count: u64) -> Value {
 /// A connection in use.
 #[derive(Debug)]
 pub(crate) enum Conn<'c> {
-    Sqlite(&'c mut SqliteConnection),
+    /// Whose statements are over when they return.
+    Sqlite(&'c mut Lite),
     Postgres(&'c mut PgConnection),
 }
 
@@ -142,7 +143,7 @@ impl Conn<'_> {
         let sql = sql.into();
         match self {
             Self::Sqlite(conn) => {
-                let rows = sqlite(sql, values).fetch_all(&mut **conn).await?;
+                let rows = conn.rows(sql.sqlite, &values, usize::MAX)?;
                 Ok(rows.into_iter().map(Row::Sqlite).collect())
             }
             Self::Postgres(conn) => {
@@ -159,10 +160,7 @@ impl Conn<'_> {
     ) -> Result<Option<Row>, StoreError> {
         let sql = sql.into();
         Ok(match self {
-            Self::Sqlite(conn) => sqlite(sql, values)
-                .fetch_optional(&mut **conn)
-                .await?
-                .map(Row::Sqlite),
+            Self::Sqlite(conn) => conn.rows(sql.sqlite, &values, 1)?.pop().map(Row::Sqlite),
             Self::Postgres(conn) => postgres(sql, values)
                 .fetch_optional(&mut **conn)
                 .await?
@@ -178,26 +176,13 @@ impl Conn<'_> {
     ) -> Result<u64, StoreError> {
         let sql = sql.into();
         Ok(match self {
-            Self::Sqlite(conn) => sqlite(sql, values)
-                .execute(&mut **conn)
-                .await?
-                .rows_affected(),
+            Self::Sqlite(conn) => conn.execute(sql.sqlite, &values)?,
             Self::Postgres(conn) => postgres(sql, values)
                 .execute(&mut **conn)
                 .await?
                 .rows_affected(),
         })
     }
-}
-
-fn sqlite<'q>(sql: Sql, values: Vec<Value>) -> Query<'q, Sqlite, SqliteArguments> {
-    values
-        .into_iter()
-        .fold(sqlx::query(sql.sqlite), |query, value| match value {
-            Value::Int(value) => query.bind(value),
-            Value::Text(value) => query.bind(value),
-            Value::Bytes(value) => query.bind(value),
-        })
 }
 
 fn postgres<'q>(sql: Sql, values: Vec<Value>) -> Query<'q, Postgres, PgArguments> {
@@ -212,23 +197,61 @@ fn postgres<'q>(sql: Sql, values: Vec<Value>) -> Query<'q, Postgres, PgArguments
 
 /// A row of an answer.
 pub(crate) enum Row {
-    Sqlite(SqliteRow),
+    Sqlite(LiteRow),
     Postgres(PgRow),
 }
 
+/// One of the types that travel.
+trait Column: Sized + for<'r> sqlx::Decode<'r, Postgres> + sqlx::Type<Postgres> {
+    /// `None` if it is of another type.
+    fn of(value: &LiteValue) -> Option<Self>;
+}
+
+impl Column for i64 {
+    fn of(value: &LiteValue) -> Option<Self> {
+        match value {
+            LiteValue::Int(number) => Some(*number),
+            LiteValue::Null | LiteValue::Text(_) | LiteValue::Bytes(_) => None,
+        }
+    }
+}
+
+impl Column for String {
+    fn of(value: &LiteValue) -> Option<Self> {
+        match value {
+            LiteValue::Text(text) => Some(text.clone()),
+            LiteValue::Null | LiteValue::Int(_) | LiteValue::Bytes(_) => None,
+        }
+    }
+}
+
+impl Column for Vec<u8> {
+    fn of(value: &LiteValue) -> Option<Self> {
+        match value {
+            LiteValue::Bytes(bytes) => Some(bytes.clone()),
+            LiteValue::Null | LiteValue::Int(_) | LiteValue::Text(_) => None,
+        }
+    }
+}
+
+impl<T: Column> Column for Option<T> {
+    fn of(value: &LiteValue) -> Option<Self> {
+        match value {
+            LiteValue::Null => Some(None),
+            value => T::of(value).map(Some),
+        }
+    }
+}
+
 impl Row {
-    fn get<'r, T>(&'r self, column: &str) -> Result<T, StoreError>
-    where
-        T: sqlx::Decode<'r, Sqlite>
-            + sqlx::Type<Sqlite>
-            + sqlx::Decode<'r, Postgres>
-            + sqlx::Type<Postgres>,
-        for<'a> &'a str: ColumnIndex<SqliteRow> + ColumnIndex<PgRow>,
-    {
-        Ok(match self {
-            Self::Sqlite(row) => row.try_get(column)?,
-            Self::Postgres(row) => row.try_get(column)?,
-        })
+    fn get<T: Column>(&self, column: &str) -> Result<T, StoreError> {
+        match self {
+            Self::Sqlite(row) => row
+                .get(column)
+                .and_then(T::of)
+                .ok_or_else(|| StoreError::corrupt(column)),
+            Self::Postgres(row) => Ok(row.try_get(column)?),
+        }
     }
 
     pub(crate) fn int(&self, column: &str) -> Result<i64, StoreError> {
@@ -270,9 +293,14 @@ impl Row {
 
     /// A text that must parse, such as an id.
     pub(crate) fn parsed<T: FromStr>(&self, column: &str) -> Result<T, StoreError> {
-        self.text(column)?
-            .parse()
-            .map_err(|_| StoreError::corrupt(column))
+        let parsed = match self {
+            Self::Sqlite(row) => match row.get(column) {
+                Some(LiteValue::Text(text)) => text.parse().ok(),
+                Some(_) | None => None,
+            },
+            Self::Postgres(_) => self.text(column)?.parse().ok(),
+        };
+        parsed.ok_or_else(|| StoreError::corrupt(column))
     }
 
     pub(crate) fn opt_parsed<T: FromStr>(&self, column: &str) -> Result<Option<T>, StoreError> {

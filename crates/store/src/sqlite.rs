@@ -6,47 +6,49 @@
 //! SQLite gives the whole transaction up (it may when the disk is full), nothing of it was
 //! acknowledged, and each write is run again in a transaction of its own. Before that some space is given up that was kept
 //! for this ([`reserve`]).
+//!
+//! [`lite`] is a connection, [`readers`] are those that read.
 
+pub(crate) mod lite;
+pub(crate) mod readers;
 mod reserve;
+mod upgrade;
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use outwork_failpoint as failpoint;
+use sqlx::Connection;
 use sqlx::migrate::Migrator;
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
-    SqliteSynchronous,
-};
-use sqlx::{Connection, Executor, Sqlite as Lite, Transaction};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use tokio::runtime::Handle;
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
 use crate::error::{OpenError, StoreError, is_locked};
-use crate::record::Change;
 use crate::sql::Conn;
-use crate::store::{Tx, Write, migrate_error, publish};
+use crate::store::{Committed, Told, Tx, Write, migrate_error};
 
 use reserve::Reserve;
 
+pub(crate) use upgrade::{known, schema, vacuum_into};
+
+pub(crate) use lite::BUSY;
+use lite::{Access, Lite};
+use readers::{Reader, Readers};
+
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
-/// Connections that read.
-const READERS: u32 = 4;
 /// Writes in one transaction, at most.
 const GROUP: usize = 256;
 /// Writes that may wait before callers wait to hand theirs in.
 const WAITING: usize = 1024;
-/// How long to wait for a lock that another process holds.
-const BUSY: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 pub(crate) struct Sqlite {
-    readers: SqlitePool,
+    readers: Arc<Readers>,
     queue: Mutex<Option<mpsc::Sender<Box<dyn Job>>>>,
     ended: Mutex<Option<oneshot::Receiver<()>>>,
     reserve: Reserve,
@@ -57,14 +59,14 @@ type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// A [`Write`] whose caller waits.
 trait Job: Send {
     /// Runs it and keeps what came of it; says whether it went well.
-    fn run<'a>(&'a mut self, conn: &'a mut SqliteConnection) -> Boxed<'a, bool>;
+    fn run<'a>(&'a mut self, conn: &'a mut Lite) -> Boxed<'a, bool>;
 
     /// Answers the caller: what came of it, or the error that undid it.
-    fn answer(self: Box<Self>, undone: Option<StoreError>, changes: &broadcast::Sender<Change>);
+    fn answer(self: Box<Self>, undone: Option<StoreError>, told: &Told);
 }
 
 /// What a write answers and what it changed, until it is committed.
-type Done<W> = Result<(<W as Write>::Output, Vec<Change>), StoreError>;
+type Done<W> = Result<(<W as Write>::Output, Committed), StoreError>;
 
 struct Waiting<W: Write> {
     write: W,
@@ -73,7 +75,7 @@ struct Waiting<W: Write> {
 }
 
 impl<W: Write> Job for Waiting<W> {
-    fn run<'a>(&'a mut self, conn: &'a mut SqliteConnection) -> Boxed<'a, bool> {
+    fn run<'a>(&'a mut self, conn: &'a mut Lite) -> Boxed<'a, bool> {
         Box::pin(async {
             let done = Tx::new(Conn::Sqlite(conn)).run(&self.write).await;
             let ok = done.is_ok();
@@ -82,10 +84,10 @@ impl<W: Write> Job for Waiting<W> {
         })
     }
 
-    fn answer(self: Box<Self>, undone: Option<StoreError>, to: &broadcast::Sender<Change>) {
+    fn answer(self: Box<Self>, undone: Option<StoreError>, told: &Told) {
         let answer = match (undone, self.done) {
-            (None, Some(Ok((output, changes)))) => {
-                publish(to, changes);
+            (None, Some(Ok((output, committed)))) => {
+                told.tell(committed);
                 Ok(output)
             }
             // It failed by itself, so nothing of it could be undone.
@@ -98,45 +100,22 @@ impl<W: Write> Job for Waiting<W> {
 }
 
 impl Sqlite {
-    pub(crate) async fn open(
-        path: &Path,
-        changes: broadcast::Sender<Change>,
-    ) -> Result<Self, OpenError> {
+    pub(crate) async fn open(path: &Path, told: Told) -> Result<Self, OpenError> {
         create(path)?;
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            // What a savepoint may have to undo is else written to a file in /var/tmp.
-            .pragma("temp_store", "MEMORY")
-            .busy_timeout(BUSY)
-            .statement_cache_capacity(256);
-        let mut conn = SqliteConnection::connect_with(&options)
-            .await
-            .map_err(OpenError::Connect)?;
-        MIGRATIONS
-            .run(&mut conn)
-            .await
-            .map_err(|error| migrate_error(error, &MIGRATIONS))?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .acquire_timeout(BUSY)
-            .connect_with(options.clone().read_only(true))
-            .await
-            .map_err(OpenError::Connect)?;
+        migrate(path).await?;
+        let conn = Lite::open(path, Access::Write).map_err(OpenError::connect)?;
         let (queue, waiting) = mpsc::channel(WAITING);
         let reserve = Reserve::beside(path);
         reserve.keep();
         let writer = Writer {
-            options,
+            path: path.to_owned(),
             conn,
-            changes,
             reserve: reserve.clone(),
+            told,
         };
         Ok(Self {
             reserve,
-            readers,
+            readers: Readers::new(path.to_owned()),
             queue: Mutex::new(Some(queue)),
             ended: Mutex::new(Some(writer.start(waiting)?)),
         })
@@ -162,8 +141,8 @@ impl Sqlite {
         }
     }
 
-    pub(crate) async fn snapshot(&self) -> Result<Transaction<'static, Lite>, StoreError> {
-        Ok(self.readers.begin().await?)
+    pub(crate) async fn reader(&self) -> Result<Reader, StoreError> {
+        self.readers.take().await
     }
 
     pub(crate) async fn write<W: Write>(&self, write: W) -> Result<W::Output, StoreError> {
@@ -206,18 +185,36 @@ fn create(path: &Path) -> Result<(), OpenError> {
         })
 }
 
+/// Brings the schema up to date, through a connection that is closed again.
+async fn migrate(path: &Path) -> Result<(), OpenError> {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(BUSY);
+    let mut conn = SqliteConnection::connect_with(&options)
+        .await
+        .map_err(OpenError::connect)?;
+    upgrade::keep_before(&mut conn, path).await?;
+    MIGRATIONS
+        .run(&mut conn)
+        .await
+        .map_err(|error| migrate_error(error, &MIGRATIONS))?;
+    conn.close().await.map_err(OpenError::connect)
+}
+
 struct Writer {
-    options: SqliteConnectOptions,
-    conn: SqliteConnection,
-    changes: broadcast::Sender<Change>,
+    path: PathBuf,
+    conn: Lite,
     reserve: Reserve,
+    told: Told,
 }
 
 type Group = Vec<Box<dyn Job>>;
 
 impl Writer {
-    /// On a thread of its own: every statement is a wake-up, and behind the tasks of a busy runtime
-    /// each would wait its turn. Answers what is told when it has ended.
+    /// On a thread of its own: its statements wait for the disk. Answers what is told when it has ended.
     fn start(
         self,
         waiting: mpsc::Receiver<Box<dyn Job>>,
@@ -230,7 +227,7 @@ impl Writer {
                 runtime.block_on(self.run(waiting));
                 let _nobody_waits = end.send(());
             })
-            .map_err(|error| OpenError::Connect(error.into()))?;
+            .map_err(OpenError::connect)?;
         Ok(ended)
     }
 
@@ -240,7 +237,7 @@ impl Writer {
         while waiting.recv_many(&mut group, GROUP).await > 0 {
             self.commit(std::mem::take(&mut group)).await;
         }
-        if let Err(error) = self.conn.close().await {
+        if let Err(error) = self.conn.close() {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "the database was not closed in order; it is checked when it is opened again"
@@ -252,7 +249,7 @@ impl Writer {
         match self.transaction_with_reserve(&mut group).await {
             Ok(()) => {
                 for job in group {
-                    job.answer(None, &self.changes);
+                    job.answer(None, &self.told);
                 }
             }
             Err(GivenUp::Single) => {
@@ -260,13 +257,13 @@ impl Writer {
                     let mut alone = vec![job];
                     let undone = self.transaction_with_reserve(&mut alone).await.err();
                     for job in alone {
-                        job.answer(undone.as_ref().map(GivenUp::error), &self.changes);
+                        job.answer(undone.as_ref().map(GivenUp::error), &self.told);
                     }
                 }
             }
             Err(given_up) => {
                 for job in group {
-                    job.answer(Some(given_up.error()), &self.changes);
+                    job.answer(Some(given_up.error()), &self.told);
                 }
             }
         }
@@ -285,7 +282,7 @@ impl Writer {
 
     /// Runs the group in one transaction. `Ok`: it is on disk, less the writes that failed.
     async fn transaction(&mut self, group: &mut Group) -> Result<(), GivenUp> {
-        self.begin().await?;
+        self.begin()?;
         let ran = match group.as_mut_slice() {
             [alone] => self.run_alone(alone).await,
             several => self.run_group(several).await,
@@ -293,35 +290,34 @@ impl Writer {
         match ran {
             Ok(false) => Ok(()),
             Ok(true) if failpoint::refuses("store.commit.refused") => {
-                self.roll_back().await;
-                let refused = std::io::Error::other("refused by a failure point");
-                Err(GivenUp::All(Arc::new(refused.into())))
+                self.roll_back();
+                Err(GivenUp::Refused)
             }
-            Ok(true) => match self.commit_transaction().await {
+            Ok(true) => match self.commit_transaction() {
                 Ok(()) => Ok(()),
                 Err(error) => {
-                    self.roll_back().await;
+                    self.roll_back();
                     Err(GivenUp::commit(error, group.len()))
                 }
             },
             Err(given_up) => {
-                self.roll_back().await;
+                self.roll_back();
                 Err(given_up)
             }
         }
     }
 
-    async fn commit_transaction(&mut self) -> Result<(), sqlx::Error> {
+    fn commit_transaction(&mut self) -> Result<(), rusqlite::Error> {
         failpoint::pass("store.commit.before");
-        self.conn.execute("COMMIT").await?;
+        self.conn.run("COMMIT")?;
         failpoint::pass("store.commit.after");
         Ok(())
     }
 
     /// Opens a fresh connection where the old one is in a state that nothing can be begun in.
-    async fn begin(&mut self) -> Result<(), GivenUp> {
+    fn begin(&mut self) -> Result<(), GivenUp> {
         const BEGIN: &str = "BEGIN IMMEDIATE";
-        let Err(error) = self.conn.execute(BEGIN).await else {
+        let Err(error) = self.conn.run(BEGIN) else {
             return Ok(());
         };
         if is_locked(&error) {
@@ -331,21 +327,18 @@ impl Writer {
             error = &error as &dyn std::error::Error,
             "the writer opens its database again"
         );
-        let again = async {
-            self.conn = SqliteConnection::connect_with(&self.options).await?;
-            self.conn.execute(BEGIN).await
-        };
-        match again.await {
-            Ok(_) => Ok(()),
-            Err(error) => Err(GivenUp::All(Arc::new(error))),
-        }
+        let again = Lite::open(&self.path, Access::Write).and_then(|conn| {
+            self.conn = conn;
+            self.conn.run(BEGIN)
+        });
+        again.map_err(|error| GivenUp::All(Arc::new(error)))
     }
 
     /// Without a savepoint. Whether there is something to commit.
     async fn run_alone(&mut self, job: &mut Box<dyn Job>) -> Result<bool, GivenUp> {
         let ok = job.run(&mut self.conn).await;
         if !ok {
-            self.roll_back().await;
+            self.roll_back();
         }
         Ok(ok)
     }
@@ -353,7 +346,7 @@ impl Writer {
     async fn run_group(&mut self, group: &mut [Box<dyn Job>]) -> Result<bool, GivenUp> {
         let mut next = "SAVEPOINT one";
         for job in group {
-            self.conn.execute(next).await.map_err(single)?;
+            self.conn.run(next).map_err(single)?;
             next = if job.run(&mut self.conn).await {
                 "RELEASE one; SAVEPOINT one"
             } else {
@@ -362,14 +355,14 @@ impl Writer {
         }
         // The last savepoint is released by the commit.
         if next.starts_with("ROLLBACK") {
-            self.conn.execute("ROLLBACK TO one").await.map_err(single)?;
+            self.conn.run("ROLLBACK TO one").map_err(single)?;
         }
         Ok(true)
     }
 
     /// SQLite may have rolled back by itself; then there is nothing to do.
-    async fn roll_back(&mut self) {
-        if let Err(error) = self.conn.execute("ROLLBACK").await {
+    fn roll_back(&mut self) {
+        if let Err(error) = self.conn.run("ROLLBACK") {
             tracing::debug!(
                 error = &error as &dyn std::error::Error,
                 "nothing to roll back"
@@ -378,7 +371,7 @@ impl Writer {
     }
 }
 
-fn single(_lost: sqlx::Error) -> GivenUp {
+fn single(_lost: rusqlite::Error) -> GivenUp {
     GivenUp::Single
 }
 
@@ -387,12 +380,14 @@ enum GivenUp {
     /// Each write has to be tried by itself.
     Single,
     /// All have to be told.
-    All(Arc<sqlx::Error>),
+    All(Arc<rusqlite::Error>),
+    /// The same, by a failure point.
+    Refused,
 }
 
 impl GivenUp {
     /// A small write may find room where the group did not.
-    fn commit(error: sqlx::Error, group: usize) -> Self {
+    fn commit(error: rusqlite::Error, group: usize) -> Self {
         let error = Arc::new(error);
         match StoreError::shared(&error) {
             StoreError::DiskFull if group > 1 => Self::Single,
@@ -408,6 +403,7 @@ impl GivenUp {
         match self {
             Self::Single => StoreError::unavailable("the transaction was rolled back"),
             Self::All(error) => StoreError::shared(error),
+            Self::Refused => StoreError::unavailable("refused by a failure point"),
         }
     }
 }

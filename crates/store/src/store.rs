@@ -6,14 +6,16 @@ use std::sync::Arc;
 
 use outwork_domain::{TaskId, Timestamp};
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::{Postgres as Pg, Sqlite as Lite, Transaction};
+use sqlx::{Postgres as Pg, Transaction};
 use tokio::sync::broadcast;
 
 use crate::error::{OpenError, StoreError};
+use crate::lane::{Lanes, Move};
 use crate::postgres::Postgres;
 use crate::record::Change;
 use crate::sql::{Conn, Row, Sql, Value, id, values};
 use crate::sqlite::Sqlite;
+use crate::sqlite::readers::Reader;
 
 /// How many changes a receiver of [`Store::changes`] may lag behind before it has to read again.
 const CHANGES: usize = 4096;
@@ -25,7 +27,21 @@ pub struct Store(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     engine: Engine,
+    told: Told,
+}
+
+/// Whom a commit is told.
+#[derive(Clone, Debug)]
+pub(crate) struct Told {
     changes: broadcast::Sender<Change>,
+    lanes: Lanes,
+}
+
+/// What a commit changed.
+#[derive(Debug, Default)]
+pub(crate) struct Committed {
+    changes: Vec<Change>,
+    moves: Vec<Move>,
 }
 
 #[derive(Debug)]
@@ -48,13 +64,13 @@ pub(crate) trait Write: Send + Sync + 'static {
 /// A transaction in which a [`Write`] runs.
 pub(crate) struct Tx<'c> {
     conn: Conn<'c>,
-    changes: Vec<Change>,
+    committed: Committed,
     touched: BTreeMap<TaskId, Timestamp>,
 }
 
 /// A consistent view of the database.
 pub(crate) enum Snapshot {
-    Sqlite(Transaction<'static, Lite>),
+    Sqlite(Reader),
     Postgres(Transaction<'static, Pg>),
 }
 
@@ -62,16 +78,16 @@ impl Store {
     /// Opens the SQLite database at `path`; makes it, and brings its schema up to date. Only one
     /// process may do so at a time; that is the caller's to ensure.
     pub async fn open_sqlite(path: &Path) -> Result<Self, OpenError> {
-        let (changes, _) = broadcast::channel(CHANGES);
-        let engine = Engine::Sqlite(Sqlite::open(path, changes.clone()).await?);
-        Ok(Self(Arc::new(Inner { engine, changes })))
+        let told = Told::new();
+        let engine = Engine::Sqlite(Sqlite::open(path, told.clone()).await?);
+        Ok(Self(Arc::new(Inner { engine, told })))
     }
 
     /// Opens the PostgreSQL database at `url` and brings its schema up to date.
     pub async fn open_postgres(url: &str) -> Result<Self, OpenError> {
-        let (changes, _) = broadcast::channel(CHANGES);
+        let told = Told::new();
         let engine = Engine::Postgres(Postgres::open(url).await?);
-        Ok(Self(Arc::new(Inner { engine, changes })))
+        Ok(Self(Arc::new(Inner { engine, told })))
     }
 
     /// Ends what was begun and closes the database. Later calls fail.
@@ -104,33 +120,51 @@ impl Store {
     /// What is committed from now on by this process. With several servers on one PostgreSQL,
     /// poll behind it.
     pub fn changes(&self) -> broadcast::Receiver<Change> {
-        self.0.changes.subscribe()
+        self.0.told.changes.subscribe()
     }
 
     pub(crate) async fn write<W: Write>(&self, write: W) -> Result<W::Output, StoreError> {
         match &self.0.engine {
             Engine::Sqlite(sqlite) => sqlite.write(write).await,
             Engine::Postgres(postgres) => {
-                let (output, changes) = postgres.write(&write).await?;
-                publish(&self.0.changes, changes);
+                let (output, committed) = postgres.write(&write).await?;
+                self.0.told.tell(committed);
                 Ok(output)
             }
         }
     }
 
+    pub(crate) fn lanes(&self) -> &Lanes {
+        &self.0.told.lanes
+    }
+
     /// A view in which several statements see the same.
     pub(crate) async fn read(&self) -> Result<Snapshot, StoreError> {
         Ok(match &self.0.engine {
-            Engine::Sqlite(sqlite) => Snapshot::Sqlite(sqlite.snapshot().await?),
+            Engine::Sqlite(sqlite) => Snapshot::Sqlite(sqlite.reader().await?),
             Engine::Postgres(postgres) => Snapshot::Postgres(postgres.snapshot().await?),
         })
     }
 }
 
-/// Tells those who listen; nobody listening is no error.
-pub(crate) fn publish(to: &broadcast::Sender<Change>, changes: Vec<Change>) {
-    for change in changes {
-        let _nobody_listens = to.send(change);
+impl Told {
+    fn new() -> Self {
+        Self {
+            changes: broadcast::channel(CHANGES).0,
+            lanes: Lanes::default(),
+        }
+    }
+
+    /// Tells the schedule and then those who listen; nobody listening is no error.
+    pub(crate) fn tell(&self, committed: Committed) {
+        let Committed { changes, moves } = committed;
+        let room = self.lanes.note(&moves);
+        for change in changes
+            .into_iter()
+            .chain(room.into_iter().map(Change::Queue))
+        {
+            let _nobody_listens = self.changes.send(change);
+        }
     }
 }
 
@@ -153,7 +187,7 @@ impl<'c> Tx<'c> {
     pub(crate) fn new(conn: Conn<'c>) -> Self {
         Self {
             conn,
-            changes: Vec::new(),
+            committed: Committed::default(),
             touched: BTreeMap::new(),
         }
     }
@@ -162,17 +196,22 @@ impl<'c> Tx<'c> {
     pub(crate) async fn run<W: Write>(
         mut self,
         write: &W,
-    ) -> Result<(W::Output, Vec<Change>), StoreError> {
+    ) -> Result<(W::Output, Committed), StoreError> {
         let output = write.apply(&mut self).await?;
         self.settle().await?;
-        Ok((output, self.changes))
+        Ok((output, self.committed))
     }
 
     /// To be told once this is committed.
     pub(crate) fn changed(&mut self, change: Change) {
-        if !self.changes.contains(&change) {
-            self.changes.push(change);
+        if !self.committed.changes.contains(&change) {
+            self.committed.changes.push(change);
         }
+    }
+
+    /// For the schedule, once this is committed.
+    pub(crate) fn moved(&mut self, it: Move) {
+        self.committed.moves.push(it);
     }
 
     /// The task changed; its time is written at the end.
@@ -223,9 +262,18 @@ impl<'c> Tx<'c> {
 }
 
 impl Snapshot {
+    /// For several statements.
     pub(crate) fn conn(&mut self) -> Conn<'_> {
+        if let Self::Sqlite(reader) = self {
+            reader.want_view();
+        }
+        self.alone()
+    }
+
+    /// For one statement, which sees one view by itself.
+    fn alone(&mut self) -> Conn<'_> {
         match self {
-            Self::Sqlite(tx) => Conn::Sqlite(tx),
+            Self::Sqlite(reader) => Conn::Sqlite(reader),
             Self::Postgres(tx) => Conn::Postgres(tx),
         }
     }
@@ -235,7 +283,7 @@ impl Snapshot {
         sql: impl Into<Sql> + Send,
         values: Vec<Value>,
     ) -> Result<Vec<Row>, StoreError> {
-        self.conn().rows(sql, values).await
+        self.alone().rows(sql, values).await
     }
 
     pub(crate) async fn row(
@@ -243,7 +291,7 @@ impl Snapshot {
         sql: impl Into<Sql> + Send,
         values: Vec<Value>,
     ) -> Result<Option<Row>, StoreError> {
-        self.conn().row(sql, values).await
+        self.alone().row(sql, values).await
     }
 }
 

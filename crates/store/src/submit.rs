@@ -2,15 +2,17 @@
 
 use std::num::NonZeroU32;
 
-use outwork_domain::task::Turn;
-use outwork_domain::{Attempt, EnvironmentId, TaskId, TurnId, WorkspaceId};
+use outwork_domain::schedule::{Lane, LaneId};
+use outwork_domain::task::{Task, Turn};
+use outwork_domain::{Attempt, EnvironmentId, TaskId, WorkspaceId};
 
 use crate::error::StoreError;
 use crate::idempotency::replay;
+use crate::lane::lane_of;
 use crate::record::{Idempotency, Submission, Submitted};
 use crate::sql::{Sql, for_update, id, values};
 use crate::store::{Store, Tx, Write};
-use crate::task_row::{insert_task, insert_turn};
+use crate::task_row::{insert_task, insert_turn, load_task};
 use crate::transition;
 
 impl Store {
@@ -73,7 +75,7 @@ impl Write for Submit {
         }
         insert_task(tx, task, repository).await?;
         insert_turn(tx, turn).await?;
-        insert_attempts(tx, attempts, task.workspace_id, task.id, turn.id).await?;
+        insert_attempts(tx, attempts, task, turn).await?;
         Ok(Submitted::New)
     }
 }
@@ -100,8 +102,8 @@ impl Write for AddTurn {
         if let Some(before) = replay(tx, &self.idempotency, task_id, created_at).await? {
             return Ok(before);
         }
-        let environment = environment_of(tx, self.workspace, task_id).await?;
-        live(tx, self.workspace, environment).await?;
+        let task = locked(tx, self.workspace, task_id).await?;
+        live(tx, self.workspace, task.environment_id).await?;
         if tx.row(UNFINISHED, values![id(task_id)]).await?.is_some() {
             return Err(StoreError::TurnNotEnded);
         }
@@ -114,7 +116,7 @@ impl Write for AddTurn {
             ..self.turn.clone()
         };
         insert_turn(tx, &turn).await?;
-        insert_attempts(tx, &self.attempts, self.workspace, task_id, turn.id).await?;
+        insert_attempts(tx, &self.attempts, &task, &turn).await?;
         tx.touch(task_id, created_at);
         Ok(Submitted::New)
     }
@@ -123,32 +125,35 @@ impl Write for AddTurn {
 async fn insert_attempts(
     tx: &mut Tx<'_>,
     attempts: &[Attempt],
-    workspace: WorkspaceId,
-    task: TaskId,
-    turn: TurnId,
+    task: &Task,
+    turn: &Turn,
 ) -> Result<(), StoreError> {
+    let lane = Lane {
+        id: LaneId::new(0),
+        workspace_id: task.workspace_id,
+        environment_id: task.environment_id,
+        principal_id: turn.created_by,
+        priority: task.priority,
+    };
+    let lane = lane_of(tx, lane).await?;
     for attempt in attempts {
         let (of_workspace, of_task, of_turn) =
             (attempt.workspace_id, attempt.task_id, attempt.turn_id);
-        if (of_workspace, of_task, of_turn) != (workspace, task, turn) {
+        if (of_workspace, of_task, of_turn) != (task.workspace_id, task.id, turn.id) {
             return Err(StoreError::corrupt("attempt of another turn"));
         }
-        transition::insert(tx, attempt).await?;
+        transition::insert(tx, attempt, lane).await?;
     }
     Ok(())
 }
 
-/// The environment of the task, which is locked: turns are added one after the other.
-async fn environment_of(
-    tx: &mut Tx<'_>,
-    workspace: WorkspaceId,
-    task: TaskId,
-) -> Result<EnvironmentId, StoreError> {
-    let sql = for_update!("SELECT environment_id FROM tasks WHERE id = $1 AND workspace_id = $2");
-    tx.row(sql, values![id(task), id(workspace)])
-        .await?
-        .ok_or(StoreError::NotFound)?
-        .parsed("environment_id")
+/// The task, locked: turns are added one after the other.
+async fn locked(tx: &mut Tx<'_>, workspace: WorkspaceId, task: TaskId) -> Result<Task, StoreError> {
+    let sql = for_update!("SELECT id FROM tasks WHERE id = $1 AND workspace_id = $2");
+    let found = tx.row(sql, values![id(task), id(workspace)]).await?;
+    found.ok_or(StoreError::NotFound)?;
+    let (task, _) = load_task(tx.conn(), task).await?;
+    Ok(task)
 }
 
 /// The environment must be there, and stay until the transaction ends.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use outwork_domain::environment::repository_name;
 use outwork_domain::task::{Base, FurtherBase, Task, Turn};
-use outwork_domain::{ObjectKey, TaskId, TurnId};
+use outwork_domain::{ObjectKey, Priority, TaskId, TurnId};
 
 use crate::error::StoreError;
 use crate::sql::{Conn, Row, Sql, count, id, in_json, json_array, opt_id, values};
@@ -15,8 +15,8 @@ use crate::store::Tx;
 macro_rules! select_tasks {
     () => {
         "SELECT t.id, t.workspace_id, t.created_by, t.environment_id, t.title, t.base_branch, \
-         t.base_commit, t.starting_diff, t.created_at, t.updated_at, t.interactive, t.repository_name, \
-         e.repository_url, e.label \
+         t.base_commit, t.starting_diff, t.created_at, t.updated_at, t.interactive, t.priority, t.repository_name, \
+         t.starting_session, e.repository_url, e.label \
          FROM tasks t JOIN environments e ON e.id = t.environment_id "
     };
 }
@@ -52,9 +52,14 @@ pub(crate) fn read_task(row: &Row) -> Result<Task, StoreError> {
             branch: row.opt_text("base_branch")?,
             commit: row.text("base_commit")?,
             starting_diff: row.opt_text("starting_diff")?.map(ObjectKey::from_stored),
+            starting_session: row
+                .opt_text("starting_session")?
+                .map(ObjectKey::from_stored),
             further: Vec::new(),
         },
         interactive: row.int("interactive")? == 1,
+        priority: Priority::from_rank(row.int("priority")?)
+            .ok_or_else(|| StoreError::corrupt("priority"))?,
         created_at: row.time("created_at")?,
         updated_at: row.time("updated_at")?,
     })
@@ -130,7 +135,8 @@ pub(crate) async fn insert_task(
 ) -> Result<(), StoreError> {
     const INSERT: &str = "INSERT INTO tasks (id, workspace_id, created_by, environment_id, title, \
          base_branch, base_commit, starting_diff, created_at, updated_at, repository_name, \
-         interactive) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+         interactive, priority, starting_session) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
     let Task {
         id: task_id,
         workspace_id,
@@ -142,9 +148,11 @@ pub(crate) async fn insert_task(
                 branch,
                 commit,
                 starting_diff,
+                starting_session,
                 further,
             },
         interactive,
+        priority,
         created_at,
         updated_at,
     } = task;
@@ -160,7 +168,9 @@ pub(crate) async fn insert_task(
         *created_at,
         *updated_at,
         repository,
-        i64::from(*interactive)
+        i64::from(*interactive),
+        priority.rank(),
+        starting_session.as_ref().map(ObjectKey::as_str)
     ];
     tx.execute(INSERT, values).await?;
     for (number, base) in (1..).zip(further) {

@@ -1,13 +1,16 @@
 //! From one state of an attempt to the next: load and lock, ask the domain, write with the events.
 
 use outwork_domain::attempt::Refused;
+use outwork_domain::schedule::Lane;
 use outwork_domain::{
-    Attempt, AttemptEvent, AttemptId, Command, Epoch, Failure, Lease, State, Timestamp, WorkspaceId,
+    Attempt, AttemptEvent, AttemptId, Command, Epoch, Failure, Lease, State, Timestamp, WorkerId,
+    WorkspaceId,
 };
 use serde_json::json;
 
 use crate::attempt_row::{AttemptRow, attempt_columns};
 use crate::error::StoreError;
+use crate::lane::Move;
 use crate::record::{Change, NewEventRow};
 use crate::result_row::write_result;
 use crate::sql::{for_update, id, values};
@@ -34,6 +37,7 @@ pub(crate) struct Next {
     pub(crate) row: AttemptRow,
     before: Epoch,
     by_worker: bool,
+    was_held: bool,
     events: Vec<AttemptEvent>,
 }
 
@@ -41,6 +45,7 @@ pub(crate) struct Next {
 pub(crate) fn apply(row: &AttemptRow, command: Command, now: Timestamp) -> Result<Next, Refused> {
     let before = row.attempt.epoch;
     let by_worker = matches!(command, Command::Finish { .. });
+    let was_held = is_held(&row.attempt.state);
     let (attempt, events) = row.attempt.clone().apply(command, now)?;
     let mut row = AttemptRow {
         attempt,
@@ -57,8 +62,23 @@ pub(crate) fn apply(row: &AttemptRow, command: Command, now: Timestamp) -> Resul
         row,
         before,
         by_worker,
+        was_held,
         events,
     })
+}
+
+/// A claim by `worker`, with an epoch above `floor`.
+pub(crate) fn claim(
+    row: &AttemptRow,
+    worker: WorkerId,
+    floor: Epoch,
+    now: Timestamp,
+) -> Result<Next, Refused> {
+    let before = row.attempt.epoch;
+    let mut raised = row.clone();
+    raised.attempt.epoch = before.max(floor);
+    let next = apply(&raised, Command::Claim { worker }, now)?;
+    Ok(Next { before, ..next })
 }
 
 /// Writes the attempt and its events, and sees that people are told. When it ends like this and not by a result of its worker,
@@ -72,6 +92,7 @@ pub(crate) async fn write(
         mut row,
         before,
         by_worker,
+        was_held,
         events,
     } = next;
     let bodies: Vec<_> = events
@@ -89,6 +110,13 @@ pub(crate) async fn write(
         event::insert(tx, &row.attempt, first, None, &bodies).await?;
         tx.touch(row.attempt.task_id, now);
         tell(tx, &row.attempt, &events);
+        if let State::Queued { visible_at, .. } = row.attempt.state {
+            let created_at = row.attempt.created_at;
+            tx.moved(Move::Requeued(row.lane, created_at, visible_at));
+        }
+    }
+    if was_held && !is_held(&row.attempt.state) {
+        tx.moved(Move::Left(row.lane));
     }
     if row.attempt.state.is_final() {
         let saved = checkpoint::take(tx, row.attempt.id).await?;
@@ -104,7 +132,11 @@ pub(crate) async fn write(
 }
 
 /// Inserts a new attempt with the first event of its log.
-pub(crate) async fn insert(tx: &mut Tx<'_>, attempt: &Attempt) -> Result<(), StoreError> {
+pub(crate) async fn insert(
+    tx: &mut Tx<'_>,
+    attempt: &Attempt,
+    lane: Lane,
+) -> Result<(), StoreError> {
     let event = AttemptEvent::StateChanged {
         state: attempt.state.as_str(),
         lease: None,
@@ -117,8 +149,10 @@ pub(crate) async fn insert(tx: &mut Tx<'_>, attempt: &Attempt) -> Result<(), Sto
         isolation: None,
         last_seq: 1,
         acked_worker_seq: 0,
+        lane: lane.id,
     };
     row.insert(tx).await?;
+    tx.moved(Move::Queued(lane, attempt.created_at));
     let first = NewEventRow {
         at: attempt.created_at,
         kind: kind(&event).to_owned(),
@@ -127,6 +161,10 @@ pub(crate) async fn insert(tx: &mut Tx<'_>, attempt: &Attempt) -> Result<(), Sto
     event::insert(tx, attempt, 1, None, &[first]).await?;
     tell(tx, attempt, &[event]);
     Ok(())
+}
+
+fn is_held(state: &State) -> bool {
+    matches!(state, State::Held { .. })
 }
 
 fn tell(tx: &mut Tx<'_>, attempt: &Attempt, events: &[AttemptEvent]) {

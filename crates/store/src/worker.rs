@@ -3,15 +3,25 @@
 use std::collections::HashMap;
 
 use outwork_domain::labels::Labels;
-use outwork_domain::principal::Worker;
-use outwork_domain::{AttemptId, Timestamp, WorkerId, WorkspaceId};
+use outwork_domain::principal::{Worker, WorkerDesired, WorkerOrders, WorkerVersions};
+use outwork_domain::{AttemptId, Epoch, Timestamp, WorkerId, WorkspaceId};
 
-use crate::cache;
 use crate::error::StoreError;
-use crate::record::WorkerRecord;
-use crate::sql::{Row, Sql, for_update, id, values};
+use crate::orders;
+use crate::record::{Capacity, WorkerRecord};
+use crate::sql::{Conn, Row, id, values};
 use crate::store::{Store, Tx, Write};
 
+/// `SELECT` of what [`read_record`] wants, up to where `WHERE` follows.
+macro_rules! select {
+    () => {
+        "SELECT w.id, w.workspace_id, w.name, w.slots, w.agents, w.seen_at, w.isolation, \
+         w.labels, w.free_slots, w.draining, w.protocol_version, w.version, w.agent_versions, \
+         o.desired, o.deadline_at, o.slots AS desired_slots, t.token_id FROM workers w \
+         LEFT JOIN worker_orders o ON o.worker_id = w.id \
+         LEFT JOIN worker_tokens t ON t.worker_id = w.id "
+    };
+}
 impl Store {
     /// Adds a worker or replaces what it said before. Errors: [`StoreError::NotFound`] if the id
     /// belongs to another workspace.
@@ -28,31 +38,33 @@ impl Store {
         self.write(Touch { id, now }).await
     }
 
+    /// The worker was heard of, and said what it has room for. Errors: [`StoreError::NotFound`] if
+    /// it is not registered.
+    pub async fn beat_worker(
+        &self,
+        id: WorkerId,
+        capacity: Capacity,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.write(Beat { id, capacity, now }).await
+    }
+
     /// The workers, by name, each with what it holds.
     pub async fn workers(&self, workspace: WorkspaceId) -> Result<Vec<WorkerRecord>, StoreError> {
-        const WORKERS: &str = "SELECT id, workspace_id, name, slots, agents, seen_at, \
-             isolation, labels FROM workers WHERE workspace_id = $1 ORDER BY name, id";
         const HELD: &str = "SELECT lease_worker_id, id FROM attempts \
              WHERE workspace_id = $1 AND state = 'held' ORDER BY id";
         let mut snapshot = self.read().await?;
         let mut conn = snapshot.conn();
-        let workers = conn.rows(WORKERS, values![id(workspace)]).await?;
+        let mut workers = all(&mut conn, workspace).await?;
         let mut held: HashMap<WorkerId, Vec<AttemptId>> = HashMap::new();
         for row in conn.rows(HELD, values![id(workspace)]).await? {
             let worker = row.parsed("lease_worker_id")?;
             held.entry(worker).or_default().push(row.parsed("id")?);
         }
-        workers
-            .iter()
-            .map(|row| {
-                let worker = read(row)?;
-                Ok(WorkerRecord {
-                    attempts: held.remove(&worker.id).unwrap_or_default(),
-                    seen_at: row.time("seen_at")?,
-                    worker,
-                })
-            })
-            .collect()
+        for record in &mut workers {
+            record.attempts = held.remove(&record.worker.id).unwrap_or_default();
+        }
+        Ok(workers)
     }
 
     /// The worker with what it holds.
@@ -61,8 +73,7 @@ impl Store {
         workspace: WorkspaceId,
         worker: WorkerId,
     ) -> Result<Option<WorkerRecord>, StoreError> {
-        const WORKER: &str = "SELECT id, workspace_id, name, slots, agents, seen_at, \
-             isolation, labels FROM workers WHERE id = $1 AND workspace_id = $2";
+        const WORKER: &str = concat!(select!(), "WHERE w.id = $1 AND w.workspace_id = $2");
         const HELD: &str = "SELECT id FROM attempts WHERE lease_worker_id = $1 \
              AND workspace_id = $2 AND state = 'held' ORDER BY id";
         let values = values![id(worker), id(workspace)];
@@ -73,21 +84,58 @@ impl Store {
         };
         let held = conn.rows(HELD, values).await?;
         let attempts = held.iter().map(|row| row.parsed("id"));
-        Ok(Some(WorkerRecord {
-            worker: read(&row)?,
-            seen_at: row.time("seen_at")?,
-            attempts: attempts.collect::<Result<_, _>>()?,
-        }))
+        let attempts = attempts.collect::<Result<_, _>>()?;
+        Ok(Some(read_record(&row, attempts)?))
     }
 
-    /// Forgets a worker and the snapshots that it keeps; its leases run out. Errors: [`StoreError::NotFound`].
+    /// Which worker holds the attempt with that claim; `None` if the claim holds it no more.
+    pub async fn holder(
+        &self,
+        attempt: AttemptId,
+        epoch: Epoch,
+    ) -> Result<Option<WorkerId>, StoreError> {
+        const HOLDER: &str = "SELECT lease_worker_id FROM attempts WHERE id = $1 AND epoch = $2";
+        let values = values![id(attempt), epoch.get()];
+        let row = self.read().await?.row(HOLDER, values).await?;
+        row.map_or(Ok(None), |row| row.opt_parsed("lease_worker_id"))
+    }
+
+    /// Forgets a worker and the snapshots that it keeps; its leases run out. One that was to be
+    /// retired is forgotten for good: what was ordered goes, and its own token is revoked. Errors:
+    /// [`StoreError::NotFound`].
     pub async fn remove_worker(
         &self,
         workspace: WorkspaceId,
         id: WorkerId,
+        now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.write(Remove { workspace, id }).await
+        self.write(Remove { workspace, id, now }).await
     }
+}
+
+/// The workers, by name, without what they hold.
+pub(crate) async fn all(
+    conn: &mut Conn<'_>,
+    workspace: WorkspaceId,
+) -> Result<Vec<WorkerRecord>, StoreError> {
+    const WORKERS: &str = concat!(select!(), "WHERE w.workspace_id = $1 ORDER BY w.name, w.id");
+    let rows = conn.rows(WORKERS, values![id(workspace)]).await?;
+    rows.iter()
+        .map(|row| read_record(row, Vec::new()))
+        .collect()
+}
+
+fn read_record(row: &Row, attempts: Vec<AttemptId>) -> Result<WorkerRecord, StoreError> {
+    let free_slots = row.opt_int("free_slots")?.map(u32::try_from).transpose();
+    Ok(WorkerRecord {
+        worker: read(row)?,
+        seen_at: row.time("seen_at")?,
+        attempts,
+        free_slots: free_slots.map_err(|_| StoreError::corrupt("free_slots"))?,
+        draining: row.int("draining")? != 0,
+        enrolled: row.opt_text("token_id")?.is_some(),
+        orders: orders::read(row)?,
+    })
 }
 
 fn read(row: &Row) -> Result<Worker, StoreError> {
@@ -100,6 +148,12 @@ fn read(row: &Row) -> Result<Worker, StoreError> {
             .map_err(|_| StoreError::corrupt("agents"))?,
         isolation: row.opt_text("isolation")?,
         labels: read_labels(row)?,
+        versions: WorkerVersions {
+            protocol: row.number("protocol_version")?,
+            program: row.opt_text("version")?,
+            agents: serde_json::from_str(&row.text("agent_versions")?)
+                .map_err(|_| StoreError::corrupt("agent_versions"))?,
+        },
     })
 }
 
@@ -107,16 +161,44 @@ fn read_labels(row: &Row) -> Result<Labels, StoreError> {
     serde_json::from_str(&row.text("labels")?).map_err(|_| StoreError::corrupt("labels"))
 }
 
-/// How the worker isolates and which labels it has, as it said when it registered.
-pub(crate) async fn traits(
-    tx: &mut Tx<'_>,
-    worker: WorkerId,
-) -> Result<(Option<String>, Labels), StoreError> {
-    const SELECT: &str = "SELECT isolation, labels FROM workers WHERE id = $1";
+/// What counts for whether a worker is given an attempt.
+#[derive(Default)]
+pub(crate) struct Traits {
+    /// How it isolates, as it said when it registered.
+    pub(crate) isolation: Option<String>,
+    /// Its labels, as it said when it registered.
+    pub(crate) labels: Labels,
+    /// What is wanted of it.
+    pub(crate) orders: WorkerOrders,
+}
+
+pub(crate) async fn traits(tx: &mut Tx<'_>, worker: WorkerId) -> Result<Traits, StoreError> {
+    const SELECT: &str = concat!(select!(), "WHERE w.id = $1");
     match tx.row(SELECT, values![id(worker)]).await? {
-        Some(row) => Ok((row.opt_text("isolation")?, read_labels(&row)?)),
-        None => Ok((None, Labels::new())),
+        Some(row) => Ok(Traits {
+            isolation: row.opt_text("isolation")?,
+            labels: read_labels(&row)?,
+            orders: orders::read(&row)?,
+        }),
+        None => Ok(Traits::default()),
     }
+}
+
+/// How many more attempts the worker may be given, if that is limited for it.
+pub(crate) async fn room(
+    tx: &mut Tx<'_>,
+    workspace: WorkspaceId,
+    worker: WorkerId,
+    orders: &WorkerOrders,
+) -> Result<Option<u32>, StoreError> {
+    const HELD: &str = "SELECT count(*) AS held FROM attempts \
+         WHERE workspace_id = $1 AND lease_worker_id = $2 AND state = 'held'";
+    let Some(slots) = orders.slots else {
+        return Ok(None);
+    };
+    let row = tx.row(HELD, values![id(workspace), id(worker)]).await?;
+    let held: u32 = row.map_or(Ok(0), |row| row.number("held"))?;
+    Ok(Some(slots.saturating_sub(held)))
 }
 
 fn one(hit: u64) -> Result<(), StoreError> {
@@ -136,10 +218,13 @@ impl Write for Register {
 
     async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
         const UPSERT: &str = "INSERT INTO workers (id, workspace_id, name, slots, agents, \
-             registered_at, seen_at, isolation, labels) VALUES ($1, $2, $3, $4, $5, $6, $6, $7, $8) \
+             registered_at, seen_at, isolation, labels, protocol_version, version, \
+             agent_versions) VALUES ($1, $2, $3, $4, $5, $6, $6, $7, $8, $9, $10, $11) \
              ON CONFLICT (id) DO UPDATE SET name = excluded.name, slots = excluded.slots, \
              agents = excluded.agents, seen_at = excluded.seen_at, isolation = excluded.isolation, \
-             labels = excluded.labels \
+             labels = excluded.labels, protocol_version = excluded.protocol_version, \
+             version = excluded.version, agent_versions = excluded.agent_versions, \
+             free_slots = NULL, draining = 0 \
              WHERE workers.workspace_id = excluded.workspace_id";
         let Worker {
             id: worker_id,
@@ -149,6 +234,12 @@ impl Write for Register {
             agents,
             isolation,
             labels,
+            versions:
+                WorkerVersions {
+                    protocol,
+                    program,
+                    agents: agent_versions,
+                },
         } = &self.worker;
         let values = values![
             id(worker_id),
@@ -158,7 +249,10 @@ impl Write for Register {
             serde_json::to_string(agents).expect("texts are JSON"),
             self.now,
             isolation.as_deref(),
-            serde_json::to_string(labels).expect("texts are JSON")
+            serde_json::to_string(labels).expect("texts are JSON"),
+            *protocol,
+            program.as_deref(),
+            serde_json::to_string(agent_versions).expect("texts are JSON")
         ];
         one(tx.execute(UPSERT, values).await?)
     }
@@ -178,22 +272,51 @@ impl Write for Touch {
     }
 }
 
+struct Beat {
+    id: WorkerId,
+    capacity: Capacity,
+    now: Timestamp,
+}
+
+impl Write for Beat {
+    type Output = ();
+
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        const BEAT: &str = "UPDATE workers SET seen_at = $2, slots = COALESCE($3, slots), \
+             free_slots = $4, draining = $5 WHERE id = $1";
+        let Capacity {
+            slots,
+            free_slots,
+            draining,
+        } = self.capacity;
+        let values = values![
+            id(self.id),
+            self.now,
+            slots.map(i64::from),
+            free_slots.map(i64::from),
+            i64::from(draining)
+        ];
+        one(tx.execute(BEAT, values).await?)
+    }
+}
+
 struct Remove {
     workspace: WorkspaceId,
     id: WorkerId,
+    now: Timestamp,
 }
 
 impl Write for Remove {
     type Output = ();
 
     async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
-        const LOCK: Sql = for_update!("SELECT id FROM workers WHERE id = $1 AND workspace_id = $2");
-        const REMOVE: &str = "DELETE FROM workers WHERE id = $1 AND workspace_id = $2";
-        let values = values![id(self.id), id(self.workspace)];
-        tx.row(LOCK, values.clone())
-            .await?
-            .ok_or(StoreError::NotFound)?;
-        cache::forget(tx, self.id).await?;
-        one(tx.execute(REMOVE, values).await?)
+        let Traits { orders, .. } = traits(tx, self.id).await?;
+        if !orders::remove(tx, self.workspace, self.id).await? {
+            return Err(StoreError::NotFound);
+        }
+        if orders.desired == WorkerDesired::Retire {
+            orders::lock_out(tx, self.workspace, self.id, self.now).await?;
+        }
+        Ok(())
     }
 }

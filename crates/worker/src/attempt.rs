@@ -2,6 +2,7 @@
 
 mod image;
 mod prepare;
+mod read;
 mod runtimes;
 
 mod build;
@@ -38,6 +39,7 @@ use outwork_failpoint as failpoint;
 use outwork_git::Git;
 use outwork_sandbox::{Capabilities, Launchers};
 use outwork_snapshot::Cache;
+use tokio_util::sync::CancellationToken;
 
 use self::prepare::Repository;
 use self::tree::Tree;
@@ -72,6 +74,8 @@ pub(crate) struct Host {
     pub(crate) found_runtimes: Found,
     pub(crate) models: Models,
     pub(crate) launchers: Launchers,
+    /// The worker ends, and waits for nothing that takes long.
+    pub(crate) ending: CancellationToken,
 }
 
 /// Why the pipeline did not come to its end.
@@ -83,7 +87,7 @@ pub(crate) enum Stopped {
     Asks {
         question: String,
     },
-    /// The worker ends; the attempt goes back.
+    /// The worker takes nothing more; the attempt goes back.
     Released,
     /// The claim is not ours any more.
     Abandoned,
@@ -109,7 +113,10 @@ impl From<Wish> for Stopped {
 /// How an attempt leaves the worker.
 enum Ended {
     Finished(Box<Finish>),
-    Released,
+    Released {
+        /// Whether the agent stopped, and what it had done was saved.
+        resume: bool,
+    },
     Abandoned,
 }
 
@@ -134,6 +141,8 @@ pub(crate) struct Run {
     session_after: Option<SessionSpec>,
     message: Option<String>,
     tokens: Option<Tokens>,
+    /// Whether what the agent had done was saved for another worker to go on.
+    is_handed_over: bool,
 }
 
 /// Runs an attempt and delivers what came of it. Returns when nothing of it is left on this machine.
@@ -148,7 +157,9 @@ pub(crate) async fn run(host: Arc<Host>, assignment: Assignment, slot: u32, mut 
         Arc::clone(&host.config.now),
         masker(&assignment),
     ));
-    let delivery = OwnTask(tokio::spawn(delivery(&host, claim, &outbox).run()));
+    let delivery = delivery(&host, claim, &outbox);
+    let last = delivery.last.clone();
+    let delivery = OwnTask(tokio::spawn(delivery.run()));
     let run = Run::new(&host, assignment, slot, &mut lease, &outbox);
     // A task of its own: a panic in it is an end like others.
     let ended = OwnTask(tokio::spawn(run.complete(created))).join().await;
@@ -163,7 +174,7 @@ pub(crate) async fn run(host: Arc<Host>, assignment: Assignment, slot: u32, mut 
             // What it made is read. Kept until the end is delivered, it could keep a server on the same disk from taking it.
             let made = directory.clone();
             let cleared = tokio::task::spawn_blocking(move || made.clear());
-            let kept = last_words(claim, delivery, &mut stop).await;
+            let kept = last_words(&host, claim, delivery, &mut stop).await;
             match cleared.await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => {
@@ -175,9 +186,16 @@ pub(crate) async fn run(host: Arc<Host>, assignment: Assignment, slot: u32, mut 
             }
             kept
         }
-        Ok(Ended::Released) => {
-            delivery.0.abort();
-            release(&host, claim).await;
+        Ok(Ended::Released { resume }) => {
+            // What was said until now belongs to the log; whoever goes on counts anew.
+            last.cancel();
+            if tokio::time::timeout(LAST_WORDS, delivery.join())
+                .await
+                .is_err()
+            {
+                tracing::warn!(%claim, "the end of the log could not be handed in before the attempt is given back");
+            }
+            release(&host, claim, resume).await;
             Kept::Nothing
         }
         Ok(Ended::Abandoned) => {
@@ -188,7 +206,7 @@ pub(crate) async fn run(host: Arc<Host>, assignment: Assignment, slot: u32, mut 
             tracing::error!(%claim, %error, "the attempt's task ended by a panic");
             let failure = failure::panicked().into();
             outbox.finish(finish(claim, Outcome::Failed { failure }));
-            last_words(claim, delivery, &mut stop).await
+            last_words(&host, claim, delivery, &mut stop).await
         }
     };
     failpoint::pass("worker.remove.before");
@@ -213,7 +231,12 @@ fn masker(assignment: &Assignment) -> Masker {
         let credential = value.rsplit(' ').next().unwrap_or(value);
         (&injection.header, credential)
     });
-    Masker::new(secrets.chain(injections))
+    let repositories = assignment.repositories.iter();
+    let lease_tokens = repositories.filter_map(|repository| {
+        let token = repository.lease_token.as_ref()?;
+        Some((&repository.name, token.reveal()))
+    });
+    Masker::new(secrets.chain(injections).chain(lease_tokens))
 }
 
 /// What stays on disk of an attempt.
@@ -224,15 +247,19 @@ enum Kept {
 }
 
 /// Waits until everything is delivered, the claim is lost, or the worker has to end.
-async fn last_words(claim: ClaimId, delivery: OwnTask<Delivered>, stop: &mut Stop) -> Kept {
-    let mut ends = stop.clone();
+async fn last_words(
+    host: &Host,
+    claim: ClaimId,
+    delivery: OwnTask<Delivered>,
+    stop: &mut Stop,
+) -> Kept {
     let delivered = tokio::select! {
         delivered = delivery.join() => delivered,
         wish = stop.above(Wish::Cancel) => {
             tracing::info!(%claim, ?wish, "attempt given up");
             return Kept::Nothing;
         }
-        () = released(&mut ends) => {
+        () = ending(host) => {
             tracing::warn!(%claim, "the worker ends before the server heard the end of an attempt");
             return Kept::Outbox;
         }
@@ -249,11 +276,8 @@ async fn last_words(claim: ClaimId, delivery: OwnTask<Delivered>, stop: &mut Sto
 }
 
 /// Waits until the worker has to end, and a little longer.
-async fn released(stop: &mut Stop) {
-    if stop.above(Wish::Run).await != Wish::Release {
-        // A lost claim is told elsewhere, and one to be cancelled has ended.
-        return std::future::pending().await;
-    }
+async fn ending(host: &Host) {
+    host.ending.cancelled().await;
     tokio::time::sleep(LAST_WORDS).await;
 }
 
@@ -266,7 +290,7 @@ pub(crate) async fn deliver_again(host: Arc<Host>, lease: LeaseGuard) {
             let delivery = OwnTask(tokio::spawn(
                 delivery(&host, claim, &Arc::new(outbox)).run(),
             ));
-            match last_words(claim, delivery, &mut lease.stop()).await {
+            match last_words(&host, claim, delivery, &mut lease.stop()).await {
                 Kept::Nothing => {}
                 Kept::Outbox => return,
             }
@@ -286,15 +310,17 @@ fn delivery(host: &Host, claim: ClaimId, outbox: &Arc<Outbox>) -> Delivery {
         claim,
         outbox: Arc::clone(outbox),
         flush_every: host.config.timing.flush_every,
+        last: CancellationToken::new(),
     }
 }
 
 /// Gives the attempt back, a few times if need be; then the lease runs out by itself.
-async fn release(host: &Host, claim: ClaimId) {
+async fn release(host: &Host, claim: ClaimId, resume: bool) {
     let mut backoff = Backoff::default();
     for _ in 0..4 {
         let request = Release {
             epoch: claim.epoch.get(),
+            resume,
         };
         match host.api.release(claim.attempt.to_string(), request).await {
             Ok(()) => return,
@@ -346,6 +372,7 @@ impl Run {
             session_after: None,
             message: None,
             tokens: None,
+            is_handed_over: false,
         }
     }
 
@@ -369,7 +396,11 @@ impl Run {
             },
             Err(Stopped::Cancelled) => Outcome::Cancelled {},
             Err(Stopped::Asks { question }) => Outcome::AwaitingInput { question },
-            Err(Stopped::Released) => return Ended::Released,
+            Err(Stopped::Released) => {
+                return Ended::Released {
+                    resume: self.is_handed_over,
+                };
+            }
             Err(Stopped::Abandoned) => return Ended::Abandoned,
         };
         let mut finish = finish(self.claim, outcome);

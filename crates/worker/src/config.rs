@@ -20,6 +20,9 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 pub struct WorkerConfig {
     /// Outwork's data directory; the worker owns `worker/` below it.
     pub data_dir: PathBuf,
+    /// Where this worker's server is, such as `https://outwork.example`: git reads private repositories there. Without it the worker does not
+    /// say that it can, and is given credentials.
+    pub server_url: Option<String>,
     /// What people call the worker.
     pub name: String,
     /// How many attempts it runs at once, at least 1.

@@ -149,7 +149,7 @@ pub fn stored_session(bytes: &[u8]) {
             assert!(parts.all(|part| !matches!(part, "" | "." | "..")));
         }
         let mut again =
-            session::unpack(agent, &session::pack(agent, &stored)).expect("it was stored");
+            session::unpack(agent, &session::pack(agent, stored.clone())).expect("it was stored");
         let mut stored = stored;
         stored.files.sort_by(|a, b| a.path.cmp(&b.path));
         again.files.sort_by(|a, b| a.path.cmp(&b.path));

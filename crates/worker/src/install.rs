@@ -6,6 +6,7 @@
 
 mod npm;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -137,6 +138,14 @@ pub(crate) fn names(agents_dir: &Path) -> Vec<String> {
     list(agents_dir)
         .into_iter()
         .map(|agent| agent.name.to_owned())
+        .collect()
+}
+
+/// The versions of the installed agents that have one, by name.
+pub(crate) fn versions(agents_dir: &Path) -> BTreeMap<String, String> {
+    let agents = list(agents_dir).into_iter();
+    agents
+        .filter_map(|agent| Some((agent.name.to_owned(), agent.version?)))
         .collect()
 }
 

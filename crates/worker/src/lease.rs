@@ -229,6 +229,13 @@ impl Leases {
         self.lock().values().for_each(|held| held.raise(wish));
     }
 
+    /// Whether nothing more is to be said of it.
+    pub(crate) fn is_abandoned(&self, claim: ClaimId) -> bool {
+        let held = self.lock();
+        held.get(&claim)
+            .is_some_and(|held| *held.wish.borrow() == Wish::Abandon)
+    }
+
     /// Waits until the server answers a heartbeat.
     pub(crate) async fn contact(&self) {
         self.contact.notified().await;
@@ -285,6 +292,7 @@ mod tests {
                 messages: Vec::new(),
             }],
             reset_snapshots: Vec::new(),
+            orders: wire::Orders::default(),
         }
     }
 

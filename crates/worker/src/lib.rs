@@ -67,4 +67,4 @@ pub use config::{
     OciRuntime, Timing, UpstreamProxies, WorkerConfig,
 };
 pub use state_dir::StateDirError;
-pub use supervisor::{StartError, Worker, WorkerHandle};
+pub use supervisor::{StartError, Worker, WorkerEnd, WorkerHandle};

@@ -15,6 +15,8 @@ pub enum Verdict {
     Again,
     /// The server refuses this worker; an operator may change that.
     Refused,
+    /// The worker's token was revoked, for good.
+    Revoked,
     /// The server does not know this worker.
     Unknown,
     /// The claim is not ours any more.
@@ -40,6 +42,8 @@ pub fn verdict(error: &WorkerError) -> Verdict {
         Verdict::Ended
     } else if is(Code::OutOfOrder) {
         Verdict::OutOfOrder
+    } else if is(Code::TokenRevoked) {
+        Verdict::Revoked
     } else if is(Code::Unauthorized) || is(Code::Forbidden) {
         Verdict::Refused
     } else if is(Code::NotFound) {
@@ -87,6 +91,7 @@ mod tests {
         assert_eq!(of(Code::Unavailable), Verdict::Again);
         assert_eq!(of(Code::InsufficientStorage), Verdict::Again);
         assert_eq!(of(Code::Unauthorized), Verdict::Refused);
+        assert_eq!(of(Code::TokenRevoked), Verdict::Revoked);
         assert_eq!(of(Code::StaleLease), Verdict::Stale);
         assert_eq!(of(Code::AttemptEnded), Verdict::Ended);
         assert_eq!(of(Code::TooLarge), Verdict::Rejected);

@@ -1,18 +1,24 @@
 //! The worker's loop: who it is, what it takes, and how it ends.
 
 mod commands;
+mod drain;
 pub(crate) mod heartbeat;
 mod intake;
 mod inventory;
+mod quit;
+mod slots;
+mod standing;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use outwork_api::problem::Code;
 use outwork_api::worker::{
-    Deregister, OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION, Register, Registered, WorkerApi,
-    WorkerError,
+    Deregister, GIT_GATEWAY_SINCE, OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION, Register, Registered,
+    WorkerApi, WorkerError,
 };
 use outwork_git::{Git, GitError};
 use outwork_sandbox::{Capabilities, Launchers, Unusable};
@@ -25,15 +31,20 @@ use crate::attempt::{self, Host};
 use crate::base::{HostBase, StoredIds};
 use crate::config::WorkerConfig;
 use crate::images::Images;
-use crate::lease::{ClaimId, Leases, Wish};
+use crate::lease::{ClaimId, Leases};
 use crate::retry::Backoff;
 use crate::runtimes::Found;
 use crate::state_dir::{StateDir, StateDirError};
+use drain::Drained;
+use slots::Slots;
+use standing::Told;
 
 /// How long the lease of an earlier worker's outbox is taken to be; the server decides, this only bounds a refusal.
 pub const LEFTOVER_LEASE: Duration = Duration::from_secs(30);
 /// For what is under way at the end: an answer to `acquire`, giving attempts back, signing off.
 const LAST_WORDS: Duration = Duration::from_secs(5);
+/// The version of the protocol from which on a worker says what it runs.
+const VERSIONS_SINCE: u32 = 4;
 
 /// Why a worker did not start.
 #[derive(Debug, thiserror::Error)]
@@ -78,10 +89,21 @@ pub enum StartError {
 #[derive(Debug)]
 pub enum Worker {}
 
+/// Why a worker ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WorkerEnd {
+    /// It was told to by whoever started it.
+    Stopped,
+    /// The server wanted it to end for good.
+    Retired,
+    /// Its token was revoked.
+    Revoked,
+}
+
 /// A worker that runs.
 #[derive(Debug)]
 pub struct WorkerHandle {
-    supervisor: tokio::task::JoinHandle<()>,
+    supervisor: tokio::task::JoinHandle<WorkerEnd>,
     now: CancellationToken,
     identity: watch::Receiver<Option<Identity>>,
 }
@@ -99,12 +121,21 @@ impl WorkerHandle {
         self.now.cancel();
     }
 
-    /// Waits until the worker has ended: after shutdown, when its attempts have ended or were given back.
+    /// Waits until the worker has ended: after shutdown, or because the server wanted it to, when its attempts have ended or were
+    /// given back.
     ///
     /// # Errors
     /// The worker made a mistake (a panic).
-    pub async fn join(self) -> Result<(), tokio::task::JoinError> {
-        self.supervisor.await
+    pub async fn join(mut self) -> Result<WorkerEnd, tokio::task::JoinError> {
+        self.ended().await
+    }
+
+    /// The same, and can be dropped before; not to be called again once it has answered.
+    ///
+    /// # Errors
+    /// The worker made a mistake (a panic).
+    pub async fn ended(&mut self) -> Result<WorkerEnd, tokio::task::JoinError> {
+        (&mut self.supervisor).await
     }
 }
 
@@ -113,12 +144,15 @@ impl WorkerHandle {
 pub(crate) struct Identity {
     pub(crate) worker: String,
     pub(crate) heartbeat_interval: Duration,
+    pub(crate) protocol_version: u32,
     agents: Vec<String>,
+    /// Whether it says that it reads private repositories through the server.
+    git_gateway: bool,
 }
 
 impl Worker {
-    /// Sweeps what an earlier worker left in `config.data_dir`, then works until `shutdown` is cancelled: takes nothing more,
-    /// lets what runs go on for `config.drain_grace`, gives the rest back, signs off. Returns once the sweep is done; the
+    /// Sweeps what an earlier worker left in `config.data_dir`, then works until `shutdown` is cancelled or the server wants it to
+    /// end: takes nothing more, lets what runs go on for `config.drain_grace`, gives the rest back, signs off. Returns once the sweep is done; the
     /// server need not answer yet.
     ///
     /// `api` is called from the worker's tasks and from a thread with a runtime of its own (heartbeats).
@@ -167,18 +201,21 @@ impl Worker {
             found_runtimes: Found::default(),
             models: attempt::Models::default(),
             launchers,
+            ending: CancellationToken::new(),
         };
         let (sender, identity) = watch::channel(None);
         let now = CancellationToken::new();
         let (resets, wanted) = mpsc::unbounded_channel();
         let supervisor = Supervisor {
+            told: Told::new(Arc::clone(&host.leases)),
+            slots: Slots::new(host.config.slots),
+            capacity: watch::channel(heartbeat::Capacity::default()).0,
             host: Arc::new(host),
             shutdown,
             now: now.clone(),
             identity: sender,
             unknown: Arc::new(Notify::new()),
             attempts: JoinSet::new(),
-            free_slots: Vec::new(),
             resets,
         };
         let heartbeat = supervisor.heartbeat()?;
@@ -229,13 +266,13 @@ fn sweep(root: &Path, store_uid_base: u32) -> Result<Swept, StartError> {
     })
 }
 
-/// Whether the server refuses the version of the protocol: it is of an older release.
+/// Whether the server refuses the version of the protocol, or fields that came with it: it is of an older release.
 fn is_older(error: &WorkerError) -> bool {
     let WorkerError::Problem(problem) = error else {
         return false;
     };
     let mut fields = problem.errors.iter();
-    fields.any(|field| field.pointer == "/protocol_version")
+    problem.is(Code::InvalidRequest) || fields.any(|field| field.pointer == "/protocol_version")
 }
 
 struct Supervisor {
@@ -247,7 +284,11 @@ struct Supervisor {
     unknown: Arc<Notify>,
     /// Each gives its slot back.
     attempts: JoinSet<Option<u32>>,
-    free_slots: Vec<u32>,
+    slots: Slots,
+    /// Said with each heartbeat.
+    capacity: watch::Sender<heartbeat::Capacity>,
+    /// What the server wants of the worker.
+    told: Told,
     /// Keys of snapshots that the server wants to be gone.
     resets: mpsc::UnboundedSender<Vec<String>>,
 }
@@ -259,6 +300,8 @@ impl Supervisor {
             leases: Arc::clone(&self.host.leases),
             identity: self.identity.subscribe(),
             unknown: Arc::clone(&self.unknown),
+            capacity: self.capacity.subscribe(),
+            told: self.told.clone(),
             resets: self.resets.clone(),
         };
         heartbeat::Heartbeat::start(beat).map_err(StartError::Thread)
@@ -269,17 +312,21 @@ impl Supervisor {
         undelivered: Vec<ClaimId>,
         heartbeat: heartbeat::Heartbeat,
         resets: mpsc::UnboundedReceiver<Vec<String>>,
-    ) {
-        self.free_slots = (0..self.host.config.slots).rev().collect();
-        let shutdown = self.shutdown.clone();
-        let registered = tokio::select! {
-            () = shutdown.cancelled() => false,
-            () = self.register() => true,
+    ) -> WorkerEnd {
+        let mut end = WorkerEnd::Stopped;
+        self.note_capacity(false);
+        let mut quit = self.quit();
+        tokio::select! {
+            () = quit.wait() => {}
+            () = self.register() => {}
         };
-        if registered {
+        if self.told.revoked.is_cancelled() {
+            end = WorkerEnd::Revoked;
+        } else if self.identity.borrow().is_some() {
             let commands = tokio::spawn(commands::follow(
                 Arc::clone(&self.host),
                 self.identity.subscribe(),
+                self.told.clone(),
             ));
             let inventory = tokio::spawn(inventory::tell(
                 Arc::clone(&self.host),
@@ -294,26 +341,49 @@ impl Supervisor {
                     None
                 });
             }
-            self.take_work().await;
-            self.drain().await;
+            end = self.work().await;
             for task in [commands, inventory] {
                 task.abort();
                 // It shares the directory, which the next worker may want as soon as this one has ended.
                 let _ = task.await;
             }
             self.host.snapshots.settled().await;
-            self.deregister().await;
+            // Until here, since as long as anything runs its lease is renewed; after signing off the server knows nobody to renew.
+            heartbeat.stop();
+            if end != WorkerEnd::Revoked {
+                self.deregister().await;
+            }
         }
-        // Last: as long as anything runs, its lease is renewed.
-        heartbeat.stop();
+        end
     }
 
-    /// Says who it is until the server answers.
+    /// Takes work, and drains when it is to, until it has to end.
+    async fn work(&mut self) -> WorkerEnd {
+        loop {
+            self.take_work().await;
+            match self.drain().await {
+                Drained::WorkAgain => {}
+                Drained::End(end) => return end,
+            }
+        }
+    }
+
+    /// What heartbeats say from now on.
+    fn note_capacity(&self, draining: bool) {
+        self.capacity.send_replace(heartbeat::Capacity {
+            slots: self.slots.limit(),
+            free_slots: if draining { 0 } else { self.slots.free() },
+            draining,
+        });
+    }
+
+    /// Says who it is until the server answers, or will never take it.
     async fn register(&self) {
         let mut backoff = Backoff::default();
         let mut protocol_version = PROTOCOL_VERSION;
         loop {
             let agents = crate::install::names(&self.host.config.agents_dir);
+            let says_versions = protocol_version >= VERSIONS_SINCE;
             let request = Register {
                 protocol_version,
                 worker: self.host.state.id(),
@@ -322,6 +392,11 @@ impl Supervisor {
                 agents: agents.clone(),
                 isolation: self.host.config.containment.backend.isolation(),
                 labels: self.host.config.labels.clone(),
+                version: says_versions.then(|| env!("CARGO_PKG_VERSION").to_owned()),
+                agent_versions: match says_versions {
+                    true => crate::install::versions(&self.host.config.agents_dir),
+                    false => BTreeMap::new(),
+                },
             };
             match self.host.api.register(request).await {
                 Ok(Registered {
@@ -338,10 +413,15 @@ impl Supervisor {
                     self.identity.send_replace(Some(Identity {
                         worker,
                         heartbeat_interval,
+                        protocol_version,
                         agents,
+                        // An older server would not take the word.
+                        git_gateway: protocol_version >= GIT_GATEWAY_SINCE
+                            && self.host.config.server_url.is_some(),
                     }));
                     return;
                 }
+                Err(error) if self.told.is_revoked(&error) => return,
                 Err(error) if protocol_version > OLDEST_PROTOCOL_VERSION && is_older(&error) => {
                     protocol_version -= 1;
                 }
@@ -362,43 +442,10 @@ impl Supervisor {
 
     fn done(&mut self, done: Result<Option<u32>, tokio::task::JoinError>) {
         match done {
-            Ok(slot) => self.free_slots.extend(slot),
+            Ok(Some(slot)) => self.slots.give_back(slot),
+            Ok(None) => {}
             // The slot is not used again: what holds it is unknown.
             Err(error) => tracing::error!(%error, "an attempt's keeper panicked"),
-        }
-    }
-
-    /// Lets what runs go on for a while, then gives it back. Leases are renewed all the time.
-    async fn drain(&mut self) {
-        let grace = tokio::time::sleep(self.host.config.drain_grace);
-        tokio::pin!(grace);
-        loop {
-            let now = self.now.clone();
-            tokio::select! {
-                done = self.attempts.join_next() => match done {
-                    Some(done) => self.done(done),
-                    None => return,
-                },
-                () = &mut grace => break,
-                () = now.cancelled() => break,
-            }
-        }
-        tracing::info!(
-            attempts = self.attempts.len(),
-            "giving back what still runs"
-        );
-        self.host.leases.raise_all(Wish::Release);
-        let ended = tokio::time::timeout(2 * LAST_WORDS, async {
-            while let Some(done) = self.attempts.join_next().await {
-                self.done(done);
-            }
-        });
-        if ended.await.is_err() {
-            tracing::warn!(
-                attempts = self.attempts.len(),
-                "attempts did not end in time; their sandboxes are killed"
-            );
-            self.attempts.shutdown().await;
         }
     }
 
@@ -419,5 +466,12 @@ impl Supervisor {
             .as_ref()
             .map(|identity| identity.worker.clone())
             .unwrap_or_default()
+    }
+
+    fn git_gateway(&self) -> bool {
+        let identity = self.identity.borrow();
+        identity
+            .as_ref()
+            .is_some_and(|identity| identity.git_gateway)
     }
 }

@@ -175,7 +175,9 @@ impl Person {
             commit: None,
             attempts: Some(intent.attempts),
             starting_diff: None,
+            starting_session: None,
             interactive: false,
+            priority: Default::default(),
         };
         let task = patiently(|| self.client.submit(&new, &key)).await?;
         self.kill_after.acknowledged(Acknowledged::Submit);

@@ -37,7 +37,9 @@ async fn submit(site: &Site, work: &Work) -> Result<Task> {
         commit: None,
         attempts: None,
         starting_diff: None,
+        starting_session: None,
         interactive: false,
+        priority: Default::default(),
     };
     let key = IdempotencyKey::from_random(number);
     Ok(site.client.submit(&new, &key).await?)

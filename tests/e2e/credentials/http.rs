@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -23,15 +23,27 @@ struct Shared {
     token: Mutex<Option<String>>,
     seen: Mutex<Seen>,
     canaries: Canaries,
+    held: Mutex<Held>,
+    changed: Condvar,
+}
+
+/// Requests for packs that wait.
+#[derive(Default)]
+struct Held {
+    holds: bool,
+    waiting: usize,
 }
 
 /// What was seen while requests with a password were answered.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Seen {
     pub logins: u32,
     /// Processes that showed a token: in their command lines, and in their environment.
     pub by_command_line: Vec<Process>,
     pub by_environment: Vec<Process>,
+    /// The same for lease tokens.
+    pub leases_by_command_line: Vec<String>,
+    pub leases_by_environment: Vec<String>,
 }
 
 impl Server {
@@ -44,6 +56,8 @@ impl Server {
             token: Mutex::default(),
             seen: Mutex::default(),
             canaries,
+            held: Mutex::default(),
+            changed: Condvar::new(),
         });
         let serving = Arc::clone(&shared);
         std::thread::spawn(move || {
@@ -60,9 +74,42 @@ impl Server {
         *self.shared.token.lock().expect("no panic") = token.map(str::to_owned);
     }
 
+    /// From now on packs are not given out before [`Self::let_go`].
+    pub fn hold(&self) {
+        self.shared.held.lock().expect("no panic").holds = true;
+    }
+
+    /// How many wait for a pack.
+    pub fn waiting(&self) -> usize {
+        self.shared.held.lock().expect("no panic").waiting
+    }
+
+    pub fn let_go(&self) {
+        self.shared.held.lock().expect("no panic").holds = false;
+        self.shared.changed.notify_all();
+    }
+
     pub fn seen(&self) -> Seen {
         self.shared.seen.lock().expect("no panic").clone()
     }
+}
+
+/// How a lease token begins: the kind, and the version.
+pub const LEASE_TOKEN: &str = "ow_lA";
+
+/// The command lines of the processes that show a lease token in that file of theirs.
+fn lease_tokens(file: &str) -> Vec<String> {
+    let processes = std::fs::read_dir("/proc")
+        .expect("/proc is there")
+        .flatten();
+    let read = |path: PathBuf| {
+        let bytes = std::fs::read(path).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).replace('\0', " ")
+    };
+    let shown = processes.filter(|entry| read(entry.path().join(file)).contains(LEASE_TOKEN));
+    shown
+        .map(|entry| read(entry.path().join("cmdline")))
+        .collect()
 }
 
 struct Request {
@@ -126,6 +173,15 @@ impl Shared {
             seen.logins += 1;
             seen.by_command_line.extend(by_command_line);
             seen.by_environment.extend(by_environment);
+            seen.leases_by_command_line.extend(lease_tokens("cmdline"));
+            seen.leases_by_environment.extend(lease_tokens("environ"));
+        }
+        if request.method == "POST" {
+            let mut held = self.held.lock().expect("no panic");
+            held.waiting += 1;
+            let waits = |held: &mut Held| held.holds;
+            let mut held = self.changed.wait_while(held, waits).expect("no panic");
+            held.waiting -= 1;
         }
         let token = self.token.lock().expect("no panic").clone();
         let answer = match password {

@@ -65,6 +65,11 @@ impl Process {
         self.child.wait().expect("it has ended");
     }
 
+    /// Waits until it ends by itself, and says how.
+    pub fn ended(&mut self) -> std::process::ExitStatus {
+        until("it ends by itself", || self.child.try_wait().expect("ours"))
+    }
+
     /// `kill`, and how it ended.
     pub fn terminate(&mut self) -> std::process::ExitStatus {
         let pid = self.child.id().to_string();

@@ -155,23 +155,35 @@ impl Outwork {
 
     /// The same with more flags. A name that was used before is the same worker's again.
     pub fn worker_with(&self, name: &str, flags: &[&str]) -> Worker {
-        self.worker_of(name, &self.url, flags)
+        let token_file = self.dir.path().join("data/worker.token");
+        self.worker_of(name, &self.url, Some(&token_file), flags)
+    }
+
+    /// The same with a token of its own: which it has kept, or for which its flags say how to enrol.
+    pub fn own_worker(&self, name: &str, flags: &[&str]) -> Worker {
+        self.worker_of(name, &self.url, None, flags)
     }
 
     /// A worker of a server at another address that takes this one's tokens.
     pub fn worker_at(&self, name: &str, url: &str) -> Worker {
-        self.worker_of(name, url, &[])
+        let token_file = self.dir.path().join("data/worker.token");
+        self.worker_of(name, url, Some(&token_file), &[])
     }
 
-    fn worker_of(&self, name: &str, url: &str, flags: &[&str]) -> Worker {
+    fn worker_of(
+        &self,
+        name: &str,
+        url: &str,
+        token_file: Option<&Path>,
+        flags: &[&str],
+    ) -> Worker {
         let mut command = outwork();
         command.arg("worker");
-        let token_file = self.dir.path().join("data/worker.token");
         let flags: Vec<&OsStr> = flags.iter().map(OsStr::new).collect();
         let agents = [OsStr::new("--agents-dir"), agents_dir().as_os_str()];
         let flags = [flags, agents.to_vec()].concat();
         let data = self.dir.path().join(name);
-        let process = self.launch_worker(command, name, url, &token_file, &data, &flags);
+        let process = self.launch_worker(command, name, url, token_file, &data, &flags);
         Worker::new(process, data, None)
     }
 
@@ -201,8 +213,14 @@ impl Outwork {
         };
         command.arg("worker").env("HOME", &data);
         let flags: Vec<&OsStr> = flags.iter().map(OsStr::new).collect();
-        let process =
-            self.launch_worker(command, "ordinary", &self.url, &token_file, &data, &flags);
+        let process = self.launch_worker(
+            command,
+            "ordinary",
+            &self.url,
+            Some(&token_file),
+            &data,
+            &flags,
+        );
         Worker::new(process, data, Some(home))
     }
 
@@ -211,17 +229,18 @@ impl Outwork {
         mut command: Command,
         name: &str,
         url: &str,
-        token_file: &Path,
+        token_file: Option<&Path>,
         data: &Path,
         flags: &[&OsStr],
     ) -> Process {
         command
             .args(["--name", name, "--json", "--url", url])
-            .arg("--token-file")
-            .arg(token_file)
             .arg("--data-dir")
             .arg(data)
             .args(flags);
+        if let Some(token_file) = token_file {
+            command.arg("--token-file").arg(token_file);
+        }
         let log = self.dir.path().join(format!("{name}.log"));
         let mut process = Process::start(&mut command, log);
         let ready = process.ready();

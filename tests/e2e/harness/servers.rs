@@ -84,6 +84,21 @@ impl Servers {
         self.members[server].process.kill();
     }
 
+    /// `kill`, and the same server again at the same address.
+    pub fn restart(&mut self, server: usize) {
+        let address = self.balancer.backends()[server].to_string();
+        let front = self.front().url.clone();
+        let member = &mut self.members[server];
+        assert!(
+            member.process.terminate().success(),
+            "{}",
+            member.process.log()
+        );
+        member.listen_on(&address);
+        member.restart();
+        self.members[0].url = front;
+    }
+
     /// Where one of them keeps what it keeps.
     pub fn data(&self, server: usize) -> std::path::PathBuf {
         self.members[server].dir.path().join("data")

@@ -24,21 +24,31 @@ const PORT: u16 = 5432;
 /// How long a start may take on a busy machine.
 const START: Duration = Duration::from_secs(60);
 
-/// Serves until its input ends; each line it reads is a crash and a new start. Nothing is flushed:
-/// the data need not outlive the machine.
+/// Serves until its input ends; each line it reads is a crash and a new start.
 const KEEPER: &str = r#"
 postgres=$1 dir=$2 port=$3
+shift 3
 start() {
     "$postgres" -D "$dir/data" -k "$dir" -p "$port" -c listen_addresses= -c max_connections=300 \
-        -c fsync=off -c full_page_writes=off -c shared_buffers=32MB >>"$dir/log" 2>&1 &
+        "$@" >>"$dir/log" 2>&1 &
     pid=$!
 }
-start
-while read -r crash; do kill -QUIT "$pid"; wait "$pid"; start; done
+start "$@"
+while read -r crash; do kill -QUIT "$pid"; wait "$pid"; start "$@"; done
 kill -QUIT "$pid"
 wait "$pid"
 rm -rf "$dir"
 "#;
+
+/// Nothing is flushed: the data of a test need not outlive the machine.
+const FOR_TESTS: [&str; 6] = [
+    "-c",
+    "fsync=off",
+    "-c",
+    "full_page_writes=off",
+    "-c",
+    "shared_buffers=32MB",
+];
 
 /// A running PostgreSQL. Dropping it stops it.
 #[derive(Debug)]
@@ -58,6 +68,15 @@ pub fn shared() -> &'static Cluster {
 impl Cluster {
     /// Starts a cluster of its own: for tests that crash it.
     pub fn start() -> Self {
+        Self::start_with(&FOR_TESTS)
+    }
+
+    /// Starts a cluster with PostgreSQL's own settings, which flush what is committed: for benchmarks.
+    pub fn start_durable() -> Self {
+        Self::start_with(&[])
+    }
+
+    fn start_with(settings: &[&str]) -> Self {
         let [initdb, postgres, psql] = ["initdb", "postgres", "psql"].map(program);
         // Below /tmp, because the path of a socket has at most 107 bytes.
         let temporary = tempfile::Builder::new()
@@ -96,6 +115,7 @@ impl Cluster {
             .arg(postgres)
             .arg(&dir)
             .arg(PORT.to_string())
+            .args(settings)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

@@ -14,11 +14,11 @@ use outwork_domain::principal::{Principal, PrincipalKind};
 use outwork_domain::resources::Resources;
 use outwork_domain::task::{Base, Task, Turn};
 use outwork_domain::{
-    Attempt, AttemptId, Desired, EnvironmentId, Epoch, PrincipalId, TaskId, Timestamp, TokenId,
-    TurnId, WorkspaceId,
+    Attempt, AttemptId, Desired, EnvironmentId, Epoch, PrincipalId, Priority, TaskId, Timestamp,
+    TokenId, TurnId, WorkspaceId,
 };
 use outwork_git::Git;
-use outwork_server::{Clock, OtherKey, Random, Server, ServerConfig};
+use outwork_server::{Clock, GitGatewayConfig, OtherKey, Random, Server, ServerConfig};
 use outwork_store::{Bootstrap, Change, NewToken, Objects, Store, Submission};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::TryRecvError;
@@ -193,6 +193,7 @@ impl Cluster {
             other_key: OtherKey::Refuse,
             git: self.git.clone(),
             resolve_limit: ServerConfig::RESOLVE_LIMIT,
+            git_gateway: GitGatewayConfig::default(),
             limits: self.limits,
             attempts_per_turn: ServerConfig::ATTEMPTS_PER_TURN,
             model: None,
@@ -208,6 +209,7 @@ impl Cluster {
             workspace_id: WORKSPACE,
             kind: PrincipalKind::Worker,
             name: "workers".to_owned(),
+            worker_id: None,
         };
         let api = server.worker_api(&principal.worker().expect("it is a worker"));
         slot.running = Some(Running {
@@ -329,9 +331,11 @@ fn task(id: TaskId, now: Timestamp) -> Task {
             branch: None,
             commit: "0".repeat(40),
             starting_diff: None,
+            starting_session: None,
             further: Vec::new(),
         },
         interactive: false,
+        priority: Priority::Normal,
         created_at: now,
         updated_at: now,
     }
@@ -376,6 +380,7 @@ fn environment(now: Timestamp) -> Environment {
             nested_namespaces: false,
             max_tokens: None,
             required_labels: Default::default(),
+            max_concurrent: None,
         },
     }
 }

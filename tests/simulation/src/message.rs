@@ -105,7 +105,7 @@ impl Request {
             | Self::Append(attempt, Append { epoch, .. })
             | Self::Upload(attempt, Upload { epoch, .. })
             | Self::Finish(attempt, Finish { epoch, .. })
-            | Self::Release(attempt, Release { epoch }) => Some((attempt, *epoch)),
+            | Self::Release(attempt, Release { epoch, .. }) => Some((attempt, *epoch)),
             Self::Register(_) | Self::Acquire(_) | Self::Heartbeat(_) | Self::Deregister(_) => None,
         }
     }
@@ -118,7 +118,7 @@ impl Request {
             | Self::Append(_, Append { epoch, .. })
             | Self::Upload(_, Upload { epoch, .. })
             | Self::Finish(_, Finish { epoch, .. })
-            | Self::Release(_, Release { epoch }) => *epoch = to,
+            | Self::Release(_, Release { epoch, .. }) => *epoch = to,
             Self::Register(_) | Self::Acquire(_) | Self::Heartbeat(_) | Self::Deregister(_) => {}
         }
         request

@@ -171,6 +171,7 @@ async fn renew_any(heartbeat: &Heartbeat, api: &dyn WorkerApi, observer: &Observ
     let Reply::Heartbeat(HeartbeatAnswer {
         mut leases,
         reset_snapshots,
+        orders,
     }) = answer
     else {
         return Ok(answer);
@@ -193,6 +194,7 @@ async fn renew_any(heartbeat: &Heartbeat, api: &dyn WorkerApi, observer: &Observ
             let renewal = Heartbeat {
                 worker: held.worker.to_string(),
                 leases: vec![claim],
+                ..Heartbeat::default()
             };
             api.heartbeat(renewal).await?;
             lease.desired = Wished::Run;
@@ -201,6 +203,7 @@ async fn renew_any(heartbeat: &Heartbeat, api: &dyn WorkerApi, observer: &Observ
     Ok(Reply::Heartbeat(HeartbeatAnswer {
         leases,
         reset_snapshots,
+        orders,
     }))
 }
 

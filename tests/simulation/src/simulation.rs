@@ -8,7 +8,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeSet, BinaryHeap};
 use std::time::Duration;
 
-use outwork_api::worker::{Desired as Wished, WorkerCommand, WorkerError};
+use outwork_api::worker::{AttemptCommand, Desired as Wished, WorkerError};
 use outwork_domain::{State, Timestamp};
 use outwork_store::Change;
 use outwork_worker::stepped::ClaimId;
@@ -94,7 +94,7 @@ enum Event {
         done_at_ms: Option<u64>,
         request: Box<Request>,
     },
-    Command(usize, WorkerCommand),
+    Command(usize, AttemptCommand),
     Timer(Process, Timer),
     Step(usize),
     StartWorker(usize),
@@ -635,7 +635,8 @@ impl Simulation {
                 Change::Attempt(id) => {
                     changed.insert(id);
                 }
-                Change::Queue(_) => {}
+                // Operators want nothing here.
+                Change::Queue(_) | Change::Worker(_) => {}
                 Change::Command(attempt, epoch, _) => commands.push(ClaimId { attempt, epoch }),
             }
         }
@@ -709,7 +710,7 @@ impl Simulation {
         let Some(worker) = self.observer.holder(claim.attempt) else {
             return;
         };
-        let command = WorkerCommand {
+        let command = AttemptCommand {
             attempt: claim.attempt.to_string(),
             epoch: claim.epoch.get(),
             desired: Wished::Cancel,

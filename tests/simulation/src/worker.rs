@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use outwork_api::worker::{
-    Acquire, Assignment, Deregister, Heartbeat, HeartbeatAnswer, PROTOCOL_VERSION, Register,
-    Registered, Release, WorkerCommand, WorkerError,
+    Acquire, Assignment, AttemptCommand, Deregister, Heartbeat, HeartbeatAnswer, PROTOCOL_VERSION,
+    Register, Registered, Release, WorkerError,
 };
 use outwork_worker::stepped::{
     AGAIN_AFTER, Backoff, ClaimId, LEFTOVER_LEASE, Leases, Outbox, Verdict, Wish, answer_within,
@@ -334,7 +334,7 @@ impl Worker {
     }
 
     /// Something that could not wait for the next heartbeat.
-    pub fn command(&mut self, command: &WorkerCommand) {
+    pub fn command(&mut self, command: &AttemptCommand) {
         let Some(process) = &self.process else { return };
         if let Some(claim) = ClaimId::parse(&command.attempt, command.epoch) {
             process.leases.raise(claim, command.desired.into());
@@ -374,6 +374,8 @@ impl Worker {
             agents: vec![AGENT.to_owned()],
             isolation: "simulated".to_owned(),
             labels: Default::default(),
+            version: None,
+            agent_versions: Default::default(),
         };
         self.send(
             Pending::Register,
@@ -430,6 +432,7 @@ impl Worker {
             max: room,
             // The simulation keeps the request open instead.
             wait_ms: 0,
+            git_gateway: false,
         };
         let asked_at = Pending::Acquire(self.now);
         self.send(asked_at, Request::Acquire(request), ACQUIRE_TIMEOUT);
@@ -464,7 +467,11 @@ impl Worker {
 
     fn give_back(&mut self, assignment: Assignment) {
         let Assignment { attempt, epoch, .. } = assignment;
-        let release = Request::Release(attempt, Release { epoch });
+        let request = Release {
+            epoch,
+            resume: false,
+        };
+        let release = Request::Release(attempt, request);
         self.send(Pending::GiveBack, release, LAST_WORDS);
     }
 
@@ -485,7 +492,11 @@ impl Worker {
         }
         self.send(
             Pending::Beat(now),
-            Request::Heartbeat(Heartbeat { worker, leases }),
+            Request::Heartbeat(Heartbeat {
+                worker,
+                leases,
+                ..Heartbeat::default()
+            }),
             answer_within(interval),
         );
     }
@@ -517,6 +528,7 @@ impl Worker {
                 self.refused_at_ms = Some(true_ms);
             }
             Verdict::Refused
+            | Verdict::Revoked
             | Verdict::Rejected
             | Verdict::Stale
             | Verdict::Ended

@@ -1,4 +1,4 @@
-//! Environments, the model, workers, and who is asking.
+//! Environments, the model, and who is asking.
 
 use reqwest::{Method, header};
 
@@ -9,7 +9,7 @@ use crate::credential::{Credential, NewCredential};
 use crate::environment::{Environment, EnvironmentPatch, NewEnvironment};
 use crate::page::{MAX_LIMIT, Page, PageQuery};
 use crate::problem::Code;
-use crate::settings::{Me, Model, NewModel, Worker};
+use crate::settings::{Me, Model, NewModel};
 
 const ENVIRONMENTS: [&str; 3] = ["api", "v1", "environments"];
 const CACHE: [&str; 3] = ["api", "v1", "cache"];
@@ -145,11 +145,5 @@ impl Client {
     pub async fn delete_credential(&self, id: &str) -> Result<(), ClientError> {
         let url = self.url(&[&CREDENTIALS[..], &[id]].concat(), &[]);
         self.send(Call::new(Method::DELETE, url)).await.map(drop)
-    }
-
-    /// The workspace's workers.
-    pub async fn workers(&self) -> Result<Page<Worker>, ClientError> {
-        let url = self.url(&["api", "v1", "workers"], &[]);
-        self.json(Call::new(Method::GET, url)).await
     }
 }

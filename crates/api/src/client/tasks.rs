@@ -148,6 +148,24 @@ impl Client {
         self.bytes(Call::new(Method::GET, url).timeout(None)).await
     }
 
+    /// The agent's session after an attempt, in the format of [`crate::session`]: that of the given turn and attempt, or
+    /// that of the attempt which is shown for the newest turn.
+    pub async fn task_session(
+        &self,
+        task: &str,
+        turn: Option<u32>,
+        attempt: Option<u32>,
+    ) -> Result<Vec<u8>, ClientError> {
+        let url = self.url(
+            &[&TASKS[..], &[task, "session"]].concat(),
+            &[
+                ("turn", turn.map(|number| number.to_string())),
+                ("attempt", attempt.map(|number| number.to_string())),
+            ],
+        );
+        self.bytes(Call::new(Method::GET, url).timeout(None)).await
+    }
+
     /// One attempt.
     pub async fn attempt(&self, attempt: &str) -> Result<Attempt, ClientError> {
         let url = self.url(&[&ATTEMPTS[..], &[attempt]].concat(), &[]);

@@ -183,8 +183,7 @@ fn command_stream(
             while ready.is_empty() {
                 let piece = client.chunk(&mut response).await.ok()??;
                 for message in parser.push(piece.as_ref()).ok()? {
-                    let command: WorkerCommand = serde_json::from_str(&message.data).ok()?;
-                    ready.push_back(command);
+                    ready.extend(WorkerCommand::parse(&message.event, &message.data).ok()?);
                 }
             }
             let command = ready.pop_front()?;

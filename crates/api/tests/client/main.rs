@@ -14,7 +14,8 @@ use outwork_api::page::PageQuery;
 use outwork_api::problem::{CONTENT_TYPE, Code, Problem};
 use outwork_api::task::NewTask;
 use outwork_api::worker::{
-    Acquire, Desired, Heartbeat, InputKind, OutputKind, WorkerApi, WorkerCommand, WorkerError,
+    Acquire, AttemptCommand, Desired, Heartbeat, InputKind, Orders, OutputKind, WorkerApi,
+    WorkerCommand, WorkerDesired, WorkerError,
 };
 use scripted::{Reply, Server};
 
@@ -67,7 +68,9 @@ fn new_task() -> NewTask {
         commit: None,
         attempts: None,
         starting_diff: None,
+        starting_session: None,
         interactive: true,
+        priority: Default::default(),
     }
 }
 
@@ -287,11 +290,12 @@ async fn pages_and_queries() {
 #[tokio::test]
 async fn the_worker_protocol_goes_over_the_documented_paths() {
     let command = r#"{"attempt":"att_1","epoch":3,"desired":"cancel"}"#;
+    let orders = r#"{"desired":"drain","deadline_ms":5}"#;
     let server = Server::start(vec![
         json(r#"{"assignments":[]}"#),
         json(r#"{"leases":[{"attempt":"att_1","epoch":3,"desired":"run"}]}"#),
         Reply::Stream(vec![format!(
-            ": hi\n\ndata: {command}\n\ndata: {command}\n\n"
+            ": hi\n\nevent: command\ndata: {command}\n\nevent: later\ndata: ?\n\nevent: command\ndata: {command}\n\nevent: orders\ndata: {orders}\n\n"
         )]),
         Reply::Whole(200, "application/octet-stream", "patch".to_owned()),
         Reply::Whole(204, JSON, String::new()),
@@ -304,6 +308,7 @@ async fn the_worker_protocol_goes_over_the_documented_paths() {
         worker: "wkr_1".to_owned(),
         max: 1,
         wait_ms: 1000,
+        git_gateway: false,
     };
     assert!(
         api.acquire(acquire)
@@ -314,20 +319,25 @@ async fn the_worker_protocol_goes_over_the_documented_paths() {
     );
     let heartbeat = || Heartbeat {
         worker: "wkr_1".to_owned(),
-        leases: Vec::new(),
+        ..Heartbeat::default()
     };
     let answer = api.heartbeat(heartbeat()).await.expect("an answer");
     assert_eq!(answer.leases[0].desired, Desired::Run);
     let commands = api.commands("wkr_1".to_owned()).await.expect("a stream");
-    let expected = WorkerCommand {
+    let cancel = WorkerCommand::Attempt(AttemptCommand {
         attempt: "att_1".to_owned(),
         epoch: 3,
         desired: Desired::Cancel,
         messages: Vec::new(),
-    };
+    });
+    let drain = WorkerCommand::Orders(Orders {
+        desired: WorkerDesired::Drain,
+        deadline_ms: Some(5),
+        slots: None,
+    });
     assert_eq!(
         commands.collect::<Vec<_>>().await,
-        [expected.clone(), expected]
+        [cancel.clone(), cancel, drain]
     );
     let bytes = api
         .download(

@@ -18,6 +18,7 @@ fn a_heartbeat_does_not_wait_for_the_runtime_that_works() {
         worker: "wkr_1".to_owned(),
         max: 1,
         wait_ms: 0,
+        git_gateway: false,
     };
     working
         .block_on(api.acquire(acquire))
@@ -26,7 +27,7 @@ fn a_heartbeat_does_not_wait_for_the_runtime_that_works() {
     // From here on `working` is busy: nothing drives its connections.
     let heartbeat = Heartbeat {
         worker: "wkr_1".to_owned(),
-        leases: Vec::new(),
+        ..Heartbeat::default()
     };
     let answer = runtime().block_on(async {
         tokio::time::timeout(Duration::from_secs(5), api.heartbeat(heartbeat)).await

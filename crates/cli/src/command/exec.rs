@@ -1,17 +1,21 @@
 //! `outwork exec`: submits a task.
 
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use outwork_api::client::Client;
 use outwork_api::environment::Environment;
-use outwork_api::task::NewTask;
+use outwork_api::task::{NewTask, Priority};
+use outwork_domain::Priority as Named;
 
 use super::environment::init::{self, InitArgs};
 use super::prompt;
 use super::submitted::SubmittedArgs;
+use crate::codex_home::{self, CodexHome};
 use crate::environment_ref;
 use crate::error::CliError;
 use crate::exit::ExitStatus;
 use crate::session::Session;
+use crate::size;
 use crate::terminal::plain::plain;
 
 /// Submit a task
@@ -20,7 +24,9 @@ use crate::terminal::plain::plain;
 Examples:
   outwork exec --env demo \"fix the failing test\"
   outwork exec --wait --attempts 3 \"make the parser faster\"
+  outwork exec --env demo --priority low \"look for dead code\"
   git log -5 | outwork exec --env demo --json -
+  outwork exec --session last --with-changes \"go on with the parser\"
 
 `outwork help exit-codes` explains the exit codes.")]
 pub struct ExecArgs {
@@ -37,16 +43,29 @@ pub struct ExecArgs {
     /// are not part of the result
     #[arg(long)]
     pub with_changes: bool,
+    /// Go on from a conversation of the Codex on this machine: its id, its rollout file, or `last` for
+    /// the newest one of this folder's repository. Uploaded with the task, without its settings
+    #[arg(long, value_name = "ID|FILE|last")]
+    pub session: Option<String>,
     /// How many attempts to run at once
     #[arg(long, value_name = "N", value_parser = crate::args::from_one)]
     pub attempts: Option<u32>,
     /// Let the agent decide by itself instead of asking: the task never needs input
     #[arg(long)]
     pub non_interactive: bool,
+    /// How urgent it is, against the other tasks that wait for a worker
+    #[arg(long, default_value = "normal", value_parser = priorities())]
+    pub priority: Priority,
     #[command(flatten)]
     pub submitted: SubmittedArgs,
     /// What is to be done; `-` for standard input; an editor opens when left out on a terminal
     pub prompt: Option<String>,
+}
+
+fn priorities() -> impl TypedValueParser<Value = Priority> {
+    let names = Named::ALL.map(Named::as_str);
+    PossibleValuesParser::new(names)
+        .map(|name| Named::parse(&name).map(Priority::from).unwrap_or_default())
 }
 
 pub(crate) async fn run(args: ExecArgs, session: &mut Session) -> Result<ExitStatus, CliError> {
@@ -55,8 +74,10 @@ pub(crate) async fn run(args: ExecArgs, session: &mut Session) -> Result<ExitSta
         branch,
         commit,
         with_changes,
+        session: conversation,
         attempts,
         non_interactive,
+        priority,
         submitted,
         prompt,
     } = args;
@@ -74,6 +95,10 @@ pub(crate) async fn run(args: ExecArgs, session: &mut Session) -> Result<ExitSta
             guessed.id
         }
     };
+    let starting_session = match conversation {
+        Some(wanted) => Some(taken_along(session, &wanted).await?),
+        None => None,
+    };
     let prompt = prompt::read(session, prompt.as_deref()).await?;
     let (starting_diff, commit) = match with_changes {
         true => local_changes(session, branch.is_none(), commit).await?,
@@ -89,7 +114,9 @@ pub(crate) async fn run(args: ExecArgs, session: &mut Session) -> Result<ExitSta
         commit,
         attempts,
         starting_diff,
+        starting_session,
         interactive: !non_interactive,
+        priority,
     };
     let key = session.idempotency_key();
     let task = client.submit(&task, &key).await?;
@@ -111,6 +138,22 @@ async fn offered(
     // A future of this size does not go into that of each submission.
     let made = Box::pin(init::make(InitArgs::plain(), client, session)).await?;
     Ok(made.environment)
+}
+
+/// A conversation of the Codex here, as a task takes it.
+async fn taken_along(session: &mut Session, wanted: &str) -> Result<String, CliError> {
+    let home = CodexHome::of(&session.variables)?;
+    // Whoever is in no repository has this folder.
+    let here = match session.repository().await {
+        Ok(repository) => repository.top_level().to_owned(),
+        Err(_) => session.current_dir.clone(),
+    };
+    let rollout = home.rollout(wanted, &session.current_dir, &here)?;
+    let id = rollout.thread_id().to_owned();
+    let packed = codex_home::packed(&rollout)?;
+    let note = format!("session: {id} ({})", size::show(packed.len() as u64));
+    session.out.note(&note);
+    Ok(packed)
 }
 
 /// The uncommitted changes here, and the commit that they are against unless the person named where

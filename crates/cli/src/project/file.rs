@@ -143,9 +143,10 @@ impl ProjectFile {
 
 /// Whether the file tries to say what only people may say of an environment.
 fn says_what_it_may(text: &str) -> bool {
-    const KEYS: [&str; 7] = [
+    const KEYS: [&str; 8] = [
         "injections",
         "inject",
+        "max_concurrent",
         "max_tokens",
         "nested_namespaces",
         "network",

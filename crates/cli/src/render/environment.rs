@@ -51,6 +51,7 @@ pub(crate) fn environment(environment: &Environment, style: Style, now: Timestam
         nested_namespaces,
         max_tokens,
         required_labels,
+        max_concurrent,
         injections,
         revision: _,
         created_at: _,
@@ -99,6 +100,7 @@ pub(crate) fn environment(environment: &Environment, style: Style, now: Timestam
     for (name, value) in required_labels {
         lines.push(text("needs label", &format!("{name}={value}")));
     }
+    lines.extend(max_concurrent.map(|most| text("at once", &format!("{most} at most"))));
     lines.push(text("updated", &updated_at.to_string()));
     for (key, value) in variables {
         lines.push(text("variable", &format!("{key}={value}")));

@@ -1,6 +1,6 @@
 //! Tasks as text.
 
-use outwork_api::task::{Attempt, DiffStat, Failure, Task, TaskSummary, Tokens};
+use outwork_api::task::{Attempt, DiffStat, Failure, Priority, Task, TaskSummary, Tokens};
 use outwork_domain::Timestamp;
 
 use crate::duration;
@@ -17,7 +17,24 @@ pub(crate) fn status(task: &TaskSummary, style: Style) -> String {
         }
         Some(_) | None => task.status.clone(),
     };
+    let waits = task.waiting_for.as_ref();
+    let told = match waits.and_then(|waits| missing(&waits.reason)) {
+        Some(missing) if task.status == "pending" => format!("{told} ({missing})"),
+        Some(_) | None => told,
+    };
     style.paint(paint_of(&task.status), &plain(&told))
+}
+
+/// What it waits for, in two words; nothing where it waits for nothing but its turn.
+fn missing(reason: &str) -> Option<&'static str> {
+    match reason {
+        "worker" => Some("no worker"),
+        "agent" => Some("no such agent"),
+        "labels" => Some("no such label"),
+        "environment" => Some("environment full"),
+        "free_worker" => Some("workers busy"),
+        _ => None,
+    }
 }
 
 fn paint_of(status: &str) -> Paint {
@@ -79,6 +96,18 @@ pub(crate) fn task(task: &Task, style: Style, now: Timestamp) -> Vec<String> {
     let mut lines = vec![
         style.paint(Paint::Bold, &plain(&summary.title)),
         format!("{}{}", label("status"), status(summary, style)),
+    ];
+    let waiting = summary.waiting_for.iter();
+    lines.extend(waiting.map(|it| format!("{}{}", label("waits"), plain(&it.text))));
+    if task.priority != Priority::Normal {
+        let priority = match task.priority {
+            Priority::Low => "low",
+            Priority::Normal => "normal",
+            Priority::High => "high",
+        };
+        lines.push(format!("{}{priority}", label("priority")));
+    }
+    lines.extend([
         format!("{}{}", label("id"), plain(&summary.id)),
         format!("{}{}", label("url"), plain(&summary.url)),
         format!(
@@ -87,7 +116,7 @@ pub(crate) fn task(task: &Task, style: Style, now: Timestamp) -> Vec<String> {
             plain(&summary.environment_label)
         ),
         format!("{}{start}", label("started from")),
-    ];
+    ]);
     lines.extend(task.further_repositories.iter().map(|one| {
         let start = start_of(one.branch.as_deref(), &one.commit);
         format!("{}{} {start}", label(""), plain(&one.name))

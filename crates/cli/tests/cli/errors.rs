@@ -18,7 +18,7 @@ async fn every_problem_of_the_server_has_its_exit_status() {
         })
         .await;
         let expected = match code {
-            Code::Unauthorized | Code::Forbidden => ExitStatus::SignedOut,
+            Code::Unauthorized | Code::TokenRevoked | Code::Forbidden => ExitStatus::SignedOut,
             _ => ExitStatus::Failed,
         };
         let arguments: &[&str] = match code {

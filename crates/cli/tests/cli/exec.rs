@@ -28,6 +28,8 @@ async fn id_and_address_are_printed() {
         "c0ffee",
         "--attempts",
         "3",
+        "--priority",
+        "low",
         "fix it",
     ];
     let ran = Setup::new(&server)
@@ -36,7 +38,8 @@ async fn id_and_address_are_printed() {
         .expect(ExitStatus::Ok);
     assert_eq!(ran.stdout, format!("{TASK}\nhttp://h/codex/tasks/{TASK}\n"));
     assert_eq!(ran.stderr, "");
-    let expected = json!({"environment": "demo", "prompt": "fix it", "branch": "b", "commit": "c0ffee", "attempts": 3});
+    let expected = json!({"environment": "demo", "prompt": "fix it", "branch": "b", "commit": "c0ffee", "attempts": 3,
+        "priority": "low"});
     assert_eq!(submitted(&server), expected);
     assert_eq!(
         server.paths(),

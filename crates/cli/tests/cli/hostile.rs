@@ -48,7 +48,7 @@ fn task() -> Value {
 }
 
 fn world() -> World {
-    let worker = json!({"id": ATTACK, "name": ATTACK, "slots": 1, "agents": [ATTACK], "online": true,
+    let worker = json!({"id": ATTACK, "name": ATTACK, "slots": 1, "agents": [ATTACK], "online": true, "state": "online",
         "isolation": ATTACK, "seen_at": "2026-11-20T14:54:00.000Z", "attempts": []});
     let snapshot = json!({"key": ATTACK, "environment_id": ENVIRONMENT, "environment_label": ATTACK,
         "worker": ATTACK, "worker_name": ATTACK, "reason": ATTACK,

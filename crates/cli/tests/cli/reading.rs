@@ -288,7 +288,7 @@ async fn workers_and_cancelling() {
         .expect(ExitStatus::Ok);
     assert_eq!(
         ran.stdout,
-        "wkr_1\track\tonline\t1/4\tcodex,command\t2026-11-20T14:54:00.000Z\toci:crun\tgpu=true,zone=a\n\
+        "wkr_1\track\tdraining, retiring\t1/4\tcodex,command\t2026-11-20T14:54:00.000Z\toci:crun\tgpu=true,zone=a\n\
          wkr_2\told\toffline\t0/1\tcommand\t2026-11-19T14:54:00.000Z\t\t\n"
     );
     let ran = Setup::new(&server)

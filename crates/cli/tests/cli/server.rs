@@ -381,10 +381,10 @@ async fn workers(State(world): State<Shared>) -> Json<Value> {
 
 fn some_workers() -> Value {
     json!([
-        {"id": "wkr_1", "name": "rack\u{1b}[31m", "slots": 4, "agents": ["codex", "command"], "online": true,
+        {"id": "wkr_1", "name": "rack\u{1b}[31m", "slots": 4, "agents": ["codex", "command"], "online": true, "state": "draining", "desired": "retire",
             "isolation": "oci:crun\u{1b}[2J", "labels": {"gpu": "true", "zone": "a\u{1b}[2J"},
             "seen_at": "2026-11-20T14:54:00.000Z", "attempts": [ATTEMPT]},
-        {"id": "wkr_2", "name": "old", "slots": 1, "agents": ["command"], "online": false,
+        {"id": "wkr_2", "name": "old", "slots": 1, "agents": ["command"], "online": false, "state": "offline",
             "seen_at": "2026-11-19T14:54:00.000Z", "attempts": []},
     ])
 }

@@ -36,6 +36,7 @@ impl Attempt {
             Command::Advance { epoch, step } => self.advance(epoch, step, now),
             Command::Renew { epoch } => self.renew(epoch, now),
             Command::Release { epoch } => self.release(epoch, now),
+            Command::Evict { at_once } => self.evict(at_once, now),
             Command::Finish { epoch, outcome } => self.finish(epoch, outcome, now),
             Command::Cancel => self.cancel(now),
             Command::Answer { text } => self.answer(text, now),
@@ -111,6 +112,21 @@ impl Attempt {
         }
         self.tries = self.tries.saturating_sub(1);
         let state = Self::queued(now, &self.limits);
+        Ok(self.enter(state))
+    }
+
+    fn evict(mut self, at_once: bool, now: Timestamp) -> Applied {
+        let State::Held { lease, .. } = self.state else {
+            return self.wrong_state("taken from its worker");
+        };
+        if let Desired::Cancel { since: _ } = self.desired {
+            return Ok(self.enter(State::Cancelled { ended_at: now }));
+        }
+        self.tries = self.tries.saturating_sub(1);
+        let state = State::Queued {
+            visible_at: if at_once { now } else { now.max(lease.until) },
+            deadline_at: now + self.limits.queued,
+        };
         Ok(self.enter(state))
     }
 

@@ -6,22 +6,22 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 /// The operator's exceptions from what is refused.
 #[derive(Clone, Debug)]
-pub(crate) struct AddressPolicy {
+pub struct AddressPolicy {
     allowed: Vec<IpNet>,
 }
 
 /// An address that was checked; only [`AddressPolicy::check`] makes one, and nothing else can be dialled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Dialable(SocketAddr);
+pub struct Dialable(SocketAddr);
 
 impl Dialable {
-    pub(crate) fn address(self) -> SocketAddr {
+    pub fn address(self) -> SocketAddr {
         self.0
     }
 }
 
 /// What a refused address is, to complete "10.0.0.1 is …".
-pub(crate) type Kind = &'static str;
+pub type Kind = &'static str;
 
 const fn v4(a: u8, b: u8, c: u8, d: u8, prefix: u8) -> Ipv4Net {
     Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), prefix)
@@ -102,13 +102,14 @@ const GLOBAL_V6: Ipv6Net = v6(0x2000, 0, 0, 0, 3);
 const METADATA: Kind = "a metadata service of a cloud";
 
 impl AddressPolicy {
-    pub(crate) fn new(allowed: Vec<IpNet>) -> Self {
+    /// `allowed`: addresses and networks that may be dialled though they are not public.
+    pub fn new(allowed: Vec<IpNet>) -> Self {
         Self { allowed }
     }
 
     /// # Errors
     /// What the address is, if it is not one of the public Internet and the operator did not list it.
-    pub(crate) fn check(&self, address: IpAddr, port: u16) -> Result<Dialable, Kind> {
+    pub fn check(&self, address: IpAddr, port: u16) -> Result<Dialable, Kind> {
         match special(address) {
             Some(kind) if !self.lists(address, kind) => Err(kind),
             Some(_) | None => Ok(Dialable(SocketAddr::new(address, port))),

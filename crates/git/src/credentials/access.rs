@@ -32,6 +32,8 @@ pub(crate) enum Access {
         /// None for that of the address.
         username: Option<String>,
         token: Token,
+        /// Settings of the way there.
+        way: Vec<String>,
     },
     Ssh {
         command: String,
@@ -54,6 +56,7 @@ impl Credentials {
     /// What a call for this address is given.
     pub(crate) fn access(&self, git: &Git, url: &RepoUrl) -> Result<Access, Unusable> {
         match (self, url.protocol()) {
+            (Self::Gateway { address, token }, _) => Ok(through(address, token, url)),
             // A local repository needs none.
             (Self::None, _) | (_, Protocol::File) => Ok(Access::Nothing),
             (Self::Token { username, token }, Protocol::Https | Protocol::Http) => {
@@ -83,8 +86,10 @@ impl Credentials {
     /// The text without the token: what a server said may repeat it.
     pub(crate) fn masked(&self, text: String) -> String {
         match self {
-            Self::Token { token, .. } if token.0.len() >= 8 => text.replace(&token.0, "****"),
-            Self::Token { .. } | Self::SshKey { .. } | Self::None => text,
+            Self::Token { token, .. } | Self::Gateway { token, .. } if token.0.len() >= 8 => {
+                text.replace(&token.0, "****")
+            }
+            Self::Token { .. } | Self::Gateway { .. } | Self::SshKey { .. } | Self::None => text,
         }
     }
 }
@@ -106,7 +111,27 @@ fn for_host(url: &RepoUrl, username: Option<&Username>, token: &Token) -> Access
         setting: format!("credential.{protocol}://{authority}.helper={helper}"),
         username,
         token: token.clone(),
+        way: Vec::new(),
     }
+}
+
+/// The repository keeps its own address, also in what git writes down: only for the call it stands for the gateway's.
+fn through(gateway: &RepoUrl, token: &Token, url: &RepoUrl) -> Access {
+    let username = Credentials::gateway_username();
+    let mut access = for_host(gateway, Some(&username), token);
+    if let Access::Token { way, .. } = &mut access {
+        way.push(format!(
+            "url.{}.insteadOf={}",
+            gateway.as_str(),
+            url.as_str()
+        ));
+        way.push("http.followRedirects=false".to_owned());
+        if gateway.is_loopback() {
+            // The machine's proxy is for elsewhere.
+            way.push("http.proxy=".to_owned());
+        }
+    }
+    access
 }
 
 fn ssh(git: &Git, private_key: &str, known_hosts: Option<&str>) -> io::Result<Access> {
@@ -221,10 +246,11 @@ impl Access {
                 setting,
                 username,
                 token,
+                way,
             } => {
-                let call = call
-                    .args(["-c", setting])
-                    .env("OUTWORK_GIT_TOKEN", &token.0);
+                let settings = std::iter::once(setting).chain(way);
+                let call = settings.fold(call, |call, setting| call.args(["-c", setting]));
+                let call = call.env("OUTWORK_GIT_TOKEN", &token.0);
                 match username {
                     Some(username) => call.env("OUTWORK_GIT_USERNAME", username),
                     None => call,

@@ -1,6 +1,6 @@
 //! What git says when a repository cannot be reached or read, and what to do about it.
 
-use super::ResolveError;
+use super::{ResolveError, through_gateway};
 use crate::credentials::{Credentials, Unusable};
 use crate::process::GitError;
 use crate::url::{Protocol, RepoUrl};
@@ -37,6 +37,8 @@ pub enum Denied {
     Redirected { host: String, to: String },
     /// The credential was not sent.
     NotSent { why: String },
+    /// The host is at an address that Outwork's server may not go to.
+    Address { address: String },
 }
 
 /// How a credential is stored.
@@ -47,7 +49,7 @@ pub struct CredentialHint {
 }
 
 impl CredentialHint {
-    fn of(url: &RepoUrl) -> Self {
+    pub(super) fn of(url: &RepoUrl) -> Self {
         let option = match url.protocol() {
             Protocol::Ssh => "--ssh-key-file",
             Protocol::Https | Protocol::Http | Protocol::Git | Protocol::File => "--token-file",
@@ -115,6 +117,10 @@ impl fmt::Display for Denied {
                 f,
                 "{host} sends readers to {to}, where the credential for {host} is not sent; use the address there, with a credential for it"
             ),
+            Self::Address { address } => write!(
+                f,
+                "its host is at {address}, where Outwork's server does not read repositories; its operator allows addresses with `--git-address`"
+            ),
             Self::NotSent { why } => write!(f, "{why}; use an address that fits the credential"),
         }
     }
@@ -142,7 +148,7 @@ const UNREADABLE: [&str; 12] = [
     "http 401",
     "http 403",
 ];
-const UNREACHABLE: [&str; 14] = [
+pub(super) const UNREACHABLE: [&str; 14] = [
     "could not resolve host",
     "name or service not known",
     "failed to connect",
@@ -162,6 +168,9 @@ const UNREACHABLE: [&str; 14] = [
 /// Git's answer by class. Git has no codes for these, so its English text (LC_ALL=C) decides; what is not recognised stays `Other`.
 pub(crate) fn explain(url: &RepoUrl, credentials: &Credentials, fault: GitError) -> ResolveError {
     let fault = masked(credentials, fault);
+    if let Credentials::Gateway { .. } = credentials {
+        return through_gateway::explain(url, fault);
+    }
     let url = url.clone();
     let text = match &fault {
         GitError::TimedOut { limit_ms, .. } => {
@@ -244,9 +253,10 @@ fn asked(url: &RepoUrl, credentials: &Credentials) -> Asked {
     match (url.authority(), credentials) {
         (None, _) => Asked::Here,
         (Some(_), Credentials::None) => Asked::WithoutCredential(CredentialHint::of(url)),
-        (Some(host), Credentials::Token { .. } | Credentials::SshKey { .. }) => {
-            Asked::WithCredential { host }
-        }
+        (
+            Some(host),
+            Credentials::Token { .. } | Credentials::SshKey { .. } | Credentials::Gateway { .. },
+        ) => Asked::WithCredential { host },
     }
 }
 
@@ -259,9 +269,12 @@ fn denied(url: &RepoUrl, credentials: &Credentials, text: &str) -> Denied {
         return match (text.contains("has changed"), credentials) {
             (true, _) => Denied::HostKeyChanged { host },
             (false, Credentials::None) => Denied::HostKeyUnasked(CredentialHint::of(url)),
-            (false, Credentials::Token { .. } | Credentials::SshKey { .. }) => {
-                Denied::HostKeyUnknown { host }
-            }
+            (
+                false,
+                Credentials::Token { .. }
+                | Credentials::SshKey { .. }
+                | Credentials::Gateway { .. },
+            ) => Denied::HostKeyUnknown { host },
         };
     }
     if let Some(to) = asked_by(text)
@@ -271,7 +284,7 @@ fn denied(url: &RepoUrl, credentials: &Credentials, text: &str) -> Denied {
     }
     match credentials {
         Credentials::None => Denied::NoCredential(CredentialHint::of(url)),
-        Credentials::Token { .. } | Credentials::SshKey { .. } => {
+        Credentials::Token { .. } | Credentials::SshKey { .. } | Credentials::Gateway { .. } => {
             Denied::Credential(CredentialHint::of(url))
         }
     }

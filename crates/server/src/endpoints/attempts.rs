@@ -5,6 +5,11 @@ pub(crate) mod diff;
 pub(crate) mod events;
 pub(crate) mod follow;
 pub(crate) mod get;
+pub(crate) mod session;
+
+mod tail;
+
+pub(crate) use tail::Tails;
 
 use outwork_domain::{AttemptId, WorkspaceId};
 use outwork_store::AttemptRecord;

@@ -8,6 +8,7 @@ pub(crate) mod get;
 pub(crate) mod interrupt;
 pub(crate) mod list;
 pub(crate) mod retry;
+pub(crate) mod session;
 pub(crate) mod steer;
 pub(crate) mod submit;
 

@@ -1,34 +1,37 @@
-//! The workers of a workspace.
+//! The workers of a workspace, and what operators want of them.
 
-use std::sync::Arc;
+pub(crate) mod drain;
+pub(crate) mod forget;
+pub(crate) mod list;
+pub(crate) mod revoke;
+pub(crate) mod slots;
 
-use axum::Json;
-use axum::extract::State;
-use outwork_api::page::Page;
-use outwork_api::settings::Worker;
+use outwork_domain::WorkerId;
 use outwork_domain::principal::Member;
+use outwork_store::{Order, StoreError};
 
-use crate::http::openapi::Refusals;
-use crate::http::permit::Permit;
 use crate::plane::Plane;
 use crate::refusal::Refusal;
-use crate::view;
 
-/// Lists the workers, all of them in one page.
-#[utoipa::path(get, path = "/workers", operation_id = "listWorkers", tag = "settings",
-    responses((status = 200, description = "The workers.", body = Page<Worker>), Refusals))]
-pub(crate) async fn list(
-    State(plane): State<Arc<Plane>>,
-    Permit(member): Permit<Member>,
-) -> Result<Json<Page<Worker>>, Refusal> {
-    let now = plane.now();
-    let records = plane.store.workers(member.workspace_id()).await?;
-    let items = records
-        .into_iter()
-        .map(|record| view::worker::wire(record, plane.limits.lease, now))
-        .collect();
-    Ok(Json(Page {
-        items,
-        next_cursor: None,
-    }))
+async fn order(
+    plane: &Plane,
+    member: &Member,
+    worker: WorkerId,
+    order: Order,
+) -> Result<(), Refusal> {
+    let ordered = plane
+        .store
+        .order_worker(member.workspace_id(), worker, order)
+        .await;
+    ordered.map_err(|fault| missing(worker, fault))?;
+    tracing::info!(%worker, ?order, by = member.principal().name, "a worker was ordered");
+    Ok(())
+}
+
+fn missing(worker: WorkerId, fault: StoreError) -> Refusal {
+    match fault {
+        StoreError::NotFound => Refusal::not_found("worker", &worker.to_string())
+            .with_hint("`outwork workers` shows the workers."),
+        other => other.into(),
+    }
 }

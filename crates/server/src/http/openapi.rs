@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use outwork_api::Problem;
 use outwork_api::credential::Credential;
+use outwork_api::enrolment::{EnrolmentToken, WorkerToken};
 use outwork_api::environment::Environment;
 use outwork_api::event::Event;
 use outwork_api::problem::{CONTENT_TYPE, Code};
 use outwork_api::settings::Worker;
 use outwork_api::task::TaskSummary;
-use outwork_api::worker::{InputKind, OutputKind, WorkerCommand};
+use outwork_api::worker::{AttemptCommand, InputKind, Orders, OutputKind};
 use utoipa::openapi::schema::ArrayItems;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{
@@ -77,7 +78,7 @@ fn pages_by_reference(components: &mut Components) {
         (name = "settings", description = "The model, credentials, the workers, and who is asking."),
         (name = "health", description = "For machines that watch this one.")
     ),
-    components(schemas(Problem, Event, Environment, TaskSummary, Worker, Credential)),
+    components(schemas(Problem, Event, Environment, TaskSummary, Worker, Credential, EnrolmentToken, WorkerToken)),
     security(("token" = [])),
     modifiers(&Token)
 )]
@@ -96,9 +97,9 @@ pub(crate) struct TaskApi;
         (name = "worker", description = "The life of a worker."),
         (name = "attempt", description = "What a worker says about an attempt that it holds.")
     ),
-    components(schemas(Problem, InputKind, OutputKind, WorkerCommand)),
+    components(schemas(Problem, InputKind, OutputKind, AttemptCommand, Orders)),
     security(("token" = [])),
-    modifiers(&Token)
+    modifiers(&Token, &LeaseToken)
 )]
 pub(crate) struct WorkerApi;
 
@@ -112,6 +113,21 @@ impl Modify for Token {
             .build();
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("token", SecurityScheme::Http(scheme));
+    }
+}
+
+struct LeaseToken;
+
+impl Modify for LeaseToken {
+    fn modify(&self, document: &mut Document) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Basic)
+            .description(Some(
+                "The password is the `lease_token` of a repository of the assignment; the user name does not matter.",
+            ))
+            .build();
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("lease_token", SecurityScheme::Http(scheme));
     }
 }
 

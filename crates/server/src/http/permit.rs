@@ -11,7 +11,7 @@ use outwork_store::Authenticated;
 
 use crate::plane::Plane;
 use crate::refusal::Refusal;
-use crate::token;
+use crate::token::{self, TokenHash};
 
 /// A permit of the domain, made from the request's token.
 pub(crate) struct Permit<P>(pub(crate) P);
@@ -45,6 +45,7 @@ impl FromRequestParts<Arc<Plane>> for Anybody {
         let Authenticated {
             principal,
             workspace_name,
+            revoked_at: _,
         } = authenticate(parts, plane).await?;
         Ok(Self {
             principal,
@@ -53,7 +54,52 @@ impl FromRequestParts<Arc<Plane>> for Anybody {
     }
 }
 
+/// The bearer token of a request: an enrolment token, whose holder is nobody yet.
+pub(crate) struct Enrolling {
+    /// As it was sent.
+    pub(crate) token: String,
+    /// The hash under which the store knows it, if it does.
+    pub(crate) hash: TokenHash,
+}
+
+impl FromRequestParts<Arc<Plane>> for Enrolling {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<Plane>) -> Result<Self, Refusal> {
+        let (token, hash) = bearer(parts)?;
+        if !token::is_enrolment(token) {
+            let detail = "The token is not an enrolment token.";
+            return Err(Refusal::new(Code::Unauthorized, detail).with_hint(ENROL));
+        }
+        Ok(Self {
+            token: token.to_owned(),
+            hash,
+        })
+    }
+}
+
+pub(crate) const ENROL: &str = "Make an enrolment token with `outwork workers enrol`.";
+
 async fn authenticate(parts: &Parts, plane: &Plane) -> Result<Authenticated, Refusal> {
+    let (token, hash) = bearer(parts)?;
+    if token::is_enrolment(token) {
+        let detail = "An enrolment token only lets a worker in; it opens nothing else.";
+        return Err(Refusal::new(Code::Unauthorized, detail)
+            .with_hint("Give it to `outwork worker --enrolment-token-file FILE`."));
+    }
+    let known = plane.store.authenticate(hash, plane.now()).await?;
+    let known =
+        known.ok_or_else(|| unauthorized("The token is not known here, or it has expired."))?;
+    match known.revoked_at {
+        None => Ok(known),
+        Some(_) => Err(Refusal::new(Code::TokenRevoked, "The worker's token was revoked.").with_hint(
+            "Enrol the worker anew if it is to work here: `outwork workers enrol` makes an enrolment token.",
+        )),
+    }
+}
+
+/// The request's token and its hash.
+fn bearer(parts: &Parts) -> Result<(&str, TokenHash), Refusal> {
     let Some(header) = parts.headers.get(AUTHORIZATION) else {
         return Err(unauthorized("The request has no token."));
     };
@@ -62,11 +108,8 @@ async fn authenticate(parts: &Parts, plane: &Plane) -> Result<Authenticated, Ref
         .split_once(' ')
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
         .map(|(_, token)| token.trim());
-    let Some(hash) = token.and_then(token::parse) else {
-        return Err(unauthorized("The token is not one of this server's kind."));
-    };
-    let known = plane.store.authenticate(hash, plane.now()).await?;
-    known.ok_or_else(|| unauthorized("The token is not known here, or it has expired."))
+    let parsed = token.and_then(|token| Some((token, token::parse(token)?)));
+    parsed.ok_or_else(|| unauthorized("The token is not one of this server's kind."))
 }
 
 fn unauthorized(detail: &str) -> Refusal {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::DefaultBodyLimit;
 use axum::http::header;
 use axum::response::IntoResponse;
-use axum::routing::get;
+use axum::routing::{any, get};
 use axum::{Router, middleware};
 use outwork_api::problem::Code;
 use outwork_domain::limits::{
@@ -17,7 +17,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{envelope, health, openapi, origin, signpost};
-use crate::endpoints::{attempts, cache, credentials, environments, me, model, tasks, workers};
+use crate::endpoints::{
+    attempts, cache, credentials, enrolment, environments, me, model, tasks, workers,
+};
 use crate::plane::Plane;
 use crate::refusal::Refusal;
 use crate::worker::routes as worker;
@@ -27,8 +29,8 @@ const MIB: usize = 1024 * 1024;
 const SMALL_BODY: usize = 2 * MIB;
 /// A prompt of the largest size with every character escaped, and a little more, so that one that is too long is told so by its own limit.
 const PROMPT_BODY: usize = 8 * PROMPT_BYTES;
-/// A prompt and a starting diff; the usual escapes double a text.
-const TASK_BODY: usize = PROMPT_BODY + 2 * DIFF_BYTES;
+/// A prompt, a starting diff and a session; the usual escapes double a text.
+const TASK_BODY: usize = PROMPT_BODY + 2 * (DIFF_BYTES + SESSION_BYTES);
 /// An environment with secrets and scripts of the largest size, and the usual escapes.
 const ENVIRONMENT_BODY: usize = 2 * (SECRETS * SECRET_BYTES + 3 * SCRIPT_BYTES) + SMALL_BODY;
 /// 10,000 snapshots of a worker.
@@ -57,16 +59,30 @@ pub(crate) fn task_api() -> Routes {
         .routes(routes!(tasks::interrupt::interrupt))
         .routes(routes!(tasks::retry::retry))
         .routes(routes!(tasks::diff::diff))
+        .routes(routes!(tasks::session::session))
         .routes(routes!(attempts::get::get))
         .routes(routes!(attempts::cancel::cancel))
         .routes(routes!(attempts::diff::diff))
+        .routes(routes!(attempts::session::session))
         .routes(routes!(attempts::events::events))
         .routes(routes!(
             model::get::get,
             model::set::set,
             model::delete::delete
         ))
-        .routes(routes!(workers::list))
+        .routes(routes!(workers::list::list))
+        .routes(routes!(workers::forget::forget))
+        .routes(routes!(workers::drain::drain))
+        .routes(routes!(workers::drain::undrain))
+        .routes(routes!(workers::drain::retire))
+        .routes(routes!(workers::slots::set))
+        .routes(routes!(workers::revoke::revoke))
+        .routes(routes!(
+            enrolment::make::make,
+            enrolment::tokens::enrolment_tokens
+        ))
+        .routes(routes!(enrolment::revoke::revoke))
+        .routes(routes!(enrolment::tokens::worker_tokens))
         .routes(routes!(me::me))
         .layer(DefaultBodyLimit::max(SMALL_BODY))
         .merge(limited(
@@ -102,6 +118,7 @@ pub(crate) fn task_api() -> Routes {
 /// The worker API.
 pub(crate) fn worker_api() -> Routes {
     let api = OpenApiRouter::new()
+        .routes(routes!(worker::enroll::enroll))
         .routes(routes!(worker::life::register))
         .routes(routes!(worker::life::acquire))
         .routes(routes!(worker::life::heartbeat))
@@ -111,6 +128,13 @@ pub(crate) fn worker_api() -> Routes {
         .routes(routes!(worker::attempt::checkpoint))
         .routes(routes!(worker::attempt::finish))
         .routes(routes!(worker::attempt::release))
+        .routes(routes!(worker::git::refs))
+        // A pack's request has a limit of its own, which is counted as it passes.
+        .routes(routes!(worker::git::pack))
+        .route(
+            "/attempts/{attempt}/git/{repository}/git-receive-pack",
+            any(worker::git::push),
+        )
         .layer(DefaultBodyLimit::max(SMALL_BODY))
         .merge(limited(
             OpenApiRouter::new().routes(routes!(worker::attempt::append)),

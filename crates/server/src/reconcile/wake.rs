@@ -11,6 +11,6 @@ pub(super) const EVERY: Duration = Duration::from_secs(1);
 // It cannot fail; it answers like the others so that all are started alike.
 #[allow(clippy::unnecessary_wraps)]
 pub(super) fn pass(plane: &Plane) -> Result<(), StoreError> {
-    plane.signals.queues.signal_all();
+    plane.signals.queues.call_all();
     Ok(())
 }

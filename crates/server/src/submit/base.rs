@@ -1,10 +1,11 @@
 //! The commits that a task starts from: found once, so that all its attempts start from the same.
 
 use futures_util::future::join_all;
+use outwork_api::credential::CredentialSecret;
 use outwork_api::problem::Code;
 use outwork_domain::environment::{Environment, EnvironmentSpec, Repository};
 use outwork_domain::task::FurtherBase;
-use outwork_git::{Credentials, RefName, RefSpec, RepoUrl, ResolveError, Resolved};
+use outwork_git::{Credentials, RefName, RefSpec, RepoUrl, ResolveError, Resolved, Trouble};
 use outwork_store::CredentialRecord;
 
 use crate::credentials;
@@ -126,6 +127,11 @@ impl Question<'_> {
                 stored(format!("The credential for {url} cannot be used: {fault}."))
             })?,
         };
+        if matches!(secret, Some(CredentialSecret::Token { .. }))
+            && let Err(Trouble::Address { address }) = plane.git_gateway.may_go(&url).await
+        {
+            return Err(elsewhere(&url, &address));
+        }
         let asking = plane.git.resolve(&url, &wanted, credentials);
         match tokio::time::timeout(plane.resolve_limit, asking).await {
             Ok(Ok(resolved)) => Ok(resolved),
@@ -139,6 +145,14 @@ impl Question<'_> {
             )),
         }
     }
+}
+
+/// A credential would go where the operator sends none.
+fn elsewhere(url: &RepoUrl, address: &str) -> Refusal {
+    let detail =
+        format!("The repository {url} is at {address}, where this server sends no credentials.");
+    Refusal::new(Code::Repository, detail)
+        .with_hint("Its operator allows addresses with `--git-address`.")
 }
 
 fn refused(fault: ResolveError, label: &str) -> Refusal {
@@ -156,6 +170,8 @@ fn refused(fault: ResolveError, label: &str) -> Refusal {
             format!("The server's log says more. `outwork env show {label}` shows the address.")
         }
         ResolveError::Unreachable { .. }
+        | ResolveError::Failing { .. }
+        | ResolveError::Gateway { .. }
         | ResolveError::TimedOut { .. }
         | ResolveError::BranchMissing { .. }
         | ResolveError::NoDefaultBranch { .. }

@@ -1,8 +1,9 @@
 //! What can be said about a submission without asking anybody. All faults are reported at once.
 
 use outwork_api::problem::Code;
+use outwork_api::session::{self, Session};
 use outwork_api::task::NewTask;
-use outwork_domain::environment::Environment;
+use outwork_domain::environment::{AgentSpec, Environment};
 use outwork_domain::limits::{DIFF_BYTES, PROMPT_BYTES};
 use outwork_git::{CommitRef, RefName, RefSpec};
 
@@ -96,6 +97,18 @@ impl Faults {
         }
     }
 
+    /// The session that is sent along, read.
+    pub(super) fn starting_session(&mut self, text: Option<&str>) -> Option<Session> {
+        match session::unpack(text?.as_bytes()) {
+            Ok(session) => Some(session),
+            Err(fault) => {
+                let detail = format!("cannot be used: {fault}");
+                self.add("/starting_session", detail);
+                None
+            }
+        }
+    }
+
     pub(super) fn none_or_refusal(self) -> Result<(), Refusal> {
         let Some((pointer, detail)) = self.0.first() else {
             return Ok(());
@@ -109,6 +122,28 @@ impl Faults {
                 refusal.with_field(*pointer, detail.clone())
             }))
     }
+}
+
+/// A session goes on with the agent that wrote it, and only with one that keeps a conversation.
+pub(super) fn fits(session: Option<&Session>, environment: &Environment) -> Result<(), Refusal> {
+    const POINTER: &str = "/starting_session";
+    let Some(session) = session else {
+        return Ok(());
+    };
+    let agent = &environment.spec.agent;
+    let refusal = match agent {
+        AgentSpec::Command(_) => Refusal::field(
+            POINTER,
+            "cannot be used: the environment's agent is `command`, which keeps no conversation",
+        ),
+        AgentSpec::Codex if session.agent == agent.name() => return Ok(()),
+        AgentSpec::Codex => {
+            let of: String = session.agent.chars().take(40).collect();
+            let detail = format!("is of the agent `{of}`, and the environment's agent is `codex`");
+            Refusal::field(POINTER, detail)
+        }
+    };
+    Err(refusal.with_hint("Sessions are taken over for environments with the agent `codex`."))
 }
 
 /// A task whose agent needs a model is refused while none is set: it could only fail.

@@ -35,11 +35,14 @@ pub(crate) async fn submit(
     let count = faults.attempts(new.attempts, plane.attempts_per_turn);
     let asked = faults.start(&new);
     faults.starting_diff(new.starting_diff.as_deref());
+    let session = faults.starting_session(new.starting_session.as_deref());
     faults.none_or_refusal()?;
     let workspace = member.workspace_id();
     let environment = environments::by_name(plane, workspace, &new.environment)
         .await?
         .environment;
+    check::fits(session.as_ref(), &environment)?;
+    drop(session);
     check::has_model(plane, &environment).await?;
     let Bases {
         repository,
@@ -49,7 +52,7 @@ pub(crate) async fn submit(
 
     let now = plane.now();
     let task_id = TaskId::from_uuid(plane.ids.uuid());
-    let starting_diff = store_diff(plane, task_id, new.starting_diff).await?;
+    let sent = Sent::store(plane, task_id, new.starting_diff, new.starting_session).await?;
     let turn = Turn {
         id: TurnId::from_uuid(plane.ids.uuid()),
         task_id,
@@ -68,10 +71,12 @@ pub(crate) async fn submit(
         base: Base {
             branch: first.branch.map(|branch| branch.as_str().to_owned()),
             commit: first.commit.as_str().to_owned(),
-            starting_diff: starting_diff.clone(),
+            starting_diff: sent.diff.clone(),
+            starting_session: sent.session.clone(),
             further,
         },
         interactive: new.interactive,
+        priority: new.priority.into(),
         created_at: now,
         updated_at: now,
     };
@@ -89,7 +94,7 @@ pub(crate) async fn submit(
         )
         .await;
     if !matches!(written, Ok(Submitted::New)) {
-        forget_diff(plane, starting_diff).await;
+        sent.forget(plane).await;
     }
     match written? {
         Submitted::New => {
@@ -100,22 +105,48 @@ pub(crate) async fn submit(
     }
 }
 
-/// The object comes before the row: a row never names an object that is not there.
-async fn store_diff(
-    plane: &Plane,
-    task: TaskId,
-    diff: Option<String>,
-) -> Result<Option<ObjectKey>, Refusal> {
-    let Some(diff) = diff else { return Ok(None) };
-    let key = ObjectKey::starting_diff(task);
-    plane.objects.put(&key, Bytes::from(diff)).await?;
-    Ok(Some(key))
+/// What came with the task and is too large for a row.
+struct Sent {
+    diff: Option<ObjectKey>,
+    session: Option<ObjectKey>,
 }
 
-/// No row names it. If that fails too, it stays as garbage that harms nobody.
-async fn forget_diff(plane: &Plane, key: Option<ObjectKey>) {
-    let Some(key) = key else { return };
-    if let Err(fault) = plane.objects.delete(&key).await {
-        tracing::warn!(key = key.as_str(), %fault, "an object that no task needs could not be deleted");
+impl Sent {
+    /// The object comes before the row: a row never names an object that is not there.
+    async fn store(
+        plane: &Plane,
+        task: TaskId,
+        diff: Option<String>,
+        session: Option<String>,
+    ) -> Result<Self, Refusal> {
+        let mut sent = Self {
+            diff: None,
+            session: None,
+        };
+        if let Some(diff) = diff {
+            let key = ObjectKey::starting_diff(task);
+            plane.objects.put(&key, Bytes::from(diff)).await?;
+            sent.diff = Some(key);
+        }
+        if let Some(session) = session {
+            let key = ObjectKey::starting_session(task);
+            let stored = plane.objects.put(&key, Bytes::from(session)).await;
+            if let Err(fault) = stored {
+                sent.forget(plane).await;
+                return Err(fault.into());
+            }
+            sent.session = Some(key);
+        }
+        Ok(sent)
+    }
+
+    /// No row names them. If that fails too, they stay as garbage that harms nobody.
+    async fn forget(self, plane: &Plane) {
+        let Self { diff, session } = self;
+        for key in diff.into_iter().chain(session) {
+            if let Err(fault) = plane.objects.delete(&key).await {
+                tracing::warn!(key = key.as_str(), %fault, "an object that no task needs could not be deleted");
+            }
+        }
     }
 }

@@ -101,7 +101,7 @@ pub(crate) async fn tell(
         })?;
     }
     let record = tasks::by_id(plane, workspace, id).await?;
-    Ok(view::task::wire(record, &plane.public_url))
+    view::task::whole(plane, record).await
 }
 
 /// The attempt that is meant: the one named, else the only one that fits.

@@ -12,6 +12,7 @@ use super::{attempts, check};
 use crate::endpoints::{environments, tasks};
 use crate::plane::Plane;
 use crate::refusal::Refusal;
+use crate::view::attempt::has_work;
 use crate::view::task::shown;
 
 /// Checks the follow-up and writes turn and attempts at once.
@@ -34,7 +35,8 @@ pub(crate) async fn submit(
     let count = faults.attempts(new.attempts, plane.attempts_per_turn);
     faults.none_or_refusal()?;
     let record = tasks::by_id(plane, member.workspace_id(), task_id).await?;
-    let continues = Some(continued(&record, new.attempt)?);
+    let worked = continued(&record, new.attempt)?;
+    let continues = goes_on_from(&record, worked);
     let next = Next {
         prompt: new.prompt,
         continues,
@@ -63,14 +65,9 @@ pub(crate) async fn retry(
     let record = tasks::by_id(plane, member.workspace_id(), task_id).await?;
     let worked = continued(&record, new.attempt)?;
     let newest = record.turns.last().expect("it was looked at just now");
-    let has_work = newest
-        .attempts
-        .iter()
-        .any(|record| record.attempt.id == worked && record.result.is_some());
-    // One that came to nothing has nothing to go on from.
-    let continues = match has_work && !new.from_start {
-        true => Some(worked),
-        false => newest.turn.continues,
+    let continues = match new.from_start {
+        true => newest.turn.continues,
+        false => goes_on_from(&record, worked),
     };
     let next = Next {
         prompt: newest.turn.prompt.clone(),
@@ -153,6 +150,17 @@ fn continued(record: &TaskRecord, asked: Option<u32>) -> Result<AttemptId, Refus
         Refusal::field("/attempt", detail)
     };
     Ok(chosen.ok_or_else(missing)?.attempt.id)
+}
+
+/// What a turn after that attempt of the newest one goes on from: its work, or what it went on from itself if it came to
+/// nothing, so that nothing of the turns before is lost.
+fn goes_on_from(record: &TaskRecord, worked: AttemptId) -> Option<AttemptId> {
+    let newest = record.turns.last()?;
+    let mut attempts = newest.attempts.iter();
+    match attempts.any(|record| record.attempt.id == worked && has_work(record)) {
+        true => Some(worked),
+        false => newest.turn.continues,
+    }
 }
 
 fn not_ended(fault: StoreError, task: TaskId) -> Refusal {

@@ -1,7 +1,7 @@
 //! Attempts.
 
 use outwork_api::task::{Attempt as Wire, DiffStat, RepositoryDiff, Tokens};
-use outwork_domain::{Attempt, Desired, State, Timestamp};
+use outwork_domain::{Attempt, Desired, ObjectKey, State, Timestamp};
 use outwork_store::{AttemptRecord, AttemptResult, FurtherDiff, StoredDiff};
 
 /// The diff of that repository.
@@ -13,6 +13,18 @@ pub(crate) fn diff<'a>(record: &'a AttemptRecord, repository: &str) -> Option<&'
     let further = result.further_diffs.iter();
     let mut found = further.filter(|further| further.repository == repository);
     found.next().map(|further| &further.diff)
+}
+
+/// The agent's session as it was after the attempt.
+pub(crate) fn session(record: &AttemptRecord) -> Option<&ObjectKey> {
+    record.result.as_ref()?.session.as_ref()
+}
+
+/// Whether a turn can go on from what it handed in.
+pub(crate) fn has_work(record: &AttemptRecord) -> bool {
+    record.result.as_ref().is_some_and(|result| {
+        result.diff.is_some() || !result.further_diffs.is_empty() || result.session.is_some()
+    })
 }
 
 /// The size of its diffs, over all repositories.

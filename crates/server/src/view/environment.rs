@@ -46,6 +46,7 @@ pub(crate) fn wire(record: EnvironmentRecord) -> Wire {
         nested_namespaces,
         max_tokens,
         required_labels,
+        max_concurrent,
     } = spec;
     Wire {
         id: id.to_string(),
@@ -71,6 +72,7 @@ pub(crate) fn wire(record: EnvironmentRecord) -> Wire {
         nested_namespaces,
         max_tokens,
         required_labels,
+        max_concurrent,
         injections: injections.into_iter().map(wire_injection).collect(),
         revision,
         created_at: created_at.into(),

@@ -1,13 +1,17 @@
 //! Tasks and turns, and which attempt stands for a task.
 
 use outwork_api::problem::Code;
-use outwork_api::task::{Task as Wire, TaskRepository, TaskSummary, Turn as WireTurn};
+use outwork_api::task::{
+    Task as Wire, TaskRepository, TaskSummary, Turn as WireTurn, WaitingFor as WireWaitingFor,
+};
 use outwork_domain::State;
 use outwork_domain::status::{TaskOutcome, task_status};
 use outwork_domain::task::{Base, FurtherBase, Turn};
+use outwork_domain::waiting::WaitingFor;
 use outwork_store::{AttemptRecord, TaskRecord, TurnRecord};
 
-use super::attempt;
+use super::{attempt, waiting};
+use crate::plane::Plane;
 use crate::refusal::Refusal;
 
 /// The attempt whose diff is shown for a turn: the lowest-numbered that succeeded, else the lowest-numbered that has a diff.
@@ -43,7 +47,11 @@ pub(crate) fn repository<'a>(
 }
 
 /// A task in a list: its newest turn decides.
-pub(crate) fn summary(record: &TaskRecord, public_url: &str) -> TaskSummary {
+pub(crate) fn summary(
+    record: &TaskRecord,
+    waiting: Option<WaitingFor>,
+    public_url: &str,
+) -> TaskSummary {
     let TaskRecord {
         task,
         environment_label,
@@ -67,12 +75,22 @@ pub(crate) fn summary(record: &TaskRecord, public_url: &str) -> TaskSummary {
         summary: stat.unwrap_or_default(),
         is_review: false,
         attempt_total: u32::try_from(attempts.len()).unwrap_or(u32::MAX),
+        waiting_for: waiting.map(|waiting| WireWaitingFor {
+            reason: waiting.as_str().to_owned(),
+            text: waiting.text(),
+        }),
     }
 }
 
-/// A task with all its turns.
-pub(crate) fn wire(record: TaskRecord, public_url: &str) -> Wire {
-    let summary = summary(&record, public_url);
+/// A task with all its turns, and with what it waits for.
+pub(crate) async fn whole(plane: &Plane, record: TaskRecord) -> Result<Wire, Refusal> {
+    let mut waiting = waiting::of(plane, std::slice::from_ref(&record)).await?;
+    let waiting = waiting.remove(&record.task.id);
+    Ok(wire(record, waiting, &plane.public_url))
+}
+
+fn wire(record: TaskRecord, waiting: Option<WaitingFor>, public_url: &str) -> Wire {
+    let summary = summary(&record, waiting, public_url);
     let TaskRecord {
         task,
         environment_label: _,
@@ -83,6 +101,7 @@ pub(crate) fn wire(record: TaskRecord, public_url: &str) -> Wire {
         branch,
         commit,
         starting_diff: _,
+        starting_session: _,
         further,
     } = task.base;
     Wire {
@@ -90,6 +109,7 @@ pub(crate) fn wire(record: TaskRecord, public_url: &str) -> Wire {
         branch,
         commit,
         interactive: task.interactive,
+        priority: task.priority.into(),
         further_repositories: further.into_iter().map(wire_further).collect(),
         turns: turns.into_iter().map(wire_turn).collect(),
     }

@@ -1,16 +1,22 @@
 //! A worker asks for attempts: a long poll that is answered as soon as there is one.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use outwork_api::worker::{Acquire, Acquired};
+use outwork_domain::WorkspaceId;
 use outwork_failpoint as failpoint;
 use tokio::time::Instant;
 
 use super::{WorkerService, wrong};
+use crate::plane::Plane;
 use crate::refusal::Refusal;
+use crate::signals::Turn;
 
 const MAX_ATTEMPTS: u32 = 100;
 const MAX_WAIT_MS: u64 = 30_000;
+/// When a worker was last heard of is written no more often: it is for people, and heartbeats renew leases.
+const SEEN_EVERY: Duration = Duration::from_secs(1);
 
 impl WorkerService {
     pub(super) async fn do_acquire(&self, request: Acquire) -> Result<Acquired, Refusal> {
@@ -18,6 +24,7 @@ impl WorkerService {
             worker,
             max,
             wait_ms,
+            git_gateway,
         } = request;
         if !(1..=MAX_ATTEMPTS).contains(&max) {
             return Err(wrong(
@@ -31,35 +38,55 @@ impl WorkerService {
                 format!("is {wait_ms}; it must be at most {MAX_WAIT_MS}"),
             ));
         }
-        let known = self.known(&worker).await?.worker;
+        if self.plane.git_gateway.is_required() && !git_gateway {
+            return Err(super::no_credentials());
+        }
+        let known = self.known(&worker).await?;
         // One that registered under an older protocol would not keep to limits that it does not know. What it holds it may finish.
-        if known.isolation.is_none() {
+        if known.worker.isolation.is_none() {
             return Err(super::unknown(&worker));
         }
-        let worker = known;
-        self.plane
-            .store
-            .touch_worker(worker.id, self.plane.now())
-            .await?;
+        let now = self.plane.now();
+        let worker = known.worker;
+        if known.seen_at + SEEN_EVERY <= now {
+            self.plane.store.touch_worker(worker.id, now).await?;
+        }
         let until = Instant::now() + Duration::from_millis(wait_ms);
-        let mut changed = self.plane.signals.queues.subscribe(&self.workspace);
+        let line = self.plane.signals.queues.join(&self.workspace);
         let max = max.min(worker.slots);
+        let mut turn = None;
         loop {
-            changed.mark_unchanged();
+            let looked = line.newest();
+            if turn.is_some() {
+                // It may have been forgotten meanwhile, and its token revoked.
+                self.known(&worker.id.to_string()).await?;
+            }
             // A server that stops, or that could not store the result, gives nothing out.
             if !self.plane.shutdown.is_cancelled() && self.plane.has_space() {
-                let assignments = self.claim(&worker, max).await?.keep();
+                let assignments = self.claim(&worker, max, git_gateway).await?.keep();
+                if let Some(turn) = turn.take() {
+                    // Apart: the worker that has something to do does not wait for that.
+                    tokio::spawn(pass_on(Arc::clone(&self.plane), self.workspace, turn));
+                }
                 if !assignments.is_empty() {
                     failpoint::pass("server.acquire.claimed");
                     return Ok(Acquired { assignments });
                 }
             }
             tokio::select! {
-                // An error means that the sender is gone, and then only the timers are left.
-                Ok(()) = changed.changed() => {}
+                next = line.turn(looked) => turn = Some(next),
                 () = tokio::time::sleep_until(until) => return Ok(Acquired { assignments: Vec::new() }),
                 () = self.plane.shutdown.cancelled() => return Ok(Acquired { assignments: Vec::new() }),
             }
         }
+    }
+}
+
+/// The next in line looks only if something is left: what this worker may not take, or had no room for.
+async fn pass_on(plane: Arc<Plane>, workspace: WorkspaceId, turn: Turn) {
+    match plane.store.waits(workspace, plane.now()).await {
+        Ok(more) => turn.end(more),
+        // Dropped, it is the next one's.
+        Err(fault) => tracing::debug!(%fault, "whether more waits is not known"),
     }
 }

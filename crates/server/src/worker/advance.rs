@@ -4,7 +4,7 @@ use outwork_api::worker::{Advance, AppendAnswer};
 use outwork_domain::{Epoch, Step};
 use outwork_failpoint as failpoint;
 
-use super::{WorkerService, attempt_id, desired, wrong};
+use super::{WorkerService, desired, wrong};
 use crate::refusal::Refusal;
 
 impl WorkerService {
@@ -14,7 +14,8 @@ impl WorkerService {
         request: Advance,
     ) -> Result<AppendAnswer, Refusal> {
         let Advance { epoch, step } = request;
-        let attempt = attempt_id(&attempt)?;
+        let epoch = Epoch::new(epoch);
+        let attempt = self.spoken_of(&attempt, epoch).await?;
         let step = Step::parse(&step)
             .filter(|step| *step != Step::Leased)
             .ok_or_else(|| {
@@ -26,13 +27,7 @@ impl WorkerService {
         let (wanted, acknowledged_seq) = self
             .plane
             .store
-            .advance(
-                self.workspace,
-                attempt,
-                Epoch::new(epoch),
-                step,
-                self.plane.now(),
-            )
+            .advance(self.workspace, attempt, epoch, step, self.plane.now())
             .await?;
         failpoint::pass("server.step.after");
         Ok(AppendAnswer {

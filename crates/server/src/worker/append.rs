@@ -9,7 +9,7 @@ use outwork_failpoint as failpoint;
 use outwork_store::NewEventRow;
 use serde_json::Value;
 
-use super::{WorkerService, attempt_id, desired, wrong};
+use super::{WorkerService, desired, wrong};
 use crate::refusal::Refusal;
 use crate::view::event::kind;
 
@@ -24,7 +24,8 @@ impl WorkerService {
             first_seq,
             events,
         } = request;
-        let attempt = attempt_id(&attempt)?;
+        let epoch = Epoch::new(epoch);
+        let attempt = self.spoken_of(&attempt, epoch).await?;
         self.plane.need_space()?;
         if first_seq < 1 {
             return Err(wrong("/first_seq", "must be 1 or more"));
@@ -50,7 +51,7 @@ impl WorkerService {
             .append(
                 self.workspace,
                 attempt,
-                Epoch::new(epoch),
+                epoch,
                 first_seq,
                 rows,
                 self.plane.now(),

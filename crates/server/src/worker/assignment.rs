@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use outwork_api::credential::CredentialSecret;
 use outwork_api::injection::AssignedInjection;
 use outwork_api::worker::{
     AssignedRepository, AssignedSecret, Assignment, ModelAccess, StepLimits,
@@ -11,7 +12,7 @@ use outwork_domain::environment::{Environment, EnvironmentSpec, InjectionTarget}
 use outwork_domain::limits::AttemptLimits;
 use outwork_domain::network::AgentNetwork;
 use outwork_domain::task::{Base, FurtherBase};
-use outwork_domain::{EnvironmentId, Failure, FailureCode};
+use outwork_domain::{Attempt, EnvironmentId, Failure, FailureCode};
 use outwork_store::{
     AttemptRecord, Claimed, CredentialRecord, MessageBody, ModelRecord, SealedInjection,
     SealedSecret,
@@ -20,15 +21,22 @@ use outwork_store::{
 use super::{WorkerService, message};
 use crate::config::ModelDefault;
 use crate::credentials::{self, Unreadable};
+use crate::git_gateway::Lease;
 use crate::refusal::{sentence, shell_word};
 use crate::seal::Place;
-use crate::view::attempt::diff;
+use crate::view::attempt::{diff, session};
 use crate::view::environment::{wire_agent, wire_runtimes};
 
 impl WorkerService {
     /// What cannot be opened ends the attempt with a reason that people see: a claim that is answered with an error would only be tried
     /// again.
-    pub(super) fn assignment(&self, claimed: Claimed) -> Result<Assignment, Failure> {
+    ///
+    /// `git_gateway`: whether the worker reads private repositories through the gateway.
+    pub(super) fn assignment(
+        &self,
+        claimed: Claimed,
+        git_gateway: bool,
+    ) -> Result<Assignment, Failure> {
         let Claimed {
             attempt,
             task,
@@ -60,6 +68,13 @@ impl WorkerService {
             service: self,
             credentials: &credentials,
             continues,
+            attempt: &attempt,
+            git_gateway,
+        };
+        // A first turn goes on from what the task was given.
+        let has_session = match continues {
+            Some(record) => session(record).is_some(),
+            None => task.base.starting_session.is_some(),
         };
         let mut repositories =
             repositories.all(repository, spec.repository_url.clone(), task.base)?;
@@ -76,9 +91,6 @@ impl WorkerService {
         } else {
             None
         };
-        let session = continues
-            .and_then(|record| record.result.as_ref())
-            .and_then(|result| result.session.as_ref());
         Ok(Assignment {
             attempt: attempt.id.to_string(),
             epoch: attempt.epoch.get(),
@@ -90,7 +102,7 @@ impl WorkerService {
             environment_id: id.to_string(),
             cache_generation,
             repositories,
-            has_session: session.is_some(),
+            has_session,
             base_image: spec.base_image,
             image_credential,
             runtimes: wire_runtimes(spec.runtimes),
@@ -205,6 +217,8 @@ struct Repositories<'a> {
     service: &'a WorkerService,
     credentials: &'a [CredentialRecord],
     continues: Option<&'a AttemptRecord>,
+    attempt: &'a Attempt,
+    git_gateway: bool,
 }
 
 impl Repositories<'_> {
@@ -219,6 +233,7 @@ impl Repositories<'_> {
             branch,
             commit,
             starting_diff,
+            starting_session: _,
             further,
         } = base;
         let mut first = self.one(FurtherBase {
@@ -232,6 +247,27 @@ impl Repositories<'_> {
         std::iter::once(Ok(first)).chain(further).collect()
     }
 
+    /// What the worker is given of a credential: a token stays here, and is read with by the gateway.
+    fn access(
+        &self,
+        name: &str,
+        url: &str,
+        credential: Option<CredentialSecret>,
+    ) -> (Option<CredentialSecret>, Option<Secret>) {
+        match credential {
+            Some(CredentialSecret::Token { .. }) if self.git_gateway => {}
+            other => return (other, None),
+        }
+        let lease = Lease {
+            workspace: self.service.workspace,
+            attempt: self.attempt.id,
+            epoch: self.attempt.epoch,
+            repository: name.to_owned(),
+            url: url.to_owned(),
+        };
+        (None, Some(self.service.plane.git_gateway.key.issue(&lease)))
+    }
+
     fn one(&self, base: FurtherBase) -> Result<AssignedRepository, Failure> {
         let FurtherBase {
             name,
@@ -241,11 +277,13 @@ impl Repositories<'_> {
         } = base;
         let credential = credentials::for_url(&self.service.plane, self.credentials, &url)
             .map_err(|fault| unreadable(FailureCode::RepositoryUnavailable, &fault))?;
+        let (credential, lease_token) = self.access(&name, &url, credential);
         let carried = self.continues.and_then(|record| diff(record, &name));
         Ok(AssignedRepository {
             has_carried_diff: carried.is_some(),
             has_starting_diff: false,
             credential,
+            lease_token,
             name,
             url,
             // Tasks cannot ask for another branch of a further repository; the first one's is set by the caller.

@@ -5,7 +5,7 @@ use outwork_domain::Epoch;
 use outwork_store::AttemptResult;
 
 use super::finish::Diffs;
-use super::{WorkerService, attempt_id, desired};
+use super::{WorkerService, desired};
 use crate::refusal::Refusal;
 
 impl WorkerService {
@@ -20,8 +20,8 @@ impl WorkerService {
             diffs,
             has_session,
         } = request;
-        let id = attempt_id(&attempt)?;
         let epoch = Epoch::new(epoch);
+        let id = self.spoken_of(&attempt, epoch).await?;
         self.plane.need_space()?;
         let record = self.held(id, epoch).await?;
         let Diffs { first, further } = self

@@ -14,12 +14,17 @@ use super::WorkerService;
 impl WorkerService {
     /// Takes what waits for this worker. The write runs apart, because it happens also when the worker hangs up meanwhile; what it took is
     /// given back then, instead of being lost for the time of a lease.
-    pub(super) async fn claim(&self, worker: &Worker, max: u32) -> Result<Taken, StoreError> {
+    pub(super) async fn claim(
+        &self,
+        worker: &Worker,
+        max: u32,
+        git_gateway: bool,
+    ) -> Result<Taken, StoreError> {
         let (sender, receiver) = oneshot::channel();
         let service = self.clone();
         let worker = worker.clone();
         tokio::spawn(async move {
-            let taken = service.take(&worker, max).await;
+            let taken = service.take(&worker, max, git_gateway).await;
             // If nobody receives it, it is dropped here.
             drop(sender.send(taken));
         });
@@ -27,7 +32,12 @@ impl WorkerService {
     }
 
     /// Takes until there is something that can be run or nothing waits any more.
-    async fn take(&self, worker: &Worker, max: u32) -> Result<Taken, StoreError> {
+    async fn take(
+        &self,
+        worker: &Worker,
+        max: u32,
+        git_gateway: bool,
+    ) -> Result<Taken, StoreError> {
         loop {
             let now = self.plane.now();
             let claimed = self
@@ -36,7 +46,7 @@ impl WorkerService {
                 .claim(self.workspace, worker.id, &worker.agents, max, now)
                 .await?;
             let nothing = claimed.is_empty();
-            let taken = self.prepare(claimed).await;
+            let taken = self.prepare(claimed, git_gateway).await;
             if nothing || !taken.assigned.is_empty() {
                 return Ok(taken);
             }
@@ -44,14 +54,14 @@ impl WorkerService {
     }
 
     /// What can be run. The rest ends here, with its reason.
-    async fn prepare(&self, claimed: Vec<Claimed>) -> Taken {
+    async fn prepare(&self, claimed: Vec<Claimed>, git_gateway: bool) -> Taken {
         let mut taken = Taken {
             service: self.clone(),
             assigned: Vec::with_capacity(claimed.len()),
         };
         for claimed in claimed {
             let (id, epoch) = (claimed.attempt.id, claimed.attempt.epoch);
-            match self.assignment(claimed) {
+            match self.assignment(claimed, git_gateway) {
                 Ok(assignment) => taken.assigned.push((id, epoch, assignment)),
                 Err(failure) => self.end(id, epoch, failure).await,
             }

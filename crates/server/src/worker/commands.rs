@@ -5,24 +5,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{self, BoxStream, StreamExt};
-use outwork_api::worker::WorkerCommand;
+use outwork_api::worker::{AttemptCommand, WorkerCommand};
+use outwork_domain::principal::WorkerOrders;
 use outwork_domain::{AttemptId, Desired, Epoch, State, WorkerId, WorkspaceId};
 use outwork_store::StoreError;
 use tokio::sync::watch;
 
-use super::{WorkerService, desired, message};
+use super::{WorkerService, desired, message, orders};
 use crate::plane::Plane;
 use crate::refusal::Refusal;
 
 /// How often it looks without a signal: another server may have written to the same database.
 const POLL: Duration = Duration::from_secs(2);
+/// The version of the protocol whose workers know of orders; older ones would not understand the event.
+const ORDERS_SINCE: u32 = 4;
 
 impl WorkerService {
     pub(super) async fn do_commands(
         &self,
         worker: String,
     ) -> Result<BoxStream<'static, WorkerCommand>, Refusal> {
-        let worker = self.known(&worker).await?.worker.id;
+        let known = self.known(&worker).await?.worker;
+        let worker = known.id;
         let listener = Listener {
             changed: self.plane.signals.workers.subscribe(&worker),
             plane: Arc::clone(&self.plane),
@@ -31,6 +35,8 @@ impl WorkerService {
             found: VecDeque::new(),
             told: HashSet::new(),
             messages: HashMap::new(),
+            hears_orders: known.versions.protocol >= ORDERS_SINCE,
+            orders: WorkerOrders::default(),
         };
         let shutdown = self.plane.shutdown.clone();
         let commands = stream::unfold(listener, Listener::next);
@@ -38,6 +44,12 @@ impl WorkerService {
             .take_until(async move { shutdown.cancelled().await })
             .boxed())
     }
+}
+
+/// Whether the worker is still registered.
+enum Known {
+    Yes,
+    NoMore,
 }
 
 struct Listener {
@@ -50,6 +62,9 @@ struct Listener {
     told: HashSet<(AttemptId, Epoch)>,
     /// The last message that each claim was told.
     messages: HashMap<(AttemptId, Epoch), u32>,
+    hears_orders: bool,
+    /// What it was told last.
+    orders: WorkerOrders,
 }
 
 impl Listener {
@@ -60,8 +75,10 @@ impl Listener {
             }
             self.changed.mark_unchanged();
             match self.look().await {
-                Ok(()) if !self.found.is_empty() => {}
-                Ok(()) => self.wait().await,
+                Ok(_) if !self.found.is_empty() => {}
+                Ok(Known::Yes) => self.wait().await,
+                // Coming again it hears why.
+                Ok(Known::NoMore) => return None,
                 Err(fault) => {
                     tracing::warn!(worker = %self.worker, %fault, "a stream of commands broke off");
                     return None;
@@ -70,9 +87,17 @@ impl Listener {
         }
     }
 
-    async fn look(&mut self) -> Result<(), StoreError> {
+    async fn look(&mut self) -> Result<Known, StoreError> {
         let record = self.plane.store.worker(self.workspace, self.worker).await?;
-        let held = record.map(|record| record.attempts).unwrap_or_default();
+        let Some(record) = record else {
+            return Ok(Known::NoMore);
+        };
+        if self.hears_orders && record.orders != self.orders {
+            self.orders = record.orders;
+            let orders = orders::wire(record.orders, self.plane.now());
+            self.found.push_back(WorkerCommand::Orders(orders));
+        }
+        let held = record.attempts;
         self.told.retain(|(attempt, _)| held.contains(attempt));
         self.messages
             .retain(|(attempt, _), _| held.contains(attempt));
@@ -91,15 +116,16 @@ impl Listener {
             *last = messages.last().map_or(*last, |newest| newest.number);
             let stop = matches!(attempt.desired, Desired::Cancel { .. });
             if (stop && self.told.insert(claim)) || !messages.is_empty() {
-                self.found.push_back(WorkerCommand {
+                let command = AttemptCommand {
                     attempt: id.to_string(),
                     epoch: attempt.epoch.get(),
                     desired: desired(attempt.desired),
                     messages,
-                });
+                };
+                self.found.push_back(WorkerCommand::Attempt(command));
             }
         }
-        Ok(())
+        Ok(Known::Yes)
     }
 
     async fn wait(&mut self) {

@@ -9,7 +9,7 @@ use outwork_failpoint as failpoint;
 use outwork_store::{AttemptRecord, AttemptResult, FurtherDiff, StoredDiff};
 
 use super::objects::{self, Which};
-use super::{WorkerService, attempt_id, without_nul, wrong};
+use super::{WorkerService, without_nul, wrong};
 use crate::refusal::Refusal;
 use crate::view::attempt::{stored_stat, tokens};
 
@@ -25,8 +25,8 @@ impl WorkerService {
             tokens: used,
             last_seq,
         } = request;
-        let id = attempt_id(&attempt)?;
         let epoch = Epoch::new(epoch);
+        let id = self.spoken_of(&attempt, epoch).await?;
         let record = self.held(id, epoch).await?;
         let Diffs {
             first,

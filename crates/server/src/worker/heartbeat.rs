@@ -3,8 +3,9 @@
 use outwork_api::worker::{Claim, Desired, Heartbeat, HeartbeatAnswer, LeaseAnswer};
 use outwork_domain::{AttemptId, Epoch};
 use outwork_failpoint as failpoint;
+use outwork_store::Capacity;
 
-use super::{WorkerService, desired, message, wrong};
+use super::{MAX_SLOTS, WorkerService, desired, message, orders, wrong};
 use crate::refusal::Refusal;
 
 const MAX_LEASES: usize = 1000;
@@ -14,16 +15,29 @@ impl WorkerService {
         &self,
         request: Heartbeat,
     ) -> Result<HeartbeatAnswer, Refusal> {
-        let Heartbeat { worker, leases } = request;
+        let Heartbeat {
+            worker,
+            leases,
+            slots,
+            free_slots,
+            draining,
+        } = request;
+        check(slots, free_slots)?;
         if leases.len() > MAX_LEASES {
             return Err(wrong(
                 "/leases",
                 format!("has more than {MAX_LEASES} entries"),
             ));
         }
-        let worker = self.known(&worker).await?.worker.id;
+        let known = self.known(&worker).await?;
+        let (worker, orders) = (known.worker.id, known.orders);
         let now = self.plane.now();
-        self.plane.store.touch_worker(worker, now).await?;
+        let capacity = Capacity {
+            slots,
+            free_slots,
+            draining,
+        };
+        self.plane.store.beat_worker(worker, capacity, now).await?;
         let claims = leases.iter().map(claim).collect::<Result<Vec<_>, _>>()?;
         let renewed = self.plane.store.renew(worker, &claims, now).await?;
         failpoint::pass("server.heartbeat.after");
@@ -54,8 +68,19 @@ impl WorkerService {
         Ok(HeartbeatAnswer {
             leases: leases.collect(),
             reset_snapshots: self.plane.store.reset_snapshots(worker).await?,
+            orders: orders::wire(orders, now),
         })
     }
+}
+
+fn check(slots: Option<u32>, free_slots: Option<u32>) -> Result<(), Refusal> {
+    if slots.is_some_and(|slots| !(1..=MAX_SLOTS).contains(&slots)) {
+        return Err(wrong("/slots", format!("must be 1 to {MAX_SLOTS}")));
+    }
+    if free_slots.is_some_and(|free| free > MAX_SLOTS) {
+        return Err(wrong("/free_slots", format!("must be at most {MAX_SLOTS}")));
+    }
+    Ok(())
 }
 
 fn claim(claim: &Claim) -> Result<(AttemptId, Epoch), Refusal> {

@@ -6,11 +6,11 @@ use outwork_api::worker::{Bytes, InputKind, OutputKind};
 use outwork_domain::limits::{DIFF_BYTES, SESSION_BYTES};
 use outwork_domain::{AttemptId, Epoch, ObjectKey};
 use outwork_failpoint as failpoint;
-use outwork_store::{AttemptRecord, MessageBody, StoreError, TaskRecord};
+use outwork_store::{AttemptRecord, StoreError, TaskRecord};
 
-use super::{WorkerService, attempt_id};
+use super::WorkerService;
 use crate::refusal::Refusal;
-use crate::view::attempt::diff;
+use crate::view::attempt::{diff, session};
 use crate::view::task::repository;
 
 /// Which repository of an assignment is meant.
@@ -29,7 +29,7 @@ impl WorkerService {
         kind: InputKind,
         repository: Option<String>,
     ) -> Result<Bytes, Refusal> {
-        let id = attempt_id(&attempt)?;
+        let id = self.spoken_of(&attempt, epoch).await?;
         let record = self.held(id, epoch).await?;
         let task = self.task(&record).await?;
         let which = which(&task, repository.as_deref())?;
@@ -69,8 +69,9 @@ impl WorkerService {
         if kind == InputKind::StartingDiff {
             return Ok(task.task.base.starting_diff.filter(|_| first));
         }
-        let Some(continued) = self.continued(record, &task).await? else {
-            return Ok(None);
+        let Some(continued) = continued(record, &task)? else {
+            let session = task.task.base.starting_session;
+            return Ok(session.filter(|_| first && kind == InputKind::Session));
         };
         let continued = self
             .plane
@@ -87,28 +88,8 @@ impl WorkerService {
                 };
                 diff(&continued, name).map(|diff| diff.key.clone())
             }
-            InputKind::Session => continued
-                .result
-                .and_then(|result| result.session)
-                .filter(|_| first),
+            InputKind::Session => session(&continued).filter(|_| first).cloned(),
         })
-    }
-
-    /// The attempt whose work and session it goes on from: itself after an answer.
-    async fn continued(
-        &self,
-        record: &AttemptRecord,
-        task: &TaskRecord,
-    ) -> Result<Option<AttemptId>, Refusal> {
-        let id = record.attempt.id;
-        let messages = self.plane.store.messages(std::iter::once(id)).await?;
-        let mut told = messages.values().flatten();
-        if told.any(|message| matches!(message.body, MessageBody::Answer { .. })) {
-            return Ok(Some(id));
-        }
-        let mut turns = task.turns.iter();
-        let turn = turns.find(|turn| turn.turn.id == record.attempt.turn_id);
-        Ok(turn.ok_or_else(gone)?.turn.continues)
     }
 
     /// Where what is handed in goes. A checkpoint takes turns with the one before it, which stays whole meanwhile.
@@ -149,7 +130,7 @@ impl WorkerService {
         repository: Option<String>,
         content: Bytes,
     ) -> Result<(), Refusal> {
-        let id = attempt_id(&attempt)?;
+        let id = self.spoken_of(&attempt, epoch).await?;
         let most = match kind {
             OutputKind::Diff | OutputKind::CheckpointDiff => DIFF_BYTES,
             OutputKind::Session | OutputKind::CheckpointSession => SESSION_BYTES,
@@ -174,6 +155,16 @@ impl WorkerService {
         failpoint::pass("server.upload.after");
         Ok(())
     }
+}
+
+/// The attempt whose work and session it goes on from: itself if it has a result already, after an answer or when a worker handed it over.
+fn continued(record: &AttemptRecord, task: &TaskRecord) -> Result<Option<AttemptId>, StoreError> {
+    if record.result.is_some() {
+        return Ok(Some(record.attempt.id));
+    }
+    let mut turns = task.turns.iter();
+    let turn = turns.find(|turn| turn.turn.id == record.attempt.turn_id);
+    Ok(turn.ok_or_else(gone)?.turn.continues)
 }
 
 fn gone() -> StoreError {

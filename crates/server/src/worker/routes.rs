@@ -1,6 +1,8 @@
 //! The worker protocol over HTTP: reads the request, asks the [`WorkerApi`](outwork_api::worker::WorkerApi), writes the answer.
 
 pub(crate) mod attempt;
+pub(crate) mod enroll;
+pub(crate) mod git;
 pub(crate) mod life;
 pub(crate) mod objects;
 

@@ -248,6 +248,7 @@ async fn a_worker_that_does_not_say_how_it_isolates_is_given_nothing_new() {
         agents: vec!["command".into()],
         isolation: None,
         labels: Default::default(),
+        versions: Default::default(),
     };
     let now = outwork_domain::Timestamp::from_millis(1_795_186_420_000);
     let registered = rig.store.register_worker(&older, now).await;

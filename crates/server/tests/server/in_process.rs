@@ -6,7 +6,8 @@ use futures_util::{FutureExt, StreamExt};
 use outwork_api::problem::Code;
 use outwork_api::task::{DiffStat, RepositoryDiff};
 use outwork_api::worker::{
-    Acquire, Desired, Finish, Outcome, OutputKind, Register, Release, WorkerApi, WorkerError,
+    Acquire, Desired, Finish, Outcome, OutputKind, Register, Release, WorkerApi, WorkerCommand,
+    WorkerError,
 };
 use outwork_domain::principal::{Principal, PrincipalKind};
 use outwork_domain::{PrincipalId, WorkspaceId};
@@ -21,6 +22,7 @@ fn api(rig: &Rig) -> Arc<dyn WorkerApi> {
         workspace_id: WorkspaceId::from_uuid(Uuid::from_u128(1)),
         kind: PrincipalKind::Worker,
         name: "in process".to_owned(),
+        worker_id: None,
     };
     rig.server
         .worker_api(&principal.worker().expect("it is a worker"))
@@ -40,12 +42,15 @@ async fn a_worker_in_process_runs_a_task_and_is_told_to_stop_another() {
         agents: vec!["command".into()],
         isolation: "namespaces".into(),
         labels: Default::default(),
+        version: None,
+        agent_versions: Default::default(),
     };
     let worker = api.register(register).await.expect("registered").worker;
     let acquire = || Acquire {
         worker: worker.clone(),
         max: 1,
         wait_ms: 10_000,
+        git_gateway: false,
     };
     let (acquired, task) = tokio::join!(api.acquire(acquire()), rig.task("app", "first"));
     let first = acquired.expect("acquired").assignments.remove(0);
@@ -94,7 +99,9 @@ async fn a_worker_in_process_runs_a_task_and_is_told_to_stop_another() {
         .post(&format!("/api/v1/tasks/{}/cancel", second.task), &json!({}))
         .await
         .expect(200);
-    let command = commands.next().await.expect("a command");
+    let WorkerCommand::Attempt(command) = commands.next().await.expect("a command") else {
+        panic!("orders, and nobody gave any");
+    };
     assert_eq!(
         (command.attempt, command.epoch, command.desired),
         (second.attempt, 1, Desired::Cancel)
@@ -120,12 +127,15 @@ async fn a_worker_that_hangs_up_while_it_is_given_an_attempt_does_not_keep_it() 
         agents: vec!["command".into()],
         isolation: "namespaces".into(),
         labels: Default::default(),
+        version: None,
+        agent_versions: Default::default(),
     };
     let worker = api.register(register).await.expect("registered").worker;
     let acquire = || Acquire {
         worker: worker.clone(),
         max: 1,
         wait_ms: 0,
+        git_gateway: false,
     };
     rig.task("app", "p").await;
     let mut hung_up = 0;
@@ -154,9 +164,11 @@ async fn a_worker_that_hangs_up_while_it_is_given_an_attempt_does_not_keep_it() 
             .await;
         }
         let held = held.remove(0);
-        api.release(held.attempt, Release { epoch: held.epoch })
-            .await
-            .expect("released");
+        let release = Release {
+            epoch: held.epoch,
+            resume: false,
+        };
+        api.release(held.attempt, release).await.expect("released");
     }
     assert!(hung_up > 0, "it never hung up in time");
     rig.stop().await;

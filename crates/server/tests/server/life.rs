@@ -255,7 +255,11 @@ async fn follow_up(rig: &Rig, id: &str, attempt: &str) {
         .post(&turns, &json!({"prompt": "again"}))
         .await
         .expect(201);
-    assert_eq!(task["turns"][2]["continues"], claim.attempt);
+    // That one came to nothing: what the turn before it did is not lost.
+    assert_eq!(task["turns"][2]["continues"], attempt);
+    let claim = other.take().await;
+    let carried = other.download(&claim, "carried_diff").await;
+    assert_eq!(carried.bytes, DIFF.as_bytes());
 }
 
 #[tokio::test]

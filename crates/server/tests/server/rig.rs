@@ -16,7 +16,8 @@ use outwork_domain::principal::PrincipalKind;
 use outwork_domain::{PrincipalId, Timestamp, TokenId, WorkspaceId};
 use outwork_git::Git;
 use outwork_server::{
-    Clock, ModelDefault, OtherKey, Random, Server, ServerConfig, StartError, new_token, serve,
+    Clock, GitGatewayConfig, ModelDefault, OtherKey, Random, Server, ServerConfig, StartError,
+    new_token, serve,
 };
 use outwork_store::{Bootstrap, NewToken, Objects, Store};
 use serde_json::{Value, json};
@@ -68,6 +69,7 @@ pub struct Setting {
     pub limits: AttemptLimits,
     pub model: Option<ModelDefault>,
     pub database: Database,
+    pub git_gateway: GitGatewayConfig,
 }
 
 pub enum Database {
@@ -82,6 +84,7 @@ impl Default for Setting {
             limits: AttemptLimits::default(),
             model: None,
             database: Database::Sqlite,
+            git_gateway: GitGatewayConfig::default(),
         }
     }
 }
@@ -96,7 +99,7 @@ pub struct Rig {
     pub user_token: String,
     pub worker_token: String,
     pub directory: TempDir,
-    setting: Setting,
+    pub setting: Setting,
     listening: JoinHandle<std::io::Result<()>>,
     shutdown: CancellationToken,
 }
@@ -378,6 +381,7 @@ fn config(
         other_key: OtherKey::Refuse,
         git: Git::isolated("git", &path, &directory.path().join("git")).expect("a git"),
         resolve_limit: ServerConfig::RESOLVE_LIMIT,
+        git_gateway: setting.git_gateway.clone(),
         limits: setting.limits,
         attempts_per_turn: ServerConfig::ATTEMPTS_PER_TURN,
         model: setting.model.clone(),

@@ -15,8 +15,8 @@ use outwork_domain::principal::PrincipalKind;
 use outwork_domain::resources::Resources;
 use outwork_domain::task::{Base, Task, Turn};
 use outwork_domain::{
-    Attempt, AttemptId, Desired, EnvironmentId, Epoch, ObjectKey, PrincipalId, TaskId, Timestamp,
-    TokenId, TurnId, WorkerId, WorkspaceId,
+    Attempt, AttemptId, Desired, EnvironmentId, Epoch, ObjectKey, PrincipalId, Priority, TaskId,
+    Timestamp, TokenId, TurnId, WorkerId, WorkspaceId,
 };
 use outwork_store::{
     AttemptResult, Bootstrap, Claimed, DiffStat, Idempotency, NewEventRow, NewToken, Store,
@@ -156,9 +156,11 @@ impl Bed {
                 branch: Some("main".into()),
                 commit: "0123abcd".into(),
                 starting_diff: None,
+                starting_session: None,
                 further: Vec::new(),
             },
             interactive: true,
+            priority: Priority::Normal,
             created_at: now,
             updated_at: now,
         };
@@ -406,6 +408,7 @@ fn environment(
             nested_namespaces: false,
             max_tokens: None,
             required_labels: Labels::new(),
+            max_concurrent: None,
         },
     }
 }

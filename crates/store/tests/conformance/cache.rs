@@ -18,6 +18,7 @@ async fn registered(bed: &Bed, name: &str, seen: Timestamp) -> WorkerId {
         agents: Vec::new(),
         isolation: Some("namespaces".into()),
         labels: Default::default(),
+        versions: Default::default(),
     };
     let registered = bed.store.register_worker(&worker, seen).await;
     registered.expect("new");
@@ -144,7 +145,7 @@ async fn an_inventory_replaces_the_one_before(bed: Bed) {
     assert!(matches!(stolen, Err(StoreError::NotFound)), "{stolen:?}");
     keep(&bed, one, &[], &[]).await;
     assert_eq!(keys(&bed, 0).await, ["a"]);
-    let removed = bed.store.remove_worker(bed.workspace, two).await;
+    let removed = bed.store.remove_worker(bed.workspace, two, at(0)).await;
     removed.expect("registered");
     let nothing = CacheRecord {
         snapshots: Vec::new(),

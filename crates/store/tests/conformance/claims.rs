@@ -82,6 +82,7 @@ async fn a_claim_keeps_how_its_worker_isolates(bed: Bed) {
             agents: Vec::new(),
             isolation: Some(isolation.into()),
             labels: Default::default(),
+            versions: Default::default(),
         };
         let registered = bed.store.register_worker(&worker, at(ms)).await;
         registered.expect("its own");
@@ -123,6 +124,7 @@ async fn labels_that_an_environment_asks_for_are_the_workers(bed: Bed) {
             agents: Vec::new(),
             isolation: Some("namespaces".into()),
             labels: labels(pairs),
+            versions: Default::default(),
         };
         let registered = bed.store.register_worker(&worker, at(0)).await;
         registered.expect("new");

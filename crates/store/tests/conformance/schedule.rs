@@ -153,7 +153,7 @@ impl Model {
             .values()
             .filter_map(|kept| match kept.attempt.state {
                 State::Queued { visible_at, .. } if visible_at <= now => {
-                    Some((visible_at, kept.attempt.id))
+                    Some((kept.attempt.created_at, kept.attempt.id))
                 }
                 _ => None,
             })

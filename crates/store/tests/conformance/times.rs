@@ -42,18 +42,6 @@ async fn a_lost_worker_is_replaced_after_a_pause(bed: Bed) {
         panic!("queued");
     };
     assert!(visible_at > due);
-    let next = bed
-        .store
-        .next_visible(bed.workspace, due)
-        .await
-        .expect("works");
-    assert_eq!(next, Some(visible_at));
-    let none = bed
-        .store
-        .next_visible(bed.workspace, visible_at)
-        .await
-        .expect("works");
-    assert_eq!(none, None);
     assert!(bed.claim_many(bed.worker(), 1, due).await.is_empty());
     let again = bed.claim(bed.worker(), visible_at).await.attempt;
     assert_eq!((again.epoch.get(), again.tries), (2, 2));

@@ -6,6 +6,7 @@ use std::time::Duration;
 use outwork_domain::environment::{AgentSpec, EnvironmentSpec};
 use outwork_domain::network::AgentNetwork;
 use outwork_domain::resources::Resources;
+use outwork_store::{Store, settle_sqlite, sqlite_damage, sqlite_schema};
 use sqlx::migrate::Migrator;
 use sqlx::{Connection, PgConnection, SqliteConnection};
 
@@ -44,38 +45,70 @@ const ROWS: [&str; 10] = [
      ('ws_00000000000000000000000000000001', 'u', 'm', 1, 1)",
 ];
 
-/// The schema as the first version had it.
-async fn first(place: &Place, engine: &str) {
+/// Brings the schema to where the version with migration `level` had it.
+async fn migrate(place: &Place, engine: &str, level: i64) {
     let migrations = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("migrations")
         .join(engine);
     let dir = tempfile::tempdir().expect("a directory");
-    let name = "0001_initial.sql";
-    std::fs::copy(migrations.join(name), dir.path().join(name)).expect("it is there");
-    let migrator = Migrator::new(dir.path()).await.expect("one migration");
+    for entry in std::fs::read_dir(&migrations).expect("it is there") {
+        let path = entry.expect("readable").path();
+        let name = path.file_name().expect("a name");
+        if number(&path) <= level {
+            std::fs::copy(&path, dir.path().join(name)).expect("it is there");
+        }
+    }
+    let migrator = Migrator::new(dir.path()).await.expect("migrations");
     match place {
         Place::Sqlite(path) => {
             let options = sqlx::sqlite::SqliteConnectOptions::new()
                 .filename(path)
                 .create_if_missing(true);
-            let mut conn = SqliteConnection::connect_with(&options).await.expect("new");
-            migrator.run(&mut conn).await.expect("it is empty");
+            let mut conn = SqliteConnection::connect_with(&options)
+                .await
+                .expect("there");
+            migrator.run(&mut conn).await.expect("it fits");
             conn.close().await.expect("closed");
         }
         Place::Postgres(url) => {
             let mut conn = PgConnection::connect(url).await.expect("there");
-            migrator.run(&mut conn).await.expect("it is empty");
+            migrator.run(&mut conn).await.expect("it fits");
             conn.close().await.expect("closed");
         }
     }
 }
 
-async fn brought_up_to_date(place: Place, engine: &str) {
-    first(&place, engine).await;
+fn number(migration: &Path) -> i64 {
+    let name = migration.file_name().expect("a name").to_string_lossy();
+    let number = name.split('_').next().expect("a number");
+    number.parse().expect("a number")
+}
+
+/// All earlier levels: each but the newest migration's.
+fn levels(engine: &str) -> Vec<i64> {
+    let migrations = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("migrations")
+        .join(engine);
+    let entries = std::fs::read_dir(migrations).expect("it is there");
+    let mut levels: Vec<i64> = entries
+        .map(|entry| number(&entry.expect("readable").path()))
+        .collect();
+    levels.sort();
+    levels.pop();
+    levels
+}
+
+/// Rows of the first version, which went through the migrations up to `level`.
+async fn brought_up_to_date(place: Place, engine: &str, level: i64) {
+    migrate(&place, engine, 1).await;
     for row in ROWS {
         execute(&place, row.into()).await.expect(row);
     }
+    migrate(&place, engine, level).await;
     let store = place.open().await;
+    if let Place::Sqlite(path) = &place {
+        kept_as_it_was(path, level).await;
+    }
     let workspace = "ws_00000000000000000000000000000001"
         .parse()
         .expect("an id");
@@ -102,6 +135,7 @@ async fn brought_up_to_date(place: Place, engine: &str) {
         nested_namespaces: false,
         max_tokens: None,
         required_labels: Default::default(),
+        max_concurrent: None,
     };
     assert_eq!(record.environment.spec, expected);
     assert_eq!(record.environment.revision, 4);
@@ -132,19 +166,58 @@ async fn brought_up_to_date(place: Place, engine: &str) {
     store.close().await;
 }
 
+/// The database as it was lies beside the one that was brought up to date.
+async fn kept_as_it_was(path: &Path, level: i64) {
+    let known = Store::sqlite_schema_known();
+    let name = format!("outwork.db.before-{known:04}");
+    let kept = path.with_file_name(name);
+    assert_eq!(sqlite_schema(&kept).await.expect("a database"), level);
+    assert_eq!(sqlite_schema(path).await.expect("a database"), known);
+    let mode = std::fs::metadata(&kept).expect("there").permissions();
+    assert_eq!(
+        std::os::unix::fs::PermissionsExt::mode(&mode) & 0o777,
+        0o600
+    );
+    assert_eq!(sqlite_damage(&kept).await.expect("readable"), [""; 0]);
+    let part = kept.with_extension(format!("before-{known:04}.part"));
+    assert!(!part.exists());
+}
+
 fn run(engine: Engine) {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
+    let name = match engine {
+        Engine::Sqlite => "sqlite",
+        Engine::Postgres => "postgres",
+    };
+    let levels = levels(name);
+    assert!(levels.len() >= 5, "{levels:?}");
+    for level in levels {
+        let dir = tempfile::tempdir().expect("a directory");
+        let place = match engine {
+            Engine::Sqlite => Place::Sqlite(dir.path().join("outwork.db")),
+            Engine::Postgres => Place::Postgres(outwork_test_postgres::shared().new_database()),
+        };
+        runtime.block_on(brought_up_to_date(place, name, level));
+    }
+}
+
+#[test]
+fn a_database_of_this_version_is_not_copied() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
     let dir = tempfile::tempdir().expect("a directory");
-    runtime.block_on(match engine {
-        Engine::Sqlite => {
-            let place = Place::Sqlite(dir.path().join("outwork.db"));
-            brought_up_to_date(place, "sqlite")
+    let place = Place::Sqlite(dir.path().join("outwork.db"));
+    runtime.block_on(async {
+        for _ in 0..2 {
+            place.open().await.close().await;
         }
-        Engine::Postgres => {
-            let url = outwork_test_postgres::shared().new_database();
-            brought_up_to_date(Place::Postgres(url), "postgres")
-        }
+        let path = dir.path().join("outwork.db");
+        settle_sqlite(&path).await.expect("nobody uses it");
     });
+    let files = std::fs::read_dir(dir.path()).expect("readable");
+    let names = files.map(|file| file.expect("readable").file_name());
+    let mut names: Vec<_> = names.collect();
+    names.sort();
+    assert_eq!(names, ["outwork.db", "outwork.db.reserve"], "no copy");
 }
 
 #[test]

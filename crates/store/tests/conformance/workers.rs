@@ -15,6 +15,19 @@ fn worker(bed: &Bed, id: WorkerId, name: &str) -> Worker {
         agents: vec!["codex".into(), "command".into()],
         isolation: Some("oci:crun".into()),
         labels: Default::default(),
+        versions: Default::default(),
+    }
+}
+
+fn record(worker: Worker) -> WorkerRecord {
+    WorkerRecord {
+        worker,
+        seen_at: at(0),
+        attempts: Vec::new(),
+        free_slots: None,
+        draining: false,
+        enrolled: false,
+        orders: Default::default(),
     }
 }
 
@@ -31,14 +44,14 @@ async fn a_worker_is_listed_with_what_it_holds(bed: Bed) {
     let attempts: Vec<_> = held.iter().map(|claimed| claimed.attempt.id).collect();
     let wanted = [
         WorkerRecord {
-            worker: second,
             seen_at: at(1),
             attempts: Vec::new(),
+            ..record(second)
         },
         WorkerRecord {
-            worker: first.clone(),
             seen_at: at(0),
             attempts,
+            ..record(first.clone())
         },
     ];
     assert_eq!(
@@ -64,6 +77,7 @@ async fn a_worker_is_listed_with_what_it_holds(bed: Bed) {
         agents: Vec::new(),
         isolation: Some("namespaces".into()),
         labels: Default::default(),
+        versions: Default::default(),
         ..first
     };
     bed.store
@@ -72,9 +86,9 @@ async fn a_worker_is_listed_with_what_it_holds(bed: Bed) {
         .expect("known");
     let listed = bed.store.workers(bed.workspace).await.expect("works");
     let wanted = WorkerRecord {
-        worker: renamed,
         seen_at: at(10),
         attempts: vec![held[1].attempt.id],
+        ..record(renamed)
     };
     assert_eq!(listed[1], wanted);
     let alone = bed.store.worker(bed.workspace, one).await;
@@ -87,13 +101,13 @@ async fn a_removed_worker_is_unknown(bed: Bed) {
         assert!(matches!(answer, Err(StoreError::NotFound)), "{answer:?}");
     };
     missing(bed.store.touch_worker(id, at(0)).await);
-    missing(bed.store.remove_worker(bed.workspace, id).await);
+    missing(bed.store.remove_worker(bed.workspace, id, at(0)).await);
     bed.store
         .register_worker(&worker(&bed, id, "a"), at(0))
         .await
         .expect("new");
     bed.store
-        .remove_worker(bed.workspace, id)
+        .remove_worker(bed.workspace, id, at(0))
         .await
         .expect("registered");
     missing(bed.store.touch_worker(id, at(0)).await);

@@ -105,6 +105,13 @@ pub(super) async fn run(
     };
     let (driven, ()) = tokio::join!(driving, checkpoint::until(run, &session, &over));
     run.session_after = adapter.session_files();
+    if let Ok(Driven {
+        stopped: Some(Stopped::Released),
+        ..
+    }) = &driven
+    {
+        run.is_handed_over = checkpoint::last(run).await;
+    }
     if let Some(gateway) = gateway {
         run.tokens = gateway.stop().await;
     }

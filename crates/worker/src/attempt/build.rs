@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use futures_util::FutureExt;
 use futures_util::future::try_join_all;
 use outwork_api::secret::Secret;
 use outwork_domain::Failure;
@@ -17,7 +18,7 @@ use super::prepare::Repository;
 use super::script::ScriptRun;
 use super::snapshot::script;
 use super::step::StepName;
-use super::{Run, Stopped};
+use super::{Run, Stopped, read};
 use crate::base::{Base, StoredIds, Volume};
 use crate::failure::{self, Script};
 use crate::layers::UpperDir;
@@ -124,10 +125,7 @@ async fn check_out(
             carried_diff: _,
         } = repository;
         let (commit, branch) = match has_script {
-            true => {
-                let newest = mirror.newest(setup_branch.as_ref()).await;
-                newest.map_err(|error| failure::mirror(&error))?
-            }
+            true => read::patiently(run, || mirror.newest(setup_branch.as_ref()).boxed()).await?,
             false => (commit.clone(), branch.clone()),
         };
         let request = CheckoutRequest {

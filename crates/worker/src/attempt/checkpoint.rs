@@ -3,6 +3,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use outwork_agents::SessionSpec;
 use outwork_api::event::EventBody;
@@ -55,6 +56,31 @@ pub(super) async fn until(
                     return;
                 }
             }
+        }
+    }
+}
+
+/// For a while only: the worker has to end.
+const LAST_WITHIN: Duration = Duration::from_secs(8);
+
+/// Saves what an agent has done that was stopped, so that another worker can go on from there; whether that worked.
+pub(super) async fn last(run: &Run) -> bool {
+    let session = Mutex::new(run.session_after.clone());
+    let saved = async {
+        let work = look(run, &session)
+            .await
+            .map_err(|failure| failure.message)?;
+        save(run, work).await.map_err(|error| error.to_string())
+    };
+    match tokio::time::timeout(LAST_WITHIN, saved).await {
+        Ok(Ok(())) => true,
+        Ok(Err(reason)) => {
+            tracing::warn!(claim = %run.claim, reason, "what was done could not be saved before it is given back");
+            false
+        }
+        Err(_) => {
+            tracing::warn!(claim = %run.claim, "what was done could not be saved in time before it is given back");
+            false
         }
     }
 }

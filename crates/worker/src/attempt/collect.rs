@@ -294,7 +294,7 @@ pub(super) async fn packed(run: &Run, spec: SessionSpec) -> Result<Option<Vec<u8
     let packed = tokio::task::spawn_blocking(move || {
         let stored = session::collect(&root, &spec)?;
         // An empty one says nothing that the next turn would not find anyway.
-        Ok::<_, ReadError>((!stored.files.is_empty()).then(|| session::pack(agent, &stored)))
+        Ok::<_, ReadError>((!stored.files.is_empty()).then(|| session::pack(agent, stored)))
     });
     match packed.await {
         Ok(Ok(bytes)) => Ok(bytes),

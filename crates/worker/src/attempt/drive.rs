@@ -304,6 +304,10 @@ impl<'a> Driver<'a> {
         match wish {
             Wish::Run => {}
             Wish::Cancel => self.stop(Stopped::Cancelled),
+            // With a session another worker goes on where it stops now.
+            Wish::Release if self.adapter.session_files().is_some() => {
+                self.stop(Stopped::Released);
+            }
             Wish::Release | Wish::Abandon => {
                 self.stopped = Some(wish.into());
                 self.killer.kill();
@@ -402,10 +406,8 @@ impl<'a> Driver<'a> {
         let timing = &self.run.host.config.timing;
         let grace = match &why {
             // It goes on later: what it remembers has to be whole.
-            Stopped::Asks { .. } => timing.end_grace,
-            Stopped::Failed(_) | Stopped::Cancelled | Stopped::Released | Stopped::Abandoned => {
-                timing.stop_grace
-            }
+            Stopped::Asks { .. } | Stopped::Released => timing.end_grace,
+            Stopped::Failed(_) | Stopped::Cancelled | Stopped::Abandoned => timing.stop_grace,
         };
         self.stopped = Some(why);
         self.kill_at = Some(Instant::now() + grace);

@@ -3,21 +3,22 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use futures_util::future::try_join_all;
 use outwork_agents::{AbsolutePath, Agent, LaunchContext, Model, Prepared, StoredSession};
-use outwork_api::credential::CredentialSecret;
 use outwork_api::environment as wire;
+use outwork_api::session::SessionError;
 use outwork_api::worker::{AssignedRepository, INTERRUPTED, InputKind, WorkerError};
 use outwork_domain::{Failure, FailureCode};
-use outwork_git::{CommitId, CommitRef, Credentials, Mirror, RefName, RepoUrl};
+use outwork_git::{CommitId, CommitRef, Mirror, RefName, RepoUrl};
 
 use super::step::StepName;
-use super::{Run, Stopped};
+use super::{Run, Stopped, read};
 use crate::failure;
 use crate::lease::Wish;
 use crate::retry::{Backoff, Verdict, verdict};
 use crate::sandbox_layout as inside;
-use crate::session;
+use crate::session::{self, UnpackError};
 
 /// A repository of the attempt, at hand.
 pub(super) struct Repository {
@@ -62,9 +63,15 @@ async fn make(run: &Run) -> Result<(Made, String), Failure> {
         session.as_ref().map(|(_, stored)| stored.clone()),
     )?);
     let prepared = prepared.map_err(|error| failure::prepare(&error))?;
-    let commits = repositories.iter().map(|repository| match &*repositories {
-        [_] => format!("commit {}", repository.commit),
-        _ => format!("{} at commit {}", repository.name, repository.commit),
+    let commits = repositories.iter().map(|repository| {
+        let commit = match &*repositories {
+            [_] => format!("commit {}", repository.commit),
+            _ => format!("{} at commit {}", repository.name, repository.commit),
+        };
+        match repository.mirror.is_behind_gateway() {
+            true => format!("{commit} through the server's git gateway"),
+            false => commit,
+        }
     });
     let detail = commits.collect::<Vec<_>>().join(", ");
     Ok((
@@ -156,7 +163,8 @@ async fn repository(run: &Run, assigned: &AssignedRepository) -> Result<Reposito
         setup_branch,
         has_starting_diff,
         has_carried_diff,
-        credential,
+        credential: _,
+        lease_token: _,
     } = assigned;
     let bad = |code, error: &dyn std::error::Error| Failure::new(code, error.to_string());
     let url =
@@ -172,12 +180,9 @@ async fn repository(run: &Run, assigned: &AssignedRepository) -> Result<Reposito
         run.host.git.clone(),
         &run.host.state.mirrors(),
         url,
-        credentials(credential.as_ref())?,
+        read::credentials(run, assigned)?,
     );
-    let ensured = async {
-        let found = mirror.ensure_commit(&commit).await;
-        found.map_err(|error| failure::mirror(&error))
-    };
+    let ensured = read::patiently(run, || mirror.ensure_commit(&commit).boxed());
     let diff = |kind, exists: bool| async move {
         match exists {
             true => download(run, kind, Some(name)).await,
@@ -200,28 +205,8 @@ async fn repository(run: &Run, assigned: &AssignedRepository) -> Result<Reposito
     })
 }
 
-fn credentials(credential: Option<&CredentialSecret>) -> Result<Credentials, Failure> {
-    let made = match credential {
-        None => return Ok(Credentials::None),
-        Some(CredentialSecret::Token { username, token }) => {
-            Credentials::token(username.as_deref(), token.reveal())
-        }
-        Some(CredentialSecret::SshKey {
-            private_key,
-            known_hosts,
-        }) => Credentials::ssh_key(private_key.reveal(), known_hosts.as_deref()),
-    };
-    made.map_err(|error| {
-        Failure::new(
-            FailureCode::RepositoryUnavailable,
-            format!("The stored credential for the repository cannot be used: {error}."),
-        )
-        .with_hint("Set it again with `outwork credential set`.")
-    })
-}
-
-/// The session that the turn continues, as bytes and read. One that cannot be used is told and left out: the files of the
-/// previous turn are there all the same.
+/// The session that the turn continues, as bytes and read. One that is damaged, or another agent's, is told and left out:
+/// the files of the previous turn are there all the same. One that a newer worker can read is not left out.
 async fn restored_session(
     run: &Run,
     agent: &str,
@@ -230,13 +215,17 @@ async fn restored_session(
         return Ok(None);
     }
     let bytes = download(run, InputKind::Session, None).await?;
-    match session::unpack(agent, &bytes) {
-        Ok(stored) => Ok(Some((bytes, stored))),
-        Err(error) => {
-            run.warn(format!("The session of the previous turn cannot be continued ({error}); the agent starts a new one."));
-            Ok(None)
-        }
+    let error = match session::unpack(agent, &bytes) {
+        Ok(stored) => return Ok(Some((bytes, stored))),
+        Err(error) => error,
+    };
+    if let UnpackError::Unusable(SessionError::Version { found: _ }) = error {
+        let text = format!("The session to go on from cannot be used: {error}.");
+        return Err(Failure::new(FailureCode::AgentFailed, text)
+            .with_hint("Upgrade this worker, then run the turn again with `outwork retry`."));
     }
+    run.warn(format!("The session of the previous turn cannot be continued ({error}); the agent starts a new one."));
+    Ok(None)
 }
 
 async fn download(
@@ -263,7 +252,7 @@ async fn download(
         match verdict(&error) {
             // The step's limit ends this.
             Verdict::Again | Verdict::Refused => tokio::time::sleep(backoff.next()).await,
-            Verdict::Stale | Verdict::Ended => {
+            Verdict::Stale | Verdict::Ended | Verdict::Revoked => {
                 run.host.leases.raise(run.claim, Wish::Abandon);
                 // The wish ends the step.
                 return std::future::pending().await;

@@ -9,6 +9,7 @@ use outwork_api::worker::{
 };
 use outwork_failpoint as failpoint;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::{Entry, Outbox};
 use crate::lease::{ClaimId, Leases, Wish};
@@ -32,6 +33,8 @@ pub(crate) struct Delivery {
     pub(crate) claim: ClaimId,
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) flush_every: Duration,
+    /// Nothing more is written: it is done when the server has all that is there.
+    pub(crate) last: CancellationToken,
 }
 
 /// What is sent in one request.
@@ -90,6 +93,9 @@ impl Delivery {
         let mut sent_at: Option<Instant> = None;
         loop {
             let Some((portion, end)) = self.next(&mut position).await else {
+                if self.last.is_cancelled() {
+                    return Delivered::Done;
+                }
                 tracing::error!(claim = %self.claim, "the outbox cannot be read");
                 return Delivered::Refused;
             };
@@ -107,6 +113,10 @@ impl Delivery {
             } else {
                 (portion, end)
             };
+            // What runs is being killed, and may write its end meanwhile.
+            if self.leases.is_abandoned(self.claim) {
+                return Delivered::Refused;
+            }
             let is_finish = matches!(portion, Portion::Finish(_));
             failpoint::pass(portion.before());
             match self.send(&portion).await {
@@ -131,7 +141,7 @@ impl Delivery {
                         self.leases.raise(self.claim, Wish::Abandon);
                         return Delivered::Done;
                     }
-                    Verdict::Stale | Verdict::Unknown | Verdict::Rejected => {
+                    Verdict::Stale | Verdict::Unknown | Verdict::Rejected | Verdict::Revoked => {
                         tracing::warn!(claim = %self.claim, %error, "the server refuses the attempt");
                         self.leases.raise(self.claim, Wish::Abandon);
                         return Delivered::Refused;
@@ -147,7 +157,10 @@ impl Delivery {
             let changed = self.outbox.changed.notified();
             match self.read(position) {
                 Ok(Some(found)) => return Some(found),
-                Ok(None) => changed.await,
+                Ok(None) => tokio::select! {
+                    () = self.last.cancelled() => return None,
+                    () = changed => {}
+                },
                 Err(()) => return None,
             }
         }

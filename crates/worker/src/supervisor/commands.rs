@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
-use outwork_api::worker::WorkerCommand;
+use outwork_api::worker::{AttemptCommand, WorkerCommand};
 use tokio::sync::watch;
 
 use super::Identity;
+use super::standing::Told;
 use crate::attempt::Host;
 use crate::lease::ClaimId;
 use crate::retry::Backoff;
@@ -16,7 +17,11 @@ use crate::retry::Backoff;
 const STEADY: Duration = Duration::from_secs(5);
 
 /// Follows the commands, and connects again whenever the stream ends. Nothing is lost while it is down: heartbeats say the same.
-pub(super) async fn follow(host: Arc<Host>, mut identity: watch::Receiver<Option<Identity>>) {
+pub(super) async fn follow(
+    host: Arc<Host>,
+    mut identity: watch::Receiver<Option<Identity>>,
+    told: Told,
+) {
     let mut backoff = Backoff::default();
     loop {
         let known = identity
@@ -26,7 +31,9 @@ pub(super) async fn follow(host: Arc<Host>, mut identity: watch::Receiver<Option
         let Ok(Some(Identity {
             worker,
             heartbeat_interval: _,
+            protocol_version: _,
             agents: _,
+            git_gateway: _,
         })) = known
         else {
             return;
@@ -34,19 +41,14 @@ pub(super) async fn follow(host: Arc<Host>, mut identity: watch::Receiver<Option
         let connected_at = Instant::now();
         match host.api.commands(worker).await {
             Ok(mut commands) => {
-                while let Some(WorkerCommand {
-                    attempt,
-                    epoch,
-                    desired,
-                    messages,
-                }) = commands.next().await
-                {
-                    if let Some(claim) = ClaimId::parse(&attempt, epoch) {
-                        host.leases.told(claim, messages);
-                        host.leases.raise(claim, desired.into());
+                while let Some(command) = commands.next().await {
+                    match command {
+                        WorkerCommand::Attempt(command) => tell(&host, command),
+                        WorkerCommand::Orders(orders) => told.orders(orders),
                     }
                 }
             }
+            Err(error) if told.is_revoked(&error) => return,
             Err(error) => tracing::debug!(%error, "the server's commands cannot be followed"),
         }
         // A server that ends each stream at once is not to be asked ten times a second.
@@ -54,5 +56,18 @@ pub(super) async fn follow(host: Arc<Host>, mut identity: watch::Receiver<Option
             backoff = Backoff::default();
         }
         tokio::time::sleep(backoff.next()).await;
+    }
+}
+
+fn tell(host: &Host, command: AttemptCommand) {
+    let AttemptCommand {
+        attempt,
+        epoch,
+        desired,
+        messages,
+    } = command;
+    if let Some(claim) = ClaimId::parse(&attempt, epoch) {
+        host.leases.told(claim, messages);
+        host.leases.raise(claim, desired.into());
     }
 }

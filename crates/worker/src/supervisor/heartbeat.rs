@@ -11,9 +11,12 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::Identity;
+use super::standing::Told;
 use crate::lease::Leases;
 use crate::retry::{Verdict, verdict};
 
+/// The version of the protocol from which on heartbeats say what there is room for.
+const CAPACITY_SINCE: u32 = 4;
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// How soon a heartbeat that failed is sent again.
 pub const AGAIN_AFTER: Duration = Duration::from_millis(500);
@@ -23,11 +26,23 @@ pub fn answer_within(heartbeat_interval: Duration) -> Duration {
     ANSWER_WITHIN.min(2 * heartbeat_interval)
 }
 
+/// What the worker has room for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Capacity {
+    pub(super) slots: u32,
+    pub(super) free_slots: u32,
+    pub(super) draining: bool,
+}
+
 pub(super) struct Beat {
     pub(super) api: Arc<dyn WorkerApi>,
     pub(super) leases: Arc<Leases>,
     pub(super) identity: watch::Receiver<Option<Identity>>,
     pub(super) unknown: Arc<Notify>,
+    /// Said with each heartbeat.
+    pub(super) capacity: watch::Receiver<Capacity>,
+    /// Hears what the server wants.
+    pub(super) told: Told,
     /// Keys of snapshots that the server wants to be gone.
     pub(super) resets: mpsc::UnboundedSender<Vec<String>>,
 }
@@ -87,12 +102,15 @@ impl Beat {
             let Ok(Some(Identity {
                 worker,
                 heartbeat_interval,
+                protocol_version,
                 agents: _,
+                git_gateway: _,
             })) = known
             else {
                 return;
             };
-            let wait = if self.beat(worker, answer_within(heartbeat_interval)).await {
+            let request = self.request(worker, protocol_version);
+            let wait = if self.beat(request, answer_within(heartbeat_interval)).await {
                 heartbeat_interval
             } else {
                 heartbeat_interval.min(AGAIN_AFTER)
@@ -101,15 +119,35 @@ impl Beat {
         }
     }
 
+    fn request(&self, worker: String, protocol_version: u32) -> wire::Heartbeat {
+        let leases = self.leases.claims();
+        // An older server refuses fields that it does not know.
+        if protocol_version < CAPACITY_SINCE {
+            return wire::Heartbeat {
+                worker,
+                leases,
+                ..wire::Heartbeat::default()
+            };
+        }
+        let Capacity {
+            slots,
+            free_slots,
+            draining,
+        } = *self.capacity.borrow();
+        wire::Heartbeat {
+            worker,
+            leases,
+            slots: Some(slots),
+            free_slots: Some(free_slots),
+            draining,
+        }
+    }
+
     /// One heartbeat; whether it was answered as it should be.
-    async fn beat(&self, worker: String, answer_within: Duration) -> bool {
+    async fn beat(&self, request: wire::Heartbeat, answer_within: Duration) -> bool {
         // Before, not after: the server may have counted from there.
         let sent_at = Instant::now();
         failpoint::pass("worker.heartbeat.before");
-        let request = wire::Heartbeat {
-            worker,
-            leases: self.leases.claims(),
-        };
         let answer = match tokio::time::timeout(answer_within, self.api.heartbeat(request)).await {
             Ok(answer) => answer,
             Err(_) => {
@@ -120,6 +158,7 @@ impl Beat {
         let error = match answer {
             Ok(answer) => {
                 self.leases.renewed(sent_at, &answer);
+                self.told.orders(answer.orders);
                 if !answer.reset_snapshots.is_empty() {
                     // Whoever listened is gone when the worker ends.
                     let _ = self.resets.send(answer.reset_snapshots);
@@ -129,6 +168,9 @@ impl Beat {
             Err(error) => error,
         };
         match verdict(&error) {
+            Verdict::Revoked => {
+                self.told.is_revoked(&error);
+            }
             Verdict::Again => {
                 tracing::warn!(%error, "a heartbeat was not answered; what runs goes on")
             }

@@ -17,33 +17,40 @@ const LOOK_AT_DISK_EVERY: Duration = Duration::from_secs(1);
 const LOOK_AT_AGENTS_EVERY: Duration = Duration::from_secs(1);
 
 impl Supervisor {
-    /// Takes attempts until shutdown.
+    /// Takes attempts until there is a reason to take nothing more.
     pub(super) async fn take_work(&mut self) {
         let mut backoff = Backoff::default();
         let mut had_space = true;
-        let shutdown = self.shutdown.clone();
-        while !shutdown.is_cancelled() {
+        let mut quit = self.quit();
+        while !quit.is_now() {
             self.reap();
+            self.adapt_slots();
+            self.note_capacity(false);
             let has_space = self.has_space(had_space) || self.make_space().await;
             had_space = has_space;
             if !has_space {
                 tokio::select! {
-                    () = shutdown.cancelled() => return,
+                    () = quit.wait() => return,
                     () = tokio::time::sleep(LOOK_AT_DISK_EVERY) => {}
                 }
                 continue;
             }
-            if self.free_slots.is_empty() {
+            if self.slots.free() == 0 {
+                let mut heard = self.told.subscribe();
+                if self.is_slots_changed() {
+                    continue;
+                }
                 tokio::select! {
-                    () = shutdown.cancelled() => return,
+                    () = quit.wait() => return,
                     Some(done) = self.attempts.join_next() => self.done(done),
+                    _ = heard.changed() => {}
                 }
                 continue;
             }
             if self.is_changed() {
                 tokio::select! {
-                    () = shutdown.cancelled() => return,
-                    () = self.register() => {}
+                    () = quit.wait() => return,
+                    () = self.register() => continue,
                 }
             }
             // Before, not after: the server may have counted from there.
@@ -58,6 +65,7 @@ impl Supervisor {
                         self.begin(assignment, asked_at).await;
                     }
                 }
+                Some(Err(error)) if self.told.is_revoked(&error) => return,
                 Some(Err(error)) => {
                     if verdict(&error) == Verdict::Unknown {
                         self.unknown.notify_one();
@@ -65,7 +73,7 @@ impl Supervisor {
                     let wait = backoff.next();
                     tracing::debug!(%error, retry_ms = wait.as_millis(), "no work could be asked for");
                     tokio::select! {
-                        () = shutdown.cancelled() => return,
+                        () = quit.wait() => return,
                         () = tokio::time::sleep(wait) => {}
                     }
                 }
@@ -74,22 +82,23 @@ impl Supervisor {
         }
     }
 
-    /// Asks for as many attempts as there are free slots. `None` at shutdown; what the server gave out at the last moment is
-    /// given back.
+    /// Asks for as many attempts as there are free slots. `None` when nothing more is to be taken; what the server gave out at the
+    /// last moment is given back.
     async fn acquire(&self) -> Option<Result<Acquired, WorkerError>> {
+        let mut quit = self.quit();
         let request = Acquire {
             worker: self.worker(),
-            max: u32::try_from(self.free_slots.len())
-                .unwrap_or(u32::MAX)
-                .min(100),
+            max: self.slots.free().min(100),
             wait_ms: u64::try_from(self.host.config.timing.acquire_wait.as_millis())
                 .unwrap_or(0)
                 .min(30_000),
+            git_gateway: self.git_gateway(),
         };
         let mut answer = self.host.api.acquire(request);
         tokio::select! {
             answer = &mut answer => return Some(answer),
-            () = self.shutdown.cancelled() => {}
+            () = quit.wait() => {}
+            () = self.slots_changed() => return Some(Ok(Acquired { assignments: Vec::new() })),
             () = self.unknown.notified() => {
                 // Kept for `is_changed`.
                 self.unknown.notify_one();
@@ -102,7 +111,11 @@ impl Supervisor {
             tokio::time::timeout(Duration::from_millis(300), answer).await
         {
             for Assignment { attempt, epoch, .. } in assignments {
-                let released = self.host.api.release(attempt, Release { epoch });
+                let request = Release {
+                    epoch,
+                    resume: false,
+                };
+                let released = self.host.api.release(attempt, request);
                 if let Ok(Err(error)) = tokio::time::timeout(LAST_WORDS, released).await {
                     tracing::warn!(%error, "an attempt could not be given back");
                 }
@@ -157,6 +170,35 @@ impl Supervisor {
         has_space
     }
 
+    /// Runs as many attempts at once as the server wants, or as the worker was started with.
+    fn adapt_slots(&mut self) {
+        let wanted = self.wanted_slots();
+        if wanted != self.slots.limit() {
+            let before = self.slots.limit();
+            tracing::info!(before, now = wanted, "the number of slots changes");
+            self.slots.set_limit(wanted);
+        }
+    }
+
+    fn wanted_slots(&self) -> u32 {
+        let own = self.host.config.slots;
+        self.told.standing().slots.unwrap_or(own)
+    }
+
+    fn is_slots_changed(&self) -> bool {
+        self.wanted_slots() != self.slots.limit()
+    }
+
+    /// Waits until the server wants another number of slots.
+    async fn slots_changed(&self) {
+        let mut heard = self.told.subscribe();
+        while !self.is_slots_changed() {
+            if heard.changed().await.is_err() {
+                std::future::pending().await
+            }
+        }
+    }
+
     /// Whether the worker has to register again: agents came or went, or the server does not know it.
     fn is_changed(&self) -> bool {
         let unknown = self.unknown.notified().now_or_never().is_some();
@@ -186,7 +228,7 @@ impl Supervisor {
             );
             return;
         };
-        let Some(slot) = self.free_slots.pop() else {
+        let Some(slot) = self.slots.take() else {
             tracing::error!(%claim, "the server gave out more than was asked for");
             let released = self
                 .host
@@ -195,6 +237,7 @@ impl Supervisor {
                     assignment.attempt,
                     Release {
                         epoch: assignment.epoch,
+                        resume: false,
                     },
                 )
                 .await;

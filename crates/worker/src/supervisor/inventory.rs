@@ -67,6 +67,7 @@ pub(super) async fn tell(
                 }
                 Verdict::Again
                 | Verdict::Refused
+                | Verdict::Revoked
                 | Verdict::Unknown
                 | Verdict::Stale
                 | Verdict::Ended

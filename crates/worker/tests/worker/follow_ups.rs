@@ -76,3 +76,18 @@ async fn a_session_of_another_agent_is_told_and_left_out() {
         record.warnings()
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_a_newer_worker_reads_is_not_left_out() {
+    let scene = Scene::new();
+    let mut assignment = scene.assignment(1, "echo it ran");
+    assignment.has_session = true;
+    let session = "{\"outwork_session\":2,\"agent\":\"command\"}\n";
+    scene
+        .api
+        .change(|state| state.input(&attempt(1), "session", session));
+    let record = scene.run(assignment).await;
+    assert_eq!(record.outcome(), "agent_failed", "{record:#?}");
+    assert_eq!(record.output(), "");
+    assert!(format!("{record:?}").contains("format version 2"));
+}

@@ -14,6 +14,7 @@ mod leases;
 mod limits;
 mod models;
 mod network;
+mod orders;
 mod repositories;
 mod results;
 mod secrets;

@@ -28,6 +28,7 @@ async fn each_has_its_checkout_and_its_diff() {
         has_starting_diff: false,
         has_carried_diff: false,
         credential: None,
+        lease_token: None,
     });
     let mut follow_up = assignment.clone();
     scene.api.offer(assignment);

@@ -96,6 +96,7 @@ impl Scene {
                 has_starting_diff: false,
                 has_carried_diff: false,
                 credential: None,
+                lease_token: None,
             }],
             has_session: false,
             base_image: None,

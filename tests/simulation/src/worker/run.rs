@@ -210,7 +210,11 @@ impl Worker {
         };
         *asked += 1;
         let epoch = claim.epoch.get();
-        let request = Request::Release(claim.attempt.to_string(), Release { epoch });
+        let release = Release {
+            epoch,
+            resume: false,
+        };
+        let request = Request::Release(claim.attempt.to_string(), release);
         self.send(Pending::Release(claim), request, REQUEST_TIMEOUT);
     }
 
@@ -295,7 +299,7 @@ impl Worker {
             Err(error) => error,
         };
         match verdict(&error) {
-            Verdict::Again | Verdict::Refused => self.wait_to_deliver(claim),
+            Verdict::Again | Verdict::Refused | Verdict::Revoked => self.wait_to_deliver(claim),
             Verdict::OutOfOrder => {
                 run.position.rewind();
                 self.wait_to_deliver(claim);

@@ -98,6 +98,10 @@ pub struct CreateArgs {
     #[arg(long = "require-label", value_name = "NAME=VALUE", value_parser = values::parse_variable,
         help_heading = "Where and when its tasks run")]
     pub required_labels: Vec<(String, String)>,
+    /// How many of its attempts run at once; those that wait for an answer do not count
+    #[arg(long, value_name = "N", value_parser = crate::args::from_one,
+        help_heading = "Where and when its tasks run")]
+    pub max_concurrent: Option<u32>,
 }
 
 pub(crate) async fn run(args: CreateArgs, session: &mut Session) -> Result<(), CliError> {
@@ -121,6 +125,7 @@ pub(crate) async fn run(args: CreateArgs, session: &mut Session) -> Result<(), C
         injections,
         resources,
         required_labels,
+        max_concurrent,
         json,
     } = args;
     let agent = values::choose_agent(agent, agent_command)?.unwrap_or(Agent::Codex {});
@@ -145,6 +150,7 @@ pub(crate) async fn run(args: CreateArgs, session: &mut Session) -> Result<(), C
         nested_namespaces: resources.nested_namespaces.then_some(true),
         max_tokens: resources.budget(),
         required_labels: BTreeMap::from_iter(required_labels),
+        max_concurrent,
         injections: inject::injections(session, injections).await?,
     };
     let key = session.idempotency_key();

@@ -140,6 +140,17 @@ pub struct EditArgs {
         help_heading = "Where and when its tasks run"
     )]
     pub no_required_labels: Vec<String>,
+    /// How many of its attempts run at once; those that wait for an answer do not count
+    #[arg(long, value_name = "N", value_parser = crate::args::from_one,
+        help_heading = "Where and when its tasks run")]
+    pub max_concurrent: Option<u32>,
+    /// Let any number of its attempts run at once
+    #[arg(
+        long,
+        conflicts_with = "max_concurrent",
+        help_heading = "Where and when its tasks run"
+    )]
+    pub no_max_concurrent: bool,
 }
 
 pub(crate) async fn run(args: EditArgs, session: &mut Session) -> Result<(), CliError> {
@@ -200,6 +211,8 @@ async fn patch(
         no_nested_namespaces,
         required_labels,
         no_required_labels,
+        max_concurrent,
+        no_max_concurrent,
         json: _,
     } = args;
     let none = |is_none: bool| is_none.then(String::new);
@@ -238,6 +251,7 @@ async fn patch(
             required_labels,
             &no_required_labels,
         ),
+        max_concurrent: max_concurrent.or(no_max_concurrent.then_some(0)),
         injections: inject::changes(session, current, injections, remove_injections).await?,
     })
 }

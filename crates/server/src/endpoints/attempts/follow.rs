@@ -1,43 +1,42 @@
 //! Following an attempt: subscribe, read after the cursor, send, repeat. Nothing is lost between reading and waiting, because the
 //! subscription comes first; nothing is sent twice, because the cursor only rises.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::response::sse::Event as SseEvent;
+use bytes::Bytes;
 use futures_util::stream::{self, Stream, StreamExt};
-use outwork_api::event::Event;
 use outwork_domain::{AttemptId, WorkspaceId};
 use outwork_store::{EventRow, StoreError};
 use tokio::sync::watch;
 
+use super::tail::{Entry, Tail};
 use crate::plane::Plane;
-use crate::view;
 
 /// Few enough that a log full of the largest events costs little memory for each follower.
 const BATCH: u32 = 100;
 /// How often it looks without a signal: another server may have written to the same database.
 const POLL: Duration = Duration::from_secs(2);
 
-/// The events of an attempt after number `after`, until the one that ends it.
+/// The events of an attempt after number `after`, until the one that ends it; as many at a time as there are.
 pub(super) fn follow(
     plane: Arc<Plane>,
     workspace: WorkspaceId,
     attempt: AttemptId,
     after: i64,
-) -> impl Stream<Item = SseEvent> + Send + 'static {
+) -> impl Stream<Item = Bytes> + Send + 'static {
     let changed = plane.signals.attempts.subscribe(&attempt);
+    let tail = plane.tails.of(attempt);
     let log = Stored {
         plane,
         workspace,
         attempt,
     };
-    events(log, changed, after).map(|event| sse(&event))
+    events(log, tail, changed, after).map(|entries| together(&entries))
 }
 
 /// What is followed.
-trait Log: Send + 'static {
+pub(super) trait Log: Send + Sync + 'static {
     /// The entries after that number, oldest first; not all of them if there are many.
     fn read(&self, after: i64) -> impl Future<Output = Result<Vec<EventRow>, StoreError>> + Send;
     /// Whether no more entries will come.
@@ -68,17 +67,19 @@ impl Log for Stored {
     }
 }
 
+/// At least one entry each time.
 fn events(
     log: impl Log,
+    tail: Arc<Tail>,
     changed: watch::Receiver<()>,
     after: i64,
-) -> impl Stream<Item = Event> + Send + 'static {
+) -> impl Stream<Item = Vec<Entry>> + Send + 'static {
     stream::unfold(
         Follower {
             log,
+            tail,
             after,
             changed,
-            read: VecDeque::new(),
             ended: false,
         },
         Follower::next,
@@ -87,48 +88,47 @@ fn events(
 
 struct Follower<L> {
     log: L,
+    tail: Arc<Tail>,
     after: i64,
     changed: watch::Receiver<()>,
-    read: VecDeque<Event>,
     /// When nothing is left to read, nothing will come.
     ended: bool,
 }
 
 impl<L: Log> Follower<L> {
-    async fn next(mut self) -> Option<(Event, Self)> {
+    async fn next(mut self) -> Option<(Vec<Entry>, Self)> {
         loop {
-            if let Some(event) = self.read.pop_front() {
-                self.after = event.seq;
-                return Some((event, self));
-            }
             self.changed.mark_unchanged();
-            match self.read_more().await {
-                Ok(true) => {}
-                Ok(false) if self.ended => return None,
-                Ok(false) => self.wait().await,
+            let entries = match self.read_more().await {
+                Ok(entries) => entries,
                 // The client comes back with the last number it saw, and is told then what is wrong.
                 Err(fault) => {
                     tracing::warn!(%fault, "a stream of events broke off");
                     return None;
                 }
+            };
+            match entries.last() {
+                Some(last) => {
+                    self.after = last.seq;
+                    return Some((entries, self));
+                }
+                None if self.ended => return None,
+                None => self.wait().await,
             }
         }
     }
 
-    /// Whether there is something to send. When the log turns out to have ended, it reads once more, so that the last entry is not missed.
-    async fn read_more(&mut self) -> Result<bool, StoreError> {
-        let mut rows = self.log.read(self.after).await?;
-        if rows.is_empty() && !self.ended {
-            self.ended = self.log.has_ended().await?;
-            if self.ended {
-                rows = self.log.read(self.after).await?;
-            }
+    /// What there is to send. When the log turns out to have ended, it reads once more, so that the last entry is not missed.
+    async fn read_more(&mut self) -> Result<Vec<Entry>, StoreError> {
+        let entries = self.tail.after(self.after, &self.log).await?;
+        if !entries.is_empty() || self.ended {
+            return Ok(entries);
         }
-        self.read = rows
-            .into_iter()
-            .map(view::event::wire)
-            .collect::<Result<_, _>>()?;
-        Ok(!self.read.is_empty())
+        self.ended = self.log.has_ended().await?;
+        match self.ended {
+            true => self.tail.after(self.after, &self.log).await,
+            false => Ok(entries),
+        }
     }
 
     async fn wait(&mut self) {
@@ -140,12 +140,14 @@ impl<L: Log> Follower<L> {
     }
 }
 
-fn sse(event: &Event) -> SseEvent {
-    let data = serde_json::to_string(event).expect("an event is plain data");
-    SseEvent::default()
-        .id(event.seq.to_string())
-        .event(view::event::kind(&event.body))
-        .data(data)
+fn together(entries: &[Entry]) -> Bytes {
+    match entries {
+        [one] => one.text.clone(),
+        several => {
+            let texts = several.iter().map(|entry| entry.text.as_ref());
+            Bytes::from(texts.collect::<Vec<_>>().concat())
+        }
+    }
 }
 
 #[cfg(test)]
@@ -222,10 +224,8 @@ mod tests {
     #[tokio::test]
     async fn what_is_written_between_reading_and_looking_for_the_end_is_sent() {
         let (log, changed) = Unlucky::new("before it looks for the end");
-        let seen: Vec<i64> = events(log, changed, 0)
-            .map(|event| event.seq)
-            .collect()
-            .await;
+        let seen = events(log, Arc::default(), changed, 0).flat_map(stream::iter);
+        let seen: Vec<i64> = seen.map(|entry| entry.seq).collect().await;
         assert_eq!(seen, [1, 2]);
     }
 
@@ -233,11 +233,8 @@ mod tests {
     async fn what_is_written_between_reading_and_waiting_is_sent_at_once() {
         let (log, changed) = Unlucky::new("after reading");
         let begun = Instant::now();
-        let seen: Vec<i64> = events(log, changed, 0)
-            .take(2)
-            .map(|event| event.seq)
-            .collect()
-            .await;
+        let seen = events(log, Arc::default(), changed, 0).flat_map(stream::iter);
+        let seen: Vec<i64> = seen.take(2).map(|entry| entry.seq).collect().await;
         assert_eq!(seen, [1, 2]);
         assert!(begun.elapsed() < POLL, "it was seen only by the timer");
     }

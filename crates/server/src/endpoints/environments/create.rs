@@ -101,6 +101,7 @@ fn spec(new: NewEnvironment) -> Result<(EnvironmentSpec, Secrets, Vec<InjectionC
         nested_namespaces,
         max_tokens,
         required_labels,
+        max_concurrent,
         injections,
     } = new;
     let spec = EnvironmentSpec {
@@ -125,6 +126,7 @@ fn spec(new: NewEnvironment) -> Result<(EnvironmentSpec, Secrets, Vec<InjectionC
         nested_namespaces: nested_namespaces.unwrap_or(false),
         max_tokens,
         required_labels,
+        max_concurrent,
     };
     let set = |(name, value)| (name, Some(value));
     let inject = |NewInjection {

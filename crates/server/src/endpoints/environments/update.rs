@@ -101,6 +101,7 @@ fn apply(spec: EnvironmentSpec, patch: EnvironmentPatch) -> Result<EnvironmentSp
         nested_namespaces,
         max_tokens,
         required_labels,
+        max_concurrent,
         injections: _,
     } = patch;
     let text = |new: Option<String>, old: Option<String>| match new {
@@ -139,5 +140,10 @@ fn apply(spec: EnvironmentSpec, patch: EnvironmentPatch) -> Result<EnvironmentSp
             some => some,
         },
         required_labels: required_labels.unwrap_or(spec.required_labels),
+        max_concurrent: match max_concurrent {
+            None => spec.max_concurrent,
+            Some(0) => None,
+            some => some,
+        },
     })
 }

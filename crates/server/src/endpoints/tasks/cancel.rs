@@ -40,5 +40,5 @@ pub(crate) async fn cancel(
     failpoint::pass("server.cancel.stored");
     // Read again: the answer shows all turns.
     let record = by_id(&plane, member.workspace_id(), id).await?;
-    Ok(Json(view::task::wire(record, &plane.public_url)))
+    Ok(Json(view::task::whole(&plane, record).await?))
 }

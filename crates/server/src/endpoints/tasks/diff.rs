@@ -51,31 +51,42 @@ pub(crate) async fn diff(
 }
 
 fn choose<'a>(record: &'a TaskRecord, query: &Query) -> Result<&'a AttemptRecord, Refusal> {
-    let turn = match query.turn {
+    let turn = chosen_turn(record, query.turn)?;
+    match query.attempt {
+        None => shown(turn).ok_or_else(|| no_diff_yet(record, turn)),
+        Some(number) => chosen_attempt(turn, number),
+    }
+}
+
+/// The turn of that number, the newest when none is given.
+pub(super) fn chosen_turn(
+    record: &TaskRecord,
+    number: Option<u32>,
+) -> Result<&TurnRecord, Refusal> {
+    let turn = match number {
         None => record.turns.last(),
         Some(number) => record
             .turns
             .iter()
             .find(|turn| turn.turn.number.get() == number),
     };
-    let turn = turn.ok_or_else(|| {
+    turn.ok_or_else(|| {
         let count = record.turns.len();
-        let number = query.turn.unwrap_or(0);
+        let number = number.unwrap_or(0);
         Refusal::new(Code::NotFound, format!("The task has no turn {number}."))
             .with_hint(format!("Its turns are {}.", numbers(count)))
-    })?;
-    match query.attempt {
-        None => shown(turn).ok_or_else(|| no_diff_yet(record, turn)),
-        Some(number) => turn
-            .attempts
-            .iter()
-            .find(|record| record.attempt.number.get() == number)
-            .ok_or_else(|| {
-                let count = turn.attempts.len();
-                Refusal::new(Code::NotFound, format!("The turn has no attempt {number}."))
-                    .with_hint(format!("Its attempts are {}.", numbers(count)))
-            }),
-    }
+    })
+}
+
+/// The attempt of that number.
+pub(super) fn chosen_attempt(turn: &TurnRecord, number: u32) -> Result<&AttemptRecord, Refusal> {
+    let mut attempts = turn.attempts.iter();
+    let found = attempts.find(|record| record.attempt.number.get() == number);
+    found.ok_or_else(|| {
+        let count = turn.attempts.len();
+        Refusal::new(Code::NotFound, format!("The turn has no attempt {number}."))
+            .with_hint(format!("Its attempts are {}.", numbers(count)))
+    })
 }
 
 fn numbers(count: usize) -> String {

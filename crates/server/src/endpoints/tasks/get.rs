@@ -25,5 +25,5 @@ pub(crate) async fn get(
     Id(id): Id<TaskId>,
 ) -> Result<Json<Task>, Refusal> {
     let record = super::by_id(&plane, member.workspace_id(), id).await?;
-    Ok(Json(view::task::wire(record, &plane.public_url)))
+    Ok(Json(view::task::whole(&plane, record).await?))
 }

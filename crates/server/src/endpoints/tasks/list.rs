@@ -68,10 +68,14 @@ pub(crate) async fn list(
             query.cursor.as_deref(),
         )
         .await?;
+    let mut waiting = view::waiting::of(&plane, &paged.items).await?;
     let items = paged
         .items
         .iter()
-        .map(|record| view::task::summary(record, &plane.public_url))
+        .map(|record| {
+            let waiting = waiting.remove(&record.task.id);
+            view::task::summary(record, waiting, &plane.public_url)
+        })
         .collect();
     Ok(paging::respond(
         Page {

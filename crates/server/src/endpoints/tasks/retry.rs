@@ -41,10 +41,7 @@ pub(crate) async fn retry(
 ) -> Result<Response, Refusal> {
     let idempotency = key.record(&plane, &member, &format!("POST /tasks/{id}/retry"), &new);
     let submitted = submit::turn::retry(&plane, &member, id, new, idempotency).await?;
-    let task = view::task::wire(
-        by_id(&plane, member.workspace_id(), id).await?,
-        &plane.public_url,
-    );
+    let task = view::task::whole(&plane, by_id(&plane, member.workspace_id(), id).await?).await?;
     let location = [(header::LOCATION, format!("/api/v1/tasks/{id}"))];
     Ok(match submitted {
         Submitted::New => (StatusCode::CREATED, location, Json(task)).into_response(),

@@ -38,10 +38,7 @@ pub(crate) async fn submit(
     let idempotency = key.record(&plane, &member, "POST /tasks", &new);
     let (id, submitted) = submit::task::submit(&plane, &member, new, idempotency).await?;
     failpoint::pass("server.submit.stored");
-    let task = view::task::wire(
-        by_id(&plane, member.workspace_id(), id).await?,
-        &plane.public_url,
-    );
+    let task = view::task::whole(&plane, by_id(&plane, member.workspace_id(), id).await?).await?;
     let location = [(header::LOCATION, format!("/api/v1/tasks/{id}"))];
     Ok(match submitted {
         Submitted::New => (StatusCode::CREATED, location, Json(task)).into_response(),

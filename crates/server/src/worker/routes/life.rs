@@ -6,11 +6,10 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use axum::response::sse::Event;
 use futures_util::StreamExt;
 use outwork_api::worker::{
     Acquire, Acquired, Deregister, Heartbeat, HeartbeatAnswer, Register, Registered,
-    SnapshotInventory, WorkerApi,
+    SnapshotInventory, WorkerApi, WorkerCommand,
 };
 use outwork_domain::principal::WorkerAccess;
 use serde::Deserialize;
@@ -70,8 +69,9 @@ pub(crate) struct Whose {
     worker: String,
 }
 
-/// Streams what cannot wait for the next heartbeat: server-sent events of type `command`, each with a `WorkerCommand` as JSON. A command that
-/// still holds is sent again on each connection.
+/// Streams what cannot wait for the next heartbeat: server-sent events of type `command`, each with an `AttemptCommand` as JSON, and of type
+/// `orders`, each with `Orders`, for workers that registered with version 4 or a later one. What still holds is sent again on each connection.
+/// Events of another type are to be passed over. The stream ends when the server stops or the worker is not registered any more.
 #[utoipa::path(get, path = "/commands", operation_id = "commands", tag = "worker", params(Whose),
     responses((status = 200, description = "The stream.", body = String, content_type = "text/event-stream"), Refusals, Missing))]
 pub(crate) async fn commands(
@@ -82,11 +82,7 @@ pub(crate) async fn commands(
     let commands = service(Arc::clone(&plane), &access)
         .commands(worker)
         .await?;
-    let event = |command| {
-        Event::default()
-            .event("command")
-            .data(serde_json::to_string(&command).expect("a command is plain data"))
-    };
+    let event = |command: WorkerCommand| sse::event(None, command.event(), &command.data());
     Ok(sse::respond(&plane, commands.map(event)))
 }
 

@@ -252,6 +252,7 @@ impl Proposal {
             nested_namespaces: None,
             max_tokens: None,
             required_labels: BTreeMap::new(),
+            max_concurrent: None,
             injections: Vec::new(),
         }
     }

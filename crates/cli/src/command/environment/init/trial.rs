@@ -47,8 +47,10 @@ pub(super) async fn run(
         commit: None,
         attempts: None,
         starting_diff: None,
+        starting_session: None,
         // Nobody is there to answer.
         interactive: false,
+        priority: Default::default(),
     };
     let key = session.idempotency_key();
     let task = client.submit(&task, &key).await?;

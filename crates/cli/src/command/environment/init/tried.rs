@@ -71,7 +71,7 @@ pub(super) async fn checked(
 
 /// What becomes of an environment that was tried.
 enum Next {
-    Keep(Task),
+    Keep(Box<Task>),
     KeepAndFail(CliError),
     TryAgain,
     Remove(CliError),
@@ -93,7 +93,7 @@ async fn decide(
             "the environment works{}",
             took.unwrap_or_default()
         ));
-        return Ok(Next::Keep(task));
+        return Ok(Next::Keep(Box::new(task)));
     };
     if manner.keeps {
         return Ok(Next::KeepAndFail(fault));
@@ -113,7 +113,7 @@ async fn decide(
             .as_str()
         {
             "t" | "try" => return Ok(Next::TryAgain),
-            "k" | "keep" => return Ok(Next::Keep(task)),
+            "k" | "keep" => return Ok(Next::Keep(Box::new(task))),
             "r" | "remove" => {
                 let removed = CliError::failed("nothing was made").code("declined");
                 return Ok(Next::Remove(removed));
@@ -133,7 +133,7 @@ async fn carry_out(
     let (check, fault) = match next {
         Next::TryAgain => return Ok(None),
         Next::Remove(fault) => return Err(fault),
-        Next::Keep(task) => (Some(task), None),
+        Next::Keep(task) => (Some(*task), None),
         Next::KeepAndFail(fault) => (None, Some(fault)),
     };
     let patch = EnvironmentPatch {
