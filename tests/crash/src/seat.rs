@@ -55,6 +55,9 @@ pub(crate) struct Keeper {
     keeping: JoinHandle<Result<()>>,
 }
 
+/// What a failure point says that lets something fail.
+const REFUSED: &str = "refused by a failure point";
+
 impl Keeper {
     /// Starts the process; ready when this returns. `dealer`: failure points are armed, too.
     pub(crate) async fn start(
@@ -230,6 +233,11 @@ impl Life {
         }
         let log = process.log();
         let last: Vec<_> = log.lines().rev().take(5).collect();
+        // Who is refused while it starts says so and ends, to be started again.
+        let was_refused = |line: &&str| line.starts_with("error: ") && line.contains(REFUSED);
+        if last.iter().any(was_refused) {
+            return Ok(());
+        }
         self.record.find(
             "ended by itself",
             None,
