@@ -29,7 +29,7 @@ demo: build ## Delegate a real task and see it through
 	scripts/demo
 
 .PHONY: bench
-bench: release ## Measure, as ratios against peers
+bench: bootstrap ## Measure, as ratios against peers
 	scripts/bench
 
 .PHONY: simulate

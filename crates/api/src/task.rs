@@ -202,7 +202,7 @@ pub struct TaskSummary {
     pub is_review: bool,
     /// How many attempts the newest turn has.
     pub attempt_total: u32,
-    /// What it waits for; absent when no attempt of the newest turn is queued.
+    /// What it waits for; absent when no attempt of the newest turn is queued, and in the answer to a submission.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_for: Option<WaitingFor>,
 }

@@ -89,6 +89,11 @@ pub(crate) async fn whole(plane: &Plane, record: TaskRecord) -> Result<Wire, Ref
     Ok(wire(record, waiting, &plane.public_url))
 }
 
+/// A task that was just submitted. What it waits for is not looked at, which would read all workers for each.
+pub(crate) fn submitted(plane: &Plane, record: TaskRecord) -> Wire {
+    wire(record, None, &plane.public_url)
+}
+
 fn wire(record: TaskRecord, waiting: Option<WaitingFor>, public_url: &str) -> Wire {
     let summary = summary(&record, waiting, public_url);
     let TaskRecord {

@@ -38,7 +38,8 @@ pub(crate) async fn submit(
     let idempotency = key.record(&plane, &member, "POST /tasks", &new);
     let (id, submitted) = submit::task::submit(&plane, &member, new, idempotency).await?;
     failpoint::pass("server.submit.stored");
-    let task = view::task::whole(&plane, by_id(&plane, member.workspace_id(), id).await?).await?;
+    let record = by_id(&plane, member.workspace_id(), id).await?;
+    let task = view::task::submitted(&plane, record);
     let location = [(header::LOCATION, format!("/api/v1/tasks/{id}"))];
     Ok(match submitted {
         Submitted::New => (StatusCode::CREATED, location, Json(task)).into_response(),
