@@ -46,7 +46,11 @@ async fn a_task_says_what_it_waits_for() {
     let (made, path) = environment(&rig, fields).await;
     assert_eq!(made["max_concurrent"], 1);
     let first = rig.task("app", "p").await;
-    assert_eq!(first.get("waiting_for"), None, "nobody looks at a submission");
+    assert_eq!(
+        first.get("waiting_for"),
+        None,
+        "nobody looks at a submission"
+    );
     assert_eq!(reason(&rig, &first).await, "worker");
     let other = Worker::register_with(&rig, "other", &["codex"]).await;
     assert_eq!(reason(&rig, &first).await, "agent");
