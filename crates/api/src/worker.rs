@@ -224,8 +224,9 @@ pub struct Assignment {
     pub attempt: String,
     /// Which claim this is.
     pub epoch: i64,
-    /// How long the lease holds without a heartbeat, in milliseconds. The worker stops the
-    /// sandbox by its own clock when it could not renew for two thirds of that.
+    /// How long the lease holds without a heartbeat, in milliseconds. A worker that the server
+    /// refuses kills the sandbox when two thirds of that have passed since it last renewed; one
+    /// that cannot reach the server goes on.
     pub lease_ms: u64,
     /// `task_…`.
     pub task: String,

@@ -12,9 +12,14 @@ pub(crate) mod session;
 pub(crate) mod steer;
 pub(crate) mod submit;
 
+use axum::Json;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use outwork_api::task::Task;
 use outwork_domain::{TaskId, WorkspaceId};
-use outwork_store::TaskRecord;
+use outwork_store::{Submitted, TaskRecord};
 
+use crate::http::idempotency::REPLAYED;
 use crate::plane::Plane;
 use crate::refusal::Refusal;
 
@@ -32,4 +37,15 @@ pub(crate) async fn by_id(
         .task(workspace, id)
         .await?
         .ok_or_else(|| missing(id))
+}
+
+/// The answer to what made a task or a turn of it, now or when the key was used before.
+fn made(id: TaskId, submitted: &Submitted, task: Task) -> Response {
+    let location = [(header::LOCATION, format!("/api/v1/tasks/{id}"))];
+    match submitted {
+        Submitted::New => (StatusCode::CREATED, location, Json(task)).into_response(),
+        Submitted::Replayed { .. } => {
+            (StatusCode::CREATED, location, [REPLAYED], Json(task)).into_response()
+        }
+    }
 }

@@ -2,18 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use outwork_api::task::{NewRetry, Task};
 use outwork_domain::TaskId;
 use outwork_domain::principal::Member;
-use outwork_store::Submitted;
 
-use super::by_id;
+use super::{by_id, made};
 use crate::http::body::Body;
-use crate::http::idempotency::{Key, REPLAYED};
+use crate::http::idempotency::Key;
 use crate::http::openapi::{Conflicts, Missing, Refusals, Unacceptable};
 use crate::http::params::Id;
 use crate::http::permit::Permit;
@@ -42,11 +39,5 @@ pub(crate) async fn retry(
     let idempotency = key.record(&plane, &member, &format!("POST /tasks/{id}/retry"), &new);
     let submitted = submit::turn::retry(&plane, &member, id, new, idempotency).await?;
     let task = view::task::whole(&plane, by_id(&plane, member.workspace_id(), id).await?).await?;
-    let location = [(header::LOCATION, format!("/api/v1/tasks/{id}"))];
-    Ok(match submitted {
-        Submitted::New => (StatusCode::CREATED, location, Json(task)).into_response(),
-        Submitted::Replayed { .. } => {
-            (StatusCode::CREATED, location, [REPLAYED], Json(task)).into_response()
-        }
-    })
+    Ok(made(id, &submitted, task))
 }

@@ -2,18 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use outwork_api::task::{NewTask, Task};
 use outwork_domain::principal::Member;
 use outwork_failpoint as failpoint;
-use outwork_store::Submitted;
 
-use super::by_id;
+use super::{by_id, made};
 use crate::http::body::Body;
-use crate::http::idempotency::{Key, REPLAYED};
+use crate::http::idempotency::Key;
 use crate::http::openapi::{Conflicts, Missing, Refusals, Unacceptable};
 use crate::http::permit::Permit;
 use crate::plane::Plane;
@@ -40,11 +37,5 @@ pub(crate) async fn submit(
     failpoint::pass("server.submit.stored");
     let record = by_id(&plane, member.workspace_id(), id).await?;
     let task = view::task::submitted(&plane, record);
-    let location = [(header::LOCATION, format!("/api/v1/tasks/{id}"))];
-    Ok(match submitted {
-        Submitted::New => (StatusCode::CREATED, location, Json(task)).into_response(),
-        Submitted::Replayed { .. } => {
-            (StatusCode::CREATED, location, [REPLAYED], Json(task)).into_response()
-        }
-    })
+    Ok(made(id, &submitted, task))
 }
