@@ -24,6 +24,14 @@ pub(super) struct Inside {
     has_started: bool,
 }
 
+/// Where a file is open: numbers in the sandbox.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OpenFile {
+    pub pid: u32,
+    pub thread: u32,
+    pub descriptor: u32,
+}
+
 /// A process other than the first, by its number in the sandbox.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Process {
@@ -126,9 +134,9 @@ impl Inside {
         Some(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    /// Show every open file of every thread, for threads can have descriptors of their own. Returns which processes
-    /// cannot be looked into.
-    pub(super) fn open_files(&self, mut show: impl FnMut(u32, &Stat)) -> Vec<u32> {
+    /// Show every open file of every thread, for threads can have descriptors of their own, and where in the sandbox's
+    /// `/proc` it is. Returns which processes cannot be looked into.
+    pub(super) fn open_files(&self, mut show: impl FnMut(OpenFile, &Stat)) -> Vec<u32> {
         let mut hidden = Vec::new();
         let Some(proc) = &self.proc else {
             return hidden;
@@ -145,7 +153,12 @@ impl Inside {
                                 AtFlags::empty(),
                             );
                             if let Ok(stat) = stat {
-                                show(pid, &stat);
+                                let file = OpenFile {
+                                    pid,
+                                    thread,
+                                    descriptor,
+                                };
+                                show(file, &stat);
                             }
                         }
                     }
@@ -161,6 +174,17 @@ impl Inside {
         }
         hidden.dedup();
         hidden
+    }
+
+    /// What is open there now, which may be another file.
+    pub(super) fn open_file(&self, file: OpenFile) -> Option<Stat> {
+        let OpenFile {
+            pid,
+            thread,
+            descriptor,
+        } = file;
+        let path = format!("{pid}/task/{thread}/fd/{descriptor}");
+        rustix::fs::statat(self.proc.as_ref()?, path, AtFlags::empty()).ok()
     }
 
     fn runs(&self, pid: u32, thread: u32) -> bool {
