@@ -136,6 +136,7 @@ impl ClientCommand {
             Self::Interrupt(args) => args.json,
             Self::Retry(args) => args.submitted.json,
             Self::Cancel(args) => args.json,
+            Self::Apply(args) => args.json,
             Self::Session(command) => command.is_json(),
             Self::Env(command) => command.is_json(),
             Self::Credential(command) => command.is_json(),
@@ -143,11 +144,7 @@ impl ClientCommand {
             Self::Workers(args) => args.is_json(),
             Self::Doctor(args) => args.json,
             Self::Cloud(command) => Self::from(command.clone()).is_json(),
-            Self::Diff(_)
-            | Self::Apply(_)
-            | Self::Login(_)
-            | Self::Completion(_)
-            | Self::ExitCodes => false,
+            Self::Diff(_) | Self::Login(_) | Self::Completion(_) | Self::ExitCodes => false,
         }
     }
 }

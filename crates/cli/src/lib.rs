@@ -30,6 +30,7 @@ mod terminal;
 mod codex_home;
 pub mod config;
 mod editor;
+mod selection;
 mod session;
 
 pub mod duration;

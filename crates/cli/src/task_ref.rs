@@ -63,6 +63,17 @@ fn refusal(text: &str) -> String {
 }
 
 impl TaskRef {
+    /// Whether the id may be meant.
+    pub fn may_be(&self, id: &str) -> bool {
+        match self {
+            Self::Id(whole) => whole.to_string() == id,
+            Self::Part(part) => {
+                let digits = id.strip_prefix("task_").unwrap_or(id);
+                digits.starts_with(part) || digits.ends_with(part)
+            }
+        }
+    }
+
     /// The id, looked up among the tasks if only a part was given.
     pub async fn resolve(&self, client: &Client) -> Result<String, CliError> {
         let part = match self {

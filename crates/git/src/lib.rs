@@ -66,7 +66,6 @@ mod tree_dir;
 mod tree_write;
 #[cfg(target_os = "linux")]
 mod walk;
-#[cfg(target_os = "linux")]
 mod wildmatch;
 
 #[cfg(target_os = "linux")]
@@ -96,12 +95,14 @@ pub use layered::{LayeredCheckout, LayeredRequest};
 pub use mirror::{Mirror, MirrorError};
 pub use names::{CommitId, CommitRef, InvalidName, ObjectId, RefName, TreeId};
 pub use patch::Conflict;
+pub use patch::parts::{Choice, MalformedPatch, Part, Patch};
 #[cfg(target_os = "linux")]
 pub use place::Place;
 pub use process::{Git, GitError};
 pub use remote::{Asked, Denied, RefSpec, ResolveError, Resolved};
 pub use repository::{
-    Applied, ApplyError, ApplyPlan, Remote, Repository, RepositoryError, ThreeWay,
+    Applied, ApplyError, ApplyPlan, BranchError, Remote, Repository, RepositoryError, ThreeWay,
+    Undone,
 };
 #[cfg(target_os = "linux")]
 pub use snapshot::SnapshotCheckout;

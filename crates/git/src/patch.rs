@@ -1,4 +1,7 @@
-//! What `git apply` says when a patch does not fit.
+//! What `git apply` says when a patch does not fit, and the parts of a patch.
+
+pub(crate) mod parts;
+pub(crate) mod quoted;
 
 use std::fmt;
 

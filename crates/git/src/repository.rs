@@ -1,11 +1,14 @@
 //! The user's own repository: what it is.
 
 mod apply;
+mod branch;
 mod changes;
+mod record;
 mod rollback;
 pub(crate) mod ways_out;
 
-pub use apply::{Applied, ApplyError, ApplyPlan, ThreeWay};
+pub use apply::{Applied, ApplyError, ApplyPlan, ThreeWay, Undone};
+pub use branch::BranchError;
 
 use crate::names::{CommitId, RefName};
 use crate::process::{Call, Git, GitError};

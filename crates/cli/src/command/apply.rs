@@ -1,10 +1,16 @@
 //! `outwork apply`: a task's diff, put into the repository around the current folder.
 
+mod branch;
+mod pick;
+mod undo;
+
 use clap::Args;
-use outwork_git::{ApplyError, Conflict, Repository, ThreeWay};
+use outwork_git::{ApplyError, Conflict, RefName, Repository, ThreeWay};
+use serde_json::json;
 
 use crate::error::CliError;
 use crate::repository_ref;
+use crate::selection::SelectionArgs;
 use crate::session::Session;
 use crate::task_ref::TaskRef;
 use crate::terminal::plain::plain;
@@ -13,12 +19,13 @@ use crate::terminal::plain::plain;
 ///
 /// All or nothing: when the diff does not fit, the conflicts are listed and the files stay as they
 /// are. Of an environment with several repositories it is the diff of the one that the folder is a clone
-/// of. With --3way it is merged as far as possible, and conflict markers are left in the files.
+/// of. With --3way it is merged as far as possible, and conflict markers are left in the files. What was applied
+/// can be taken back with --undo as long as the files stay as they are.
 #[derive(Args, Clone, Debug)]
 pub struct ApplyArgs {
     /// The task: its id, the first or last digits of it, or its address
-    #[arg(value_name = "TASK")]
-    pub task: TaskRef,
+    #[arg(value_name = "TASK", required_unless_present = "undo")]
+    pub task: Option<TaskRef>,
     /// That of this repository of the environment; the one that the folder is a clone of when left out
     #[arg(long, value_name = "NAME")]
     pub repo: Option<String>,
@@ -31,65 +38,132 @@ pub struct ApplyArgs {
     /// Only say whether it would apply
     #[arg(long)]
     pub check: bool,
+    #[command(flatten)]
+    pub selection: SelectionArgs,
+    /// Choose hunk by hunk, as `git add -p` does
+    #[arg(short, long)]
+    pub patch: bool,
+    /// Commit it to this new branch, on the commit that the task started from
+    #[arg(long, value_name = "NAME", value_parser = branch_name, conflicts_with_all = ["three_way", "check"])]
+    pub branch: Option<RefName>,
+    /// Take back what was applied last, or last of TASK
+    #[arg(long, conflicts_with_all = ["repo", "attempt", "three_way", "check", "paths", "hunks", "patch", "branch"])]
+    pub undo: bool,
+    /// Print the files as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn branch_name(text: &str) -> Result<RefName, String> {
+    RefName::parse(text).map_err(|error| error.to_string())
+}
+
+/// What was done, or would be.
+#[derive(Default)]
+struct Applied {
+    /// Paths from the top of the repository.
+    files: Vec<Vec<u8>>,
+    /// Those with conflict markers.
+    conflicted: Vec<Vec<u8>>,
+    branch: Option<String>,
+    commit: Option<String>,
+}
+
+impl Applied {
+    fn files(files: Vec<Vec<u8>>) -> Self {
+        Self {
+            files,
+            ..Self::default()
+        }
+    }
 }
 
 pub(crate) async fn run(args: ApplyArgs, session: &mut Session) -> Result<(), CliError> {
-    let ApplyArgs {
-        task,
-        repo,
-        attempt,
-        three_way,
-        check,
-    } = args;
+    let task = match (args.task, args.undo) {
+        (task, true) => return undo::run(session, task, args.json).await,
+        (Some(task), false) => task,
+        (None, false) => return Err(CliError::usage("the task is missing")),
+    };
     let client = session.client()?;
     let repository = session.repository().await?;
     let id = task.resolve(&client).await?;
     let task = client.task(&id).await?;
-    let chosen = match repo {
+    let chosen = match args.repo {
         Some(name) => repository_ref::named(&task, Some(&name))?,
         None => repository_ref::here(&client, &repository, &task).await?,
     };
     let diff = client
-        .task_diff(&id, None, attempt, chosen.name.as_deref())
+        .task_diff(&id, None, args.attempt, chosen.name.as_deref())
         .await?;
     if diff.is_empty() {
         session
             .out
             .note("the diff is empty; there is nothing to apply");
-        return Ok(());
+        return report_nothing(session, args.json);
     }
-    if check {
-        return preflight(session, &repository, &id, &diff).await;
-    }
-    let mode = if three_way {
-        ThreeWay::Yes
-    } else {
-        ThreeWay::No
+    let diff = match args.patch {
+        true => pick::pick(session, &args.selection, &diff).await?,
+        false => args.selection.of(diff)?,
     };
-    let applied = match repository.apply(&diff, mode).await {
+    if diff.is_empty() {
+        session
+            .out
+            .note("nothing was taken; the files are as they were");
+        return report_nothing(session, args.json);
+    }
+    if args.check {
+        return preflight(session, &repository, &id, &diff, args.json).await;
+    }
+    if let Some(name) = args.branch {
+        let source = branch::Source {
+            id: &id,
+            title: &task.summary.title,
+            attempt: args.attempt,
+            base: &chosen.commit,
+            diff: &diff,
+        };
+        return branch::run(session, &repository, &name, &source, args.json).await;
+    }
+    let mode = match args.three_way {
+        true => ThreeWay::Yes,
+        false => ThreeWay::No,
+    };
+    let applied = match repository
+        .apply(&diff, mode, &label(&id, args.attempt))
+        .await
+    {
         Ok(applied) => applied,
         Err(error) => {
             let error = refusal(error, &id);
-            return Err(match (three_way, error.code.as_str()) {
+            return Err(match (args.three_way, error.code.as_str()) {
                 (true, "conflicts") => error.hint(base_hint(&chosen.commit)),
                 _ => error,
             });
         }
     };
-    print_paths(session, &applied.files)?;
+    let applied = Applied {
+        conflicted: applied.conflicted,
+        ..Applied::files(applied.files)
+    };
+    report(session, &applied, args.json)?;
     if applied.conflicted.is_empty() {
         return Ok(());
     }
     let message = "the diff was merged with conflicts";
     Err(CliError::failed(message)
         .code("conflicts")
-        .details(
-            applied
-                .conflicted
-                .iter()
-                .map(|path| String::from_utf8_lossy(path).into_owned()),
-        )
-        .hint("resolve the conflict markers in these files, then `git add` them"))
+        .details(applied.conflicted.iter().map(|path| text(path)))
+        .hint(format!(
+            "resolve the conflict markers in these files, then `git add` them; or `outwork apply {id} --undo`"
+        )))
+}
+
+/// What it is applied under, for people and `--undo`.
+fn label(id: &str, attempt: Option<u32>) -> String {
+    match attempt {
+        Some(attempt) => format!("{id} attempt {attempt}"),
+        None => id.to_owned(),
+    }
 }
 
 /// What is left to do when the files are changed here, or other ones than those of the task.
@@ -105,6 +179,7 @@ async fn preflight(
     repository: &Repository,
     id: &str,
     diff: &[u8],
+    json: bool,
 ) -> Result<(), CliError> {
     let plan = repository
         .preflight(diff)
@@ -113,13 +188,42 @@ async fn preflight(
     if !plan.conflicts.is_empty() {
         return Err(conflicts(&plan.conflicts, id));
     }
-    print_paths(session, &plan.files)
+    report(session, &Applied::files(plan.files), json)
 }
 
-fn print_paths(session: &mut Session, paths: &[Vec<u8>]) -> Result<(), CliError> {
-    paths
+fn report_nothing(session: &mut Session, json: bool) -> Result<(), CliError> {
+    match json {
+        true => report(session, &Applied::default(), json),
+        false => Ok(()),
+    }
+}
+
+/// The files, a line each; all that is known, with `json`.
+fn report(session: &mut Session, applied: &Applied, json: bool) -> Result<(), CliError> {
+    let Applied {
+        files,
+        conflicted,
+        branch,
+        commit,
+    } = applied;
+    let texts = |paths: &[Vec<u8>]| paths.iter().map(|path| text(path)).collect::<Vec<_>>();
+    if json {
+        let value = json!({
+            "files": texts(files),
+            "conflicted": texts(conflicted),
+            "branch": branch,
+            "commit": commit,
+        });
+        return session.out.json(&value);
+    }
+    texts(files)
         .iter()
-        .try_for_each(|path| session.out.line(&plain(&String::from_utf8_lossy(path))))
+        .try_for_each(|path| session.out.line(&plain(path)))
+}
+
+/// As well as text can say it.
+fn text(path: &[u8]) -> String {
+    String::from_utf8_lossy(path).into_owned()
 }
 
 fn conflicts(conflicts: &[Conflict], id: &str) -> CliError {

@@ -5,6 +5,7 @@ use clap::Args;
 use crate::error::CliError;
 use crate::render::{diff, task};
 use crate::repository_ref;
+use crate::selection::{self, SelectionArgs};
 use crate::session::Session;
 use crate::task_ref::TaskRef;
 use crate::terminal::plain::plain;
@@ -27,6 +28,11 @@ pub struct DiffArgs {
     /// That of this turn instead of the newest
     #[arg(long, value_name = "N", value_parser = crate::args::from_one)]
     pub turn: Option<u32>,
+    #[command(flatten)]
+    pub selection: SelectionArgs,
+    /// List its files and hunks with their numbers instead
+    #[arg(long)]
+    pub list: bool,
 }
 
 pub(crate) async fn run(args: DiffArgs, session: &mut Session) -> Result<(), CliError> {
@@ -35,6 +41,8 @@ pub(crate) async fn run(args: DiffArgs, session: &mut Session) -> Result<(), Cli
         repo,
         attempt,
         turn,
+        selection,
+        list,
     } = args;
     let client = session.client()?;
     let id = task.resolve(&client).await?;
@@ -53,6 +61,15 @@ pub(crate) async fn run(args: DiffArgs, session: &mut Session) -> Result<(), Cli
             "{name} changed, too ({stat}); read it with --repo {name}"
         ));
     }
+    if list {
+        let patch = selection::read(&bytes)?;
+        let mut parts = patch.parts();
+        selection.named(&parts)?;
+        parts.retain(|part| selection.is_meant(part));
+        let mut lines = selection::list(&parts).into_iter();
+        return lines.try_for_each(|line| session.out.line(&line));
+    }
+    let bytes = selection.of(bytes)?;
     if session.out.stdout_is_terminal {
         let text = diff::for_terminal(&bytes, session.out.stdout_style);
         return session.out.bytes(text.as_bytes());

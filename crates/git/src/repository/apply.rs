@@ -1,8 +1,9 @@
-//! Applying a diff to the user's own repository, all or nothing.
+//! Applying a diff to the user's own repository, all or nothing, and taking it back.
 
+use super::Repository;
+use super::record::{self, Record};
 use super::rollback::Rollback;
 use super::ways_out::{sources, ways_out};
-use super::{Repository, path_from};
 use crate::patch::{Conflict, conflicts_in, list};
 use crate::process::{Call, GitError, Input};
 use std::io;
@@ -45,6 +46,13 @@ pub enum ThreeWay {
     Yes,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    Forward,
+    /// As if the patch had its two sides exchanged.
+    Back,
+}
+
 /// What applying did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Applied {
@@ -53,9 +61,21 @@ pub struct Applied {
     pub conflicted: Vec<Vec<u8>>,
 }
 
+/// What was taken back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undone {
+    /// Under which it had been applied.
+    pub label: String,
+    pub files: Vec<Vec<u8>>,
+}
+
 impl Repository {
     /// What applying the patch would do; changes nothing.
     pub async fn preflight(&self, patch: &[u8]) -> Result<ApplyPlan, ApplyError> {
+        self.plan(patch, Direction::Forward).await
+    }
+
+    async fn plan(&self, patch: &[u8], direction: Direction) -> Result<ApplyPlan, ApplyError> {
         if patch.is_empty() {
             return Ok(ApplyPlan {
                 files: Vec::new(),
@@ -63,7 +83,7 @@ impl Repository {
             });
         }
         let output = self
-            .apply_call("read the diff")
+            .apply_call("read the diff", direction)
             .args(["--numstat", "-z", "-"])
             .input(Input::Bytes(patch))
             .output()
@@ -83,7 +103,7 @@ impl Repository {
             });
         }
         let checked = self
-            .apply_call("check the diff")
+            .apply_call("check the diff", direction)
             .args(["--check", "-"])
             .input(Input::Bytes(patch))
             .output()
@@ -95,8 +115,14 @@ impl Repository {
         Ok(ApplyPlan { files, conflicts })
     }
 
-    /// Applies the patch to the files. Without three-way it is all or nothing.
-    pub async fn apply(&self, patch: &[u8], three_way: ThreeWay) -> Result<Applied, ApplyError> {
+    /// Applies the patch to the files. Without three-way it is all or nothing. Under this label it can be taken back
+    /// ([`Repository::undo`]).
+    pub async fn apply(
+        &self,
+        patch: &[u8],
+        three_way: ThreeWay,
+        label: &str,
+    ) -> Result<Applied, ApplyError> {
         let plan = self.preflight(patch).await?;
         if plan.files.is_empty() && plan.conflicts.is_empty() {
             return Ok(Applied {
@@ -106,24 +132,80 @@ impl Repository {
         }
         match three_way {
             // What cannot be read, or leads out, cannot be merged.
-            ThreeWay::Yes if !plan.files.is_empty() => self.apply_three_way(patch, plan).await,
+            ThreeWay::Yes if !plan.files.is_empty() => {
+                let touched = touched(patch, &plan.files);
+                let before = self.tracked(&touched).await?;
+                let applied = self.apply_three_way(patch, plan).await?;
+                let record = Record {
+                    label: label.to_owned(),
+                    patch: self.changed_since(&before, &touched).await?,
+                    index: Some(before.index),
+                };
+                self.keep(&record).await?;
+                Ok(applied)
+            }
             ThreeWay::Yes | ThreeWay::No if !plan.conflicts.is_empty() => {
                 Err(ApplyError::Conflicts {
                     conflicts: plan.conflicts,
                 })
             }
-            ThreeWay::Yes | ThreeWay::No => self.apply_all_or_nothing(patch, plan.files).await,
+            ThreeWay::Yes | ThreeWay::No => {
+                // Before anything is written: whoever is killed in between can take it back.
+                let record = Record {
+                    label: label.to_owned(),
+                    patch: patch.to_owned(),
+                    index: None,
+                };
+                let kept = self.keep(&record).await?;
+                let forward = Direction::Forward;
+                let applied = self.apply_all_or_nothing(patch, plan.files, forward).await;
+                if applied.is_err() {
+                    record::forget(&kept);
+                }
+                applied
+            }
         }
+    }
+
+    /// Takes back the newest diff that was applied under this label, or under any; `None` when there is none.
+    pub async fn undo(
+        &self,
+        is_meant: impl Fn(&str) -> bool,
+    ) -> Result<Option<Undone>, ApplyError> {
+        let Some((record, place)) = self.newest_record(is_meant).await? else {
+            return Ok(None);
+        };
+        let plan = self.plan(&record.patch, Direction::Back).await?;
+        if !plan.conflicts.is_empty() {
+            return Err(ApplyError::Conflicts {
+                conflicts: plan.conflicts,
+            });
+        }
+        let back = Direction::Back;
+        let mut applied = self
+            .apply_all_or_nothing(&record.patch, plan.files, back)
+            .await?;
+        // In the patch's own order.
+        applied.files.reverse();
+        if let Some(entries) = &record.index {
+            self.put_into_index(entries, &applied.files).await?;
+        }
+        record::forget(&place);
+        Ok(Some(Undone {
+            label: record.label,
+            files: applied.files,
+        }))
     }
 
     async fn apply_all_or_nothing(
         &self,
         patch: &[u8],
         files: Vec<Vec<u8>>,
+        direction: Direction,
     ) -> Result<Applied, ApplyError> {
         let rollback = Rollback::read(&self.top_level, &touched(patch, &files))?;
         let source = match self
-            .apply_call("apply the diff")
+            .apply_call("apply the diff", direction)
             .arg("-")
             .input(Input::Bytes(patch))
             .success()
@@ -142,18 +224,9 @@ impl Repository {
 
     async fn apply_three_way(&self, patch: &[u8], plan: ApplyPlan) -> Result<Applied, ApplyError> {
         let mut rollback = Rollback::read(&self.top_level, &touched(patch, &plan.files))?;
-        let index = self
-            .call("find the index")
-            .args(["rev-parse", "--git-path", "index"])
-            .success()
-            .await?
-            .stdout;
-        rollback.keep_index(
-            self.top_level
-                .join(path_from(index.strip_suffix(b"\n").unwrap_or(&index))),
-        )?;
+        rollback.keep_index(self.git_path("index").await?)?;
         let output = self
-            .apply_call("apply the diff")
+            .apply_call("apply the diff", Direction::Forward)
             .args(["--3way", "-"])
             .input(Input::Bytes(patch))
             .output()
@@ -216,20 +289,24 @@ impl Repository {
     }
 
     /// The user's settings for `git apply` must not change what a diff means.
-    fn apply_call(&self, operation: &'static str) -> Call<'_> {
+    fn apply_call(&self, operation: &'static str, direction: Direction) -> Call<'_> {
         let call = self.call(operation).args([
             "-c",
             "apply.whitespace=nowarn",
             "-c",
             "apply.ignoreWhitespace=no",
         ]);
-        call.args([
+        let call = call.args([
             "apply",
             "--binary",
             "--whitespace=nowarn",
             "--no-ignore-whitespace",
             "-p1",
-        ])
+        ]);
+        match direction {
+            Direction::Forward => call,
+            Direction::Back => call.arg("--reverse"),
+        }
     }
 }
 
@@ -271,10 +348,11 @@ fn paths_in(output: &[u8]) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// All paths whose files may change: those after the patch, and where renamed files were.
+/// All paths whose files may change: those after the patch, and both names of renamed files.
 fn touched(patch: &[u8], files: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let mut touched = files.to_vec();
-    touched.extend(sources(patch, &[b"rename from ", b"rename old "]));
+    let renames: [&[u8]; 3] = [b"rename from ", b"rename old ", b"rename to "];
+    touched.extend(sources(patch, &renames));
     touched.sort_unstable();
     touched.dedup();
     touched

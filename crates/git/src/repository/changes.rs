@@ -48,7 +48,7 @@ impl Repository {
     }
 
     /// Where git keeps a part of this repository, also in a linked working tree.
-    async fn git_path(&self, name: &str) -> Result<PathBuf, GitError> {
+    pub(super) async fn git_path(&self, name: &str) -> Result<PathBuf, GitError> {
         let output = self
             .call("find the repository's files")
             .args(["rev-parse", "--git-path", name])

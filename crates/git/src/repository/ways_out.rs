@@ -5,6 +5,7 @@
 
 use super::path_from;
 use crate::patch::Conflict;
+use crate::patch::quoted::unquoted;
 use std::collections::HashSet;
 use std::path::{Component, Path, PathBuf};
 
@@ -82,47 +83,6 @@ pub(crate) fn sources(patch: &[u8], beginnings: &[&[u8]]) -> Vec<Vec<u8>> {
         Some(unquoted(path))
     };
     lines.filter_map(source).collect()
-}
-
-/// A path as git writes it in a patch: plain, or in quotes with escapes.
-fn unquoted(text: &[u8]) -> Vec<u8> {
-    let Some(inner) = text
-        .strip_prefix(b"\"")
-        .and_then(|rest| rest.strip_suffix(b"\""))
-    else {
-        return text.to_vec();
-    };
-    let mut path = Vec::with_capacity(inner.len());
-    let mut bytes = inner.iter().copied().peekable();
-    while let Some(byte) = bytes.next() {
-        if byte != b'\\' {
-            path.push(byte);
-            continue;
-        }
-        match bytes.next() {
-            Some(digit @ b'0'..=b'3') => {
-                let mut value = u32::from(digit - b'0');
-                while let Some(next @ b'0'..=b'7') = bytes.peek().copied() {
-                    value = value * 8 + u32::from(next - b'0');
-                    bytes.next();
-                    if value > 0o37 {
-                        break;
-                    }
-                }
-                path.push(u8::try_from(value & 0xff).expect("masked to a byte"));
-            }
-            Some(b'n') => path.push(b'\n'),
-            Some(b't') => path.push(b'\t'),
-            Some(b'r') => path.push(b'\r'),
-            Some(b'a') => path.push(7),
-            Some(b'b') => path.push(8),
-            Some(b'v') => path.push(11),
-            Some(b'f') => path.push(12),
-            Some(other) => path.push(other),
-            None => {}
-        }
-    }
-    path
 }
 
 #[cfg(test)]

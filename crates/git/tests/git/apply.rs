@@ -63,7 +63,7 @@ async fn a_fitting_patch_changes_files_and_not_the_index() {
     assert!(plan.conflicts.is_empty());
     let index = fs::read(world.upstream().join(".git/index")).expect("an index");
     let applied = repository
-        .apply(&patch, ThreeWay::No)
+        .apply(&patch, ThreeWay::No, "a task")
         .await
         .expect("applies");
     let paths: Vec<_> = applied
@@ -87,7 +87,7 @@ async fn a_fitting_patch_changes_files_and_not_the_index() {
     // A second time it does not fit, and says why.
     let before = picture(&world.upstream());
     let fault = repository
-        .apply(&patch, ThreeWay::No)
+        .apply(&patch, ThreeWay::No, "a task")
         .await
         .expect_err("twice");
     let ApplyError::Conflicts { conflicts } = &fault else {
@@ -106,7 +106,7 @@ async fn a_fitting_patch_changes_files_and_not_the_index() {
     assert_eq!(picture(&world.upstream()), before);
     assert!(
         repository
-            .apply(b"", ThreeWay::No)
+            .apply(b"", ThreeWay::No, "a task")
             .await
             .expect("nothing to do")
             .files
@@ -123,7 +123,7 @@ async fn one_conflict_leaves_all_as_it_was_and_three_way_marks_it() {
     let repository = repository(&world).await;
     let before = picture(&world.upstream());
     let fault = repository
-        .apply(&patch, ThreeWay::No)
+        .apply(&patch, ThreeWay::No, "a task")
         .await
         .expect_err("conflict");
     assert_eq!(
@@ -132,7 +132,7 @@ async fn one_conflict_leaves_all_as_it_was_and_three_way_marks_it() {
     );
     assert_eq!(picture(&world.upstream()), before);
     let applied = repository
-        .apply(&patch, ThreeWay::Yes)
+        .apply(&patch, ThreeWay::Yes, "a task")
         .await
         .expect("merged");
     assert_eq!(applied.conflicted, [b"a.txt"]);
@@ -157,7 +157,7 @@ async fn garbage_and_truncated_patches() {
     ] {
         for three_way in [ThreeWay::No, ThreeWay::Yes] {
             let fault = repository
-                .apply(&bad, three_way)
+                .apply(&bad, three_way, "a task")
                 .await
                 .expect_err("refused");
             assert!(matches!(fault, ApplyError::Conflicts { .. }), "{fault:?}");
@@ -219,7 +219,7 @@ async fn nothing_is_written_outside() {
             );
             let refused = repository(&world)
                 .await
-                .apply(vector.as_bytes(), three_way)
+                .apply(vector.as_bytes(), three_way, "a task")
                 .await;
             assert!(!Path::new("/tmp/outwork-evil").exists());
             if vector.starts_with("---") {
@@ -264,7 +264,7 @@ async fn a_write_that_fails_half_way_is_taken_back() {
         .expect("a repository");
     let before = picture(&world.upstream());
     let fault = repository
-        .apply(&patch, ThreeWay::No)
+        .apply(&patch, ThreeWay::No, "a task")
         .await
         .expect_err("fails");
     assert!(matches!(fault, ApplyError::NotWritten { .. }), "{fault:?}");
@@ -287,7 +287,7 @@ async fn the_users_settings_do_not_change_what_a_patch_means() {
     );
     let repository = repository(&world).await;
     repository
-        .apply(&patch, ThreeWay::No)
+        .apply(&patch, ThreeWay::No, "a task")
         .await
         .expect("applies");
     assert_eq!(
@@ -358,7 +358,7 @@ async fn what_a_folder_is() {
     // From below the top, the whole patch is applied.
     let patch = patch_of(&world, change).await;
     repository
-        .apply(&patch, ThreeWay::No)
+        .apply(&patch, ThreeWay::No, "a task")
         .await
         .expect("applies");
     assert!(upstream.join("new/file").exists());

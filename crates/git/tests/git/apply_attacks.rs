@@ -82,7 +82,7 @@ impl Field {
     }
 
     async fn apply(&self, patch: &[u8], three_way: ThreeWay) -> Result<Applied, ApplyError> {
-        let applied = self.repository.apply(patch, three_way);
+        let applied = self.repository.apply(patch, three_way, "a task");
         let applied = tokio::time::timeout(Duration::from_secs(30), applied).await;
         let applied = applied.unwrap_or_else(|_| panic!("HANG: {}", patch.escape_ascii()));
         self.check(patch);

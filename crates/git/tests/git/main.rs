@@ -13,6 +13,7 @@ mod layered;
 mod mirror;
 mod names;
 mod ordinary_user;
+mod parts;
 mod random;
 mod replay;
 mod resolve;
