@@ -7,7 +7,7 @@ use crate::command;
 /// Flags of every command.
 #[derive(Args, Clone, Debug, Default)]
 pub struct GlobalArgs {
-    /// The server to use, instead of $OUTWORK_URL or the one signed in to
+    /// The server to use, by address or context, instead of $OUTWORK_URL or the one signed in to
     #[arg(
         long,
         global = true,
@@ -84,6 +84,8 @@ pub enum ClientCommand {
     Workers(command::workers::WorkersArgs),
     /// Sign in to a server
     Login(command::login::LoginArgs),
+    #[command(subcommand)]
+    Context(command::context::ContextCommand),
     /// Check the setup
     Doctor(command::doctor::DoctorArgs),
     /// Print completions for a shell
@@ -142,6 +144,7 @@ impl ClientCommand {
             Self::Credential(command) => command.is_json(),
             Self::Model(command) => command.is_json(),
             Self::Workers(args) => args.is_json(),
+            Self::Context(command) => command.is_json(),
             Self::Doctor(args) => args.json,
             Self::Cloud(command) => Self::from(command.clone()).is_json(),
             Self::Diff(_) | Self::Login(_) | Self::Completion(_) | Self::ExitCodes => false,

@@ -17,6 +17,7 @@ pub(crate) mod session;
 pub(crate) mod status;
 pub(crate) mod steer;
 
+pub(crate) mod context;
 pub(crate) mod credential;
 pub(crate) mod environment;
 pub(crate) mod login;

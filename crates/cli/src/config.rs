@@ -28,8 +28,13 @@ pub fn server_url(
     let given = flag
         .map(str::to_owned)
         .or_else(|| variables.text("OUTWORK_URL"));
-    if let Some(url) = given.filter(|url| !url.trim().is_empty()) {
-        return checked(&url);
+    if let Some(given) = given.filter(|given| !given.trim().is_empty()) {
+        // A wrong file must not keep from a server whose address is given.
+        let named = match given.contains("://") {
+            true => None,
+            false => files.config()?.url_of(&given),
+        };
+        return named.map_or_else(|| checked(&given), Ok);
     }
     let stock = || {
         let url = variables.text("CODEX_CLOUD_TASKS_BASE_URL")?;
@@ -98,7 +103,8 @@ fn checked(url: &str) -> Result<String, CliError> {
         Some(host) if !host.is_empty() => Ok(url),
         Some(_) | None => {
             let message = format!("`{url}` is not the address of a server");
-            let hint = "write it with http:// or https://, such as http://127.0.0.1:7420";
+            let hint = "write it with http:// or https://, such as http://127.0.0.1:7420; or name one that \
+                `outwork context list` shows";
             Err(CliError::usage(message).code("bad_address").hint(hint))
         }
     }

@@ -76,6 +76,7 @@ async fn dispatch(command: ClientCommand, session: &mut Session) -> Result<ExitS
         ClientCommand::Credential(args) => command::credential::run(args, session).await.map(done),
         ClientCommand::Model(args) => command::model::run(args, session).await.map(done),
         ClientCommand::Workers(args) => command::workers::run(args, session).await.map(done),
+        ClientCommand::Context(args) => command::context::run(args, session).map(done),
         ClientCommand::Login(args) => command::login::run(args, session).await.map(done),
         ClientCommand::Doctor(args) => command::doctor::run(args, session).await,
         ClientCommand::Completion(args) => command::completion::run(args, session).map(done),

@@ -30,6 +30,9 @@ pub struct LoginArgs {
     /// A file that holds the token
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
+    /// What to call the server, for `--url` and `outwork context`; its host when left out
+    #[arg(long, value_name = "NAME", value_parser = super::context::name)]
+    pub name: Option<String>,
 }
 
 pub(crate) async fn run(args: LoginArgs, session: &mut Session) -> Result<(), CliError> {
@@ -44,6 +47,17 @@ pub(crate) async fn run(args: LoginArgs, session: &mut Session) -> Result<(), Cl
         }
         _ => error,
     })?;
+    let name = args.name.clone();
+    if let Some(name) = &name {
+        let holder = session.files.config()?.url_of(name);
+        if let Some(other) = holder.filter(|holder| *holder != url) {
+            return Err(
+                CliError::failed(format!("`{name}` is what {other} is called"))
+                    .code("name_taken")
+                    .hint("take another name, or `outwork context rename` that one"),
+            );
+        }
+    }
     let token = read_token(args, session).await?;
     let client = Client::new(&url, token.clone())?;
     let me = client
@@ -60,6 +74,7 @@ pub(crate) async fn run(args: LoginArgs, session: &mut Session) -> Result<(), Cl
     let host = Host {
         user: me.name.clone(),
         workspace: me.workspace_name.clone(),
+        name,
     };
     session.files.sign_in(&url, host, token.reveal())?;
     let line = format!(
@@ -72,7 +87,11 @@ pub(crate) async fn run(args: LoginArgs, session: &mut Session) -> Result<(), Cl
 }
 
 async fn read_token(args: LoginArgs, session: &mut Session) -> Result<Token, CliError> {
-    let LoginArgs { token, token_file } = args;
+    let LoginArgs {
+        token,
+        token_file,
+        name: _,
+    } = args;
     if let Some(text) = token {
         return config::parse_token(&text, "--token");
     }

@@ -30,6 +30,37 @@ pub struct Host {
     pub user: String,
     /// To which workspace.
     pub workspace: String,
+    /// What people call it; else it goes by its host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+impl Config {
+    /// The servers signed in to: name, address, what is known of them.
+    pub fn names(&self) -> impl Iterator<Item = (&str, &str, &Host)> {
+        self.hosts.iter().map(|(url, host)| {
+            let name = host.name.as_deref().unwrap_or_else(|| host_in(url));
+            (name, url.as_str(), host)
+        })
+    }
+
+    /// The address of the server of that name or address, if one is signed in to it.
+    pub fn url_of(&self, name: &str) -> Option<String> {
+        let url = super::normalised(name);
+        if self.hosts.contains_key(&url) {
+            return Some(url);
+        }
+        let mut named = self.names().filter(|(known, _, _)| *known == name);
+        match (named.next(), named.next()) {
+            (Some((_, url, _)), None) => Some(url.to_owned()),
+            _ => None,
+        }
+    }
+}
+
+fn host_in(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split('/').next().unwrap_or(rest)
 }
 
 /// `credentials.toml`.
@@ -143,7 +174,23 @@ impl ConfigFiles {
         let mut config = self.config()?;
         config.hosts.insert(url.to_owned(), host);
         config.default_host = Some(url.to_owned());
-        write(&self.config_path()?, &config)
+        self.keep(&config)
+    }
+
+    /// Forgets a server and its token.
+    pub fn sign_out(&self, url: &str) -> Result<(), ConfigError> {
+        let mut credentials = self.credentials()?;
+        credentials.tokens.remove(url);
+        write(&self.credentials_path()?, &credentials)?;
+        let mut config = self.config()?;
+        config.hosts.remove(url);
+        config.default_host = config.default_host.filter(|used| used != url);
+        self.keep(&config)
+    }
+
+    /// Replaces the configuration.
+    pub fn keep(&self, config: &Config) -> Result<(), ConfigError> {
+        write(&self.config_path()?, config)
     }
 
     fn path(&self, name: &str) -> Result<PathBuf, ConfigError> {

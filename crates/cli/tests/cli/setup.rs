@@ -335,3 +335,87 @@ async fn completions_know_the_commands() {
         ran.stdout
     );
 }
+
+#[tokio::test]
+async fn contexts_are_named_chosen_and_left() {
+    let (first, second) = (server().await, server().await);
+    let home = tempfile::tempdir().expect("a folder");
+    let run = async |arguments: &[&str], status| {
+        let ran = Setup::without_server()
+            .dir(home.path())
+            .var("OUTWORK_CONFIG_DIR", home.path().join("config"))
+            .stdin("ow_good\n")
+            .run(arguments)
+            .await;
+        ran.expect(status)
+    };
+    let login = |url: &str, more: &[&str]| {
+        let given = [&["login", "--url", url], more].concat();
+        given.into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    for arguments in [
+        login(&first.url, &["--name", "work"]),
+        login(&second.url, &[]),
+    ] {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        run(&arguments, ExitStatus::Ok).await;
+    }
+    let host = second.url.strip_prefix("http://").expect("an address");
+    let listed = run(&["context", "list", "--json"], ExitStatus::Ok)
+        .await
+        .json();
+    let mut listed: Vec<_> = listed["contexts"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|one| {
+            (
+                one["name"].clone(),
+                one["url"].clone(),
+                one["is_used"].clone(),
+            )
+        })
+        .collect();
+    listed.sort_by_key(|(_, _, is_used)| is_used.as_bool());
+    assert_eq!(
+        listed,
+        [
+            (json!("work"), json!(first.url), json!(false)),
+            (json!(host), json!(second.url), json!(true)),
+        ]
+    );
+
+    let requests = || (first.paths().len(), second.paths().len());
+    run(&["list"], ExitStatus::Ok).await;
+    assert_eq!(requests(), (1, 2));
+    run(&["list", "--url", "work"], ExitStatus::Ok).await;
+    run(&["context", "use", "work"], ExitStatus::Ok).await;
+    run(&["list"], ExitStatus::Ok).await;
+    assert_eq!(requests(), (3, 2));
+    let taken = run(&["context", "rename", host, "work"], ExitStatus::Failed).await;
+    assert!(
+        taken.stderr.contains("another server is called `work`"),
+        "{}",
+        taken.stderr
+    );
+    run(&["context", "rename", host, "home"], ExitStatus::Ok).await;
+    run(&["list", "--url", "home"], ExitStatus::Ok).await;
+    assert_eq!(requests(), (3, 3));
+
+    run(&["context", "rm", "work"], ExitStatus::Ok).await;
+    run(&["list"], ExitStatus::SignedOut).await;
+    let gone = run(&["list", "--url", "work"], ExitStatus::Usage).await;
+    assert!(
+        gone.stderr.contains("`outwork context list` shows"),
+        "{}",
+        gone.stderr
+    );
+    let unknown = run(&["context", "use", "work"], ExitStatus::Failed).await;
+    assert!(
+        unknown.stderr.ends_with("hint: there are: home\n"),
+        "{}",
+        unknown.stderr
+    );
+    let kept = std::fs::read_to_string(home.path().join("config/credentials.toml"));
+    assert!(!kept.expect("a file").contains(&first.url));
+}
