@@ -57,6 +57,7 @@ pub enum ClientCommand {
     Diff(command::diff::DiffArgs),
     #[command(visible_alias = "a")]
     Apply(command::apply::ApplyArgs),
+    Open(command::open::OpenArgs),
     /// Ask more of a task, in the same session
     FollowUp(command::follow_up::FollowUpArgs),
     /// Answer an agent's question
@@ -147,7 +148,11 @@ impl ClientCommand {
             Self::Context(command) => command.is_json(),
             Self::Doctor(args) => args.json,
             Self::Cloud(command) => Self::from(command.clone()).is_json(),
-            Self::Diff(_) | Self::Login(_) | Self::Completion(_) | Self::ExitCodes => false,
+            Self::Diff(_)
+            | Self::Open(_)
+            | Self::Login(_)
+            | Self::Completion(_)
+            | Self::ExitCodes => false,
         }
     }
 }

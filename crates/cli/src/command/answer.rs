@@ -33,8 +33,9 @@ pub(crate) async fn run(args: AnswerArgs, session: &mut Session) -> Result<ExitS
         submitted,
         text,
     } = args;
+    submitted.check(session).await?;
     let client = session.client()?;
-    let text = prompt::read(session, text.as_deref()).await?;
+    let text = prompt::read(session, text.as_deref(), &[]).await?;
     let id = task.resolve(&client).await?;
     let message = NewMessage { text, attempt };
     let key = session.idempotency_key();

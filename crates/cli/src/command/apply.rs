@@ -5,6 +5,8 @@ mod pick;
 mod undo;
 
 use clap::Args;
+use outwork_api::client::Client;
+use outwork_api::task::Task;
 use outwork_git::{ApplyError, Conflict, RefName, Repository, ThreeWay};
 use serde_json::json;
 
@@ -156,6 +158,28 @@ pub(crate) async fn run(args: ApplyArgs, session: &mut Session) -> Result<(), Cl
         .hint(format!(
             "resolve the conflict markers in these files, then `git add` them; or `outwork apply {id} --undo`"
         )))
+}
+
+/// Applies all of a task's diff to the repository around the folder, and notes the files.
+pub(super) async fn whole(
+    session: &mut Session,
+    client: &Client,
+    task: &Task,
+) -> Result<(), CliError> {
+    let id = &task.summary.id;
+    let repository = session.repository().await?;
+    let chosen = repository_ref::here(client, &repository, task).await?;
+    let diff = client
+        .task_diff(id, None, None, chosen.name.as_deref())
+        .await?;
+    let applied = repository.apply(&diff, ThreeWay::No, id).await;
+    let applied = applied.map_err(|error| refusal(error, id))?;
+    for path in &applied.files {
+        session
+            .out
+            .note(&format!("applied to {}", plain(&text(path))));
+    }
+    Ok(())
 }
 
 /// What it is applied under, for people and `--undo`.

@@ -1,5 +1,7 @@
 //! `outwork exec`: submits a task.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use outwork_api::client::Client;
@@ -26,6 +28,7 @@ Examples:
   outwork exec --wait --attempts 3 \"make the parser faster\"
   outwork exec --env demo --priority low \"look for dead code\"
   git log -5 | outwork exec --env demo --json -
+  outwork exec --apply --context plan.md \"do what the plan says\"
   outwork exec --session last --with-changes \"go on with the parser\"
 
 `outwork help exit-codes` explains the exit codes.")]
@@ -47,6 +50,9 @@ pub struct ExecArgs {
     /// the newest one of this folder's repository. Uploaded with the task, without its settings
     #[arg(long, value_name = "ID|FILE|last")]
     pub session: Option<String>,
+    /// Give the agent this file along with the prompt, such as a plan; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub context: Vec<PathBuf>,
     /// How many attempts to run at once
     #[arg(long, value_name = "N", value_parser = crate::args::from_one)]
     pub attempts: Option<u32>,
@@ -75,12 +81,14 @@ pub(crate) async fn run(args: ExecArgs, session: &mut Session) -> Result<ExitSta
         commit,
         with_changes,
         session: conversation,
+        context,
         attempts,
         non_interactive,
         priority,
         submitted,
         prompt,
     } = args;
+    submitted.check(session).await?;
     let client = session.client()?;
     let environment = match env {
         Some(environment) => environment,
@@ -99,7 +107,7 @@ pub(crate) async fn run(args: ExecArgs, session: &mut Session) -> Result<ExitSta
         Some(wanted) => Some(taken_along(session, &wanted).await?),
         None => None,
     };
-    let prompt = prompt::read(session, prompt.as_deref()).await?;
+    let prompt = prompt::read(session, prompt.as_deref(), &context).await?;
     let (starting_diff, commit) = match with_changes {
         true => local_changes(session, branch.is_none(), commit).await?,
         false => {

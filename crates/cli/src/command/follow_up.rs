@@ -36,8 +36,9 @@ pub(crate) async fn run(args: FollowUpArgs, session: &mut Session) -> Result<Exi
         submitted,
         prompt,
     } = args;
+    submitted.check(session).await?;
     let client = session.client()?;
-    let prompt = prompt::read(session, prompt.as_deref()).await?;
+    let prompt = prompt::read(session, prompt.as_deref(), &[]).await?;
     let id = task.resolve(&client).await?;
     let turn = NewTurn {
         prompt,

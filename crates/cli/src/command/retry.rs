@@ -39,6 +39,7 @@ pub(crate) async fn run(args: RetryArgs, session: &mut Session) -> Result<ExitSt
         attempts,
         submitted,
     } = args;
+    submitted.check(session).await?;
     let client = session.client()?;
     let id = task.resolve(&client).await?;
     let retry = NewRetry {

@@ -33,7 +33,7 @@ pub(crate) async fn run(args: SteerArgs, session: &mut Session) -> Result<(), Cl
         text,
     } = args;
     let client = session.client()?;
-    let text = prompt::read(session, text.as_deref()).await?;
+    let text = prompt::read(session, text.as_deref(), &[]).await?;
     let id = task.resolve(&client).await?;
     let message = NewMessage { text, attempt };
     let key = session.idempotency_key();

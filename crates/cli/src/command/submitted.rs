@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use outwork_api::client::Client;
 use outwork_api::task::Task;
 
+use super::apply;
 use crate::error::{CliError, Kind};
 use crate::exit::ExitStatus;
 use crate::session::Session;
@@ -14,12 +15,17 @@ use crate::wait;
 
 /// Whether to wait, and what to print.
 #[derive(Args, Clone, Debug)]
+#[group(skip)]
+#[command(group = ArgGroup::new("waits").multiple(true))]
 pub struct SubmittedArgs {
     /// Wait for the end; the live log goes to standard error
-    #[arg(short, long)]
+    #[arg(short, long, group = "waits")]
     pub wait: bool,
+    /// Wait, and if it succeeds, apply its diff to the repository you stand in
+    #[arg(long, group = "waits")]
+    pub apply: bool,
     /// How long to wait, such as 10m; the task goes on afterwards
-    #[arg(long, value_name = "DURATION", requires = "wait", value_parser = crate::duration::parse)]
+    #[arg(long, value_name = "DURATION", requires = "waits", value_parser = crate::duration::parse)]
     pub timeout: Option<Duration>,
     /// Print the task as JSON; with --wait at its end, as the last line
     #[arg(long)]
@@ -27,6 +33,18 @@ pub struct SubmittedArgs {
 }
 
 impl SubmittedArgs {
+    /// What can be known before anything is submitted.
+    pub(super) async fn check(&self, session: &Session) -> Result<(), CliError> {
+        match self.apply {
+            true => session.repository().await.map(drop),
+            false => Ok(()),
+        }
+    }
+
+    fn waits(&self) -> bool {
+        self.wait || self.apply
+    }
+
     /// Tells what was submitted, and waits for its end if asked to.
     pub(super) async fn go_on(
         self,
@@ -39,16 +57,20 @@ impl SubmittedArgs {
             Err(error) if error.kind != Kind::BrokenPipe => return Err(error),
             Err(_) | Ok(()) => {}
         }
-        match self.wait {
-            true => wait::wait(session, client, task, self.timeout, self.json).await,
-            false => Ok(ExitStatus::Ok),
+        if !self.waits() {
+            return Ok(ExitStatus::Ok);
         }
+        let status = wait::wait(session, client, task, self.timeout, self.json).await?;
+        if self.apply && status == ExitStatus::Ok {
+            apply::whole(session, client, task).await?;
+        }
+        Ok(status)
     }
 
     /// Id and address. With `--wait --json` the task is printed once, at its end.
     fn tell(&self, session: &mut Session, task: &Task) -> Result<(), CliError> {
         let lines = format!("{}\n{}", plain(&task.summary.id), plain(&task.summary.url));
-        match (self.json, self.wait) {
+        match (self.json, self.waits()) {
             (true, true) => {
                 session.out.note(&lines);
                 Ok(())

@@ -7,7 +7,7 @@ use outwork_cli::ExitStatus;
 use serde_json::{Value, json};
 
 use crate::harness::{Repo, Setup};
-use crate::server::{ATTEMPT, Server, TASK, environment_json, task_json, world};
+use crate::server::{ATTEMPT, Server, TASK, World, environment_json, task_json, world};
 
 fn submitted(server: &Server) -> Value {
     let requests = server.requests();
@@ -376,4 +376,124 @@ async fn the_stock_clients_starting_diff_is_sent_along() {
         .await
         .expect(ExitStatus::Ok);
     assert_eq!(submitted(&server)["starting_diff"], "diff --git a/x b/x\n");
+}
+
+#[tokio::test]
+async fn a_result_is_applied_when_the_task_succeeds_and_only_then() {
+    let repo = Repo::new();
+    let diff = repo.diff_to("one\n2\nthree\n");
+    for (outcome, state, status, text) in [
+        ("succeeded", "succeeded", ExitStatus::Ok, "one\n2\nthree\n"),
+        ("failed", "failed", ExitStatus::Failed, "one\ntwo\nthree\n"),
+    ] {
+        let status_of_task = if outcome == "failed" {
+            "failed"
+        } else {
+            "completed"
+        };
+        let server = Server::start(World {
+            diff: diff.clone(),
+            ..world(status_of_task, Some(outcome), state)
+        })
+        .await;
+        let run = |dir: &std::path::Path| {
+            let setup = Setup::new(&server).dir(dir);
+            setup.run(&[
+                "exec",
+                "--env",
+                "demo",
+                "--apply",
+                "--timeout",
+                "1m",
+                "fix it",
+            ])
+        };
+        let ran = run(repo.path()).await.expect(status);
+        assert_eq!(repo.read("file"), text, "{}", ran.stderr);
+        assert_eq!(
+            ran.stderr.contains("applied to file\n"),
+            outcome == "succeeded"
+        );
+        repo.git(&["reset", "-q", "--hard"]);
+        let submitted = server.paths().len();
+        let nowhere = tempfile::tempdir().expect("a folder");
+        let ran = run(nowhere.path()).await.expect(ExitStatus::Failed);
+        assert!(
+            ran.stderr.contains("in no git repository"),
+            "{}",
+            ran.stderr
+        );
+        assert_eq!(server.paths().len(), submitted, "nothing was submitted");
+    }
+}
+
+#[tokio::test]
+async fn files_are_given_along_with_the_prompt() {
+    let server = Server::start(world("pending", None, "queued")).await;
+    let dir = tempfile::tempdir().expect("a folder");
+    std::fs::write(dir.path().join("plan.md"), "1. look\n2. mend\n\n").expect("written");
+    std::fs::write(dir.path().join("binary"), b"\xff\xfe").expect("written");
+    let run = async |file: &str, status| {
+        let setup = Setup::new(&server).dir(dir.path());
+        let arguments = [
+            "exec",
+            "--env",
+            "demo",
+            "--context",
+            file,
+            "as the plan says\n",
+        ];
+        setup.run(&arguments).await.expect(status)
+    };
+    run("plan.md", ExitStatus::Ok).await;
+    assert_eq!(
+        submitted(&server)["prompt"],
+        "as the plan says\n\n# plan.md\n\n1. look\n2. mend\n"
+    );
+    let count = server.paths().len();
+    for (file, says) in [
+        ("none.md", "none.md cannot be read"),
+        ("binary", "binary is not text"),
+    ] {
+        let ran = run(file, ExitStatus::Usage).await;
+        assert!(ran.stderr.contains(says), "{}", ran.stderr);
+    }
+    assert_eq!(server.paths().len(), count);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_page_opens_in_the_named_browser() {
+    use std::os::unix::fs::PermissionsExt;
+    let server = Server::start(world("pending", None, "queued")).await;
+    let dir = tempfile::tempdir().expect("a folder");
+    let browser = dir.path().join("browser");
+    std::fs::write(&browser, "#!/bin/sh\nprintf %s \"$1\" > \"$0.seen\"\n").expect("written");
+    std::fs::set_permissions(&browser, std::fs::Permissions::from_mode(0o755)).expect("set");
+    let ran = Setup::new(&server)
+        .var("BROWSER", &browser)
+        .run(&["open", TASK])
+        .await
+        .expect(ExitStatus::Ok);
+    let url = format!("http://h/codex/tasks/{TASK}");
+    assert_eq!(ran.stdout, format!("{url}\n"));
+    let seen = dir.path().join("browser.seen");
+    let begin = std::time::Instant::now();
+    while std::fs::read_to_string(&seen).unwrap_or_default() != url {
+        assert!(
+            begin.elapsed() < Duration::from_secs(60),
+            "it was not started"
+        );
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let ran = Setup::new(&server)
+        .var("BROWSER", "/nonexistent")
+        .run(&["open", TASK])
+        .await
+        .expect(ExitStatus::Failed);
+    assert!(
+        ran.stderr.contains("no browser could be started"),
+        "{}",
+        ran.stderr
+    );
 }
