@@ -7,6 +7,7 @@ mod agreement;
 mod cache;
 mod canary;
 mod cancelling;
+mod codex_api;
 mod containment;
 mod credentials;
 mod disk;
