@@ -8,6 +8,7 @@ mod cache;
 mod canary;
 mod cancelling;
 mod codex_api;
+mod codex_client;
 mod containment;
 mod credentials;
 mod disk;
