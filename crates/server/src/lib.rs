@@ -12,6 +12,7 @@
 //! * `git_gateway`: private repositories for workers, which hold no credential of theirs.
 //! * `refusal`: every error as a problem; `http`: what surrounds each request; `view`: domain to wire.
 //! * `endpoints`: the task API, one file each; `submit`: how a task comes to be.
+//! * `codex_api`: the stock client's API, on the same services.
 //! * `worker`: the worker protocol; `reconcile`: what moves on by itself.
 
 // utoipa's macros repeat a handler's types with the paths they were written with.
@@ -37,6 +38,8 @@ mod view;
 
 mod endpoints;
 mod submit;
+
+mod codex_api;
 
 mod worker;
 

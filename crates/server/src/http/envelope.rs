@@ -9,6 +9,7 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use outwork_api::problem::{CONTENT_TYPE, Code};
+use serde::Serialize;
 use std::sync::Arc;
 
 use crate::http::params::Address;
@@ -16,6 +17,18 @@ use crate::plane::Plane;
 use crate::refusal::Refusal;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Marks an answer whose error, if it is one, is to be short: the stock client prints it as it is, in one line.
+#[derive(Clone, Copy)]
+pub(crate) struct Brief;
+
+/// What is left of a problem then.
+#[derive(Serialize)]
+struct BriefProblem<'a> {
+    detail: String,
+    code: &'a str,
+    request_id: &'a str,
+}
 
 /// Numbers the request (or takes the caller's number), and writes the body of a refusal.
 pub(crate) async fn wrap(
@@ -35,7 +48,11 @@ pub(crate) async fn wrap(
     let mut response = next.run(request).await;
     if let Some(refusal) = response.extensions_mut().remove::<Refusal>() {
         refusal.log(Some(&id));
-        response = render(response, &refusal, &id);
+        let is_brief = response.extensions_mut().remove::<Brief>().is_some();
+        response = match is_brief {
+            true => render_brief(response, &refusal, &id),
+            false => render(response, &refusal, &id),
+        };
     }
     // The matched route, not the address: an address may hold what does not belong into a log.
     tracing::debug!(
@@ -69,11 +86,28 @@ fn given(request: &Request) -> Option<String> {
 fn render(response: Response, refusal: &Refusal, id: &str) -> Response {
     let mut problem = refusal.problem().clone();
     problem.request_id = Some(id.to_owned());
-    let (mut parts, _) = response.into_parts();
     let body = serde_json::to_vec(&problem).expect("a problem is strings and numbers");
+    with_body(response, body, CONTENT_TYPE)
+}
+
+fn render_brief(response: Response, refusal: &Refusal, id: &str) -> Response {
+    let problem = refusal.problem();
+    let hint = problem.hint.as_deref();
+    let hint = hint.map(|hint| format!(" {hint}")).unwrap_or_default();
+    let brief = BriefProblem {
+        detail: format!("{}{hint}", problem.detail),
+        code: &problem.code,
+        request_id: id,
+    };
+    let body = serde_json::to_vec(&brief).expect("three strings");
+    with_body(response, body, "application/json")
+}
+
+fn with_body(response: Response, body: Vec<u8>, kind: &'static str) -> Response {
+    let (mut parts, _) = response.into_parts();
     parts
         .headers
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     parts.headers.remove(header::CONTENT_LENGTH);
     Response::from_parts(parts, Body::from(body))
 }

@@ -81,7 +81,12 @@ impl FromRequestParts<Arc<Plane>> for Enrolling {
 pub(crate) const ENROL: &str = "Make an enrolment token with `outwork workers enrol`.";
 
 async fn authenticate(parts: &Parts, plane: &Plane) -> Result<Authenticated, Refusal> {
-    let (token, hash) = bearer(parts)?;
+    principal(plane, sent(parts)?).await
+}
+
+/// Whom a token speaks for.
+pub(crate) async fn principal(plane: &Plane, token: &str) -> Result<Authenticated, Refusal> {
+    let hash = parsed(token)?;
     if token::is_enrolment(token) {
         let detail = "An enrolment token only lets a worker in; it opens nothing else.";
         return Err(Refusal::new(Code::Unauthorized, detail)
@@ -100,6 +105,20 @@ async fn authenticate(parts: &Parts, plane: &Plane) -> Result<Authenticated, Ref
 
 /// The request's token and its hash.
 fn bearer(parts: &Parts) -> Result<(&str, TokenHash), Refusal> {
+    let token = sent(parts)?;
+    Ok((token, parsed(token)?))
+}
+
+fn parsed(token: &str) -> Result<TokenHash, Refusal> {
+    token::parse(token).ok_or_else(foreign)
+}
+
+fn foreign() -> Refusal {
+    unauthorized("The token is not one of this server's kind.")
+}
+
+/// The bearer token of a request, whatever it is.
+pub(crate) fn sent(parts: &Parts) -> Result<&str, Refusal> {
     let Some(header) = parts.headers.get(AUTHORIZATION) else {
         return Err(unauthorized("The request has no token."));
     };
@@ -108,8 +127,7 @@ fn bearer(parts: &Parts) -> Result<(&str, TokenHash), Refusal> {
         .split_once(' ')
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
         .map(|(_, token)| token.trim());
-    let parsed = token.and_then(|token| Some((token, token::parse(token)?)));
-    parsed.ok_or_else(|| unauthorized("The token is not one of this server's kind."))
+    token.ok_or_else(foreign)
 }
 
 fn unauthorized(detail: &str) -> Refusal {

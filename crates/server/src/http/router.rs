@@ -17,6 +17,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{envelope, health, openapi, origin, signpost};
+use crate::codex_api;
 use crate::endpoints::{
     attempts, cache, credentials, enrolment, environments, me, model, tasks, workers,
 };
@@ -163,6 +164,8 @@ pub(crate) fn router(plane: Arc<Plane>) -> Router {
     let (workers, _) = worker_api().split_for_parts();
     let document =
         |text: String| get(async move || ([(header::CONTENT_TYPE, "application/json")], text));
+    let behind = codex_api::routes(TASK_BODY, SMALL_BODY).fallback(async || unknown());
+    let behind = behind.with_state(Arc::clone(&plane));
     tasks
         .merge(workers)
         .route("/openapi.json", document(openapi::task_api_document()))
@@ -172,7 +175,8 @@ pub(crate) fn router(plane: Arc<Plane>) -> Router {
         )
         .route("/tasks/{id}", get(signpost::task))
         .route("/problems/{code}", get(signpost::problem))
-        .fallback(unknown)
+        .merge(codex_api::routes(TASK_BODY, SMALL_BODY))
+        .fallback(move |request| codex_api::behind_a_prefix(behind.clone(), request, unknown()))
         .method_not_allowed_fallback(wrong_method)
         .layer(CatchPanicLayer::custom(envelope::panicked))
         .layer(middleware::from_fn_with_state(
@@ -186,7 +190,7 @@ pub(crate) fn router(plane: Arc<Plane>) -> Router {
         .with_state(plane)
 }
 
-async fn unknown() -> impl IntoResponse {
+fn unknown() -> Refusal {
     Refusal::new(Code::NotFound, "There is nothing at this address.")
         .with_hint("The API is described at /openapi.json; it begins with /api/v1.")
 }

@@ -7,6 +7,8 @@ mod agreement;
 mod cache;
 mod canary;
 mod cancelling;
+mod codex_api;
+mod codex_client;
 mod containment;
 mod credentials;
 mod disk;

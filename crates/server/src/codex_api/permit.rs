@@ -1,0 +1,37 @@
+//! Who asks.
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use outwork_api::problem::Code;
+use outwork_domain::principal::Member;
+
+use super::access_token;
+use crate::http::permit::{principal, sent};
+use crate::plane::Plane;
+use crate::refusal::Refusal;
+
+/// Somebody who signed in to this server with the stock client, or has a token of this server.
+pub(super) struct SignedIn(pub(super) Member);
+
+impl FromRequestParts<Arc<Plane>> for SignedIn {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, plane: &Arc<Plane>) -> Result<Self, Refusal> {
+        let known = match sent(parts) {
+            Ok(token) => principal(plane, &access_token::unwrap(token)).await,
+            Err(refusal) => Err(refusal),
+        };
+        let known = known.map_err(advise)?;
+        Ok(Self(known.principal.member()?))
+    }
+}
+
+fn advise(refusal: Refusal) -> Refusal {
+    if refusal.problem().is(Code::Unauthorized) {
+        return refusal
+            .with_hint("Sign in with `outwork login --codex`, and run `outwork codex -- …`.");
+    }
+    refusal
+}
