@@ -11,6 +11,7 @@ use outwork_store::{
     Claimed, Expulsion, InjectionChange, ModelRecord, NewToken, Order, SealedChanges, SecretChange,
     Store, StoreError,
 };
+use sqlx::{Connection, SqliteConnection};
 
 use crate::bed::{Bed, Engine, Place, at, run};
 
@@ -23,13 +24,13 @@ impl Bed {
         }
     }
 
-    async fn registered(&self, labels: &[(&str, &str)]) -> WorkerId {
+    async fn with_labels(&self, labels: &[(&str, &str)]) -> WorkerId {
         let worker = self.worker();
-        self.register(worker, labels).await;
+        self.label(worker, labels).await;
         worker
     }
 
-    async fn register(&self, id: WorkerId, labels: &[(&str, &str)]) {
+    async fn label(&self, id: WorkerId, labels: &[(&str, &str)]) {
         let named = labels.iter();
         let worker = Worker {
             id,
@@ -50,15 +51,17 @@ impl Bed {
     }
 
     /// What a claim is given, through this store and through the other server's.
-    async fn claimed_by_both(&self, other: &Store, worker: WorkerId) -> [Claimed; 2] {
-        self.submit(2, at(0)).await;
+    /// Each at a later time: what the other one queued is looked for now and then.
+    async fn claimed_by_both(&self, other: &Store, worker: WorkerId, second: u8) -> [Claimed; 2] {
+        let now = at(i64::from(second) * 1_000);
+        self.submit(2, now).await;
         let elsewhere = Self {
             store: other.clone(),
             ..self.clone()
         };
         [
-            self.claim(worker, at(1)).await,
-            elsewhere.claim(worker, at(1)).await,
+            self.claim(worker, now).await,
+            elsewhere.claim(worker, now).await,
         ]
     }
 }
@@ -89,7 +92,7 @@ fn sealed(value: u8) -> SealedChanges {
 
 async fn a_claim_is_given_what_holds_now(bed: Bed) {
     let other = bed.other_server().await;
-    let worker = bed.registered(&[]).await;
+    let worker = bed.with_labels(&[]).await;
     let mut environment = bed.environment.clone();
     for value in 1..=3 {
         // In turns, so that each learns of what the other wrote.
@@ -109,7 +112,7 @@ async fn a_claim_is_given_what_holds_now(bed: Bed) {
             let by_label = by_label.expect("works").expect("it is there");
             assert_eq!(by_label.environment.spec, environment.spec);
         }
-        for claimed in bed.claimed_by_both(&other, worker).await {
+        for claimed in bed.claimed_by_both(&other, worker, value).await {
             assert_eq!(claimed.environment.spec, environment.spec);
             assert_eq!(claimed.secrets[0].sealed, [value]);
             assert_eq!(claimed.injections[0].sealed, [value]);
@@ -117,14 +120,14 @@ async fn a_claim_is_given_what_holds_now(bed: Bed) {
         }
     }
     other.delete_model(bed.workspace).await.expect("works");
-    for claimed in bed.claimed_by_both(&other, worker).await {
+    for claimed in bed.claimed_by_both(&other, worker, 4).await {
         assert_eq!(claimed.model, None);
     }
     other.close().await;
 }
 
 async fn what_is_not_committed_is_not_kept(bed: Bed) {
-    let worker = bed.registered(&[]).await;
+    let worker = bed.with_labels(&[]).await;
     bed.store
         .set_model(bed.workspace, model("before"))
         .await
@@ -185,7 +188,7 @@ async fn a_token_ends_at_once(bed: Bed) {
 
 async fn a_worker_is_as_it_registered_and_was_ordered_last(bed: Bed) {
     let other = bed.other_server().await;
-    let worker = bed.registered(&[("disk", "ssd")]).await;
+    let worker = bed.with_labels(&[("disk", "ssd")]).await;
     let heard = |store: &Store| {
         let store = store.clone();
         async move {
@@ -197,7 +200,7 @@ async fn a_worker_is_as_it_registered_and_was_ordered_last(bed: Bed) {
     for store in [&bed.store, &other] {
         assert_eq!(heard(store).await.expect("registered").labels.len(), 1);
     }
-    bed.register(worker, &[]).await;
+    bed.label(worker, &[]).await;
     for store in [&bed.store, &other] {
         assert_eq!(heard(store).await.expect("registered").labels.len(), 0);
     }
@@ -221,7 +224,7 @@ async fn a_worker_is_as_it_registered_and_was_ordered_last(bed: Bed) {
 }
 
 async fn that_a_worker_was_heard_of_is_written_now_and_then(bed: Bed) {
-    let worker = bed.registered(&[]).await;
+    let worker = bed.with_labels(&[]).await;
     let every = Duration::from_millis(1_000);
     let mut written = Vec::new();
     for ms in [0, 999, 1_000, 1_500, 2_000] {
@@ -281,9 +284,8 @@ fn no_change_is_missed() {
             panic!("it is SQLite");
         };
         let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
-        let mut conn = sqlx::Connection::connect_with(&options)
-            .await
-            .expect("it opens");
+        let opened = SqliteConnection::connect_with(&options).await;
+        let mut conn = opened.expect("it opens");
         for table in TABLES {
             let sql = "SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND tbl_name = $1 \
                  AND sql LIKE '%UPDATE settings SET version = version + 1;%'";
@@ -294,8 +296,7 @@ fn no_change_is_missed() {
                 .expect("works");
             assert_eq!(found, 3, "added, changed, removed: {table}");
         }
-        let _: Result<(), sqlx::Error> =
-            sqlx::Connection::close(conn as sqlx::SqliteConnection).await;
+        conn.close().await.expect("it closes");
     });
 }
 
