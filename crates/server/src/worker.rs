@@ -18,13 +18,14 @@ mod snapshots;
 pub(crate) mod routes;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::stream::BoxStream;
 use outwork_api::problem::Code;
 use outwork_api::worker as wire;
 use outwork_api::worker::{Answer, Bytes, InputKind, OutputKind, WorkerApi};
-use outwork_domain::principal::WorkerAccess;
+use outwork_domain::principal::{Worker, WorkerAccess};
 use outwork_domain::{AttemptId, Command, Desired, Epoch, WorkerId, WorkspaceId};
 use outwork_store::{AttemptRecord, WorkerRecord};
 
@@ -33,6 +34,9 @@ pub(crate) use register::MAX_SLOTS;
 
 use crate::plane::Plane;
 use crate::refusal::Refusal;
+
+/// When a worker was last heard of is written no more often: it is for people, and heartbeats renew leases.
+const SEEN_EVERY: Duration = Duration::from_secs(1);
 
 /// The control plane for the workers of one workspace.
 #[derive(Clone)]
@@ -61,6 +65,18 @@ impl WorkerService {
             .worker(self.workspace, id)
             .await?
             .ok_or_else(unknown)
+    }
+
+    /// The worker as it registered; it was heard of.
+    async fn heard(&self, worker: &str) -> Result<Arc<Worker>, Refusal> {
+        let unknown = || unknown(worker);
+        let id: WorkerId = worker.parse().map_err(|_| unknown())?;
+        self.may_speak_for(id)?;
+        let heard = self
+            .plane
+            .store
+            .heard_worker(self.workspace, id, self.plane.now(), SEEN_EVERY);
+        heard.await?.ok_or_else(unknown)
     }
 
     /// Whether the token is that worker's, or any worker's.

@@ -25,6 +25,8 @@ pub(crate) struct AttemptRow {
     pub(crate) acked_worker_seq: i64,
     /// Where it waits, now or before.
     pub(crate) lane: LaneId,
+    /// Whether there may be a checkpoint.
+    pub(crate) has_checkpoint: bool,
 }
 
 /// The columns of `attempts a` that [`AttemptRow::read`] wants.
@@ -34,7 +36,7 @@ macro_rules! attempt_columns {
          a.tries, a.desired, a.cancel_since, a.state, a.step, a.lease_worker_id, a.lease_epoch, \
          a.lease_until, a.visible_at, a.deadline_at, a.ended_at, a.question, a.failure_code, \
          a.failure_message, a.failure_hint, a.worker_id, a.last_seq, a.acked_worker_seq, \
-         a.isolation, a.lane"
+         a.isolation, a.lane, a.has_checkpoint"
     };
 }
 pub(crate) use attempt_columns;
@@ -64,6 +66,7 @@ impl AttemptRow {
             last_seq: row.int("last_seq")?,
             acked_worker_seq: row.int("acked_worker_seq")?,
             lane: LaneId::new(row.int("lane")?),
+            has_checkpoint: row.int("has_checkpoint")? == 1,
         })
     }
 
@@ -71,10 +74,10 @@ impl AttemptRow {
         const INSERT: &str = "INSERT INTO attempts (id, workspace_id, epoch, tries, desired, \
              cancel_since, state, step, lease_worker_id, lease_epoch, lease_until, visible_at, \
              deadline_at, due_at, ended_at, question, failure_code, failure_message, \
-             failure_hint, worker_id, last_seq, acked_worker_seq, isolation, \
+             failure_hint, worker_id, last_seq, acked_worker_seq, isolation, has_checkpoint, \
              task_id, turn_id, number, created_at, limits, lane) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, \
-             $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29)";
+             $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30)";
         let mut values = self.changing();
         let Attempt {
             task_id,
@@ -103,7 +106,8 @@ impl AttemptRow {
              lease_until = $11, visible_at = $12, deadline_at = $13, due_at = $14, \
              ended_at = $15, question = $16, failure_code = $17, failure_message = $18, \
              failure_hint = $19, worker_id = $20, last_seq = $21, acked_worker_seq = $22, \
-             isolation = $23 WHERE id = $1 AND workspace_id = $2 AND epoch = $24";
+             isolation = $23, has_checkpoint = $24 \
+             WHERE id = $1 AND workspace_id = $2 AND epoch = $25";
         let mut values = self.changing();
         values.push(Value::from(before.get()));
         match tx.execute(UPDATE, values).await? {
@@ -116,7 +120,7 @@ impl AttemptRow {
     }
 
     /// Id, workspace, and the columns that change, in the order of both statements above.
-    fn changing(&self) -> Vec<Value> {
+    fn changing(&self) -> Vec<Value<'_>> {
         let Attempt {
             id: attempt_id,
             workspace_id,
@@ -166,7 +170,8 @@ impl AttemptRow {
             opt_id(self.worker),
             self.last_seq,
             self.acked_worker_seq,
-            self.isolation.as_deref()
+            self.isolation.as_deref(),
+            i64::from(self.has_checkpoint)
         ]
     }
 }

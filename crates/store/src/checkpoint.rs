@@ -4,6 +4,7 @@
 use outwork_domain::{AttemptId, Command, Desired, Epoch, ObjectKey, Timestamp, WorkspaceId};
 use serde::{Deserialize, Serialize};
 
+use crate::attempt_row::AttemptRow;
 use crate::backup::NamedObject;
 use crate::error::StoreError;
 use crate::record::{AttemptResult, DiffStat, FurtherDiff, StoredDiff};
@@ -57,7 +58,8 @@ impl Write for Checkpoint {
              epoch = excluded.epoch, result = excluded.result";
         let epoch = self.result.epoch;
         let row = transition::load(tx, self.workspace, self.attempt).await?;
-        let next = transition::apply(&row, Command::Renew { epoch }, self.now)?;
+        let mut next = transition::apply(&row, Command::Renew { epoch }, self.now)?;
+        next.row.has_checkpoint = true;
         let row = transition::write(tx, next, self.now).await?;
         let saved = serde_json::to_string(&Saved::from(&self.result)).expect("texts and numbers");
         tx.execute(UPSERT, values![id(self.attempt), epoch.get(), saved])
@@ -69,22 +71,28 @@ impl Write for Checkpoint {
 /// The last checkpoint, which stays.
 pub(crate) async fn load(
     tx: &mut Tx<'_>,
-    attempt: AttemptId,
+    row: &AttemptRow,
 ) -> Result<Option<AttemptResult>, StoreError> {
     const LOAD: &str = "SELECT epoch, result FROM checkpoints WHERE attempt_id = $1";
-    tx.row(LOAD, values![id(attempt)])
+    if !row.has_checkpoint {
+        return Ok(None);
+    }
+    tx.row(LOAD, values![id(row.attempt.id)])
         .await?
         .map(read)
         .transpose()
 }
 
-/// The last checkpoint, which is gone then.
+/// The last checkpoint, which is gone then; the row is not written.
 pub(crate) async fn take(
     tx: &mut Tx<'_>,
-    attempt: AttemptId,
+    row: &mut AttemptRow,
 ) -> Result<Option<AttemptResult>, StoreError> {
     const TAKE: &str = "DELETE FROM checkpoints WHERE attempt_id = $1 RETURNING epoch, result";
-    tx.row(TAKE, values![id(attempt)])
+    if !std::mem::take(&mut row.has_checkpoint) {
+        return Ok(None);
+    }
+    tx.row(TAKE, values![id(row.attempt.id)])
         .await?
         .map(read)
         .transpose()

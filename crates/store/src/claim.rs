@@ -1,25 +1,21 @@
 //! Giving attempts to a worker: the schedule says from which lane, the rows decide.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::sync::Arc;
 
-use outwork_domain::environment::Environment;
 use outwork_domain::labels::{Labels, has_all};
-use outwork_domain::principal::WorkerDesired;
+use outwork_domain::principal::{WorkerDesired, WorkerOrders};
 use outwork_domain::schedule::{Asks, LaneId, Pick};
 use outwork_domain::{EnvironmentId, Epoch, Timestamp, WorkerId, WorkspaceId};
 
 use crate::attempt_row::{AttemptRow, attempt_columns};
 use crate::error::StoreError;
 use crate::lane::{Lanes, needs_of};
-use crate::record::{Claimed, CredentialRecord, ModelRecord};
+use crate::record::Claimed;
+use crate::settings::{OfEnvironment, OfWorkspace, Settings, Version};
 use crate::sql::{Row, Sql, id, values};
 use crate::store::{Store, Tx, Write};
-use crate::worker::Traits;
-use crate::{
-    backup, credential, environment, injection, message, model, secret, task, task_row, transition,
-    worker,
-};
+use crate::task_row::{self, Beside};
+use crate::{message, settings, task, transition, worker};
 
 impl Store {
     /// Gives `worker` at most `max` visible attempts of environments whose agent is in `agents`,
@@ -44,6 +40,7 @@ impl Store {
                     max,
                     now,
                     lanes: lanes.clone(),
+                    settings: self.settings().clone(),
                 };
                 let claimed = self.write(claim).await.inspect_err(|_| {
                     // What was picked for it is counted as held.
@@ -68,17 +65,24 @@ struct Claim {
     max: u32,
     now: Timestamp,
     lanes: Lanes,
+    settings: Settings,
 }
 
 impl Write for Claim {
     type Output = Vec<Claimed>;
 
     async fn apply(&self, tx: &mut Tx<'_>) -> Result<Vec<Claimed>, StoreError> {
-        let Traits {
-            isolation,
-            labels,
-            orders,
-        } = worker::traits(tx, self.worker).await?;
+        let (floor, version) = settings::holding(tx, &self.settings).await?;
+        let known = worker::known(tx.conn(), &self.settings, version, self.worker).await?;
+        // One that is not registered has said nothing, and nothing was ordered.
+        let (isolation, labels, orders) = match known.as_deref() {
+            Some(known) => (
+                known.worker.isolation.clone(),
+                known.worker.labels.clone(),
+                known.orders,
+            ),
+            None => (None, Labels::default(), WorkerOrders::default()),
+        };
         // Whether or not the worker knows that it drains.
         if orders.desired != WorkerDesired::Run {
             return Ok(Vec::new());
@@ -89,11 +93,10 @@ impl Write for Claim {
             max: room.map_or(self.max, |room| room.min(self.max)),
             isolation,
             labels,
-            environments: HashMap::new(),
+            floor,
+            version,
             left_out: Vec::new(),
             locked: Vec::new(),
-            floor: None,
-            shared: None,
             claimed: Vec::new(),
         };
         while run.missing() > 0 {
@@ -119,14 +122,14 @@ struct Run<'c> {
     max: u32,
     isolation: Option<String>,
     labels: Labels,
-    environments: HashMap<EnvironmentId, (Environment, i64)>,
+    /// What the epochs of claims are above.
+    floor: Epoch,
+    /// Of the settings.
+    version: Version,
     /// Lanes in which nothing was found.
     left_out: Vec<LaneId>,
     /// Environments whose limit this transaction has locked.
     locked: Vec<EnvironmentId>,
-    /// What the epochs of claims are above.
-    floor: Option<Epoch>,
-    shared: Option<Shared>,
     claimed: Vec<Claimed>,
 }
 
@@ -167,13 +170,8 @@ impl Run<'_> {
     /// passes it until this transaction ends.
     async fn room(&mut self, tx: &mut Tx<'_>, pick: &Pick) -> Result<u32, StoreError> {
         let environment = pick.environment;
-        let (known, _) = match self.environments.entry(environment) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(unknown) => {
-                unknown.insert(environment::load(tx.conn(), environment).await?)
-            }
-        };
-        let needs = needs_of(&known.spec);
+        let known = self.of_environment(tx, environment).await?;
+        let needs = needs_of(&known.environment.spec);
         let lanes = &self.claim.lanes;
         let fits = self.claim.agents.contains(&needs.agent) && has_all(&self.labels, &needs.labels);
         if !fits {
@@ -228,11 +226,7 @@ impl Run<'_> {
 
     async fn take(&mut self, tx: &mut Tx<'_>, row: &Row) -> Result<(), StoreError> {
         let row = AttemptRow::read(row)?;
-        let floor = match self.floor {
-            Some(floor) => floor,
-            None => *self.floor.insert(backup::floor(tx).await?),
-        };
-        let mut next = transition::claim(&row, self.claim.worker, floor, self.claim.now)?;
+        let mut next = transition::claim(&row, self.claim.worker, self.floor, self.claim.now)?;
         next.row.isolation.clone_from(&self.isolation);
         let row = transition::write(tx, next, self.claim.now).await?;
         let claimed = self.gather(tx, row).await?;
@@ -240,47 +234,55 @@ impl Run<'_> {
         Ok(())
     }
 
+    async fn of_environment(
+        &self,
+        tx: &mut Tx<'_>,
+        environment: EnvironmentId,
+    ) -> Result<Arc<OfEnvironment>, StoreError> {
+        let settings = &self.claim.settings;
+        settings::of_environment(tx.conn(), settings, self.version, environment).await
+    }
+
     /// All that a worker needs to run the attempt.
-    async fn gather(&mut self, tx: &mut Tx<'_>, row: AttemptRow) -> Result<Claimed, StoreError> {
+    async fn gather(&self, tx: &mut Tx<'_>, row: AttemptRow) -> Result<Claimed, StoreError> {
         let attempt = row.attempt;
+        let (settings, workspace) = (&self.claim.settings, self.claim.workspace);
+        let OfWorkspace { model, credentials } =
+            &*settings::of_workspace(tx.conn(), settings, self.version, workspace).await?;
         let conn = tx.conn();
-        if self.shared.is_none() {
-            self.shared = Some(Shared {
-                model: model::load(conn, self.claim.workspace).await?,
-                credentials: credential::load(conn, self.claim.workspace).await?,
-            });
-        }
-        let Some(Shared { model, credentials }) = &self.shared else {
-            return Err(StoreError::corrupt("workspace"));
+        let (task, repository, turn, beside) =
+            task_row::load_task_of(conn, attempt.turn_id, attempt.id).await?;
+        let Beside { messages, results } = beside;
+        let messages = match messages {
+            0 => Vec::new(),
+            _ => message::load(conn, attempt.id).await?,
         };
-        let (task, repository) = task_row::load_task(conn, attempt.task_id).await?;
-        let turn = task_row::load_turn(conn, attempt.turn_id).await?;
-        let (environment, cache_generation) = match self.environments.get(&task.environment_id) {
-            Some((environment, generation)) => (environment.clone(), *generation),
-            None => return Err(StoreError::corrupt("lane")),
-        };
-        let messages = message::load(conn, attempt.id).await?;
         // What has a result already was answered, or handed over by a worker that had to end.
-        const RESULT: &str = "SELECT attempt_id FROM results WHERE attempt_id = $1";
-        let continues = match conn.row(RESULT, values![id(attempt.id)]).await? {
-            Some(_) => Some(attempt.id),
-            None => turn.continues,
+        let continues = match results {
+            0 => turn.continues,
+            _ => Some(attempt.id),
         };
         let continues = match continues {
             Some(before) => task::load_attempt(conn, attempt.workspace_id, before).await?,
             None => None,
         };
+        let OfEnvironment {
+            environment,
+            cache_generation,
+            secrets,
+            injections,
+        } = &*self.of_environment(tx, task.environment_id).await?;
         Ok(Claimed {
-            secrets: secret::sealed(conn, task.environment_id).await?,
-            injections: injection::sealed(conn, task.environment_id).await?,
+            environment: environment.clone(),
+            cache_generation: *cache_generation,
+            secrets: secrets.clone(),
+            injections: injections.clone(),
+            credentials: credentials.clone(),
+            model: model.clone(),
             attempt,
             task,
             turn,
             repository,
-            environment,
-            cache_generation,
-            credentials: credentials.clone(),
-            model: model.clone(),
             continues,
             messages,
         })
@@ -315,10 +317,4 @@ async fn held(tx: &mut Tx<'_>, environment: EnvironmentId) -> Result<u32, StoreE
          WHERE l.environment_id = $1 AND a.lane = l.id AND a.state = 'held'";
     let row = tx.row(SELECT, values![id(environment)]).await?;
     row.map_or(Ok(0), |row| row.number("held"))
-}
-
-/// What all attempts of a claim have in common.
-struct Shared {
-    model: Option<ModelRecord>,
-    credentials: Vec<CredentialRecord>,
 }

@@ -33,7 +33,7 @@ impl Store {
         &self,
         workspace: WorkspaceId,
     ) -> Result<Vec<CredentialRecord>, StoreError> {
-        load(&mut self.read().await?.conn(), workspace).await
+        Ok(self.of_workspace(workspace).await?.credentials.clone())
     }
 }
 

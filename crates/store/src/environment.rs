@@ -1,5 +1,9 @@
 //! Environments, the names of their secrets and the targets of their injections. Deleting hides them: tasks keep theirs.
 
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::Arc;
+
 use outwork_domain::environment::Environment;
 use outwork_domain::{EnvironmentId, Timestamp, WorkspaceId};
 
@@ -7,6 +11,7 @@ use crate::environment_row::{INSERT, UPDATE, columns, fold, read, select_environ
 use crate::error::{StoreError, is_duplicate};
 use crate::lane::Move;
 use crate::record::{EnvironmentRecord, Paged, SealedChanges};
+use crate::settings::Kept;
 use crate::sql::{Conn, Row, Value, for_update, id, values};
 use crate::store::{Store, Tx, Write};
 use crate::{injection, secret};
@@ -64,11 +69,10 @@ impl Store {
     ) -> Result<Option<EnvironmentRecord>, StoreError> {
         const SELECT: &str =
             select_environments!("id = $1 AND workspace_id = $2 AND deleted_at IS NULL");
-        let mut snapshot = self.read().await?;
-        let mut conn = snapshot.conn();
         let values = values![id(environment), id(workspace)];
-        let rows = conn.rows(SELECT, values).await?;
-        Ok(records(&mut conn, &rows).await?.pop())
+        let key = (workspace, environment);
+        self.kept(|kept| &mut kept.environments, key, SELECT, values)
+            .await
     }
 
     /// The environment of that label, compared without case, unless it was deleted.
@@ -79,11 +83,32 @@ impl Store {
     ) -> Result<Option<EnvironmentRecord>, StoreError> {
         const SELECT: &str =
             select_environments!("workspace_id = $1 AND label_folded = $2 AND deleted_at IS NULL");
+        let folded = fold(label);
+        let key = (workspace, folded.clone());
+        let values = values![id(workspace), folded];
+        self.kept(|kept| &mut kept.labels, key, SELECT, values)
+            .await
+    }
+
+    /// An environment that is kept among the settings, or is from now on.
+    async fn kept<K: Eq + Hash>(
+        &self,
+        map: fn(&mut Kept) -> &mut HashMap<K, Arc<EnvironmentRecord>>,
+        key: K,
+        select: &'static str,
+        values: Vec<Value<'_>>,
+    ) -> Result<Option<EnvironmentRecord>, StoreError> {
+        let version = self.settings_version().await?;
+        let settings = self.settings();
+        if let Some(kept) = settings.get(version, map, &key) {
+            return Ok(Some(EnvironmentRecord::clone(&kept)));
+        }
         let mut snapshot = self.read().await?;
         let mut conn = snapshot.conn();
-        let values = values![id(workspace), fold(label)];
-        let rows = conn.rows(SELECT, values).await?;
-        Ok(records(&mut conn, &rows).await?.pop())
+        let rows = conn.rows(select, values).await?;
+        let found = records(&mut conn, &rows).await?.pop();
+        let kept = found.map(|record| settings.keep(version, map, key, record));
+        Ok(kept.as_deref().cloned())
     }
 
     /// The environments by label, at most `limit` at once. Errors: [`StoreError::BadCursor`].

@@ -50,7 +50,7 @@ pub(crate) const INSERT: &str = "INSERT INTO environments (id, workspace_id, rev
      ON CONFLICT (workspace_id, label_folded) WHERE deleted_at IS NULL DO NOTHING";
 
 /// Id, workspace, and the columns that change, in the order of both statements above.
-pub(crate) fn columns(environment: &Environment, revision: i64) -> Vec<Value> {
+pub(crate) fn columns(environment: &Environment, revision: i64) -> Vec<Value<'_>> {
     let Environment {
         id: environment_id,
         workspace_id,
@@ -195,6 +195,6 @@ fn clamp(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-fn millis(duration: Duration) -> Value {
+fn millis(duration: Duration) -> Value<'static> {
     count(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }

@@ -114,6 +114,22 @@ pub(crate) async fn insert(
              SELECT $1, $2, $3 + n - 1, $4 + n - 1, (value ->> 0)::bigint, value ->> 1, value ->> 2 \
              FROM jsonb_array_elements($5::jsonb) WITH ORDINALITY AS rows (value, n)",
     };
+    if let [NewEventRow { at, kind, json }] = events {
+        const ONE: &str = "INSERT INTO events (attempt_id, epoch, seq, worker_seq, at, kind, body) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7)";
+        let epoch = attempt.epoch.get();
+        let values = values![
+            id(attempt.id),
+            epoch,
+            first_seq,
+            first_worker_seq,
+            *at,
+            kind,
+            json
+        ];
+        tx.execute(ONE, values).await?;
+        return Ok(());
+    }
     let mut rest = events;
     while !rest.is_empty() {
         let (these, later) = rest.split_at(statement(rest));

@@ -42,17 +42,30 @@ impl Store {
         hash: [u8; 32],
         now: Timestamp,
     ) -> Result<Option<Authenticated>, StoreError> {
+        let version = self.settings_version().await?;
+        let settings = self.settings();
+        let token = match settings.get(version, |kept| &mut kept.tokens, &hash) {
+            Some(token) => token,
+            None => match self.token(hash).await? {
+                Some(token) => settings.keep(version, |kept| &mut kept.tokens, hash, token),
+                None => return Ok(None),
+            },
+        };
+        let holds = token.expires_at.is_none_or(|at| at > now);
+        Ok(holds.then(|| token.authenticated.clone()))
+    }
+
+    async fn token(&self, hash: [u8; 32]) -> Result<Option<Token>, StoreError> {
         const SELECT: &str = "SELECT p.id, p.workspace_id, p.kind, p.name, \
-             w.name AS workspace_name, wt.worker_id, wt.revoked_at FROM tokens t \
+             w.name AS workspace_name, wt.worker_id, wt.revoked_at, t.expires_at FROM tokens t \
              JOIN principals p ON p.id = t.principal_id \
              JOIN workspaces w ON w.id = p.workspace_id \
-             LEFT JOIN worker_tokens wt ON wt.token_id = t.id \
-             WHERE t.hash = $1 AND (t.expires_at IS NULL OR t.expires_at > $2)";
-        let row = self.read().await?.row(SELECT, values![hash, now]).await?;
+             LEFT JOIN worker_tokens wt ON wt.token_id = t.id WHERE t.hash = $1";
+        let row = self.read().await?.row(SELECT, values![hash]).await?;
         let Some(row) = row else {
             return Ok(None);
         };
-        Ok(Some(Authenticated {
+        let authenticated = Authenticated {
             principal: Principal {
                 id: row.parsed("id")?,
                 workspace_id: row.parsed("workspace_id")?,
@@ -63,8 +76,19 @@ impl Store {
             },
             workspace_name: row.text("workspace_name")?,
             revoked_at: row.opt_time("revoked_at")?,
+        };
+        Ok(Some(Token {
+            authenticated,
+            expires_at: row.opt_time("expires_at")?,
         }))
     }
+}
+
+/// A token, which may have expired.
+#[derive(Debug)]
+pub(crate) struct Token {
+    authenticated: Authenticated,
+    expires_at: Option<Timestamp>,
 }
 
 struct MakeFirst {

@@ -5,12 +5,13 @@
 //! then: which lanes are not empty (a loose index scan: one look-up for each), and how many of each
 //! are held. What it says are hints; the claim locks what it takes.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use outwork_domain::environment::{AgentSpec, EnvironmentSpec};
 use outwork_domain::schedule::{Lane, LaneId, LaneState, Needs, Schedule};
-use outwork_domain::{EnvironmentId, Priority, Timestamp, WorkspaceId};
+use outwork_domain::{EnvironmentId, PrincipalId, Priority, Timestamp, WorkspaceId};
 
 use crate::environment_row::required_labels;
 use crate::error::StoreError;
@@ -35,6 +36,9 @@ pub(crate) enum Move {
     Environment,
 }
 
+/// What a lane's attempts have in common.
+type Key = (EnvironmentId, PrincipalId, Priority);
+
 /// The schedule of this process. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Lanes(Arc<Shared>);
@@ -42,6 +46,8 @@ pub(crate) struct Lanes(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     schedule: Mutex<Schedule>,
+    /// The lanes in which this process has queued something. A row of `lanes` is never changed or removed.
+    known: Mutex<HashMap<Key, LaneId>>,
     /// When it was read; held while it is read anew.
     read_at: tokio::sync::Mutex<Option<Timestamp>>,
 }
@@ -50,6 +56,10 @@ impl Lanes {
     pub(crate) fn lock(&self) -> MutexGuard<'_, Schedule> {
         let poisoned = PoisonError::into_inner;
         self.0.schedule.lock().unwrap_or_else(poisoned)
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<Key, LaneId>> {
+        self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes what was committed. Answers the workspaces in which something may be given out that
@@ -62,7 +72,10 @@ impl Lanes {
         let mut schedule = self.lock();
         for it in moves {
             match *it {
-                Move::Queued(lane, created_at) => schedule.queued(lane, created_at),
+                Move::Queued(lane, created_at) => {
+                    self.known().insert(key(&lane), lane.id);
+                    schedule.queued(lane, created_at);
+                }
                 Move::Requeued(lane, created_at, visible_at) => {
                     schedule.requeued(lane, created_at, visible_at);
                 }
@@ -218,12 +231,24 @@ pub(crate) fn needs_of(spec: &EnvironmentSpec) -> Needs {
     }
 }
 
+fn key(lane: &Lane) -> Key {
+    (lane.environment_id, lane.principal_id, lane.priority)
+}
+
 /// The lane of these; it is made when it is the first time. Its `id` is not looked at.
-pub(crate) async fn lane_of(tx: &mut Tx<'_>, lane: Lane) -> Result<Lane, StoreError> {
+pub(crate) async fn lane_of(
+    tx: &mut Tx<'_>,
+    lanes: &Lanes,
+    lane: Lane,
+) -> Result<Lane, StoreError> {
     const SELECT: &str = "SELECT id FROM lanes \
          WHERE environment_id = $1 AND principal_id = $2 AND priority = $3";
     const INSERT: &str = "INSERT INTO lanes (environment_id, principal_id, priority, workspace_id) \
          VALUES ($1, $2, $3, $4) ON CONFLICT (environment_id, principal_id, priority) DO NOTHING";
+    let known = lanes.known().get(&key(&lane)).copied();
+    if let Some(id) = known {
+        return Ok(Lane { id, ..lane });
+    }
     let Lane {
         id: _,
         workspace_id,

@@ -6,7 +6,7 @@ use outwork_domain::{AttemptId, Command, Desired, Epoch, Step, Timestamp, Worker
 use crate::attempt_row::{AttemptRow, attempt_columns};
 use crate::error::StoreError;
 use crate::record::AttemptResult;
-use crate::result_row::write_result;
+use crate::result_row::{Earlier, write_result};
 use crate::sql::{for_update, id, values};
 use crate::store::{Store, Tx, Write};
 use crate::{checkpoint, collect, transition};
@@ -198,12 +198,12 @@ impl Write for HandOver {
         let row = transition::load(tx, self.workspace, self.attempt).await?;
         let release = Command::Release { epoch: self.epoch };
         let next = transition::apply(&row, release, self.now)?;
-        let saved = checkpoint::load(tx, self.attempt).await?;
-        let row = transition::write(tx, next, self.now).await?;
+        let saved = checkpoint::load(tx, &row).await?;
+        transition::write(tx, next, self.now).await?;
         match saved {
             // Without a session nobody knows what the agent has done already.
             Some(saved) if saved.epoch == self.epoch && saved.session.is_some() => {
-                write_result(tx, &row.attempt, saved.epoch, &saved).await
+                write_result(tx, self.attempt, saved.epoch, &saved, Earlier::Perhaps).await
             }
             Some(_) | None => Ok(()),
         }
@@ -229,20 +229,25 @@ impl Write for Finish {
             epoch: self.epoch,
             outcome: self.outcome.clone(),
         };
-        let next = transition::apply(&row, finish, self.now)?;
+        let mut next = transition::apply(&row, finish, self.now)?;
         if row.acked_worker_seq < self.last_seq {
             return Err(StoreError::Gap {
                 expected: row.acked_worker_seq + 1,
             });
         }
         // Taken before the end is written, which would make it the result.
-        let saved = checkpoint::take(tx, self.attempt).await?;
+        let saved = checkpoint::take(tx, &mut next.row).await?;
         let row = transition::write(tx, next, self.now).await?;
         if saved.is_some() && row.attempt.state.is_final() {
             collect::plan(tx, self.attempt, self.now).await?;
         }
         let result = self.result_with(saved);
-        write_result(tx, &row.attempt, result.epoch, &result).await
+        // The first claim has none before it; what it hands over or finishes, it does not hold any more.
+        let earlier = match row.attempt.epoch.get() {
+            1 => Earlier::None,
+            _ => Earlier::Perhaps,
+        };
+        write_result(tx, self.attempt, result.epoch, &result, earlier).await
     }
 }
 

@@ -36,6 +36,7 @@ mod model;
 mod network_json;
 mod seal_check;
 mod secret;
+mod settings;
 
 mod task;
 mod task_row;

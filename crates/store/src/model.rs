@@ -24,7 +24,7 @@ impl Store {
 
     /// The model of the workspace.
     pub async fn model(&self, workspace: WorkspaceId) -> Result<Option<ModelRecord>, StoreError> {
-        load(&mut self.read().await?.conn(), workspace).await
+        Ok(self.of_workspace(workspace).await?.model.clone())
     }
 }
 

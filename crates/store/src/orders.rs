@@ -107,6 +107,17 @@ pub(crate) fn read(row: &Row) -> Result<WorkerOrders, StoreError> {
     })
 }
 
+/// What is wanted of a worker.
+pub(crate) async fn desired(
+    tx: &mut Tx<'_>,
+    worker: WorkerId,
+) -> Result<WorkerDesired, StoreError> {
+    const SELECT: &str = "SELECT desired, deadline_at, slots AS desired_slots \
+         FROM worker_orders WHERE worker_id = $1";
+    let row = tx.row(SELECT, values![id(worker)]).await?;
+    row.map_or(Ok(WorkerDesired::Run), |row| Ok(read(&row)?.desired))
+}
+
 /// Forgets a worker's row and what it keeps; whether there was one.
 pub(crate) async fn remove(
     tx: &mut Tx<'_>,

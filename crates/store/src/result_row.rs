@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use outwork_domain::{Attempt, AttemptId, Epoch, ObjectKey};
+use outwork_domain::{AttemptId, Epoch, ObjectKey};
 
 use crate::attempt_row::AttemptRow;
 use crate::error::StoreError;
@@ -119,12 +119,20 @@ fn read_diff(row: &Row, key: String) -> Result<StoredDiff, StoreError> {
     })
 }
 
+/// Whether an attempt has a result already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Earlier {
+    None,
+    Perhaps,
+}
+
 /// Stores what the claim `epoch` handed in, in place of what an earlier one did.
 pub(crate) async fn write_result(
     tx: &mut Tx<'_>,
-    attempt: &Attempt,
+    attempt: AttemptId,
     epoch: Epoch,
     result: &AttemptResult,
+    earlier: Earlier,
 ) -> Result<(), StoreError> {
     const UPSERT: &str = "INSERT INTO results (attempt_id, epoch, diff_key, files_changed, \
          lines_added, lines_removed, diff_size_bytes, session_key, message, tokens) \
@@ -148,7 +156,7 @@ pub(crate) async fn write_result(
         None => [absent(), absent(), absent(), absent()],
     };
     let values = values![
-        id(attempt.id),
+        id(attempt),
         epoch.get(),
         diff.as_ref().map(|diff| diff.key.as_str()),
         files,
@@ -160,7 +168,11 @@ pub(crate) async fn write_result(
         tokens.as_ref().map(tokens_to_json)
     ];
     tx.execute(UPSERT, values).await?;
-    write_further(tx, attempt.id, further_diffs).await
+    if earlier == Earlier::Perhaps {
+        const FORGET: &str = "DELETE FROM result_diffs WHERE attempt_id = $1";
+        tx.execute(FORGET, values![id(attempt)]).await?;
+    }
+    write_further(tx, attempt, further_diffs).await
 }
 
 async fn write_further(
@@ -168,11 +180,9 @@ async fn write_further(
     attempt: AttemptId,
     diffs: &[FurtherDiff],
 ) -> Result<(), StoreError> {
-    const FORGET: &str = "DELETE FROM result_diffs WHERE attempt_id = $1";
     const INSERT: &str = "INSERT INTO result_diffs (attempt_id, number, repository, diff_key, \
          files_changed, lines_added, lines_removed, diff_size_bytes) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-    tx.execute(FORGET, values![id(attempt)]).await?;
     for (number, FurtherDiff { repository, diff }) in (1..).zip(diffs) {
         let mut values = values![id(attempt), count(number), repository, diff.key.as_str()];
         values.extend(sizes(diff));
@@ -181,7 +191,7 @@ async fn write_further(
     Ok(())
 }
 
-fn sizes(diff: &StoredDiff) -> [Value; 4] {
+fn sizes(diff: &StoredDiff) -> [Value<'static>; 4] {
     let StoredDiff {
         key: _,
         stat:

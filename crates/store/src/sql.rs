@@ -3,7 +3,8 @@
 //! Statements are constants with `$1` placeholders. Where the engines differ (row locks, JSON
 //! table functions) a [`Sql`] has two texts. Only three types travel: integers, text, bytes.
 
-use std::fmt::Display;
+use std::borrow::Cow;
+use std::fmt::{self, Display, Write as _};
 use std::str::FromStr;
 
 use outwork_domain::Timestamp;
@@ -67,10 +68,12 @@ pub(crate) use in_json;
 
 /// A value for a placeholder.
 #[derive(Clone, Debug)]
-pub(crate) enum Value {
+pub(crate) enum Value<'v> {
     Int(Option<i64>),
-    Text(Option<String>),
-    Bytes(Option<Vec<u8>>),
+    Text(Option<Cow<'v, str>>),
+    /// A text, too.
+    Id(PrintedId),
+    Bytes(Option<Cow<'v, [u8]>>),
 }
 
 /// The values for the placeholders of a statement.
@@ -81,7 +84,7 @@ pub(crate) use values;
 
 macro_rules! from {
     ($($source:ty => |$value:ident| $made:expr),* $(,)?) => {
-        $(impl From<$source> for Value {
+        $(impl<'v> From<$source> for Value<'v> {
             fn from($value: $source) -> Self {
                 $made
             }
@@ -95,24 +98,55 @@ from! {
     u32 => |value| Self::Int(Some(i64::from(value))),
     Timestamp => |value| Self::Int(Some(value.as_millis())),
     Option<Timestamp> => |value| Self::Int(value.map(Timestamp::as_millis)),
-    &str => |value| Self::Text(Some(value.to_owned())),
-    String => |value| Self::Text(Some(value)),
-    &String => |value| Self::Text(Some(value.clone())),
-    Option<String> => |value| Self::Text(value),
-    Option<&str> => |value| Self::Text(value.map(str::to_owned)),
-    Vec<u8> => |value| Self::Bytes(Some(value)),
-    Option<Vec<u8>> => |value| Self::Bytes(value),
-    [u8; 32] => |value| Self::Bytes(Some(value.to_vec())),
+    &'v str => |value| Self::Text(Some(Cow::Borrowed(value))),
+    String => |value| Self::Text(Some(Cow::Owned(value))),
+    &'v String => |value| Self::Text(Some(Cow::Borrowed(value))),
+    Option<String> => |value| Self::Text(value.map(Cow::Owned)),
+    Option<&'v str> => |value| Self::Text(value.map(Cow::Borrowed)),
+    Vec<u8> => |value| Self::Bytes(Some(Cow::Owned(value))),
+    Option<Vec<u8>> => |value| Self::Bytes(value.map(Cow::Owned)),
+    [u8; 32] => |value| Self::Bytes(Some(Cow::Owned(value.to_vec()))),
+}
+
+/// An id as it is printed. A statement names many, so that each has its place here and not on the heap.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PrintedId {
+    bytes: [u8; Self::MOST],
+    length: usize,
+}
+
+impl PrintedId {
+    /// A prefix of at most 7 letters, the underscore, 32 digits.
+    const MOST: usize = 40;
+
+    pub(crate) fn as_str(&self) -> &str {
+        str::from_utf8(&self.bytes[..self.length]).expect("what was written is text")
+    }
+}
+
+impl fmt::Write for PrintedId {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let end = self.length + text.len();
+        let place = self.bytes.get_mut(self.length..end).ok_or(fmt::Error)?;
+        place.copy_from_slice(text.as_bytes());
+        self.length = end;
+        Ok(())
+    }
 }
 
 /// An id as a value.
-pub(crate) fn id(id: impl Display) -> Value {
-    Value::Text(Some(id.to_string()))
+pub(crate) fn id(id: impl Display) -> Value<'static> {
+    let mut printed = PrintedId {
+        bytes: [0; PrintedId::MOST],
+        length: 0,
+    };
+    write!(printed, "{id}").expect("an id is short");
+    Value::Id(printed)
 }
 
 /// An id, where there is one, as a value.
-pub(crate) fn opt_id(id: Option<impl Display>) -> Value {
-    Value::Text(id.map(|id| id.to_string()))
+pub(crate) fn opt_id(it: Option<impl Display>) -> Value<'static> {
+    it.map_or(Value::Text(None), id)
 }
 
 /// Texts as the JSON array that [`in_json`] takes.
@@ -122,7 +156,7 @@ pub(crate) fn json_array(texts: impl Iterator<Item = impl ToString>) -> String {
 }
 
 /// A count that the database keeps as a signed number.
-pub(crate) fn count(count: u64) -> Value {
+pub(crate) fn count(count: u64) -> Value<'static> {
     Value::Int(Some(i64::try_from(count).unwrap_or(i64::MAX)))
 }
 
@@ -138,7 +172,7 @@ impl Conn<'_> {
     pub(crate) async fn rows(
         &mut self,
         sql: impl Into<Sql>,
-        values: Vec<Value>,
+        values: Vec<Value<'_>>,
     ) -> Result<Vec<Row>, StoreError> {
         let sql = sql.into();
         match self {
@@ -156,7 +190,7 @@ impl Conn<'_> {
     pub(crate) async fn row(
         &mut self,
         sql: impl Into<Sql>,
-        values: Vec<Value>,
+        values: Vec<Value<'_>>,
     ) -> Result<Option<Row>, StoreError> {
         let sql = sql.into();
         Ok(match self {
@@ -172,7 +206,7 @@ impl Conn<'_> {
     pub(crate) async fn execute(
         &mut self,
         sql: impl Into<Sql>,
-        values: Vec<Value>,
+        values: Vec<Value<'_>>,
     ) -> Result<u64, StoreError> {
         let sql = sql.into();
         Ok(match self {
@@ -185,12 +219,13 @@ impl Conn<'_> {
     }
 }
 
-fn postgres<'q>(sql: Sql, values: Vec<Value>) -> Query<'q, Postgres, PgArguments> {
+fn postgres<'q>(sql: Sql, values: Vec<Value<'q>>) -> Query<'q, Postgres, PgArguments> {
     values
         .into_iter()
         .fold(sqlx::query(sql.postgres), |query, value| match value {
             Value::Int(value) => query.bind(value),
             Value::Text(value) => query.bind(value),
+            Value::Id(id) => query.bind(id.as_str().to_owned()),
             Value::Bytes(value) => query.bind(value),
         })
 }

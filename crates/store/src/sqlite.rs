@@ -1,8 +1,10 @@
 //! SQLite: readers, and one writer that commits in groups.
 //!
 //! A commit costs a flush of the disk however much it holds. So callers hand their writes to one
-//! task; it takes all that wait, runs each under a savepoint in one transaction, commits, and only
-//! then answers them. A write that fails is rolled back to its savepoint and the others go on. If
+//! task; it takes all that wait, runs each in one transaction, commits, and only
+//! then answers them. A write that fails before it changed anything is told so and the others go on. If one fails
+//! after it did, which is rare, all are rolled back and run once more, each under a savepoint: what it did is undone
+//! by that, and savepoints for all writes would cost as much as some of their statements. If
 //! SQLite gives the whole transaction up (it may when the disk is full), nothing of it was
 //! acknowledged, and each write is run again in a transaction of its own. Before that some space is given up that was kept
 //! for this ([`reserve`]).
@@ -28,6 +30,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::{OpenError, StoreError, is_locked};
+use crate::settings;
 use crate::sql::Conn;
 use crate::store::{Committed, Told, Tx, Write, migrate_error};
 
@@ -104,6 +107,9 @@ impl Sqlite {
         create(path)?;
         migrate(path).await?;
         let conn = Lite::open(path, Access::Write).map_err(OpenError::connect)?;
+        let version = conn.number(settings::VERSION);
+        told.settings
+            .set_committed(Some(version.map_err(OpenError::connect)?));
         let (queue, waiting) = mpsc::channel(WAITING);
         let reserve = Reserve::beside(path);
         reserve.keep();
@@ -285,7 +291,7 @@ impl Writer {
         self.begin()?;
         let ran = match group.as_mut_slice() {
             [alone] => self.run_alone(alone).await,
-            several => self.run_group(several).await,
+            several => self.run_several(several).await,
         };
         match ran {
             Ok(false) => Ok(()),
@@ -297,6 +303,7 @@ impl Writer {
                 Ok(()) => Ok(()),
                 Err(error) => {
                     self.roll_back();
+                    self.told.settings.set_committed(None);
                     Err(GivenUp::commit(error, group.len()))
                 }
             },
@@ -308,8 +315,10 @@ impl Writer {
     }
 
     fn commit_transaction(&mut self) -> Result<(), rusqlite::Error> {
+        let version = self.conn.number(settings::VERSION)?;
         failpoint::pass("store.commit.before");
         self.conn.run("COMMIT")?;
+        self.told.settings.set_committed(Some(version));
         failpoint::pass("store.commit.after");
         Ok(())
     }
@@ -343,7 +352,28 @@ impl Writer {
         Ok(ok)
     }
 
-    async fn run_group(&mut self, group: &mut [Box<dyn Job>]) -> Result<bool, GivenUp> {
+    /// Without savepoints, unless one fails that has changed something.
+    async fn run_several(&mut self, group: &mut [Box<dyn Job>]) -> Result<bool, GivenUp> {
+        for job in &mut *group {
+            let before = self.conn.changed_rows();
+            if job.run(&mut self.conn).await {
+                continue;
+            }
+            if !self.conn.is_in_transaction() {
+                return Err(GivenUp::Single);
+            }
+            if self.conn.changed_rows() != before {
+                self.roll_back();
+                self.told.run_again();
+                self.begin()?;
+                return self.run_guarded(group).await;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Each under a savepoint.
+    async fn run_guarded(&mut self, group: &mut [Box<dyn Job>]) -> Result<bool, GivenUp> {
         let mut next = "SAVEPOINT one";
         for job in group {
             self.conn.run(next).map_err(single)?;

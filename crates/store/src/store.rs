@@ -13,6 +13,7 @@ use crate::error::{OpenError, StoreError};
 use crate::lane::{Lanes, Move};
 use crate::postgres::Postgres;
 use crate::record::Change;
+use crate::settings::{self, Settings, Version};
 use crate::sql::{Conn, Row, Sql, Value, id, values};
 use crate::sqlite::Sqlite;
 use crate::sqlite::readers::Reader;
@@ -35,6 +36,7 @@ struct Inner {
 pub(crate) struct Told {
     changes: broadcast::Sender<Change>,
     lanes: Lanes,
+    pub(crate) settings: Settings,
 }
 
 /// What a commit changed.
@@ -138,6 +140,22 @@ impl Store {
         &self.0.told.lanes
     }
 
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.0.told.settings
+    }
+
+    /// The version of the settings that holds.
+    pub(crate) async fn settings_version(&self) -> Result<Version, StoreError> {
+        match &self.0.engine {
+            Engine::Sqlite(_) => Ok(self.settings().committed()),
+            Engine::Postgres(_) => {
+                let row = self.read().await?.row(settings::VERSION, values![]).await?;
+                let row = row.ok_or_else(|| StoreError::corrupt("settings row"))?;
+                Ok(Version::Committed(row.int("version")?))
+            }
+        }
+    }
+
     /// A view in which several statements see the same.
     pub(crate) async fn read(&self) -> Result<Snapshot, StoreError> {
         Ok(match &self.0.engine {
@@ -152,7 +170,13 @@ impl Told {
         Self {
             changes: broadcast::channel(CHANGES).0,
             lanes: Lanes::default(),
+            settings: Settings::default(),
         }
+    }
+
+    /// A group of writes is run a second time: what claims among them picked counts as held.
+    pub(crate) fn run_again(&self) {
+        self.lanes.lock().set_stale();
     }
 
     /// Tells the schedule and then those who listen; nobody listening is no error.
@@ -239,7 +263,7 @@ impl<'c> Tx<'c> {
     pub(crate) async fn rows(
         &mut self,
         sql: impl Into<Sql> + Send,
-        values: Vec<Value>,
+        values: Vec<Value<'_>>,
     ) -> Result<Vec<Row>, StoreError> {
         self.conn.rows(sql, values).await
     }
@@ -247,7 +271,7 @@ impl<'c> Tx<'c> {
     pub(crate) async fn row(
         &mut self,
         sql: impl Into<Sql> + Send,
-        values: Vec<Value>,
+        values: Vec<Value<'_>>,
     ) -> Result<Option<Row>, StoreError> {
         self.conn.row(sql, values).await
     }
@@ -255,7 +279,7 @@ impl<'c> Tx<'c> {
     pub(crate) async fn execute(
         &mut self,
         sql: impl Into<Sql> + Send,
-        values: Vec<Value>,
+        values: Vec<Value<'_>>,
     ) -> Result<u64, StoreError> {
         self.conn.execute(sql, values).await
     }
@@ -281,7 +305,7 @@ impl Snapshot {
     pub(crate) async fn rows(
         mut self,
         sql: impl Into<Sql> + Send,
-        values: Vec<Value>,
+        values: Vec<Value<'_>>,
     ) -> Result<Vec<Row>, StoreError> {
         self.alone().rows(sql, values).await
     }
@@ -289,7 +313,7 @@ impl Snapshot {
     pub(crate) async fn row(
         mut self,
         sql: impl Into<Sql> + Send,
-        values: Vec<Value>,
+        values: Vec<Value<'_>>,
     ) -> Result<Option<Row>, StoreError> {
         self.alone().row(sql, values).await
     }

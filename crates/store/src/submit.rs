@@ -1,6 +1,7 @@
 //! New tasks and new turns.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use outwork_domain::schedule::{Lane, LaneId};
 use outwork_domain::task::{Task, Turn};
@@ -8,7 +9,7 @@ use outwork_domain::{Attempt, EnvironmentId, TaskId, WorkspaceId};
 
 use crate::error::StoreError;
 use crate::idempotency::replay;
-use crate::lane::lane_of;
+use crate::lane::{Lanes, lane_of};
 use crate::record::{Idempotency, Submission, Submitted};
 use crate::sql::{Sql, for_update, id, values};
 use crate::store::{Store, Tx, Write};
@@ -20,12 +21,13 @@ impl Store {
     /// [`StoreError::IdempotencyMismatch`], [`StoreError::UnknownEnvironment`].
     pub async fn submit(
         &self,
-        submission: Submission,
+        submission: impl Into<Arc<Submission>>,
         idempotency: Option<Idempotency>,
     ) -> Result<Submitted, StoreError> {
         self.write(Submit {
-            submission,
+            submission: submission.into(),
             idempotency,
+            lanes: self.lanes().clone(),
         })
         .await
     }
@@ -46,14 +48,16 @@ impl Store {
             turn,
             attempts,
             idempotency,
+            lanes: self.lanes().clone(),
         })
         .await
     }
 }
 
 struct Submit {
-    submission: Submission,
+    submission: Arc<Submission>,
     idempotency: Option<Idempotency>,
+    lanes: Lanes,
 }
 
 impl Write for Submit {
@@ -65,17 +69,16 @@ impl Write for Submit {
             turn,
             attempts,
             repository,
-        } = &self.submission;
+        } = &*self.submission;
         if let Some(before) = replay(tx, &self.idempotency, task.id, task.created_at).await? {
             return Ok(before);
         }
-        live(tx, task.workspace_id, task.environment_id).await?;
         if turn.task_id != task.id {
             return Err(StoreError::corrupt("turn of another task"));
         }
         insert_task(tx, task, repository).await?;
         insert_turn(tx, turn).await?;
-        insert_attempts(tx, attempts, task, turn).await?;
+        insert_attempts(tx, &self.lanes, attempts, task, turn).await?;
         Ok(Submitted::New)
     }
 }
@@ -85,6 +88,7 @@ struct AddTurn {
     turn: Turn,
     attempts: Vec<Attempt>,
     idempotency: Option<Idempotency>,
+    lanes: Lanes,
 }
 
 impl Write for AddTurn {
@@ -116,7 +120,7 @@ impl Write for AddTurn {
             ..self.turn.clone()
         };
         insert_turn(tx, &turn).await?;
-        insert_attempts(tx, &self.attempts, &task, &turn).await?;
+        insert_attempts(tx, &self.lanes, &self.attempts, &task, &turn).await?;
         tx.touch(task_id, created_at);
         Ok(Submitted::New)
     }
@@ -124,6 +128,7 @@ impl Write for AddTurn {
 
 async fn insert_attempts(
     tx: &mut Tx<'_>,
+    lanes: &Lanes,
     attempts: &[Attempt],
     task: &Task,
     turn: &Turn,
@@ -135,7 +140,7 @@ async fn insert_attempts(
         principal_id: turn.created_by,
         priority: task.priority,
     };
-    let lane = lane_of(tx, lane).await?;
+    let lane = lane_of(tx, lanes, lane).await?;
     for attempt in attempts {
         let (of_workspace, of_task, of_turn) =
             (attempt.workspace_id, attempt.task_id, attempt.turn_id);

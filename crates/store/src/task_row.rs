@@ -4,20 +4,30 @@ use std::collections::HashMap;
 
 use outwork_domain::environment::repository_name;
 use outwork_domain::task::{Base, FurtherBase, Task, Turn};
-use outwork_domain::{ObjectKey, Priority, TaskId, TurnId};
+use outwork_domain::{AttemptId, ObjectKey, Priority, TaskId, TurnId};
 
 use crate::error::StoreError;
 use crate::sql::{Conn, Row, Sql, count, id, in_json, json_array, opt_id, values};
 use crate::store::Tx;
 
-/// `SELECT` of what [`read_task`] and [`first_repository`] want with the environment's label, up to
-/// where `WHERE` follows.
+/// The columns of `tasks t` and `environments e` that [`read_task`] and [`first_repository`] want, and the environment's label.
+macro_rules! task_columns {
+    () => {
+        "t.id, t.workspace_id, t.created_by, t.environment_id, t.title, t.base_branch, \
+         t.base_commit, t.starting_diff, t.created_at, t.updated_at, t.interactive, t.priority, t.repository_name, \
+         t.starting_session, e.repository_url, e.label"
+    };
+}
+pub(crate) use task_columns;
+
+/// `SELECT` of them, up to where `WHERE` follows.
 macro_rules! select_tasks {
     () => {
-        "SELECT t.id, t.workspace_id, t.created_by, t.environment_id, t.title, t.base_branch, \
-         t.base_commit, t.starting_diff, t.created_at, t.updated_at, t.interactive, t.priority, t.repository_name, \
-         t.starting_session, e.repository_url, e.label \
-         FROM tasks t JOIN environments e ON e.id = t.environment_id "
+        concat!(
+            "SELECT ",
+            $crate::task_row::task_columns!(),
+            " FROM tasks t JOIN environments e ON e.id = t.environment_id "
+        )
     };
 }
 pub(crate) use select_tasks;
@@ -25,11 +35,23 @@ pub(crate) use select_tasks;
 /// `SELECT` of what [`read_turn`] wants, up to where `WHERE` follows.
 macro_rules! select_turns {
     () => {
-        "SELECT u.id, u.task_id, u.number, u.created_by, u.prompt, u.continues, u.created_at \
-         FROM turns u "
+        concat!(
+            "SELECT ",
+            $crate::task_row::turn_columns!(),
+            " FROM turns u "
+        )
     };
 }
 pub(crate) use select_turns;
+
+/// The columns of `turns u` that [`read_turn`] wants: none is called as one of a task.
+macro_rules! turn_columns {
+    () => {
+        "u.id AS turn_id, u.task_id, u.number AS turn_number, u.created_by AS turn_created_by, \
+         u.prompt, u.continues, u.created_at AS turn_created_at"
+    };
+}
+pub(crate) use turn_columns;
 
 /// What the task's first repository is called, from `repository_name` and the environment's
 /// `repository_url`. The column came with migration 2: for older tasks it is the name as of now.
@@ -95,16 +117,16 @@ pub(crate) async fn add_further(
 
 pub(crate) fn read_turn(row: &Row) -> Result<Turn, StoreError> {
     Ok(Turn {
-        id: row.parsed("id")?,
+        id: row.parsed("turn_id")?,
         task_id: row.parsed("task_id")?,
         number: row
-            .number::<u32>("number")?
+            .number::<u32>("turn_number")?
             .try_into()
-            .map_err(|_| StoreError::corrupt("number"))?,
-        created_by: row.parsed("created_by")?,
+            .map_err(|_| StoreError::corrupt("turn_number"))?,
+        created_by: row.parsed("turn_created_by")?,
         prompt: row.text("prompt")?,
         continues: row.opt_parsed("continues")?,
-        created_at: row.time("created_at")?,
+        created_at: row.time("turn_created_at")?,
     })
 }
 
@@ -121,22 +143,66 @@ pub(crate) async fn load_task(
     Ok((task, first_repository(&row)?))
 }
 
-/// A turn that another row names, so it must exist.
-pub(crate) async fn load_turn(conn: &mut Conn<'_>, turn: TurnId) -> Result<Turn, StoreError> {
-    const SELECT: &str = concat!(select_turns!(), "WHERE u.id = $1");
-    let row = conn.row(SELECT, values![id(turn)]).await?;
-    read_turn(&row.ok_or_else(|| StoreError::corrupt("turn_id"))?)
+/// How many rows there are beside an attempt.
+pub(crate) struct Beside {
+    pub(crate) messages: i64,
+    pub(crate) results: i64,
 }
 
+/// A task with one of its turns, which another row names, so they must exist; what its first repository is called; and what is beside the
+/// attempt: one statement, unless there are further repositories.
+pub(crate) async fn load_task_of(
+    conn: &mut Conn<'_>,
+    turn: TurnId,
+    attempt: AttemptId,
+) -> Result<(Task, String, Turn, Beside), StoreError> {
+    const SELECT: &str = concat!(
+        "SELECT ",
+        task_columns!(),
+        ", ",
+        turn_columns!(),
+        ", (SELECT count(*) FROM task_repositories f WHERE f.task_id = t.id) AS further, \
+         (SELECT count(*) FROM messages m WHERE m.attempt_id = $2) AS messages, \
+         (SELECT count(*) FROM results r WHERE r.attempt_id = $2) AS results \
+         FROM turns u JOIN tasks t ON t.id = u.task_id \
+         JOIN environments e ON e.id = t.environment_id WHERE u.id = $1"
+    );
+    let row = conn.row(SELECT, values![id(turn), id(attempt)]).await?;
+    let row = row.ok_or_else(|| StoreError::corrupt("turn_id"))?;
+    let mut task = read_task(&row)?;
+    if row.int("further")? > 0 {
+        add_further(conn, &mut [&mut task]).await?;
+    }
+    let beside = Beside {
+        messages: row.int("messages")?,
+        results: row.int("results")?,
+    };
+    Ok((task, first_repository(&row)?, read_turn(&row)?, beside))
+}
+
+macro_rules! insert_task {
+    ($lock:literal) => {
+        concat!(
+            "INSERT INTO tasks (id, workspace_id, created_by, environment_id, title, \
+             base_branch, base_commit, starting_diff, created_at, updated_at, repository_name, \
+             interactive, priority, starting_session) \
+             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14 FROM environments \
+             WHERE id = $4 AND workspace_id = $2 AND deleted_at IS NULL",
+            $lock
+        )
+    };
+}
+
+/// The environment must be there, and stays until the transaction ends; else it is [`StoreError::UnknownEnvironment`].
 pub(crate) async fn insert_task(
     tx: &mut Tx<'_>,
     task: &Task,
     repository: &str,
 ) -> Result<(), StoreError> {
-    const INSERT: &str = "INSERT INTO tasks (id, workspace_id, created_by, environment_id, title, \
-         base_branch, base_commit, starting_diff, created_at, updated_at, repository_name, \
-         interactive, priority, starting_session) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+    const INSERT: Sql = Sql {
+        sqlite: insert_task!(""),
+        postgres: insert_task!(" FOR SHARE"),
+    };
     let Task {
         id: task_id,
         workspace_id,
@@ -172,7 +238,9 @@ pub(crate) async fn insert_task(
         priority.rank(),
         starting_session.as_ref().map(ObjectKey::as_str)
     ];
-    tx.execute(INSERT, values).await?;
+    if tx.execute(INSERT, values).await? == 0 {
+        return Err(StoreError::UnknownEnvironment);
+    }
     for (number, base) in (1..).zip(further) {
         insert_further(tx, *task_id, number, base).await?;
     }

@@ -12,7 +12,7 @@ use crate::attempt_row::{AttemptRow, attempt_columns};
 use crate::error::StoreError;
 use crate::lane::Move;
 use crate::record::{Change, NewEventRow};
-use crate::result_row::write_result;
+use crate::result_row::{Earlier, write_result};
 use crate::sql::{for_update, id, values};
 use crate::store::Tx;
 use crate::{checkpoint, collect, event};
@@ -105,6 +105,10 @@ pub(crate) async fn write(
         .collect();
     let first = row.last_seq + 1;
     row.last_seq += i64::try_from(bodies.len()).expect("a few events");
+    let saved = match row.attempt.state.is_final() {
+        true => checkpoint::take(tx, &mut row).await?,
+        false => None,
+    };
     row.update(tx, before).await?;
     if !events.is_empty() {
         event::insert(tx, &row.attempt, first, None, &bodies).await?;
@@ -119,13 +123,12 @@ pub(crate) async fn write(
         tx.moved(Move::Left(row.lane));
     }
     if row.attempt.state.is_final() {
-        let saved = checkpoint::take(tx, row.attempt.id).await?;
         // Else its one claim handed in just what is its result, or there was none.
         if row.attempt.epoch.get() > i64::from(by_worker) {
             collect::plan(tx, row.attempt.id, now).await?;
         }
         if let Some(saved) = saved {
-            write_result(tx, &row.attempt, saved.epoch, &saved).await?;
+            write_result(tx, row.attempt.id, saved.epoch, &saved, Earlier::Perhaps).await?;
         }
     }
     Ok(row)
@@ -150,6 +153,7 @@ pub(crate) async fn insert(
         last_seq: 1,
         acked_worker_seq: 0,
         lane: lane.id,
+        has_checkpoint: false,
     };
     row.insert(tx).await?;
     tx.moved(Move::Queued(lane, attempt.created_at));

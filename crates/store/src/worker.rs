@@ -1,6 +1,9 @@
 //! Workers that registered.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use outwork_domain::labels::Labels;
 use outwork_domain::principal::{Worker, WorkerDesired, WorkerOrders, WorkerVersions};
@@ -9,6 +12,7 @@ use outwork_domain::{AttemptId, Epoch, Timestamp, WorkerId, WorkspaceId};
 use crate::error::StoreError;
 use crate::orders;
 use crate::record::{Capacity, WorkerRecord};
+use crate::settings::{Settings, Version};
 use crate::sql::{Conn, Row, id, values};
 use crate::store::{Store, Tx, Write};
 
@@ -36,6 +40,47 @@ impl Store {
     /// The worker was heard of. Errors: [`StoreError::NotFound`] if it is not registered.
     pub async fn touch_worker(&self, id: WorkerId, now: Timestamp) -> Result<(), StoreError> {
         self.write(Touch { id, now }).await
+    }
+
+    /// The worker as it registered; it was heard of. That is written no more often than `every`, if nothing else of it changes.
+    pub async fn heard_worker(
+        &self,
+        workspace: WorkspaceId,
+        worker: WorkerId,
+        now: Timestamp,
+        every: Duration,
+    ) -> Result<Option<Arc<Worker>>, StoreError> {
+        let Some(known) = self.known_worker(workspace, worker).await? else {
+            return Ok(None);
+        };
+        if known.is_to_be_touched(now, every) {
+            self.touch_worker(worker, now).await?;
+        }
+        Ok(Some(Arc::clone(&known.worker)))
+    }
+
+    /// The worker as it registered.
+    pub async fn registered_worker(
+        &self,
+        workspace: WorkspaceId,
+        worker: WorkerId,
+    ) -> Result<Option<Arc<Worker>>, StoreError> {
+        let known = self.known_worker(workspace, worker).await?;
+        Ok(known.map(|known| Arc::clone(&known.worker)))
+    }
+
+    async fn known_worker(
+        &self,
+        workspace: WorkspaceId,
+        worker: WorkerId,
+    ) -> Result<Option<Arc<Known>>, StoreError> {
+        let version = self.settings_version().await?;
+        let settings = self.settings();
+        let known = match settings.get(version, |kept| &mut kept.workers, &worker) {
+            Some(known) => Some(known),
+            None => known(&mut self.read().await?.conn(), settings, version, worker).await?,
+        };
+        Ok(known.filter(|known| known.worker.workspace_id == workspace))
     }
 
     /// The worker was heard of, and said what it has room for. Errors: [`StoreError::NotFound`] if
@@ -161,27 +206,56 @@ fn read_labels(row: &Row) -> Result<Labels, StoreError> {
     serde_json::from_str(&row.text("labels")?).map_err(|_| StoreError::corrupt("labels"))
 }
 
-/// What counts for whether a worker is given an attempt.
-#[derive(Default)]
-pub(crate) struct Traits {
-    /// How it isolates, as it said when it registered.
-    pub(crate) isolation: Option<String>,
-    /// Its labels, as it said when it registered.
-    pub(crate) labels: Labels,
+/// A registered worker: what counts for whether it is given an attempt.
+#[derive(Debug)]
+pub(crate) struct Known {
+    /// As it said when it registered.
+    pub(crate) worker: Arc<Worker>,
     /// What is wanted of it.
     pub(crate) orders: WorkerOrders,
+    /// When it was heard of, as far as this process knows: milliseconds since 1970.
+    seen_at: AtomicI64,
 }
 
-pub(crate) async fn traits(tx: &mut Tx<'_>, worker: WorkerId) -> Result<Traits, StoreError> {
-    const SELECT: &str = concat!(select!(), "WHERE w.id = $1");
-    match tx.row(SELECT, values![id(worker)]).await? {
-        Some(row) => Ok(Traits {
-            isolation: row.opt_text("isolation")?,
-            labels: read_labels(&row)?,
-            orders: orders::read(&row)?,
-        }),
-        None => Ok(Traits::default()),
+impl Known {
+    /// Whether that it was heard of is to be written, which one caller does.
+    fn is_to_be_touched(&self, now: Timestamp, every: Duration) -> bool {
+        let before = self.seen_at.load(Ordering::Relaxed);
+        let is_due = Timestamp::from_millis(before) + every <= now;
+        let ordering = Ordering::Relaxed;
+        is_due
+            && self
+                .seen_at
+                .compare_exchange(before, now.as_millis(), ordering, ordering)
+                .is_ok()
     }
+}
+
+/// The worker, if it is registered. It is kept.
+pub(crate) async fn known(
+    conn: &mut Conn<'_>,
+    settings: &Settings,
+    version: Version,
+    worker: WorkerId,
+) -> Result<Option<Arc<Known>>, StoreError> {
+    const SELECT: &str = concat!(select!(), "WHERE w.id = $1");
+    if let Some(known) = settings.get(version, |kept| &mut kept.workers, &worker) {
+        return Ok(Some(known));
+    }
+    let Some(row) = conn.row(SELECT, values![id(worker)]).await? else {
+        return Ok(None);
+    };
+    let known = Known {
+        worker: Arc::new(read(&row)?),
+        orders: orders::read(&row)?,
+        seen_at: AtomicI64::new(row.int("seen_at")?),
+    };
+    Ok(Some(settings.keep(
+        version,
+        |kept| &mut kept.workers,
+        worker,
+        known,
+    )))
 }
 
 /// How many more attempts the worker may be given, if that is limited for it.
@@ -310,11 +384,11 @@ impl Write for Remove {
     type Output = ();
 
     async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
-        let Traits { orders, .. } = traits(tx, self.id).await?;
+        let desired = orders::desired(tx, self.id).await?;
         if !orders::remove(tx, self.workspace, self.id).await? {
             return Err(StoreError::NotFound);
         }
-        if orders.desired == WorkerDesired::Retire {
+        if desired == WorkerDesired::Retire {
             orders::lock_out(tx, self.workspace, self.id, self.now).await?;
         }
         Ok(())

@@ -1,13 +1,14 @@
 //! A new task.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use outwork_api::task::NewTask;
 use outwork_domain::principal::Member;
 use outwork_domain::task::{Base, Task, Turn, title};
 use outwork_domain::{ObjectKey, TaskId, TurnId};
-use outwork_store::{Idempotency, Submission, Submitted};
+use outwork_store::{AttemptRecord, Idempotency, Submission, Submitted, TaskRecord, TurnRecord};
 
 use super::base::Bases;
 use super::{attempts, base, check};
@@ -15,20 +16,49 @@ use crate::endpoints::environments;
 use crate::plane::Plane;
 use crate::refusal::Refusal;
 
-/// Checks the task, finds its commits, and writes task, turn and attempts at once. The id is that of the task made now or, when the key was used
-/// before, then.
+/// What became of a submission.
+pub(crate) enum Made {
+    /// The task as it was stored.
+    New(Box<TaskRecord>),
+    /// When the key was used before: the task that was made then.
+    Replayed(TaskId),
+}
+
+/// Checks the task, finds its commits, and writes task, turn and attempts at once.
 pub(crate) async fn submit(
     plane: &Plane,
     member: &Member,
     new: NewTask,
     idempotency: Option<Idempotency>,
-) -> Result<(TaskId, Submitted), Refusal> {
-    // A replay must work while the repository is away or the disk is full: nothing is asked and nothing is written.
-    if let Some(key) = &idempotency
-        && let Some(task_id) = plane.store.idempotent(key, plane.now()).await?
+) -> Result<Made, Refusal> {
+    let replayed = async || match &idempotency {
+        Some(key) => plane.store.idempotent(key, plane.now()).await,
+        None => Ok(None),
+    };
+    // A replay must work while the repository is away or the disk is full. Where no repository has to be asked for the commit, the write
+    // itself finds it, and only what would be refused is looked up.
+    if new.commit.is_none()
+        && let Some(task_id) = replayed().await?
     {
-        return Ok((task_id, Submitted::Replayed { task_id }));
+        return Ok(Made::Replayed(task_id));
     }
+    match prepare(plane, member, new).await {
+        Ok(prepared) => prepared.store(plane, idempotency).await,
+        Err(refusal) => match replayed().await? {
+            Some(task_id) => Ok(Made::Replayed(task_id)),
+            None => Err(refusal),
+        },
+    }
+}
+
+/// A task that can be stored.
+struct Prepared {
+    submission: Submission,
+    environment_label: String,
+    sent: Sent,
+}
+
+async fn prepare(plane: &Plane, member: &Member, new: NewTask) -> Result<Prepared, Refusal> {
     plane.need_space()?;
     let mut faults = check::Faults::default();
     faults.prompt(&new.prompt);
@@ -81,27 +111,69 @@ pub(crate) async fn submit(
         updated_at: now,
     };
     let attempts = attempts(plane, workspace, task_id, turn.id, &environment, count, now);
-    let written = plane
-        .store
-        .submit(
-            Submission {
-                task,
-                turn,
-                attempts,
-                repository,
-            },
-            idempotency,
-        )
-        .await;
-    if !matches!(written, Ok(Submitted::New)) {
-        sent.forget(plane).await;
-    }
-    match written? {
-        Submitted::New => {
-            tracing::info!(task = %task_id, environment = %environment.id, attempts = count, "a task was submitted");
-            Ok((task_id, Submitted::New))
+    Ok(Prepared {
+        submission: Submission {
+            task,
+            turn,
+            attempts,
+            repository,
+        },
+        environment_label: environment.spec.label,
+        sent,
+    })
+}
+
+impl Prepared {
+    async fn store(self, plane: &Plane, idempotency: Option<Idempotency>) -> Result<Made, Refusal> {
+        let Self {
+            submission,
+            environment_label,
+            sent,
+        } = self;
+        let submission = Arc::new(submission);
+        let written = plane
+            .store
+            .submit(Arc::clone(&submission), idempotency)
+            .await;
+        if !matches!(written, Ok(Submitted::New)) {
+            sent.forget(plane).await;
         }
-        Submitted::Replayed { task_id } => Ok((task_id, Submitted::Replayed { task_id })),
+        match written? {
+            Submitted::New => {
+                let Task {
+                    id, environment_id, ..
+                } = &submission.task;
+                let attempts = submission.attempts.len();
+                tracing::info!(task = %id, environment = %environment_id, attempts, "a task was submitted");
+                let submission = Arc::unwrap_or_clone(submission);
+                Ok(Made::New(Box::new(record(submission, environment_label))))
+            }
+            Submitted::Replayed { task_id } => Ok(Made::Replayed(task_id)),
+        }
+    }
+}
+
+/// A task just as it was stored.
+fn record(submission: Submission, environment_label: String) -> TaskRecord {
+    let Submission {
+        task,
+        turn,
+        attempts,
+        repository,
+    } = submission;
+    let attempt = |attempt| AttemptRecord {
+        attempt,
+        worker: None,
+        isolation: None,
+        result: None,
+        repository: repository.clone(),
+    };
+    let attempts = attempts.into_iter().map(attempt).collect();
+    TaskRecord {
+        task,
+        environment_label,
+        turns: vec![TurnRecord { turn, attempts }],
+        repository,
     }
 }
 

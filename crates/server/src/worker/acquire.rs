@@ -15,8 +15,6 @@ use crate::signals::Turn;
 
 const MAX_ATTEMPTS: u32 = 100;
 const MAX_WAIT_MS: u64 = 30_000;
-/// When a worker was last heard of is written no more often: it is for people, and heartbeats renew leases.
-const SEEN_EVERY: Duration = Duration::from_secs(1);
 
 impl WorkerService {
     pub(super) async fn do_acquire(&self, request: Acquire) -> Result<Acquired, Refusal> {
@@ -41,16 +39,12 @@ impl WorkerService {
         if self.plane.git_gateway.is_required() && !git_gateway {
             return Err(super::no_credentials());
         }
-        let known = self.known(&worker).await?;
+        let known = self.heard(&worker).await?;
         // One that registered under an older protocol would not keep to limits that it does not know. What it holds it may finish.
-        if known.worker.isolation.is_none() {
+        if known.isolation.is_none() {
             return Err(super::unknown(&worker));
         }
-        let now = self.plane.now();
-        let worker = known.worker;
-        if known.seen_at + SEEN_EVERY <= now {
-            self.plane.store.touch_worker(worker.id, now).await?;
-        }
+        let worker = known;
         let until = Instant::now() + Duration::from_millis(wait_ms);
         let line = self.plane.signals.queues.join(&self.workspace);
         let max = max.min(worker.slots);
@@ -59,7 +53,12 @@ impl WorkerService {
             let looked = line.newest();
             if turn.is_some() {
                 // It may have been forgotten meanwhile, and its token revoked.
-                self.known(&worker.id.to_string()).await?;
+                let registered = self
+                    .plane
+                    .store
+                    .registered_worker(self.workspace, worker.id);
+                let gone = || super::unknown(&worker.id.to_string());
+                registered.await?.ok_or_else(gone)?;
             }
             // A server that stops, or that could not store the result, gives nothing out.
             if !self.plane.shutdown.is_cancelled() && self.plane.has_space() {

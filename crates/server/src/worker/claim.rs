@@ -1,6 +1,7 @@
 //! Claiming for a worker that may hang up at any moment.
 
 use std::mem;
+use std::sync::Arc;
 
 use outwork_api::worker::Assignment;
 use outwork_domain::attempt::Outcome;
@@ -16,13 +17,13 @@ impl WorkerService {
     /// given back then, instead of being lost for the time of a lease.
     pub(super) async fn claim(
         &self,
-        worker: &Worker,
+        worker: &Arc<Worker>,
         max: u32,
         git_gateway: bool,
     ) -> Result<Taken, StoreError> {
         let (sender, receiver) = oneshot::channel();
         let service = self.clone();
-        let worker = worker.clone();
+        let worker = Arc::clone(worker);
         tokio::spawn(async move {
             let taken = service.take(&worker, max, git_gateway).await;
             // If nobody receives it, it is dropped here.

@@ -27,11 +27,17 @@ impl WorkerService {
         } = request;
         let epoch = Epoch::new(epoch);
         let id = self.spoken_of(&attempt, epoch).await?;
-        let record = self.held(id, epoch).await?;
+        // So that nothing is looked up for a stale claim. The write checks again.
         let Diffs {
             first,
             further: further_diffs,
-        } = self.diffs(&record, epoch, OutputKind::Diff, diffs).await?;
+        } = match diffs.is_empty() && !has_session {
+            true => Diffs::default(),
+            false => {
+                let record = self.held(id, epoch).await?;
+                self.diffs(&record, epoch, OutputKind::Diff, diffs).await?
+            }
+        };
         let session = match has_session {
             true => Some(self.session(id, epoch, OutputKind::Session).await?),
             false => None,

@@ -109,6 +109,22 @@ impl Lite {
         }
     }
 
+    /// The number that a statement without placeholders answers.
+    pub(crate) fn number(&self, sql: &'static str) -> Result<i64, Error> {
+        let mut statement = self.conn.prepare_cached(sql)?;
+        statement.query_row([], |row| row.get(0))
+    }
+
+    /// How many rows were changed since it was opened.
+    pub(crate) fn changed_rows(&self) -> u64 {
+        self.conn.total_changes()
+    }
+
+    /// Whether a transaction is under way; SQLite gives one up by itself after some errors.
+    pub(crate) fn is_in_transaction(&self) -> bool {
+        !self.conn.is_autocommit()
+    }
+
     /// From the next statement on until [`Lite::end_view`], all see the same.
     pub(crate) fn want_view(&mut self) {
         if self.view == View::OfStatement {
@@ -127,7 +143,7 @@ impl Lite {
     pub(crate) fn rows(
         &mut self,
         sql: &'static str,
-        values: &[Value],
+        values: &[Value<'_>],
         most: usize,
     ) -> Result<Vec<LiteRow>, Error> {
         let (mut statement, shape) = self.bound(sql, values)?;
@@ -147,7 +163,11 @@ impl Lite {
     }
 
     /// How many rows it hit.
-    pub(crate) fn execute(&mut self, sql: &'static str, values: &[Value]) -> Result<u64, Error> {
+    pub(crate) fn execute(
+        &mut self,
+        sql: &'static str,
+        values: &[Value<'_>],
+    ) -> Result<u64, Error> {
         let (mut statement, _) = self.bound(sql, values)?;
         let hit = statement.raw_execute()?;
         Ok(u64::try_from(hit).unwrap_or(u64::MAX))
@@ -156,7 +176,7 @@ impl Lite {
     fn bound(
         &mut self,
         sql: &'static str,
-        values: &[Value],
+        values: &[Value<'_>],
     ) -> Result<(CachedStatement<'_>, Shape), Error> {
         if self.view == View::Wanted {
             self.run("BEGIN")?;
@@ -203,11 +223,12 @@ impl Shape {
     }
 }
 
-impl ToSql for Value {
+impl ToSql for Value<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(match self {
             Self::Int(Some(number)) => ToSqlOutput::Borrowed(ValueRef::Integer(*number)),
             Self::Text(Some(text)) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+            Self::Id(id) => ToSqlOutput::Borrowed(ValueRef::Text(id.as_str().as_bytes())),
             Self::Bytes(Some(bytes)) => ToSqlOutput::Borrowed(ValueRef::Blob(bytes)),
             Self::Int(None) | Self::Text(None) | Self::Bytes(None) => {
                 ToSqlOutput::Borrowed(ValueRef::Null)

@@ -43,6 +43,7 @@ mod objects;
 mod orders;
 mod repositories;
 mod secrets;
+mod settings;
 mod tasks;
 mod times;
 mod workers;

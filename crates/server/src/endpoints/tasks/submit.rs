@@ -7,6 +7,7 @@ use axum::response::Response;
 use outwork_api::task::{NewTask, Task};
 use outwork_domain::principal::Member;
 use outwork_failpoint as failpoint;
+use outwork_store::Submitted;
 
 use super::{by_id, made};
 use crate::http::body::Body;
@@ -15,7 +16,7 @@ use crate::http::openapi::{Conflicts, Missing, Refusals, Unacceptable};
 use crate::http::permit::Permit;
 use crate::plane::Plane;
 use crate::refusal::Refusal;
-use crate::submit;
+use crate::submit::{self, task::Made};
 use crate::view;
 
 /// Submits a task. The answer means that it is stored; it runs when a worker takes it.
@@ -33,9 +34,16 @@ pub(crate) async fn submit(
     Body(new): Body<NewTask>,
 ) -> Result<Response, Refusal> {
     let idempotency = key.record(&plane, &member, "POST /tasks", &new);
-    let (id, submitted) = submit::task::submit(&plane, &member, new, idempotency).await?;
+    let made_now = submit::task::submit(&plane, &member, new, idempotency).await?;
     failpoint::pass("server.submit.stored");
-    let record = by_id(&plane, member.workspace_id(), id).await?;
+    let (submitted, record) = match made_now {
+        Made::New(record) => (Submitted::New, *record),
+        Made::Replayed(task_id) => (
+            Submitted::Replayed { task_id },
+            by_id(&plane, member.workspace_id(), task_id).await?,
+        ),
+    };
+    let id = record.task.id;
     let task = view::task::submitted(&plane, record);
     Ok(made(id, &submitted, task))
 }
