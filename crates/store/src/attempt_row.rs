@@ -1,5 +1,7 @@
 //! A row of `attempts`: the domain's attempt in columns, and what numbers its log.
 
+use std::time::Duration;
+
 use outwork_domain::attempt::Refused;
 use outwork_domain::schedule::LaneId;
 use outwork_domain::{
@@ -27,6 +29,9 @@ pub(crate) struct AttemptRow {
     pub(crate) lane: LaneId,
     /// Whether there may be a checkpoint.
     pub(crate) has_checkpoint: bool,
+    /// How long no server ran, all in all, when it was read: stored are its lease, its deadline and since when it is to be cancelled
+    /// less that, so that they stand still while none runs. [`AttemptRow::insert`] takes what it is by then.
+    pub(crate) away: Duration,
 }
 
 /// The columns of `attempts a` that [`AttemptRow::read`] wants.
@@ -36,13 +41,15 @@ macro_rules! attempt_columns {
          a.tries, a.desired, a.cancel_since, a.state, a.step, a.lease_worker_id, a.lease_epoch, \
          a.lease_until, a.visible_at, a.deadline_at, a.ended_at, a.question, a.failure_code, \
          a.failure_message, a.failure_hint, a.worker_id, a.last_seq, a.acked_worker_seq, \
-         a.isolation, a.lane, a.has_checkpoint"
+         a.isolation, a.lane, a.has_checkpoint, \
+         (SELECT s.away_ms FROM server s WHERE s.id = 1) AS away_ms"
     };
 }
 pub(crate) use attempt_columns;
 
 impl AttemptRow {
     pub(crate) fn read(row: &Row) -> Result<Self, StoreError> {
+        let away = Duration::from_millis(row.number("away_ms")?);
         let attempt = Attempt {
             id: row.parsed("id")?,
             workspace_id: row.parsed("workspace_id")?,
@@ -56,8 +63,8 @@ impl AttemptRow {
             limits: limits_json::from_json(&row.text("limits")?)?,
             epoch: Epoch::new(row.int("epoch")?),
             tries: row.number("tries")?,
-            desired: read_desired(row)?,
-            state: read_state(row)?,
+            desired: read_desired(row, away)?,
+            state: read_state(row, away)?,
         };
         Ok(Self {
             attempt,
@@ -67,6 +74,7 @@ impl AttemptRow {
             acked_worker_seq: row.int("acked_worker_seq")?,
             lane: LaneId::new(row.int("lane")?),
             has_checkpoint: row.int("has_checkpoint")? == 1,
+            away,
         })
     }
 
@@ -76,9 +84,10 @@ impl AttemptRow {
              deadline_at, due_at, ended_at, question, failure_code, failure_message, \
              failure_hint, worker_id, last_seq, acked_worker_seq, isolation, has_checkpoint, \
              task_id, turn_id, number, created_at, limits, lane) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, \
-             $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30)";
-        let mut values = self.changing();
+             SELECT $1, $2, $3, $4, $5, $6 - s.away_ms, $7, $8, $9, $10, $11 - s.away_ms, $12, \
+             $13 - s.away_ms, $14 - s.away_ms, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, \
+             $25, $26, $27, $28, $29, $30 FROM server s WHERE s.id = 1";
+        let mut values = self.changing(Duration::ZERO);
         let Attempt {
             task_id,
             turn_id,
@@ -108,7 +117,7 @@ impl AttemptRow {
              failure_hint = $19, worker_id = $20, last_seq = $21, acked_worker_seq = $22, \
              isolation = $23, has_checkpoint = $24 \
              WHERE id = $1 AND workspace_id = $2 AND epoch = $25";
-        let mut values = self.changing();
+        let mut values = self.changing(self.away);
         values.push(Value::from(before.get()));
         match tx.execute(UPDATE, values).await? {
             1 => Ok(()),
@@ -120,7 +129,8 @@ impl AttemptRow {
     }
 
     /// Id, workspace, and the columns that change, in the order of both statements above.
-    fn changing(&self) -> Vec<Value<'_>> {
+    fn changing(&self, away: Duration) -> Vec<Value<'_>> {
+        let still = |at: Option<Timestamp>| at.map(|at| at - away);
         let Attempt {
             id: attempt_id,
             workspace_id,
@@ -153,15 +163,15 @@ impl AttemptRow {
             epoch.get(),
             *tries,
             desired,
-            cancel_since,
+            still(cancel_since),
             columns.state,
             columns.step.map(Step::as_str),
             opt_id(columns.lease.map(|lease| lease.worker)),
             columns.lease.map(|lease| lease.epoch.get()),
-            columns.lease.map(|lease| lease.until),
+            still(columns.lease.map(|lease| lease.until)),
             columns.visible_at,
-            columns.deadline_at,
-            self.attempt.due_at(),
+            still(columns.deadline_at),
+            still(self.attempt.due_at()),
             columns.ended_at,
             columns.question,
             code,
@@ -237,32 +247,34 @@ impl<'s> StateColumns<'s> {
     }
 }
 
-fn read_desired(row: &Row) -> Result<Desired, StoreError> {
+fn read_desired(row: &Row, away: Duration) -> Result<Desired, StoreError> {
     match (row.text("desired")?.as_str(), row.opt_time("cancel_since")?) {
         ("run", None) => Ok(Desired::Run),
-        ("cancel", Some(since)) => Ok(Desired::Cancel { since }),
+        ("cancel", Some(since)) => Ok(Desired::Cancel {
+            since: since + away,
+        }),
         (_, _) => Err(StoreError::corrupt("desired")),
     }
 }
 
-fn read_state(row: &Row) -> Result<State, StoreError> {
+fn read_state(row: &Row, away: Duration) -> Result<State, StoreError> {
     Ok(match row.text("state")?.as_str() {
         "queued" => State::Queued {
             visible_at: row.time("visible_at")?,
-            deadline_at: row.time("deadline_at")?,
+            deadline_at: row.time("deadline_at")? + away,
         },
         "held" => State::Held {
             lease: Lease {
                 worker: row.parsed("lease_worker_id")?,
                 epoch: Epoch::new(row.int("lease_epoch")?),
-                until: row.time("lease_until")?,
+                until: row.time("lease_until")? + away,
             },
             step: Step::parse(&row.text("step")?).ok_or_else(|| StoreError::corrupt("step"))?,
-            deadline_at: row.time("deadline_at")?,
+            deadline_at: row.time("deadline_at")? + away,
         },
         "awaiting_input" => State::AwaitingInput {
             question: row.text("question")?,
-            deadline_at: row.time("deadline_at")?,
+            deadline_at: row.time("deadline_at")? + away,
         },
         "succeeded" => State::Succeeded {
             ended_at: row.time("ended_at")?,

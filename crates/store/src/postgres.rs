@@ -5,23 +5,23 @@
 //! was sent. When the connection breaks during the commit it is not known whether the write
 //! happened: the caller is told [`StoreError::Unavailable`].
 
+pub(crate) mod pool;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use outwork_failpoint as failpoint;
 use sqlx::migrate::Migrator;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::{Postgres as Pg, Transaction};
+use sqlx::postgres::PgConnectOptions;
 
 use crate::error::{OpenError, StoreError};
 use crate::sql::Conn;
 use crate::store::{Committed, Tx, Write, migrate_error};
 
+use pool::{Lease, Pool, close, connect};
+
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
-/// Connections of one server.
-const CONNECTIONS: u32 = 16;
-/// How long a caller waits for one of them.
-const ACQUIRE: Duration = Duration::from_secs(5);
 /// Pauses before a write is tried again.
 const PAUSES: [Duration; 3] = [
     Duration::from_millis(10),
@@ -31,7 +31,7 @@ const PAUSES: [Duration; 3] = [
 
 #[derive(Debug)]
 pub(crate) struct Postgres {
-    pool: PgPool,
+    pool: Arc<Pool>,
 }
 
 /// Why a try failed, and whether nothing can have been written.
@@ -43,38 +43,19 @@ struct Failed {
 impl Postgres {
     pub(crate) async fn open(url: &str) -> Result<Self, OpenError> {
         let options: PgConnectOptions = url.parse().map_err(OpenError::Address)?;
-        let pool = PgPoolOptions::new()
-            .max_connections(CONNECTIONS)
-            .acquire_timeout(ACQUIRE)
-            .connect_with(options.application_name("outwork"))
-            .await
-            .map_err(OpenError::connect)?;
-        MIGRATIONS
-            .run(&pool)
-            .await
-            .map_err(|error| migrate_error(error, &MIGRATIONS))?;
-        Ok(Self { pool })
+        let options = options.application_name("outwork");
+        migrate(&options).await?;
+        Ok(Self {
+            pool: Pool::new(options),
+        })
     }
 
     pub(crate) async fn close(&self) {
         self.pool.close().await;
     }
 
-    pub(crate) async fn snapshot(&self) -> Result<Transaction<'static, Pg>, StoreError> {
-        self.begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            .await
-    }
-
-    /// Begins in a task of its own. A caller that is dropped meanwhile (its HTTP client hung up)
-    /// would else leave a connection in the pool whose transaction nobody knows to be open: the
-    /// driver rolls back only what it has seen begin.
-    async fn begin(&self, statement: &'static str) -> Result<Transaction<'static, Pg>, StoreError> {
-        let pool = self.pool.clone();
-        let begun = tokio::spawn(async move { pool.begin_with(statement).await });
-        match begun.await {
-            Ok(transaction) => Ok(transaction?),
-            Err(ended) => std::panic::resume_unwind(ended.into_panic()),
-        }
+    pub(crate) async fn lease(&self) -> Result<Lease, StoreError> {
+        self.pool.take().await
     }
 
     pub(crate) async fn write<W: Write>(
@@ -100,12 +81,13 @@ impl Postgres {
             error,
             before_commit: true,
         };
-        let mut transaction = self.begin("BEGIN").await.map_err(before)?;
-        let done = match Tx::new(Conn::Postgres(&mut transaction)).run(write).await {
+        let mut lease = self.lease().await.map_err(before)?;
+        lease.begin().await.map_err(|error| before(error.into()))?;
+        let done = match Tx::new(Conn::Postgres(&mut lease)).run(write).await {
             Ok(done) => done,
             Err(error) => {
                 // Dropping it would roll back later: until then a claim would skip these rows.
-                if let Err(lost) = transaction.rollback().await {
+                if let Err(lost) = lease.roll_back().await {
                     tracing::debug!(
                         error = &lost as &dyn std::error::Error,
                         "the server rolls back by itself when the connection is gone"
@@ -115,17 +97,15 @@ impl Postgres {
             }
         };
         if failpoint::refuses("store.commit.refused") {
-            transaction
-                .rollback()
-                .await
-                .map_err(|error| before(error.into()))?;
+            let rolled_back = lease.roll_back().await;
+            rolled_back.map_err(|error| before(error.into()))?;
             return Err(Failed {
                 error: StoreError::unavailable("refused by a failure point"),
                 before_commit: false,
             });
         }
         failpoint::pass("store.commit.before");
-        transaction.commit().await.map_err(|error| Failed {
+        lease.commit().await.map_err(|error| Failed {
             // The server says so itself when it rolled back.
             before_commit: error.as_database_error().is_some(),
             error: error.into(),
@@ -133,4 +113,12 @@ impl Postgres {
         failpoint::pass("store.commit.after");
         Ok(done)
     }
+}
+
+/// On a connection of its own: what it sets and locks ends with it.
+async fn migrate(options: &PgConnectOptions) -> Result<(), OpenError> {
+    let mut conn = connect(options).await.map_err(OpenError::connect)?;
+    let migrated = MIGRATIONS.run(&mut conn).await;
+    close(conn).await;
+    migrated.map_err(|error| migrate_error(error, &MIGRATIONS))
 }

@@ -20,7 +20,8 @@ impl Store {
 
     /// When [`Store::reap`] has something to do next.
     pub async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
-        const SELECT: &str = "SELECT min(due_at) AS due_at FROM attempts WHERE due_at IS NOT NULL";
+        const SELECT: &str = "SELECT min(due_at) + (SELECT away_ms FROM server WHERE id = 1) \
+             AS due_at FROM attempts WHERE due_at IS NOT NULL";
         let row = self.read().await?.row(SELECT, values![]).await?;
         row.map_or(Ok(None), |row| row.opt_time("due_at"))
     }
@@ -35,8 +36,8 @@ impl Store {
     }
 
     /// Gives all that has not ended `by` more time, because no server ran that long: leases,
-    /// deadlines, and the grace of a cancel. Says how many attempts that are.
-    pub async fn extend_leases(&self, by: Duration, now: Timestamp) -> Result<u64, StoreError> {
+    /// deadlines, and the grace of a cancel. However much waits, that is one row.
+    pub async fn extend_leases(&self, by: Duration, now: Timestamp) -> Result<(), StoreError> {
         self.write(Extend { by, now }).await
     }
 
@@ -84,13 +85,14 @@ const DUE: Sql = Sql {
     sqlite: concat!(
         "SELECT ",
         attempt_columns!(),
-        " FROM attempts a WHERE a.due_at <= $1 ORDER BY a.due_at LIMIT $2"
+        " FROM attempts a WHERE a.due_at <= $1 - (SELECT s.away_ms FROM server s WHERE s.id = 1) \
+         ORDER BY a.due_at LIMIT $2"
     ),
     postgres: concat!(
         "SELECT ",
         attempt_columns!(),
-        " FROM attempts a WHERE a.due_at <= $1 ORDER BY a.due_at LIMIT $2 \
-         FOR UPDATE SKIP LOCKED"
+        " FROM attempts a WHERE a.due_at <= $1 - (SELECT s.away_ms FROM server s WHERE s.id = 1) \
+         ORDER BY a.due_at LIMIT $2 FOR UPDATE SKIP LOCKED"
     ),
 };
 
@@ -100,18 +102,14 @@ struct Extend {
 }
 
 impl Write for Extend {
-    type Output = u64;
+    type Output = ();
 
-    async fn apply(&self, tx: &mut Tx<'_>) -> Result<u64, StoreError> {
-        // Every term of `due_at` moves, so it moves as far. What waits for a worker or for an
-        // answer could get neither while the server was away.
-        const EXTEND: &str = "UPDATE attempts SET lease_until = lease_until + $1, \
-             deadline_at = deadline_at + $1, due_at = due_at + $1, \
-             cancel_since = cancel_since + $1 WHERE due_at IS NOT NULL";
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        // What waits for a worker or for an answer could get neither while the server was away, and is extended, too.
+        const EXTEND: &str = "UPDATE server SET away_ms = away_ms + $1 WHERE id = 1";
         let by = i64::try_from(self.by.as_millis()).unwrap_or(i64::MAX);
-        let extended = tx.execute(EXTEND, values![by]).await?;
-        mark(tx, self.now).await?;
-        Ok(extended)
+        tx.execute(EXTEND, values![by]).await?;
+        mark(tx, self.now).await
     }
 }
 

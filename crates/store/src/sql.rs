@@ -8,11 +8,12 @@ use std::fmt::{self, Display, Write as _};
 use std::str::FromStr;
 
 use outwork_domain::Timestamp;
-use sqlx::postgres::{PgArguments, PgConnection, PgRow};
+use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
 use sqlx::{Postgres, Row as _};
 
 use crate::error::StoreError;
+use crate::postgres::pool::Lease;
 use crate::sqlite::lite::{Lite, LiteRow, LiteValue};
 
 /// A statement as each engine takes it.
@@ -165,7 +166,7 @@ pub(crate) fn count(count: u64) -> Value<'static> {
 pub(crate) enum Conn<'c> {
     /// Whose statements are over when they return.
     Sqlite(&'c mut Lite),
-    Postgres(&'c mut PgConnection),
+    Postgres(&'c mut Lease),
 }
 
 impl Conn<'_> {
@@ -181,7 +182,7 @@ impl Conn<'_> {
                 Ok(rows.into_iter().map(Row::Sqlite).collect())
             }
             Self::Postgres(conn) => {
-                let rows = postgres(sql, values).fetch_all(&mut **conn).await?;
+                let rows = conn.rows(sql, values).await?;
                 Ok(rows.into_iter().map(Row::Postgres).collect())
             }
         }
@@ -195,10 +196,7 @@ impl Conn<'_> {
         let sql = sql.into();
         Ok(match self {
             Self::Sqlite(conn) => conn.rows(sql.sqlite, &values, 1)?.pop().map(Row::Sqlite),
-            Self::Postgres(conn) => postgres(sql, values)
-                .fetch_optional(&mut **conn)
-                .await?
-                .map(Row::Postgres),
+            Self::Postgres(conn) => conn.row(sql, values).await?.map(Row::Postgres),
         })
     }
 
@@ -211,15 +209,12 @@ impl Conn<'_> {
         let sql = sql.into();
         Ok(match self {
             Self::Sqlite(conn) => conn.execute(sql.sqlite, &values)?,
-            Self::Postgres(conn) => postgres(sql, values)
-                .execute(&mut **conn)
-                .await?
-                .rows_affected(),
+            Self::Postgres(conn) => conn.execute(sql, values).await?,
         })
     }
 }
 
-fn postgres<'q>(sql: Sql, values: Vec<Value<'q>>) -> Query<'q, Postgres, PgArguments> {
+pub(crate) fn postgres<'q>(sql: Sql, values: Vec<Value<'q>>) -> Query<'q, Postgres, PgArguments> {
     values
         .into_iter()
         .fold(sqlx::query(sql.postgres), |query, value| match value {

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use outwork_domain::{TaskId, Timestamp};
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::{Postgres as Pg, Transaction};
 use tokio::sync::broadcast;
 
 use crate::error::{OpenError, StoreError};
 use crate::lane::{Lanes, Move};
 use crate::postgres::Postgres;
+use crate::postgres::pool::Lease;
 use crate::record::Change;
 use crate::settings::{self, Settings, Version};
 use crate::sql::{Conn, Row, Sql, Value, id, values};
@@ -73,7 +73,7 @@ pub(crate) struct Tx<'c> {
 /// A consistent view of the database.
 pub(crate) enum Snapshot {
     Sqlite(Reader),
-    Postgres(Transaction<'static, Pg>),
+    Postgres(Lease),
 }
 
 impl Store {
@@ -160,7 +160,7 @@ impl Store {
     pub(crate) async fn read(&self) -> Result<Snapshot, StoreError> {
         Ok(match &self.0.engine {
             Engine::Sqlite(sqlite) => Snapshot::Sqlite(sqlite.reader().await?),
-            Engine::Postgres(postgres) => Snapshot::Postgres(postgres.snapshot().await?),
+            Engine::Postgres(postgres) => Snapshot::Postgres(postgres.lease().await?),
         })
     }
 }
@@ -288,8 +288,9 @@ impl<'c> Tx<'c> {
 impl Snapshot {
     /// For several statements.
     pub(crate) fn conn(&mut self) -> Conn<'_> {
-        if let Self::Sqlite(reader) = self {
-            reader.want_view();
+        match self {
+            Self::Sqlite(reader) => reader.want_view(),
+            Self::Postgres(lease) => lease.want_view(),
         }
         self.alone()
     }
@@ -298,7 +299,7 @@ impl Snapshot {
     fn alone(&mut self) -> Conn<'_> {
         match self {
             Self::Sqlite(reader) => Conn::Sqlite(reader),
-            Self::Postgres(tx) => Conn::Postgres(tx),
+            Self::Postgres(lease) => Conn::Postgres(lease),
         }
     }
 

@@ -1,5 +1,7 @@
 //! From one state of an attempt to the next: load and lock, ask the domain, write with the events.
 
+use std::time::Duration;
+
 use outwork_domain::attempt::Refused;
 use outwork_domain::schedule::Lane;
 use outwork_domain::{
@@ -154,6 +156,7 @@ pub(crate) async fn insert(
         acked_worker_seq: 0,
         lane: lane.id,
         has_checkpoint: false,
+        away: Duration::ZERO,
     };
     row.insert(tx).await?;
     tx.moved(Move::Queued(lane, attempt.created_at));

@@ -176,10 +176,8 @@ async fn leases_outlive_a_server_that_was_away(bed: Bed) {
     let held = bed.held(at(0)).await.attempt;
     let queued = bed.submit(1, at(0)).await.attempts[0].clone();
     let by = Duration::from_secs(3_600);
-    assert_eq!(
-        bed.store.extend_leases(by, at(2_000)).await.expect("works"),
-        3
-    );
+    let extended = bed.store.extend_leases(by, at(2_000)).await;
+    extended.expect("works");
     for before in [&cancelled, &held] {
         let now = bed.state(before.id).await;
         let (
@@ -222,6 +220,18 @@ async fn leases_outlive_a_server_that_was_away(bed: Bed) {
     let claims = [(held.id, held.epoch)];
     let renewed = bed.store.renew(worker_of(&held), &claims, at(0) + by);
     assert_eq!(renewed.await.expect("works"), [Ok(Desired::Run)]);
+    let later = bed.submit(1, at(3_000) + by).await.attempts[0].clone();
+    for (attempt, due_at) in [
+        (&held, at(0) + by + limits().lease),
+        (&later, later.due_at().expect("queued")),
+    ] {
+        let now = bed.state(attempt.id).await;
+        assert_eq!(
+            now.due_at(),
+            Some(due_at),
+            "what is written since is not moved"
+        );
+    }
 }
 
 fn worker_of(attempt: &Attempt) -> outwork_domain::WorkerId {
