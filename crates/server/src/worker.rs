@@ -14,6 +14,7 @@ mod objects;
 mod orders;
 mod register;
 mod snapshots;
+mod stand_by;
 
 pub(crate) mod routes;
 
@@ -25,7 +26,7 @@ use outwork_api::problem::Code;
 use outwork_api::worker as wire;
 use outwork_api::worker::{Answer, Bytes, InputKind, OutputKind, WorkerApi};
 use outwork_domain::principal::WorkerAccess;
-use outwork_domain::{AttemptId, Command, Desired, Epoch, WorkerId, WorkspaceId};
+use outwork_domain::{AttemptId, Command, Desired, Epoch, Timestamp, WorkerId, WorkspaceId};
 use outwork_store::{AttemptRecord, WorkerRecord};
 
 pub(crate) use orders::desired_wire;
@@ -61,6 +62,12 @@ impl WorkerService {
             .worker(self.workspace, id)
             .await?
             .ok_or_else(unknown)
+    }
+
+    /// Whether it has to be written that the worker was heard of. It is not each time: that would be most of what an idle worker costs. One
+    /// that is there beats every sixth of a lease, and counts as offline after a lease, so that half of one is left for beats that are late.
+    fn is_unheard(&self, known: &WorkerRecord, now: Timestamp) -> bool {
+        now.since(known.seen_at) >= self.plane.limits.lease * 5 / 12
     }
 
     /// Whether the token is that worker's, or any worker's.

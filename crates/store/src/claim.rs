@@ -14,12 +14,16 @@ use crate::error::StoreError;
 use crate::lane::{Lanes, needs_of};
 use crate::record::{Claimed, CredentialRecord, ModelRecord};
 use crate::sql::{Row, Sql, id, values};
+use crate::sqlite::standby::{Standby, StandsBy};
 use crate::store::{Store, Tx, Write};
 use crate::worker::Traits;
 use crate::{
     backup, credential, environment, injection, message, model, secret, task, task_row, transition,
     worker,
 };
+
+/// The time, or that nothing may be given out now.
+pub type When = Box<dyn Fn() -> Option<Timestamp> + Send + Sync>;
 
 impl Store {
     /// Gives `worker` at most `max` visible attempts of environments whose agent is in `agents`,
@@ -59,8 +63,84 @@ impl Store {
             fresh = true;
         }
     }
+
+    /// Claims for the worker as [`Self::claim`] does as soon as this process queues something for
+    /// it, in the same transaction: both are durable by one commit, and told after it. `labels` are
+    /// its labels as it said them; whether it is still registered and may have something is asked
+    /// then. Also what it does not hear of has to be looked for: look first, then stand by, and look
+    /// again when [`Store::changes`] tells of the queue. `None`: this database does not do that.
+    pub fn stand_by(
+        &self,
+        workspace: WorkspaceId,
+        worker: WorkerId,
+        agents: &[String],
+        labels: &Labels,
+        max: u32,
+        when: When,
+    ) -> Option<Standby<Vec<Claimed>>> {
+        let claim = Claim {
+            workspace,
+            worker,
+            agents: agents.to_vec(),
+            max,
+            now: Timestamp::from_millis(0),
+            lanes: self.lanes().clone(),
+        };
+        self.stand_by_to(StandingClaim {
+            claim,
+            labels: labels.clone(),
+            when,
+        })
+    }
 }
 
+/// A claim of a worker for which nothing waits.
+struct StandingClaim {
+    /// With another time.
+    claim: Claim,
+    labels: Labels,
+    when: When,
+}
+
+impl Write for StandingClaim {
+    type Output = Vec<Claimed>;
+
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<Vec<Claimed>, StoreError> {
+        let Some(now) = (self.when)() else {
+            return Ok(Vec::new());
+        };
+        // Its token is revoked when it is forgotten.
+        let traits = worker::traits(tx, self.claim.worker).await?;
+        let traits = traits.ok_or(StoreError::NotFound)?;
+        let claim = Claim {
+            now,
+            ..self.claim.clone()
+        };
+        let claimed = claim.run(tx, traits).await;
+        // What was picked for it is counted as held.
+        claimed.inspect_err(|_| self.claim.lanes.lock().set_stale())
+    }
+}
+
+impl StandsBy for StandingClaim {
+    fn is_due(&self) -> bool {
+        (self.when)().is_some_and(|now| {
+            let asks = Asks {
+                workspace_id: self.claim.workspace,
+                agents: &self.claim.agents,
+                labels: &self.labels,
+                now,
+            };
+            self.claim.lanes.lock().has_for(&asks)
+        })
+    }
+
+    fn is_nothing(output: &Vec<Claimed>) -> bool {
+        output.is_empty()
+    }
+}
+
+#[derive(Clone)]
 struct Claim {
     workspace: WorkspaceId,
     worker: WorkerId,
@@ -74,11 +154,18 @@ impl Write for Claim {
     type Output = Vec<Claimed>;
 
     async fn apply(&self, tx: &mut Tx<'_>) -> Result<Vec<Claimed>, StoreError> {
+        let traits = worker::traits(tx, self.worker).await?;
+        self.run(tx, traits.unwrap_or_default()).await
+    }
+}
+
+impl Claim {
+    async fn run(&self, tx: &mut Tx<'_>, traits: Traits) -> Result<Vec<Claimed>, StoreError> {
         let Traits {
             isolation,
             labels,
             orders,
-        } = worker::traits(tx, self.worker).await?;
+        } = traits;
         // Whether or not the worker knows that it drains.
         if orders.desired != WorkerDesired::Run {
             return Ok(Vec::new());

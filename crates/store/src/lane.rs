@@ -35,6 +35,16 @@ pub(crate) enum Move {
     Environment,
 }
 
+impl Move {
+    /// Whether an attempt waits by it.
+    pub(crate) fn queues(&self) -> bool {
+        match self {
+            Self::Queued(..) | Self::Requeued(..) => true,
+            Self::Left(_) | Self::Environment => false,
+        }
+    }
+}
+
 /// The schedule of this process. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Lanes(Arc<Shared>);
@@ -67,7 +77,7 @@ impl Lanes {
                     schedule.requeued(lane, created_at, visible_at);
                 }
                 Move::Left(lane) => room.extend(schedule.left(lane)),
-                Move::Environment => schedule.set_stale(),
+                Move::Environment => schedule.forget_needs(),
             }
         }
         room

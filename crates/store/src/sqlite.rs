@@ -5,15 +5,17 @@
 //! then answers them. A write that fails is rolled back to its savepoint and the others go on. If
 //! SQLite gives the whole transaction up (it may when the disk is full), nothing of it was
 //! acknowledged, and each write is run again in a transaction of its own. Before that some space is given up that was kept
-//! for this ([`reserve`]).
+//! for this ([`reserve`]). A write may also stand by until another one queues something for it ([`standby`]).
 //!
 //! [`lite`] is a connection, [`readers`] are those that read.
 
 pub(crate) mod lite;
 pub(crate) mod readers;
 mod reserve;
+pub(crate) mod standby;
 mod upgrade;
 
+use std::collections::HashSet;
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -38,6 +40,7 @@ pub(crate) use upgrade::{known, schema, vacuum_into};
 pub(crate) use lite::BUSY;
 use lite::{Access, Lite};
 use readers::{Reader, Readers};
+use standby::{Standby, Standbys, StandsBy};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
@@ -45,11 +48,13 @@ static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 const GROUP: usize = 256;
 /// Writes that may wait before callers wait to hand theirs in.
 const WAITING: usize = 1024;
+const CLOSED: &str = "the store is closed";
 
 #[derive(Debug)]
 pub(crate) struct Sqlite {
     readers: Arc<Readers>,
     queue: Mutex<Option<mpsc::Sender<Box<dyn Job>>>>,
+    standbys: Arc<Standbys>,
     ended: Mutex<Option<oneshot::Receiver<()>>>,
     reserve: Reserve,
 }
@@ -60,6 +65,14 @@ type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 trait Job: Send {
     /// Runs it and keeps what came of it; says whether it went well.
     fn run<'a>(&'a mut self, conn: &'a mut Lite) -> Boxed<'a, bool>;
+
+    /// What it changes, if it went well.
+    fn committed(&mut self) -> Option<&mut Committed>;
+
+    /// Whether it stood by for what another one queued.
+    fn stands_by(&self) -> bool {
+        false
+    }
 
     /// Answers the caller: what came of it, or the error that undid it.
     fn answer(self: Box<Self>, undone: Option<StoreError>, told: &Told);
@@ -82,6 +95,13 @@ impl<W: Write> Job for Waiting<W> {
             self.done = Some(done);
             ok
         })
+    }
+
+    fn committed(&mut self) -> Option<&mut Committed> {
+        match &mut self.done {
+            Some(Ok((_, committed))) => Some(committed),
+            Some(Err(_)) | None => None,
+        }
     }
 
     fn answer(self: Box<Self>, undone: Option<StoreError>, told: &Told) {
@@ -107,9 +127,11 @@ impl Sqlite {
         let (queue, waiting) = mpsc::channel(WAITING);
         let reserve = Reserve::beside(path);
         reserve.keep();
+        let standbys = Arc::new(Standbys::default());
         let writer = Writer {
             path: path.to_owned(),
             conn,
+            standbys: Arc::clone(&standbys),
             reserve: reserve.clone(),
             told,
         };
@@ -117,6 +139,7 @@ impl Sqlite {
             reserve,
             readers: Readers::new(path.to_owned()),
             queue: Mutex::new(Some(queue)),
+            standbys,
             ended: Mutex::new(Some(writer.start(waiting)?)),
         })
     }
@@ -129,6 +152,7 @@ impl Sqlite {
         {
             tracing::error!("the writer panicked");
         }
+        self.standbys.clear();
         self.readers.close().await;
     }
 
@@ -146,7 +170,6 @@ impl Sqlite {
     }
 
     pub(crate) async fn write<W: Write>(&self, write: W) -> Result<W::Output, StoreError> {
-        const CLOSED: &str = "the store is closed";
         let (caller, answer) = oneshot::channel();
         let queue = lock(&self.queue)
             .clone()
@@ -161,6 +184,11 @@ impl Sqlite {
             .await
             .map_err(|_| StoreError::unavailable(CLOSED))?;
         answer.await.map_err(|_| StoreError::unavailable(CLOSED))?
+    }
+
+    /// Runs it right behind a write that queues something, as soon as it is due.
+    pub(crate) fn stand_by<W: StandsBy>(&self, write: W) -> Standby<W::Output> {
+        self.standbys.add(write)
     }
 }
 
@@ -207,6 +235,7 @@ async fn migrate(path: &Path) -> Result<(), OpenError> {
 struct Writer {
     path: PathBuf,
     conn: Lite,
+    standbys: Arc<Standbys>,
     reserve: Reserve,
     told: Told,
 }
@@ -247,25 +276,27 @@ impl Writer {
 
     async fn commit(&mut self, mut group: Group) {
         match self.transaction_with_reserve(&mut group).await {
-            Ok(()) => {
-                for job in group {
-                    job.answer(None, &self.told);
-                }
-            }
             Err(GivenUp::Single) => {
                 for job in group {
                     let mut alone = vec![job];
-                    let undone = self.transaction_with_reserve(&mut alone).await.err();
-                    for job in alone {
-                        job.answer(undone.as_ref().map(GivenUp::error), &self.told);
-                    }
+                    let done = self.transaction_with_reserve(&mut alone).await;
+                    self.answer(alone, done);
                 }
             }
-            Err(given_up) => {
-                for job in group {
-                    job.answer(Some(given_up.error()), &self.told);
-                }
-            }
+            done => self.answer(group, done),
+        }
+    }
+
+    fn answer(&self, mut group: Group, done: Result<(), GivenUp>) {
+        let undone = done.err();
+        if undone.is_some() {
+            self.told.undone();
+        }
+        settle_given(&mut group);
+        // First those that were waited for longest, and on which nobody else's answer depends.
+        group.sort_by_key(|job| !job.stands_by());
+        for job in group {
+            job.answer(undone.as_ref().map(GivenUp::error), &self.told);
         }
     }
 
@@ -283,11 +314,7 @@ impl Writer {
     /// Runs the group in one transaction. `Ok`: it is on disk, less the writes that failed.
     async fn transaction(&mut self, group: &mut Group) -> Result<(), GivenUp> {
         self.begin()?;
-        let ran = match group.as_mut_slice() {
-            [alone] => self.run_alone(alone).await,
-            several => self.run_group(several).await,
-        };
-        match ran {
+        match self.run_group(group).await {
             Ok(false) => Ok(()),
             Ok(true) if failpoint::refuses("store.commit.refused") => {
                 self.roll_back();
@@ -334,30 +361,49 @@ impl Writer {
         again.map_err(|error| GivenUp::All(Arc::new(error)))
     }
 
-    /// Without a savepoint. Whether there is something to commit.
-    async fn run_alone(&mut self, job: &mut Box<dyn Job>) -> Result<bool, GivenUp> {
-        let ok = job.run(&mut self.conn).await;
-        if !ok {
-            self.roll_back();
-        }
-        Ok(ok)
-    }
-
-    async fn run_group(&mut self, group: &mut [Box<dyn Job>]) -> Result<bool, GivenUp> {
-        let mut next = "SAVEPOINT one";
-        for job in group {
-            self.conn.run(next).map_err(single)?;
-            next = if job.run(&mut self.conn).await {
-                "RELEASE one; SAVEPOINT one"
-            } else {
-                "ROLLBACK TO one; RELEASE one; SAVEPOINT one"
+    /// Whether there is something to commit.
+    async fn run_group(&mut self, group: &mut Group) -> Result<bool, GivenUp> {
+        // One that is alone needs none.
+        let mut savepoint = (group.len() > 1).then_some("SAVEPOINT one");
+        let mut at = 0;
+        while at < group.len() {
+            if let Some(savepoint) = savepoint {
+                self.conn.run(savepoint).map_err(single)?;
+            }
+            savepoint = match (group[at].run(&mut self.conn).await, savepoint) {
+                (true, None) => Some("SAVEPOINT one"),
+                (true, Some(_)) => Some("RELEASE one; SAVEPOINT one"),
+                (false, None) => {
+                    self.roll_back();
+                    return Ok(false);
+                }
+                (false, Some(_)) => Some("ROLLBACK TO one; RELEASE one; SAVEPOINT one"),
             };
+            if let Some(called) = self.behind(group[at].as_mut()) {
+                group.insert(at + 1, called);
+            }
+            at += 1;
         }
         // The last savepoint is released by the commit.
-        if next.starts_with("ROLLBACK") {
+        if savepoint.is_some_and(|next| next.starts_with("ROLLBACK")) {
             self.conn.run("ROLLBACK TO one").map_err(single)?;
         }
         Ok(true)
+    }
+
+    /// What stood by for what a write has queued, or for what the one that was called for that has left.
+    fn behind(&self, job: &mut dyn Job) -> Option<Box<dyn Job>> {
+        let stands_by = job.stands_by();
+        let committed = job.committed()?;
+        let leaves = match stands_by {
+            true => committed.attempts().next().is_some(),
+            false => committed.queues(),
+        };
+        if !leaves || self.standbys.is_empty() {
+            return None;
+        }
+        self.told.expect(committed);
+        self.standbys.call()
     }
 
     /// SQLite may have rolled back by itself; then there is nothing to do.
@@ -367,6 +413,25 @@ impl Writer {
                 error = &error as &dyn std::error::Error,
                 "nothing to roll back"
             );
+        }
+    }
+}
+
+/// What was queued and given out in the same transaction is news to nobody who waits for work.
+fn settle_given(group: &mut Group) {
+    let mut given = HashSet::new();
+    for job in group.iter_mut().filter(|job| job.stands_by()) {
+        given.extend(job.committed().iter().flat_map(|it| it.attempts()));
+    }
+    if given.is_empty() {
+        return;
+    }
+    for job in group.iter_mut().filter(|job| !job.stands_by()) {
+        if let Some(committed) = job.committed()
+            && committed.queues()
+            && committed.attempts().all(|it| given.contains(&it))
+        {
+            committed.set_given();
         }
     }
 }

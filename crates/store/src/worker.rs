@@ -172,16 +172,21 @@ pub(crate) struct Traits {
     pub(crate) orders: WorkerOrders,
 }
 
-pub(crate) async fn traits(tx: &mut Tx<'_>, worker: WorkerId) -> Result<Traits, StoreError> {
+/// `None` if it is not registered.
+pub(crate) async fn traits(
+    tx: &mut Tx<'_>,
+    worker: WorkerId,
+) -> Result<Option<Traits>, StoreError> {
     const SELECT: &str = concat!(select!(), "WHERE w.id = $1");
-    match tx.row(SELECT, values![id(worker)]).await? {
-        Some(row) => Ok(Traits {
+    let row = tx.row(SELECT, values![id(worker)]).await?;
+    let read = |row: Row| {
+        Ok(Traits {
             isolation: row.opt_text("isolation")?,
             labels: read_labels(&row)?,
             orders: orders::read(&row)?,
-        }),
-        None => Ok(Traits::default()),
-    }
+        })
+    };
+    row.map(read).transpose()
 }
 
 /// How many more attempts the worker may be given, if that is limited for it.
@@ -310,7 +315,7 @@ impl Write for Remove {
     type Output = ();
 
     async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
-        let Traits { orders, .. } = traits(tx, self.id).await?;
+        let Traits { orders, .. } = traits(tx, self.id).await?.unwrap_or_default();
         if !orders::remove(tx, self.workspace, self.id).await? {
             return Err(StoreError::NotFound);
         }

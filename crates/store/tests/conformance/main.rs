@@ -53,4 +53,5 @@ mod full_disk;
 mod races;
 mod schedule;
 mod scheduling;
+mod standing_by;
 mod upgrade;
