@@ -107,7 +107,7 @@ pub enum WorkerState {
     Draining,
     /// It takes nothing more, and holds nothing.
     Drained,
-    /// It was not heard of within the last lease time.
+    /// It was not heard of within about the last lease time.
     Offline,
 }
 

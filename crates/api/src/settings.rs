@@ -83,9 +83,9 @@ pub struct Worker {
     /// When what it still runs is given back, if it drains with a deadline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drain_deadline_at: Option<Time>,
-    /// Whether it was heard of within the last lease time.
+    /// Whether it was heard of within about the last lease time.
     pub online: bool,
-    /// When it was last heard of.
+    /// When it was last heard of, to about half a lease: not each time is written.
     pub seen_at: Time,
     /// The attempts it holds.
     pub attempts: Vec<String>,

@@ -141,6 +141,8 @@ pub struct Schedule {
     of_lane: HashMap<LaneId, usize>,
     sites: Vec<Site>,
     of_environment: HashMap<EnvironmentId, usize>,
+    /// What environments asked for that have no lane now.
+    known: HashMap<EnvironmentId, Needs>,
     /// How many attempts of each principal workers hold.
     running: Vec<u32>,
     of_principal: HashMap<PrincipalId, usize>,
@@ -162,6 +164,15 @@ impl Schedule {
         self.stale = true;
     }
 
+    /// An environment was changed: what they ask for has to be read anew.
+    pub fn forget_needs(&mut self) {
+        self.known.clear();
+        for site in &mut self.sites {
+            site.needs = None;
+        }
+        self.stale = true;
+    }
+
     /// Before it is read: the mark that [`Self::install`] takes.
     pub fn mark(&mut self) -> u64 {
         self.stale = false;
@@ -175,7 +186,8 @@ impl Schedule {
         needs: Vec<(EnvironmentId, Needs)>,
         mark: u64,
     ) {
-        let old = std::mem::take(self);
+        let mut old = std::mem::take(self);
+        self.known = std::mem::take(&mut old.known);
         let served = |lane| old.of_lane.get(lane).map_or(0, |&at| old.places[at].served);
         for state in &lanes {
             let at = self.place(state.lane);
@@ -194,6 +206,8 @@ impl Schedule {
             if let Some(&at) = self.of_environment.get(&site.id) {
                 self.sites[at].needs = site.needs;
                 self.sites[at].picks = site.picks;
+            } else if let Some(needs) = site.needs {
+                self.known.insert(site.id, needs);
             }
         }
         for (environment, needs) in needs {
@@ -250,6 +264,16 @@ impl Schedule {
             place.lane.workspace_id == workspace
                 && place.since.is_some_and(|since| since <= now)
                 && self.sites[place.environment].takes(agents, None)
+        })
+    }
+
+    /// Whether [`Self::pick`] has something for a worker.
+    pub fn has_for(&mut self, asks: &Asks<'_>) -> bool {
+        self.uncover(asks.now);
+        self.places.iter().any(|place| {
+            place.lane.workspace_id == asks.workspace_id
+                && place.since.is_some_and(|since| since <= asks.now)
+                && self.sites[place.environment].takes(asks.agents, Some(asks.labels))
         })
     }
 
@@ -387,6 +411,7 @@ impl Schedule {
             return at;
         }
         let (running, sites) = (&mut self.running, &mut self.sites);
+        let known = &mut self.known;
         let principal = self.of_principal.entry(lane.principal_id);
         let principal = *principal.or_insert_with(|| {
             running.push(0);
@@ -396,7 +421,7 @@ impl Schedule {
         let environment = *environment.or_insert_with(|| {
             sites.push(Site {
                 id: lane.environment_id,
-                needs: None,
+                needs: known.remove(&lane.environment_id),
                 running: 0,
                 picks: 0,
             });

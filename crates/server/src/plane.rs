@@ -1,6 +1,7 @@
 //! What all parts of the server share.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use outwork_api::problem::Code;
 use outwork_api::secret::Secret;
@@ -17,6 +18,11 @@ use crate::refusal::Refusal;
 use crate::seal::{Place, Seal};
 use crate::signals::Signals;
 
+/// How often something that is followed is looked at without a signal: another server may have written to the same database.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// The same where no other can: every change is told.
+const LOOK_EVERY_ALONE: Duration = Duration::from_secs(30);
+
 /// One server.
 pub(crate) struct Plane {
     pub(crate) store: Store,
@@ -25,7 +31,7 @@ pub(crate) struct Plane {
     pub(crate) ids: Ids,
     pub(crate) seal: Seal,
     pub(crate) git: outwork_git::Git,
-    pub(crate) resolve_limit: std::time::Duration,
+    pub(crate) resolve_limit: Duration,
     pub(crate) git_gateway: GitGateway,
     pub(crate) limits: AttemptLimits,
     pub(crate) attempts_per_turn: u32,
@@ -88,9 +94,22 @@ impl Plane {
         self.clock.now()
     }
 
+    /// How often something that is followed is looked at without a signal.
+    pub(crate) fn look_every(&self) -> Duration {
+        match self.store.is_shared() {
+            true => LOOK_EVERY,
+            false => LOOK_EVERY_ALONE,
+        }
+    }
+
     /// Whether the disk still has its reserve.
     pub(crate) fn has_space(&self) -> bool {
         (self.free_space)().is_none_or(|free| free >= self.reserve_bytes)
+    }
+
+    /// Whether attempts are given out: not by a server that stops, or that could not store the result.
+    pub(crate) fn gives_out(&self) -> bool {
+        !self.shutdown.is_cancelled() && self.has_space()
     }
 
     /// Refuses what can wait before the disk is really full, so that cancelling and finishing still work.

@@ -14,6 +14,7 @@ mod objects;
 mod orders;
 mod register;
 mod snapshots;
+mod stand_by;
 
 pub(crate) mod routes;
 
@@ -26,7 +27,7 @@ use outwork_api::problem::Code;
 use outwork_api::worker as wire;
 use outwork_api::worker::{Answer, Bytes, InputKind, OutputKind, WorkerApi};
 use outwork_domain::principal::{Worker, WorkerAccess};
-use outwork_domain::{AttemptId, Command, Desired, Epoch, WorkerId, WorkspaceId};
+use outwork_domain::{AttemptId, Command, Desired, Epoch, Timestamp, WorkerId, WorkspaceId};
 use outwork_store::{AttemptRecord, WorkerRecord};
 
 pub(crate) use orders::desired_wire;
@@ -34,9 +35,6 @@ pub(crate) use register::MAX_SLOTS;
 
 use crate::plane::Plane;
 use crate::refusal::Refusal;
-
-/// When a worker was last heard of is written no more often: it is for people, and heartbeats renew leases.
-const SEEN_EVERY: Duration = Duration::from_secs(1);
 
 /// The control plane for the workers of one workspace.
 #[derive(Clone)]
@@ -72,11 +70,23 @@ impl WorkerService {
         let unknown = || unknown(worker);
         let id: WorkerId = worker.parse().map_err(|_| unknown())?;
         self.may_speak_for(id)?;
+        let now = self.plane.now();
         let heard = self
             .plane
             .store
-            .heard_worker(self.workspace, id, self.plane.now(), SEEN_EVERY);
+            .heard_worker(self.workspace, id, now, self.seen_every());
         heard.await?.ok_or_else(unknown)
+    }
+
+    /// Whether it has to be written that the worker was heard of.
+    fn is_unheard(&self, known: &WorkerRecord, now: Timestamp) -> bool {
+        now.since(known.seen_at) >= self.seen_every()
+    }
+
+    /// How often that is written. Not each time: that would be most of what an idle worker costs. One that is there beats every sixth of
+    /// a lease, and counts as offline after a lease, so that half of one is left for beats that are late.
+    fn seen_every(&self) -> Duration {
+        self.plane.limits.lease * 5 / 12
     }
 
     /// Whether the token is that worker's, or any worker's.

@@ -13,9 +13,14 @@ use crate::lane::{Lanes, needs_of};
 use crate::record::Claimed;
 use crate::settings::{OfEnvironment, OfWorkspace, Settings, Version};
 use crate::sql::{Row, Sql, id, values};
+use crate::sqlite::standby::{Standby, StandsBy};
 use crate::store::{Store, Tx, Write};
 use crate::task_row::{self, Beside};
+use crate::worker::Known;
 use crate::{message, settings, task, transition, worker};
+
+/// The time, or that nothing may be given out now.
+pub type When = Box<dyn Fn() -> Option<Timestamp> + Send + Sync>;
 
 impl Store {
     /// Gives `worker` at most `max` visible attempts of environments whose agent is in `agents`,
@@ -56,8 +61,87 @@ impl Store {
             fresh = true;
         }
     }
+
+    /// Claims for the worker as [`Self::claim`] does as soon as this process queues something for
+    /// it, in the same transaction: both are durable by one commit, and told after it. `labels` are
+    /// its labels as it said them; whether it is still registered and may have something is asked
+    /// then. Also what it does not hear of has to be looked for: look first, then stand by, and look
+    /// again when [`Store::changes`] tells of the queue. `None`: this database does not do that.
+    pub fn stand_by(
+        &self,
+        workspace: WorkspaceId,
+        worker: WorkerId,
+        agents: &[String],
+        labels: &Labels,
+        max: u32,
+        when: When,
+    ) -> Option<Standby<Vec<Claimed>>> {
+        let claim = Claim {
+            workspace,
+            worker,
+            agents: agents.to_vec(),
+            max,
+            now: Timestamp::from_millis(0),
+            lanes: self.lanes().clone(),
+            settings: self.settings().clone(),
+        };
+        self.stand_by_to(StandingClaim {
+            claim,
+            labels: labels.clone(),
+            when,
+        })
+    }
 }
 
+/// A claim of a worker for which nothing waits.
+struct StandingClaim {
+    /// With another time.
+    claim: Claim,
+    labels: Labels,
+    when: When,
+}
+
+impl Write for StandingClaim {
+    type Output = Vec<Claimed>;
+
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<Vec<Claimed>, StoreError> {
+        let Some(now) = (self.when)() else {
+            return Ok(Vec::new());
+        };
+        let settings = &self.claim.settings;
+        let (floor, version) = settings::holding(tx, settings).await?;
+        // Its token is revoked when it is forgotten.
+        let known = worker::known(tx.conn(), settings, version, self.claim.worker).await?;
+        let known = known.ok_or(StoreError::NotFound)?;
+        let claim = Claim {
+            now,
+            ..self.claim.clone()
+        };
+        let claimed = claim.run(tx, floor, version, Some(&known)).await;
+        // What was picked for it is counted as held.
+        claimed.inspect_err(|_| self.claim.lanes.lock().set_stale())
+    }
+}
+
+impl StandsBy for StandingClaim {
+    fn is_due(&self) -> bool {
+        (self.when)().is_some_and(|now| {
+            let asks = Asks {
+                workspace_id: self.claim.workspace,
+                agents: &self.claim.agents,
+                labels: &self.labels,
+                now,
+            };
+            self.claim.lanes.lock().has_for(&asks)
+        })
+    }
+
+    fn is_nothing(output: &Vec<Claimed>) -> bool {
+        output.is_empty()
+    }
+}
+
+#[derive(Clone)]
 struct Claim {
     workspace: WorkspaceId,
     worker: WorkerId,
@@ -74,8 +158,20 @@ impl Write for Claim {
     async fn apply(&self, tx: &mut Tx<'_>) -> Result<Vec<Claimed>, StoreError> {
         let (floor, version) = settings::holding(tx, &self.settings).await?;
         let known = worker::known(tx.conn(), &self.settings, version, self.worker).await?;
+        self.run(tx, floor, version, known.as_deref()).await
+    }
+}
+
+impl Claim {
+    async fn run(
+        &self,
+        tx: &mut Tx<'_>,
+        floor: Epoch,
+        version: Version,
+        known: Option<&Known>,
+    ) -> Result<Vec<Claimed>, StoreError> {
         // One that is not registered has said nothing, and nothing was ordered.
-        let (isolation, labels, orders) = match known.as_deref() {
+        let (isolation, labels, orders) = match known {
             Some(known) => (
                 known.worker.isolation.clone(),
                 known.worker.labels.clone(),

@@ -38,6 +38,15 @@ pub(crate) enum Move {
 
 /// What a lane's attempts have in common.
 type Key = (EnvironmentId, PrincipalId, Priority);
+impl Move {
+    /// Whether an attempt waits by it.
+    pub(crate) fn queues(&self) -> bool {
+        match self {
+            Self::Queued(..) | Self::Requeued(..) => true,
+            Self::Left(_) | Self::Environment => false,
+        }
+    }
+}
 
 /// The schedule of this process. Clones share it.
 #[derive(Clone, Debug, Default)]
@@ -80,7 +89,7 @@ impl Lanes {
                     schedule.requeued(lane, created_at, visible_at);
                 }
                 Move::Left(lane) => room.extend(schedule.left(lane)),
-                Move::Environment => schedule.set_stale(),
+                Move::Environment => schedule.forget_needs(),
             }
         }
         room

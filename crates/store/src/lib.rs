@@ -76,6 +76,7 @@ pub use backup::{
 pub use cache::{
     CacheRecord, CacheReset, CacheUse, CachedSnapshot, Inventory, KeptSnapshot, SnapshotUses,
 };
+pub use claim::When;
 pub use collect::{Collectable, GRACE as COLLECT_GRACE};
 pub use enrolment::{
     Enrolment, EnrolmentTokenRecord, NewEnrolment, NewEnrolmentToken, WorkerTokenRecord,
@@ -93,4 +94,5 @@ pub use record::{
 };
 pub use seal_check::SealCheck;
 pub use situation::{EnvironmentLoad, Situation, WorkerLoad};
+pub use sqlite::standby::{Last, Standby};
 pub use store::Store;

@@ -7,15 +7,17 @@
 //! by that, and savepoints for all writes would cost as much as some of their statements. If
 //! SQLite gives the whole transaction up (it may when the disk is full), nothing of it was
 //! acknowledged, and each write is run again in a transaction of its own. Before that some space is given up that was kept
-//! for this ([`reserve`]).
+//! for this ([`reserve`]). A write may also stand by until another one queues something for it ([`standby`]).
 //!
 //! [`lite`] is a connection, [`readers`] are those that read.
 
 pub(crate) mod lite;
 pub(crate) mod readers;
 mod reserve;
+pub(crate) mod standby;
 mod upgrade;
 
+use std::collections::HashSet;
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -41,6 +43,7 @@ pub(crate) use upgrade::{known, schema, vacuum_into};
 pub(crate) use lite::BUSY;
 use lite::{Access, Lite};
 use readers::{Reader, Readers};
+use standby::{Standby, Standbys, StandsBy};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
@@ -48,11 +51,13 @@ static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 const GROUP: usize = 256;
 /// Writes that may wait before callers wait to hand theirs in.
 const WAITING: usize = 1024;
+const CLOSED: &str = "the store is closed";
 
 #[derive(Debug)]
 pub(crate) struct Sqlite {
     readers: Arc<Readers>,
     queue: Mutex<Option<mpsc::Sender<Box<dyn Job>>>>,
+    standbys: Arc<Standbys>,
     ended: Mutex<Option<oneshot::Receiver<()>>>,
     reserve: Reserve,
 }
@@ -63,6 +68,14 @@ type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 trait Job: Send {
     /// Runs it and keeps what came of it; says whether it went well.
     fn run<'a>(&'a mut self, conn: &'a mut Lite) -> Boxed<'a, bool>;
+
+    /// What it changes, if it went well.
+    fn committed(&mut self) -> Option<&mut Committed>;
+
+    /// Whether it stood by for what another one queued.
+    fn stands_by(&self) -> bool {
+        false
+    }
 
     /// Answers the caller: what came of it, or the error that undid it.
     fn answer(self: Box<Self>, undone: Option<StoreError>, told: &Told);
@@ -85,6 +98,13 @@ impl<W: Write> Job for Waiting<W> {
             self.done = Some(done);
             ok
         })
+    }
+
+    fn committed(&mut self) -> Option<&mut Committed> {
+        match &mut self.done {
+            Some(Ok((_, committed))) => Some(committed),
+            Some(Err(_)) | None => None,
+        }
     }
 
     fn answer(self: Box<Self>, undone: Option<StoreError>, told: &Told) {
@@ -113,9 +133,11 @@ impl Sqlite {
         let (queue, waiting) = mpsc::channel(WAITING);
         let reserve = Reserve::beside(path);
         reserve.keep();
+        let standbys = Arc::new(Standbys::default());
         let writer = Writer {
             path: path.to_owned(),
             conn,
+            standbys: Arc::clone(&standbys),
             reserve: reserve.clone(),
             told,
         };
@@ -123,6 +145,7 @@ impl Sqlite {
             reserve,
             readers: Readers::new(path.to_owned()),
             queue: Mutex::new(Some(queue)),
+            standbys,
             ended: Mutex::new(Some(writer.start(waiting)?)),
         })
     }
@@ -135,6 +158,7 @@ impl Sqlite {
         {
             tracing::error!("the writer panicked");
         }
+        self.standbys.clear();
         self.readers.close().await;
     }
 
@@ -152,7 +176,6 @@ impl Sqlite {
     }
 
     pub(crate) async fn write<W: Write>(&self, write: W) -> Result<W::Output, StoreError> {
-        const CLOSED: &str = "the store is closed";
         let (caller, answer) = oneshot::channel();
         let queue = lock(&self.queue)
             .clone()
@@ -167,6 +190,11 @@ impl Sqlite {
             .await
             .map_err(|_| StoreError::unavailable(CLOSED))?;
         answer.await.map_err(|_| StoreError::unavailable(CLOSED))?
+    }
+
+    /// Runs it right behind a write that queues something, as soon as it is due.
+    pub(crate) fn stand_by<W: StandsBy>(&self, write: W) -> Standby<W::Output> {
+        self.standbys.add(write)
     }
 }
 
@@ -213,6 +241,7 @@ async fn migrate(path: &Path) -> Result<(), OpenError> {
 struct Writer {
     path: PathBuf,
     conn: Lite,
+    standbys: Arc<Standbys>,
     reserve: Reserve,
     told: Told,
 }
@@ -253,25 +282,27 @@ impl Writer {
 
     async fn commit(&mut self, mut group: Group) {
         match self.transaction_with_reserve(&mut group).await {
-            Ok(()) => {
-                for job in group {
-                    job.answer(None, &self.told);
-                }
-            }
             Err(GivenUp::Single) => {
                 for job in group {
                     let mut alone = vec![job];
-                    let undone = self.transaction_with_reserve(&mut alone).await.err();
-                    for job in alone {
-                        job.answer(undone.as_ref().map(GivenUp::error), &self.told);
-                    }
+                    let done = self.transaction_with_reserve(&mut alone).await;
+                    self.answer(alone, done);
                 }
             }
-            Err(given_up) => {
-                for job in group {
-                    job.answer(Some(given_up.error()), &self.told);
-                }
-            }
+            done => self.answer(group, done),
+        }
+    }
+
+    fn answer(&self, mut group: Group, done: Result<(), GivenUp>) {
+        let undone = done.err();
+        if undone.is_some() {
+            self.told.undone();
+        }
+        settle_given(&mut group);
+        // First those that were waited for longest, and on which nobody else's answer depends.
+        group.sort_by_key(|job| !job.stands_by());
+        for job in group {
+            job.answer(undone.as_ref().map(GivenUp::error), &self.told);
         }
     }
 
@@ -289,11 +320,7 @@ impl Writer {
     /// Runs the group in one transaction. `Ok`: it is on disk, less the writes that failed.
     async fn transaction(&mut self, group: &mut Group) -> Result<(), GivenUp> {
         self.begin()?;
-        let ran = match group.as_mut_slice() {
-            [alone] => self.run_alone(alone).await,
-            several => self.run_several(several).await,
-        };
-        match ran {
+        match self.run_group(group).await {
             Ok(false) => Ok(()),
             Ok(true) if failpoint::refuses("store.commit.refused") => {
                 self.roll_back();
@@ -343,51 +370,72 @@ impl Writer {
         again.map_err(|error| GivenUp::All(Arc::new(error)))
     }
 
-    /// Without a savepoint. Whether there is something to commit.
-    async fn run_alone(&mut self, job: &mut Box<dyn Job>) -> Result<bool, GivenUp> {
-        let ok = job.run(&mut self.conn).await;
-        if !ok {
-            self.roll_back();
-        }
-        Ok(ok)
-    }
-
-    /// Without savepoints, unless one fails that has changed something.
-    async fn run_several(&mut self, group: &mut [Box<dyn Job>]) -> Result<bool, GivenUp> {
-        for job in &mut *group {
+    /// Without savepoints, unless one fails that has changed something. Whether there is something to commit.
+    async fn run_group(&mut self, group: &mut Group) -> Result<bool, GivenUp> {
+        let mut at = 0;
+        while at < group.len() {
             let before = self.conn.changed_rows();
-            if job.run(&mut self.conn).await {
-                continue;
+            if !group[at].run(&mut self.conn).await {
+                if group.len() == 1 {
+                    self.roll_back();
+                    return Ok(false);
+                }
+                if !self.conn.is_in_transaction() {
+                    return Err(GivenUp::Single);
+                }
+                if self.conn.changed_rows() != before {
+                    self.roll_back();
+                    self.told.undone();
+                    self.begin()?;
+                    return self.run_guarded(group).await;
+                }
             }
-            if !self.conn.is_in_transaction() {
-                return Err(GivenUp::Single);
-            }
-            if self.conn.changed_rows() != before {
-                self.roll_back();
-                self.told.run_again();
-                self.begin()?;
-                return self.run_guarded(group).await;
-            }
+            self.call_behind(group, at);
+            at += 1;
         }
         Ok(true)
     }
 
     /// Each under a savepoint.
-    async fn run_guarded(&mut self, group: &mut [Box<dyn Job>]) -> Result<bool, GivenUp> {
+    async fn run_guarded(&mut self, group: &mut Group) -> Result<bool, GivenUp> {
         let mut next = "SAVEPOINT one";
-        for job in group {
+        let mut at = 0;
+        while at < group.len() {
             self.conn.run(next).map_err(single)?;
-            next = if job.run(&mut self.conn).await {
-                "RELEASE one; SAVEPOINT one"
-            } else {
-                "ROLLBACK TO one; RELEASE one; SAVEPOINT one"
+            next = match group[at].run(&mut self.conn).await {
+                true => "RELEASE one; SAVEPOINT one",
+                false => "ROLLBACK TO one; RELEASE one; SAVEPOINT one",
             };
+            self.call_behind(group, at);
+            at += 1;
         }
         // The last savepoint is released by the commit.
         if next.starts_with("ROLLBACK") {
             self.conn.run("ROLLBACK TO one").map_err(single)?;
         }
         Ok(true)
+    }
+
+    /// Puts what stood by for what a write has queued right behind it.
+    fn call_behind(&self, group: &mut Group, at: usize) {
+        if let Some(called) = self.behind(group[at].as_mut()) {
+            group.insert(at + 1, called);
+        }
+    }
+
+    /// What stood by for what a write has queued, or for what the one that was called for that has left.
+    fn behind(&self, job: &mut dyn Job) -> Option<Box<dyn Job>> {
+        let stands_by = job.stands_by();
+        let committed = job.committed()?;
+        let leaves = match stands_by {
+            true => committed.attempts().next().is_some(),
+            false => committed.queues(),
+        };
+        if !leaves || self.standbys.is_empty() {
+            return None;
+        }
+        self.told.expect(committed);
+        self.standbys.call()
     }
 
     /// SQLite may have rolled back by itself; then there is nothing to do.
@@ -397,6 +445,25 @@ impl Writer {
                 error = &error as &dyn std::error::Error,
                 "nothing to roll back"
             );
+        }
+    }
+}
+
+/// What was queued and given out in the same transaction is news to nobody who waits for work.
+fn settle_given(group: &mut Group) {
+    let mut given = HashSet::new();
+    for job in group.iter_mut().filter(|job| job.stands_by()) {
+        given.extend(job.committed().iter().flat_map(|it| it.attempts()));
+    }
+    if given.is_empty() {
+        return;
+    }
+    for job in group.iter_mut().filter(|job| !job.stands_by()) {
+        if let Some(committed) = job.committed()
+            && committed.queues()
+            && committed.attempts().all(|it| given.contains(&it))
+        {
+            committed.set_given();
         }
     }
 }

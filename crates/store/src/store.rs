@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use outwork_domain::{TaskId, Timestamp};
+use outwork_domain::{AttemptId, TaskId, Timestamp};
 use sqlx::migrate::{MigrateError, Migrator};
 use tokio::sync::broadcast;
 
@@ -17,6 +17,7 @@ use crate::settings::{self, Settings, Version};
 use crate::sql::{Conn, Row, Sql, Value, id, values};
 use crate::sqlite::Sqlite;
 use crate::sqlite::readers::Reader;
+use crate::sqlite::standby::{Standby, StandsBy};
 
 /// How many changes a receiver of [`Store::changes`] may lag behind before it has to read again.
 const CHANGES: usize = 4096;
@@ -119,6 +120,14 @@ impl Store {
         self.write(Probe).await
     }
 
+    /// Whether other processes may write to it, of which [`Self::changes`] does not tell.
+    pub fn is_shared(&self) -> bool {
+        match &self.0.engine {
+            Engine::Sqlite(_) => false,
+            Engine::Postgres(_) => true,
+        }
+    }
+
     /// What is committed from now on by this process. With several servers on one PostgreSQL,
     /// poll behind it.
     pub fn changes(&self) -> broadcast::Receiver<Change> {
@@ -133,6 +142,15 @@ impl Store {
                 self.0.told.tell(committed);
                 Ok(output)
             }
+        }
+    }
+
+    /// The write happens right behind one of this process that queues something, if the database
+    /// does that.
+    pub(crate) fn stand_by_to<W: StandsBy>(&self, write: W) -> Option<Standby<W::Output>> {
+        match &self.0.engine {
+            Engine::Sqlite(sqlite) => Some(sqlite.stand_by(write)),
+            Engine::Postgres(_) => None,
         }
     }
 
@@ -174,8 +192,14 @@ impl Told {
         }
     }
 
-    /// A group of writes is run a second time: what claims among them picked counts as held.
-    pub(crate) fn run_again(&self) {
+    /// Tells the schedule what is about to be committed, for whoever stands by. It is told again once it is.
+    pub(crate) fn expect(&self, about: &Committed) {
+        let queued = about.moves.iter().filter(|it| it.queues());
+        self.lanes.note(&queued.copied().collect::<Vec<_>>());
+    }
+
+    /// The schedule was told of what came to nothing, or claims picked what they were not given.
+    pub(crate) fn undone(&self) {
         self.lanes.lock().set_stale();
     }
 
@@ -189,6 +213,28 @@ impl Told {
         {
             let _nobody_listens = self.changes.send(change);
         }
+    }
+}
+
+impl Committed {
+    /// Whether somebody may be given something because of it.
+    pub(crate) fn queues(&self) -> bool {
+        self.moves.iter().any(Move::queues)
+    }
+
+    /// The attempts that changed.
+    pub(crate) fn attempts(&self) -> impl Iterator<Item = AttemptId> {
+        self.changes.iter().filter_map(|change| match change {
+            Change::Attempt(attempt) => Some(*attempt),
+            Change::Queue(_) | Change::Command(..) | Change::Worker(_) => None,
+        })
+    }
+
+    /// What it queued was given out in the same transaction.
+    pub(crate) fn set_given(&mut self) {
+        self.moves.retain(|it| !it.queues());
+        let queue = |change: &Change| matches!(change, Change::Queue(_));
+        self.changes.retain(|change| !queue(change));
     }
 }
 

@@ -126,7 +126,7 @@ async fn submit_from(plane: &Plane, member: &Member, new: NewTask) -> Result<Tas
         ..new.clone()
     });
     let refusal = match submit::task::submit(plane, member, new, None).await {
-        Ok((id, _)) => return Ok(id),
+        Ok(made) => return Ok(made.id()),
         Err(refusal) => refusal,
     };
     match retried {
@@ -137,8 +137,8 @@ async fn submit_from(plane: &Plane, member: &Member, new: NewTask) -> Result<Tas
             if environment.environment.spec.branch.as_deref() == Some(UNKNOWN_BRANCH) {
                 return Err(refusal);
             }
-            let (id, _) = submit::task::submit(plane, member, new, None).await?;
-            Ok(id)
+            let made = submit::task::submit(plane, member, new, None).await?;
+            Ok(made.id())
         }
         Some(_) | None => Err(refusal),
     }

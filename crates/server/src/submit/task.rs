@@ -24,6 +24,15 @@ pub(crate) enum Made {
     Replayed(TaskId),
 }
 
+impl Made {
+    pub(crate) fn id(&self) -> TaskId {
+        match self {
+            Self::New(record) => record.task.id,
+            Self::Replayed(id) => *id,
+        }
+    }
+}
+
 /// Checks the task, finds its commits, and writes task, turn and attempts at once.
 pub(crate) async fn submit(
     plane: &Plane,

@@ -8,6 +8,7 @@ use outwork_domain::WorkspaceId;
 use outwork_failpoint as failpoint;
 use tokio::time::Instant;
 
+use super::claim::Taken;
 use super::{WorkerService, wrong};
 use crate::plane::Plane;
 use crate::refusal::Refusal;
@@ -48,10 +49,10 @@ impl WorkerService {
         let until = Instant::now() + Duration::from_millis(wait_ms);
         let line = self.plane.signals.queues.join(&self.workspace);
         let max = max.min(worker.slots);
-        let mut turn = None;
+        let (mut turn, mut is_woken) = (None, false);
         loop {
             let looked = line.newest();
-            if turn.is_some() {
+            if is_woken {
                 // It may have been forgotten meanwhile, and its token revoked.
                 let registered = self
                     .plane
@@ -60,25 +61,58 @@ impl WorkerService {
                 let gone = || super::unknown(&worker.id.to_string());
                 registered.await?.ok_or_else(gone)?;
             }
-            // A server that stops, or that could not store the result, gives nothing out.
-            if !self.plane.shutdown.is_cancelled() && self.plane.has_space() {
-                let assignments = self.claim(&worker, max, git_gateway).await?.keep();
+            if self.plane.gives_out() {
+                let taken = self.claim(&worker, max, git_gateway).await?;
                 if let Some(turn) = turn.take() {
                     // Apart: the worker that has something to do does not wait for that.
                     tokio::spawn(pass_on(Arc::clone(&self.plane), self.workspace, turn));
                 }
-                if !assignments.is_empty() {
-                    failpoint::pass("server.acquire.claimed");
-                    return Ok(Acquired { assignments });
+                if !taken.is_empty() {
+                    return Ok(acquired(taken));
                 }
             }
-            tokio::select! {
-                next = line.turn(looked) => turn = Some(next),
-                () = tokio::time::sleep_until(until) => return Ok(Acquired { assignments: Vec::new() }),
-                () = self.plane.shutdown.cancelled() => return Ok(Acquired { assignments: Vec::new() }),
+            // What is queued from here on comes to it by itself or, if it cannot, by its turn.
+            let mut standing = self.stand_by(&worker, max, git_gateway);
+            let woken = tokio::select! {
+                taken = standing.taken() => Woken::Given(taken),
+                next = line.turn(looked) => Woken::Turn(next),
+                () = tokio::time::sleep_until(until) => Woken::Over,
+                () = self.plane.shutdown.cancelled() => Woken::Over,
+            };
+            is_woken = true;
+            let (taken, is_over) = match woken {
+                Woken::Given(taken) => (Some(taken), false),
+                Woken::Turn(next) => {
+                    turn = Some(next);
+                    (standing.end().await, false)
+                }
+                Woken::Over => (standing.end().await, true),
+            };
+            match taken {
+                // A turn that it has no need of is the next one's.
+                Some(taken) if !taken.is_empty() => return Ok(acquired(taken)),
+                Some(_) | None if is_over => {
+                    return Ok(Acquired {
+                        assignments: Vec::new(),
+                    });
+                }
+                Some(_) | None => {}
             }
         }
     }
+}
+
+/// Why a worker waits no more.
+enum Woken {
+    Given(Taken),
+    Turn(Turn),
+    Over,
+}
+
+fn acquired(taken: Taken) -> Acquired {
+    let assignments = taken.keep();
+    failpoint::pass("server.acquire.claimed");
+    Acquired { assignments }
 }
 
 /// The next in line looks only if something is left: what this worker may not take, or had no room for.

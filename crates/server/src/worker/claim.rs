@@ -47,15 +47,21 @@ impl WorkerService {
                 .claim(self.workspace, worker.id, &worker.agents, max, now)
                 .await?;
             let nothing = claimed.is_empty();
-            let taken = self.prepare(claimed, git_gateway).await;
+            let (taken, unusable) = self.prepare(claimed, git_gateway);
+            self.end(unusable).await;
             if nothing || !taken.assigned.is_empty() {
                 return Ok(taken);
             }
         }
     }
 
-    /// What can be run. The rest ends here, with its reason.
-    async fn prepare(&self, claimed: Vec<Claimed>, git_gateway: bool) -> Taken {
+    /// What can be run, and the rest, which is to be ended with its reason.
+    pub(super) fn prepare(
+        &self,
+        claimed: Vec<Claimed>,
+        git_gateway: bool,
+    ) -> (Taken, Vec<Unusable>) {
+        let mut unusable = Vec::new();
         let mut taken = Taken {
             service: self.clone(),
             assigned: Vec::with_capacity(claimed.len()),
@@ -64,13 +70,19 @@ impl WorkerService {
             let (id, epoch) = (claimed.attempt.id, claimed.attempt.epoch);
             match self.assignment(claimed, git_gateway) {
                 Ok(assignment) => taken.assigned.push((id, epoch, assignment)),
-                Err(failure) => self.end(id, epoch, failure).await,
+                Err(failure) => unusable.push((id, epoch, failure)),
             }
         }
-        taken
+        (taken, unusable)
     }
 
-    async fn end(&self, id: AttemptId, epoch: Epoch, failure: Failure) {
+    pub(super) async fn end(&self, unusable: Vec<Unusable>) {
+        for (id, epoch, failure) in unusable {
+            self.end_one(id, epoch, failure).await;
+        }
+    }
+
+    async fn end_one(&self, id: AttemptId, epoch: Epoch, failure: Failure) {
         let result = AttemptResult {
             epoch,
             diff: None,
@@ -94,6 +106,9 @@ impl WorkerService {
     }
 }
 
+/// A claim that cannot be run, and why.
+pub(super) type Unusable = (AttemptId, Epoch, Failure);
+
 /// Attempts that are given back unless somebody keeps them.
 pub(super) struct Taken {
     service: WorkerService,
@@ -101,6 +116,10 @@ pub(super) struct Taken {
 }
 
 impl Taken {
+    pub(super) fn is_empty(&self) -> bool {
+        self.assigned.is_empty()
+    }
+
     pub(super) fn keep(mut self) -> Vec<Assignment> {
         let assigned = mem::take(&mut self.assigned).into_iter();
         assigned.map(|(_, _, assignment)| assignment).collect()

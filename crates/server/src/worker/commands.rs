@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::stream::{self, BoxStream, StreamExt};
 use outwork_api::worker::{AttemptCommand, WorkerCommand};
@@ -15,8 +14,6 @@ use super::{WorkerService, desired, message, orders};
 use crate::plane::Plane;
 use crate::refusal::Refusal;
 
-/// How often it looks without a signal: another server may have written to the same database.
-const POLL: Duration = Duration::from_secs(2);
 /// The version of the protocol whose workers know of orders; older ones would not understand the event.
 const ORDERS_SINCE: u32 = 4;
 
@@ -131,7 +128,7 @@ impl Listener {
     async fn wait(&mut self) {
         tokio::select! {
             Ok(()) = self.changed.changed() => {}
-            () = tokio::time::sleep(POLL) => {}
+            () = tokio::time::sleep(self.plane.look_every()) => {}
         }
     }
 }

@@ -1,9 +1,9 @@
 //! A sign of life: renews all leases of a worker and says what is wanted of each attempt.
 
 use outwork_api::worker::{Claim, Desired, Heartbeat, HeartbeatAnswer, LeaseAnswer};
-use outwork_domain::{AttemptId, Epoch};
+use outwork_domain::{AttemptId, Epoch, Timestamp};
 use outwork_failpoint as failpoint;
-use outwork_store::Capacity;
+use outwork_store::{Capacity, WorkerRecord};
 
 use super::{MAX_SLOTS, WorkerService, desired, message, orders, wrong};
 use crate::refusal::Refusal;
@@ -37,9 +37,14 @@ impl WorkerService {
             free_slots,
             draining,
         };
-        self.plane.store.beat_worker(worker, capacity, now).await?;
         let claims = leases.iter().map(claim).collect::<Result<Vec<_>, _>>()?;
-        let renewed = self.plane.store.renew(worker, &claims, now).await?;
+        if self.is_news(&known, capacity, now) {
+            self.plane.store.beat_worker(worker, capacity, now).await?;
+        }
+        let renewed = match claims.is_empty() {
+            true => Vec::new(),
+            false => self.plane.store.renew(worker, &claims, now).await?,
+        };
         failpoint::pass("server.heartbeat.after");
         let held = claims
             .iter()
@@ -70,6 +75,21 @@ impl WorkerService {
             reset_snapshots: self.plane.store.reset_snapshots(worker).await?,
             orders: orders::wire(orders, now),
         })
+    }
+}
+
+impl WorkerService {
+    /// Whether there is more to write than that it was heard of.
+    fn is_news(&self, known: &WorkerRecord, said: Capacity, now: Timestamp) -> bool {
+        let Capacity {
+            slots,
+            free_slots,
+            draining,
+        } = said;
+        let is_same = slots.is_none_or(|slots| slots == known.worker.slots)
+            && free_slots == known.free_slots
+            && draining == known.draining;
+        !is_same || self.is_unheard(known, now)
     }
 }
 

@@ -173,3 +173,78 @@ async fn a_worker_that_hangs_up_while_it_is_given_an_attempt_does_not_keep_it() 
     assert!(hung_up > 0, "it never hung up in time");
     rig.stop().await;
 }
+
+#[tokio::test]
+async fn what_is_submitted_while_a_worker_hangs_up_goes_to_another() {
+    let rig = Rig::start().await;
+    let path = repository::make(rig.directory.path());
+    rig.environment("app", &path).await;
+    let api = api(&rig);
+    let register = async |name: &str| {
+        let register = Register {
+            protocol_version: 3,
+            worker: None,
+            name: name.into(),
+            slots: 1,
+            agents: vec!["command".into()],
+            isolation: "namespaces".into(),
+            labels: Default::default(),
+            version: None,
+            agent_versions: Default::default(),
+        };
+        api.register(register).await.expect("registered").worker
+    };
+    let (hangs_up, other) = (register("hangs up").await, register("other").await);
+    let acquire = async |worker: &str, wait_ms| {
+        let acquire = Acquire {
+            worker: worker.to_owned(),
+            max: 1,
+            wait_ms,
+            git_gateway: false,
+        };
+        api.acquire(acquire).await.expect("acquired").assignments
+    };
+    let (mut hung_up, mut given) = (0, 0);
+    // It hangs up a little later each time: before it is given what is submitted, in the midst of it, after it. The clock stands still, so
+    // no lease runs out.
+    for patience in 0..60 {
+        let mut asking = Box::pin(acquire(&hangs_up, 30_000));
+        for _ in 0..100 {
+            assert!((&mut asking).now_or_never().is_none(), "nothing waits");
+            tokio::task::yield_now().await;
+        }
+        let hanging_up = async move {
+            for _ in 0..patience * 10 {
+                if let Some(held) = (&mut asking).now_or_never() {
+                    return held;
+                }
+                tokio::task::yield_now().await;
+            }
+            Vec::new()
+        };
+        let (task, mut held) = tokio::join!(rig.task("app", "p"), hanging_up);
+        if held.is_empty() {
+            hung_up += 1;
+            held = until(async || acquire(&other, 0).await, |held| !held.is_empty()).await;
+        } else {
+            given += 1;
+        }
+        let held = held.remove(0);
+        assert_eq!(held.task, task["id"]);
+        let finish = Finish {
+            epoch: held.epoch,
+            outcome: Outcome::Succeeded {},
+            diffs: Vec::new(),
+            has_session: false,
+            message: None,
+            tokens: None,
+            last_seq: 0,
+        };
+        api.finish(held.attempt, finish).await.expect("finished");
+    }
+    assert!(
+        hung_up > 0 && given > 0,
+        "{hung_up} times, {given} times not"
+    );
+    rig.stop().await;
+}

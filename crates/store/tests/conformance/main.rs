@@ -54,4 +54,5 @@ mod full_disk;
 mod races;
 mod schedule;
 mod scheduling;
+mod standing_by;
 mod upgrade;

@@ -15,8 +15,6 @@ use crate::plane::Plane;
 
 /// Few enough that a log full of the largest events costs little memory for each follower.
 const BATCH: u32 = 100;
-/// How often it looks without a signal: another server may have written to the same database.
-const POLL: Duration = Duration::from_secs(2);
 
 /// The events of an attempt after number `after`, until the one that ends it; as many at a time as there are.
 pub(super) fn follow(
@@ -27,12 +25,13 @@ pub(super) fn follow(
 ) -> impl Stream<Item = Bytes> + Send + 'static {
     let changed = plane.signals.attempts.subscribe(&attempt);
     let tail = plane.tails.of(attempt);
+    let every = plane.look_every();
     let log = Stored {
         plane,
         workspace,
         attempt,
     };
-    events(log, tail, changed, after).map(|entries| together(&entries))
+    events(log, tail, changed, every, after).map(|entries| together(&entries))
 }
 
 /// What is followed.
@@ -72,6 +71,7 @@ fn events(
     log: impl Log,
     tail: Arc<Tail>,
     changed: watch::Receiver<()>,
+    every: Duration,
     after: i64,
 ) -> impl Stream<Item = Vec<Entry>> + Send + 'static {
     stream::unfold(
@@ -80,6 +80,7 @@ fn events(
             tail,
             after,
             changed,
+            every,
             ended: false,
         },
         Follower::next,
@@ -91,6 +92,8 @@ struct Follower<L> {
     tail: Arc<Tail>,
     after: i64,
     changed: watch::Receiver<()>,
+    /// How often it looks without a signal.
+    every: Duration,
     /// When nothing is left to read, nothing will come.
     ended: bool,
 }
@@ -135,7 +138,7 @@ impl<L: Log> Follower<L> {
         tokio::select! {
             // An error means that the sender is gone, and then only the timer is left.
             Ok(()) = self.changed.changed() => {}
-            () = tokio::time::sleep(POLL) => {}
+            () = tokio::time::sleep(self.every) => {}
         }
     }
 }
@@ -158,6 +161,8 @@ mod tests {
     use outwork_domain::{Epoch, Timestamp};
 
     use super::*;
+
+    const EVERY: Duration = Duration::from_secs(2);
 
     /// A log to which something happens at the worst moment of the second look at it.
     struct Unlucky {
@@ -224,7 +229,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_written_between_reading_and_looking_for_the_end_is_sent() {
         let (log, changed) = Unlucky::new("before it looks for the end");
-        let seen = events(log, Arc::default(), changed, 0).flat_map(stream::iter);
+        let seen = events(log, Arc::default(), changed, EVERY, 0).flat_map(stream::iter);
         let seen: Vec<i64> = seen.map(|entry| entry.seq).collect().await;
         assert_eq!(seen, [1, 2]);
     }
@@ -233,9 +238,9 @@ mod tests {
     async fn what_is_written_between_reading_and_waiting_is_sent_at_once() {
         let (log, changed) = Unlucky::new("after reading");
         let begun = Instant::now();
-        let seen = events(log, Arc::default(), changed, 0).flat_map(stream::iter);
+        let seen = events(log, Arc::default(), changed, EVERY, 0).flat_map(stream::iter);
         let seen: Vec<i64> = seen.take(2).map(|entry| entry.seq).collect().await;
         assert_eq!(seen, [1, 2]);
-        assert!(begun.elapsed() < POLL, "it was seen only by the timer");
+        assert!(begun.elapsed() < EVERY, "it was seen only by the timer");
     }
 }
