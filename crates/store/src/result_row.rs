@@ -159,7 +159,7 @@ pub(crate) async fn write_result(
         message.as_deref(),
         tokens.as_ref().map(tokens_to_json)
     ];
-    tx.execute(UPSERT, values).await?;
+    tx.later(UPSERT, values).await?;
     write_further(tx, attempt.id, further_diffs).await
 }
 
@@ -172,11 +172,11 @@ async fn write_further(
     const INSERT: &str = "INSERT INTO result_diffs (attempt_id, number, repository, diff_key, \
          files_changed, lines_added, lines_removed, diff_size_bytes) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-    tx.execute(FORGET, values![id(attempt)]).await?;
+    tx.later(FORGET, values![id(attempt)]).await?;
     for (number, FurtherDiff { repository, diff }) in (1..).zip(diffs) {
         let mut values = values![id(attempt), count(number), repository, diff.key.as_str()];
         values.extend(sizes(diff));
-        tx.execute(INSERT, values).await?;
+        tx.later(INSERT, values).await?;
     }
     Ok(())
 }

@@ -172,7 +172,7 @@ pub(crate) async fn insert_task(
         priority.rank(),
         starting_session.as_ref().map(ObjectKey::as_str)
     ];
-    tx.execute(INSERT, values).await?;
+    tx.later(INSERT, values).await?;
     for (number, base) in (1..).zip(further) {
         insert_further(tx, *task_id, number, base).await?;
     }
@@ -201,7 +201,7 @@ async fn insert_further(
         branch.as_deref(),
         commit
     ];
-    tx.execute(INSERT, values).await?;
+    tx.later(INSERT, values).await?;
     Ok(())
 }
 
@@ -226,6 +226,6 @@ pub(crate) async fn insert_turn(tx: &mut Tx<'_>, turn: &Turn) -> Result<(), Stor
         opt_id(*continues),
         *created_at
     ];
-    tx.execute(INSERT, values).await?;
+    tx.later(INSERT, values).await?;
     Ok(())
 }
