@@ -104,8 +104,7 @@ impl AttemptRow {
             limits_json::to_json(limits),
             self.lane.get()
         ]);
-        tx.execute(INSERT, values).await?;
-        Ok(())
+        tx.later(INSERT, values).await
     }
 
     /// Writes what changed since it was read at `before`. Hits exactly one row or is refused.
@@ -119,13 +118,11 @@ impl AttemptRow {
              WHERE id = $1 AND workspace_id = $2 AND epoch = $25";
         let mut values = self.changing(self.away);
         values.push(Value::from(before.get()));
-        match tx.execute(UPDATE, values).await? {
-            1 => Ok(()),
-            _ => Err(StoreError::Refused(Refused::StaleLease {
-                spoke: before,
-                current: self.attempt.epoch,
-            })),
-        }
+        let missed = Refused::StaleLease {
+            spoke: before,
+            current: self.attempt.epoch,
+        };
+        tx.later_one(UPDATE, values, missed).await
     }
 
     /// Id, workspace, and the columns that change, in the order of both statements above.

@@ -89,6 +89,6 @@ pub(crate) async fn plan(
     const INSERT: &str = "INSERT INTO collections (attempt_id, due_at) VALUES ($1, $2) \
          ON CONFLICT (attempt_id) DO NOTHING";
     let due_at = now + GRACE;
-    tx.execute(INSERT, values![id(attempt), due_at]).await?;
+    tx.later(INSERT, values![id(attempt), due_at]).await?;
     Ok(())
 }

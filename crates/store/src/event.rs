@@ -145,7 +145,7 @@ pub(crate) async fn insert(
             first_worker_seq.map(|first| first + done),
             serde_json::to_string(&rows).expect("numbers and texts are JSON")
         ];
-        tx.execute(INSERT, values).await?;
+        tx.later(INSERT, values).await?;
         rest = later;
     }
     Ok(())

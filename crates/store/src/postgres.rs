@@ -5,6 +5,7 @@
 //! was sent. When the connection breaks during the commit it is not known whether the write
 //! happened: the caller is told [`StoreError::Unavailable`].
 
+pub(crate) mod later;
 pub(crate) mod pool;
 
 use std::sync::Arc;

@@ -167,10 +167,10 @@ pub(crate) async fn write_result(
         message.as_deref(),
         tokens.as_ref().map(tokens_to_json)
     ];
-    tx.execute(UPSERT, values).await?;
+    tx.later(UPSERT, values).await?;
     if earlier == Earlier::Perhaps {
         const FORGET: &str = "DELETE FROM result_diffs WHERE attempt_id = $1";
-        tx.execute(FORGET, values![id(attempt)]).await?;
+        tx.later(FORGET, values![id(attempt)]).await?;
     }
     write_further(tx, attempt, further_diffs).await
 }
@@ -186,7 +186,7 @@ async fn write_further(
     for (number, FurtherDiff { repository, diff }) in (1..).zip(diffs) {
         let mut values = values![id(attempt), count(number), repository, diff.key.as_str()];
         values.extend(sizes(diff));
-        tx.execute(INSERT, values).await?;
+        tx.later(INSERT, values).await?;
     }
     Ok(())
 }

@@ -8,11 +8,13 @@ use std::fmt::{self, Display, Write as _};
 use std::str::FromStr;
 
 use outwork_domain::Timestamp;
+use outwork_domain::attempt::Refused;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
 use sqlx::{Postgres, Row as _};
 
 use crate::error::StoreError;
+use crate::postgres::later::LaterChange;
 use crate::postgres::pool::Lease;
 use crate::sqlite::lite::{Lite, LiteRow, LiteValue};
 
@@ -75,6 +77,18 @@ pub(crate) enum Value<'v> {
     /// A text, too.
     Id(PrintedId),
     Bytes(Option<Cow<'v, [u8]>>),
+}
+
+impl Value<'_> {
+    /// For a statement that is run later.
+    pub(crate) fn into_owned(self) -> Value<'static> {
+        match self {
+            Self::Int(number) => Value::Int(number),
+            Self::Text(text) => Value::Text(text.map(|text| Cow::Owned(text.into_owned()))),
+            Self::Id(id) => Value::Id(id),
+            Self::Bytes(bytes) => Value::Bytes(bytes.map(|bytes| Cow::Owned(bytes.into_owned()))),
+        }
+    }
 }
 
 /// The values for the placeholders of a statement.
@@ -200,6 +214,39 @@ impl Conn<'_> {
         })
     }
 
+    /// Changes something, at the latest before the commit: how many rows it hits is told by no more than `missed`, the error if it is not
+    /// exactly one. It must not depend on what else was put off, nor change the same rows.
+    pub(crate) async fn later(
+        &mut self,
+        sql: impl Into<Sql>,
+        values: Vec<Value<'_>>,
+        missed: Option<Refused>,
+    ) -> Result<(), StoreError> {
+        let sql = sql.into();
+        match self {
+            Self::Sqlite(conn) => match (conn.execute(sql.sqlite, &values)?, missed) {
+                (1, _) | (_, None) => Ok(()),
+                (_, Some(missed)) => Err(missed.into()),
+            },
+            Self::Postgres(conn) => {
+                let change = LaterChange {
+                    sql,
+                    values: values.into_iter().map(Value::into_owned).collect(),
+                    missed,
+                };
+                conn.later(change).await
+            }
+        }
+    }
+
+    /// Runs what was put off.
+    pub(crate) async fn flush(&mut self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(conn) => conn.flush().await,
+        }
+    }
+
     /// Answers how many rows it hit.
     pub(crate) async fn execute(
         &mut self,
@@ -215,14 +262,19 @@ impl Conn<'_> {
 }
 
 pub(crate) fn postgres<'q>(sql: Sql, values: Vec<Value<'q>>) -> Query<'q, Postgres, PgArguments> {
-    values
-        .into_iter()
-        .fold(sqlx::query(sql.postgres), |query, value| match value {
-            Value::Int(value) => query.bind(value),
-            Value::Text(value) => query.bind(value),
-            Value::Id(id) => query.bind(id.as_str().to_owned()),
-            Value::Bytes(value) => query.bind(value),
-        })
+    bound(sqlx::query(sql.postgres), values)
+}
+
+pub(crate) fn bound<'q>(
+    query: Query<'q, Postgres, PgArguments>,
+    values: Vec<Value<'q>>,
+) -> Query<'q, Postgres, PgArguments> {
+    values.into_iter().fold(query, |query, value| match value {
+        Value::Int(value) => query.bind(value),
+        Value::Text(value) => query.bind(value),
+        Value::Id(id) => query.bind(id.as_str().to_owned()),
+        Value::Bytes(value) => query.bind(value),
+    })
 }
 
 /// A row of an answer.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use outwork_domain::attempt::Refused;
 use outwork_domain::{AttemptId, TaskId, Timestamp};
 use sqlx::migrate::{MigrateError, Migrator};
 use tokio::sync::broadcast;
@@ -269,6 +270,7 @@ impl<'c> Tx<'c> {
     ) -> Result<(W::Output, Committed), StoreError> {
         let output = write.apply(&mut self).await?;
         self.settle().await?;
+        self.conn.flush().await?;
         Ok((output, self.committed))
     }
 
@@ -293,7 +295,7 @@ impl<'c> Tx<'c> {
     pub(crate) async fn settle(&mut self) -> Result<(), StoreError> {
         // In the order of their ids, so that two transactions never wait for each other here.
         for (task, at) in std::mem::take(&mut self.touched) {
-            self.execute(
+            self.later(
                 "UPDATE tasks SET updated_at = $2 WHERE id = $1 AND updated_at < $2",
                 values![id(task), at],
             )
@@ -328,6 +330,26 @@ impl<'c> Tx<'c> {
         values: Vec<Value<'_>>,
     ) -> Result<u64, StoreError> {
         self.conn.execute(sql, values).await
+    }
+
+    /// A change of which nobody has to know how many rows it hits. On PostgreSQL it runs with those
+    /// that follow, in one round trip, before the next read or the commit.
+    pub(crate) async fn later(
+        &mut self,
+        sql: impl Into<Sql> + Send,
+        values: Vec<Value<'_>>,
+    ) -> Result<(), StoreError> {
+        self.conn.later(sql, values, None).await
+    }
+
+    /// The same, which has to hit exactly one row.
+    pub(crate) async fn later_one(
+        &mut self,
+        sql: impl Into<Sql> + Send,
+        values: Vec<Value<'_>>,
+        missed: Refused,
+    ) -> Result<(), StoreError> {
+        self.conn.later(sql, values, Some(missed)).await
     }
 }
 

@@ -269,7 +269,7 @@ async fn insert_further(
         branch.as_deref(),
         commit
     ];
-    tx.execute(INSERT, values).await?;
+    tx.later(INSERT, values).await?;
     Ok(())
 }
 
@@ -294,6 +294,6 @@ pub(crate) async fn insert_turn(tx: &mut Tx<'_>, turn: &Turn) -> Result<(), Stor
         opt_id(*continues),
         *created_at
     ];
-    tx.execute(INSERT, values).await?;
+    tx.later(INSERT, values).await?;
     Ok(())
 }

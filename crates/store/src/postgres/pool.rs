@@ -16,6 +16,8 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::error::StoreError;
 use crate::sql::{Sql, Value, postgres};
 
+use super::later::{self, Later, LaterChange};
+
 /// Connections of one server.
 const CONNECTIONS: u32 = 16;
 /// How long a caller waits for one of them.
@@ -61,6 +63,7 @@ pub(crate) struct Lease {
     state: LeaseState,
     /// A statement was sent, and its answer was not noted.
     busy: bool,
+    later: Later,
     pool: Arc<Pool>,
     permit: Option<OwnedSemaphorePermit>,
 }
@@ -99,6 +102,7 @@ impl Pool {
             link: Some(link),
             state: LeaseState::Plain,
             busy: false,
+            later: Later::default(),
             pool: Arc::clone(self),
             permit: Some(permit),
         })
@@ -181,6 +185,7 @@ impl Lease {
     }
 
     pub(crate) async fn roll_back(&mut self) -> Result<(), sqlx::Error> {
+        drop(self.later.take());
         self.end("ROLLBACK").await
     }
 
@@ -188,20 +193,22 @@ impl Lease {
         &mut self,
         sql: Sql,
         values: Vec<Value<'_>>,
-    ) -> Result<Vec<PgRow>, sqlx::Error> {
+    ) -> Result<Vec<PgRow>, StoreError> {
+        self.flush().await?;
         let conn = self.conn().await?;
         let answer = postgres(sql, values).fetch_all(conn).await;
-        self.note(answer)
+        Ok(self.note(answer)?)
     }
 
     pub(crate) async fn row(
         &mut self,
         sql: Sql,
         values: Vec<Value<'_>>,
-    ) -> Result<Option<PgRow>, sqlx::Error> {
+    ) -> Result<Option<PgRow>, StoreError> {
+        self.flush().await?;
         let conn = self.conn().await?;
         let answer = postgres(sql, values).fetch_optional(conn).await;
-        self.note(answer)
+        Ok(self.note(answer)?)
     }
 
     /// How many rows it hit.
@@ -209,10 +216,43 @@ impl Lease {
         &mut self,
         sql: Sql,
         values: Vec<Value<'_>>,
-    ) -> Result<u64, sqlx::Error> {
+    ) -> Result<u64, StoreError> {
+        self.flush().await?;
         let conn = self.conn().await?;
         let answer = postgres(sql, values).execute(conn).await;
-        self.note(answer).map(|done| done.rows_affected())
+        Ok(self.note(answer)?.rows_affected())
+    }
+
+    /// Runs it with what follows, at the latest before the commit.
+    pub(crate) async fn later(&mut self, change: LaterChange) -> Result<(), StoreError> {
+        if !self.later.takes(&change) {
+            self.flush().await?;
+        }
+        self.later.push(change);
+        Ok(())
+    }
+
+    /// Runs what was put off.
+    pub(crate) async fn flush(&mut self) -> Result<(), StoreError> {
+        let mut changes = self.later.take();
+        if let [change] = &mut changes[..] {
+            let values = std::mem::take(&mut change.values);
+            let conn = self.conn().await?;
+            let answer = postgres(change.sql, values).execute(conn).await;
+            let hit = self.note(answer)?.rows_affected();
+            return match &change.missed {
+                Some(missed) if hit != 1 => Err(missed.clone().into()),
+                Some(_) | None => Ok(()),
+            };
+        }
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let statement = later::joined(&mut changes);
+        let conn = self.conn().await?;
+        let answer = statement.fetch_one(conn).await;
+        let row = self.note(answer)?;
+        later::check(&changes, &row)
     }
 
     /// The connection for a statement, after which [`Lease::note`] must follow.
