@@ -21,6 +21,7 @@ pub mod config;
 mod serve;
 pub mod server;
 
+mod heard;
 mod ids;
 mod plane;
 mod signals;

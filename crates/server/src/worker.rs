@@ -64,9 +64,10 @@ impl WorkerService {
             .ok_or_else(unknown)
     }
 
-    /// Whether it has to be written that the worker was heard of. It is not each time: that would be most of what an idle worker costs. One
-    /// that is there beats every sixth of a lease, and counts as offline after a lease, so that half of one is left for beats that are late.
-    fn is_unheard(&self, known: &WorkerRecord, now: Timestamp) -> bool {
+    /// The worker was heard of. Whether that has to be written at once: one that is there beats every sixth of a lease and counts as offline
+    /// after a lease, and what is noted is written every sixth, so that half of a lease is left for beats that are late.
+    fn has_to_be_written(&self, known: &WorkerRecord, now: Timestamp) -> bool {
+        self.plane.heard.note(known.worker.id, now);
         now.since(known.seen_at) >= self.plane.limits.lease * 5 / 12
     }
 

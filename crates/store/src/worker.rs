@@ -1,6 +1,6 @@
 //! Workers that registered.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use outwork_domain::labels::Labels;
 use outwork_domain::principal::{Worker, WorkerDesired, WorkerOrders, WorkerVersions};
@@ -36,6 +36,14 @@ impl Store {
     /// The worker was heard of. Errors: [`StoreError::NotFound`] if it is not registered.
     pub async fn touch_worker(&self, id: WorkerId, now: Timestamp) -> Result<(), StoreError> {
         self.write(Touch { id, now }).await
+    }
+
+    /// The workers were heard of then; what is not registered is passed over.
+    pub async fn touch_workers(
+        &self,
+        heard: BTreeMap<WorkerId, Timestamp>,
+    ) -> Result<(), StoreError> {
+        self.write(TouchAll { heard }).await
     }
 
     /// The worker was heard of, and said what it has room for. Errors: [`StoreError::NotFound`] if
@@ -274,6 +282,23 @@ impl Write for Touch {
     async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
         const TOUCH: &str = "UPDATE workers SET seen_at = $2 WHERE id = $1";
         one(tx.execute(TOUCH, values![id(self.id), self.now]).await?)
+    }
+}
+
+/// In the order of their ids, so that two transactions never wait for each other.
+struct TouchAll {
+    heard: BTreeMap<WorkerId, Timestamp>,
+}
+
+impl Write for TouchAll {
+    type Output = ();
+
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        const TOUCH: &str = "UPDATE workers SET seen_at = $2 WHERE id = $1 AND seen_at < $2";
+        for (worker, at) in &self.heard {
+            tx.execute(TOUCH, values![id(worker), *at]).await?;
+        }
+        Ok(())
     }
 }
 

@@ -46,7 +46,7 @@ impl WorkerService {
             return Err(super::unknown(&worker));
         }
         let now = self.plane.now();
-        if self.is_unheard(&known, now) {
+        if self.has_to_be_written(&known, now) {
             self.plane.store.touch_worker(known.worker.id, now).await?;
         }
         let worker = known.worker;
