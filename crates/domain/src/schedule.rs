@@ -267,13 +267,13 @@ impl Schedule {
         })
     }
 
-    /// Whether [`Self::pick`] has something for a worker.
-    pub fn has_for(&mut self, asks: &Asks<'_>) -> bool {
-        self.uncover(asks.now);
+    /// Whether something waits for a worker with these agents and labels, but for what becomes
+    /// visible later.
+    pub fn has_for(&self, workspace: WorkspaceId, agents: &[String], labels: &Labels) -> bool {
         self.places.iter().any(|place| {
-            place.lane.workspace_id == asks.workspace_id
-                && place.since.is_some_and(|since| since <= asks.now)
-                && self.sites[place.environment].takes(asks.agents, Some(asks.labels))
+            place.since.is_some()
+                && place.lane.workspace_id == workspace
+                && self.sites[place.environment].takes(agents, Some(labels))
         })
     }
 

@@ -19,8 +19,10 @@
 #![allow(unused_qualifications)]
 
 pub mod config;
+mod serve;
 pub mod server;
 
+mod heard;
 mod ids;
 mod plane;
 mod signals;
@@ -48,5 +50,6 @@ mod reconcile;
 pub use config::{Clock, FreeSpace, ModelDefault, OtherKey, Random, ServerConfig};
 pub use git_gateway::{GitGatewayConfig, GitGatewayPatience};
 pub use http::openapi::{task_api_document, worker_api_document};
-pub use server::{Server, StartError, serve};
+pub use serve::serve;
+pub use server::{Server, StartError};
 pub use token::new_token;

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{Clock, FreeSpace, ModelDefault, ServerConfig};
 use crate::endpoints::attempts::Tails;
 use crate::git_gateway::GitGateway;
+use crate::heard::Heard;
 use crate::ids::Ids;
 use crate::refusal::Refusal;
 use crate::seal::{Place, Seal};
@@ -39,6 +40,7 @@ pub(crate) struct Plane {
     pub(crate) version: String,
     pub(crate) signals: Signals,
     pub(crate) tails: Tails,
+    pub(crate) heard: Heard,
     pub(crate) shutdown: CancellationToken,
     pub(crate) started_at: Timestamp,
     clock: Arc<dyn Clock>,
@@ -82,6 +84,7 @@ impl Plane {
             version,
             signals: Signals::new(),
             tails: Tails::default(),
+            heard: Heard::default(),
             shutdown,
             started_at: clock.now(),
             clock,

@@ -7,6 +7,7 @@ mod expire;
 mod reap;
 mod reserve;
 mod retire;
+mod seen;
 mod wake;
 
 use std::sync::Arc;
@@ -32,6 +33,12 @@ pub(crate) fn start(plane: &Arc<Plane>, tasks: &TaskTracker) {
         Arc::clone(plane),
         wake::EVERY,
         async |plane| wake::pass(plane),
+    ));
+    tasks.spawn(repeat(
+        "seen",
+        Arc::clone(plane),
+        seen::every(plane.limits.lease),
+        async |plane| seen::pass(plane).await,
     ));
     tasks.spawn(repeat(
         "retire",
@@ -62,6 +69,7 @@ pub(crate) fn start(plane: &Arc<Plane>, tasks: &TaskTracker) {
 /// One turn of those that have to do with attempts.
 pub(crate) async fn step(plane: &Plane) -> Result<(), StoreError> {
     reap::pass(plane).await?;
+    seen::pass(plane).await?;
     retire::pass(plane).await?;
     wake::pass(plane)
 }

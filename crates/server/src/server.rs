@@ -1,16 +1,11 @@
 //! Starting and stopping.
 
-use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
-use axum::serve::ListenerExt;
 use outwork_api::worker::WorkerApi;
 use outwork_domain::principal::WorkerAccess;
 use outwork_store::StoreError;
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::ServerConfig;
@@ -19,9 +14,6 @@ use crate::key_check;
 use crate::plane::Plane;
 use crate::reconcile;
 use crate::worker::WorkerService;
-
-/// How long requests that run may take to end after the server was told to stop.
-const DRAIN: Duration = Duration::from_secs(10);
 
 /// A server could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -94,34 +86,5 @@ impl Server {
     pub async fn stopped(self) {
         self.tasks.close();
         self.tasks.wait().await;
-    }
-}
-
-/// Answers requests until `shutdown`; then streams end, long polls answer, and requests that run get a few seconds to end.
-pub async fn serve(
-    listener: TcpListener,
-    router: Router,
-    shutdown: CancellationToken,
-) -> io::Result<()> {
-    // Answers and events are small and must not wait for more to send.
-    let listener = listener.tap_io(|connection| {
-        if let Err(fault) = connection.set_nodelay(true) {
-            tracing::debug!(%fault, "a connection is slower than it could be");
-        }
-    });
-    // Made once: a plain router is copied with all its routes for every connection, a third of a megabyte.
-    let service = router.into_make_service();
-    let serving =
-        axum::serve(listener, service).with_graceful_shutdown(shutdown.clone().cancelled_owned());
-    let drained = async {
-        shutdown.cancelled().await;
-        tokio::time::sleep(DRAIN).await;
-    };
-    tokio::select! {
-        ended = async { serving.await } => ended,
-        () = drained => {
-            tracing::warn!("some requests did not end in time and were cut off");
-            Ok(())
-        }
     }
 }

@@ -71,6 +71,7 @@ impl WorkerService {
         let id: WorkerId = worker.parse().map_err(|_| unknown())?;
         self.may_speak_for(id)?;
         let now = self.plane.now();
+        self.plane.heard.note(id, now);
         let heard = self
             .plane
             .store
@@ -78,13 +79,14 @@ impl WorkerService {
         heard.await?.ok_or_else(unknown)
     }
 
-    /// Whether it has to be written that the worker was heard of.
-    fn is_unheard(&self, known: &WorkerRecord, now: Timestamp) -> bool {
+    /// The worker was heard of. Whether that has to be written at once.
+    fn has_to_be_written(&self, known: &WorkerRecord, now: Timestamp) -> bool {
+        self.plane.heard.note(known.worker.id, now);
         now.since(known.seen_at) >= self.seen_every()
     }
 
-    /// How often that is written. Not each time: that would be most of what an idle worker costs. One that is there beats every sixth of
-    /// a lease, and counts as offline after a lease, so that half of one is left for beats that are late.
+    /// How old what is written may get: one that is there beats every sixth of a lease and counts as offline after a lease, and what is
+    /// noted is written every sixth, so that half of a lease is left for beats that are late.
     fn seen_every(&self) -> Duration {
         self.plane.limits.lease * 5 / 12
     }

@@ -125,15 +125,11 @@ impl Write for StandingClaim {
 
 impl StandsBy for StandingClaim {
     fn is_due(&self) -> bool {
-        (self.when)().is_some_and(|now| {
-            let asks = Asks {
-                workspace_id: self.claim.workspace,
-                agents: &self.claim.agents,
-                labels: &self.labels,
-                now,
-            };
-            self.claim.lanes.lock().has_for(&asks)
-        })
+        let Claim {
+            workspace, agents, ..
+        } = &self.claim;
+        let schedule = self.claim.lanes.lock();
+        schedule.has_for(*workspace, agents, &self.labels)
     }
 
     fn is_nothing(output: &Vec<Claimed>) -> bool {

@@ -51,6 +51,9 @@ static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 const GROUP: usize = 256;
 /// Writes that may wait before callers wait to hand theirs in.
 const WAITING: usize = 1024;
+/// Commits after which what they wrote is copied from the log into the database, once nobody waits:
+/// SQLite by itself would do so in the midst of a commit.
+const COMMITS: u32 = 48;
 const CLOSED: &str = "the store is closed";
 
 #[derive(Debug)]
@@ -269,13 +272,30 @@ impl Writer {
     /// Ends when all who could send have gone.
     async fn run(mut self, mut waiting: mpsc::Receiver<Box<dyn Job>>) {
         let mut group = Vec::with_capacity(GROUP);
+        let mut commits = 0;
         while waiting.recv_many(&mut group, GROUP).await > 0 {
             self.commit(std::mem::take(&mut group)).await;
+            commits += 1;
+            if commits >= COMMITS && waiting.is_empty() {
+                self.checkpoint();
+                commits = 0;
+            }
         }
         if let Err(error) = self.conn.close() {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "the database was not closed in order; it is checked when it is opened again"
+            );
+        }
+    }
+
+    /// As far as no reader needs the log.
+    fn checkpoint(&mut self) {
+        const CHECKPOINT: &str = "PRAGMA wal_checkpoint(PASSIVE)";
+        if let Err(error) = self.conn.rows(CHECKPOINT, &[], 1) {
+            tracing::debug!(
+                error = &error as &dyn std::error::Error,
+                "the log was not copied; SQLite does so when it is longer"
             );
         }
     }

@@ -1,6 +1,6 @@
 //! Workers that registered.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -81,6 +81,14 @@ impl Store {
             None => known(&mut self.read().await?.conn(), settings, version, worker).await?,
         };
         Ok(known.filter(|known| known.worker.workspace_id == workspace))
+    }
+
+    /// The workers were heard of then; what is not registered is passed over.
+    pub async fn touch_workers(
+        &self,
+        heard: BTreeMap<WorkerId, Timestamp>,
+    ) -> Result<(), StoreError> {
+        self.write(TouchAll { heard }).await
     }
 
     /// The worker was heard of, and said what it has room for. Errors: [`StoreError::NotFound`] if
@@ -343,6 +351,23 @@ impl Write for Touch {
     async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
         const TOUCH: &str = "UPDATE workers SET seen_at = $2 WHERE id = $1";
         one(tx.execute(TOUCH, values![id(self.id), self.now]).await?)
+    }
+}
+
+/// In the order of their ids, so that two transactions never wait for each other.
+struct TouchAll {
+    heard: BTreeMap<WorkerId, Timestamp>,
+}
+
+impl Write for TouchAll {
+    type Output = ();
+
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        const TOUCH: &str = "UPDATE workers SET seen_at = $2 WHERE id = $1 AND seen_at < $2";
+        for (worker, at) in &self.heard {
+            tx.execute(TOUCH, values![id(worker), *at]).await?;
+        }
+        Ok(())
     }
 }
 

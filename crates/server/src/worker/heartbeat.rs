@@ -89,7 +89,7 @@ impl WorkerService {
         let is_same = slots.is_none_or(|slots| slots == known.worker.slots)
             && free_slots == known.free_slots
             && draining == known.draining;
-        !is_same || self.is_unheard(known, now)
+        self.has_to_be_written(known, now) || !is_same
     }
 }
 

@@ -16,6 +16,8 @@ use crate::sql::Value;
 
 /// How long to wait for a lock that another process holds.
 pub(crate) const BUSY: Duration = Duration::from_secs(5);
+/// Pages in the log from which on a commit copies them into the database: 8 MiB.
+const LOG_PAGES: u32 = 2000;
 /// Statements that are kept prepared; the store has fewer.
 const PREPARED: usize = 256;
 
@@ -85,6 +87,8 @@ impl Lite {
         if access == Access::Write {
             conn.pragma_update(None, "journal_mode", "WAL")?;
             conn.pragma_update(None, "synchronous", "FULL")?;
+            // Where the writer never has time for it.
+            conn.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
         }
         Ok(Self {
             conn,
