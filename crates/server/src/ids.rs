@@ -25,12 +25,14 @@ impl Ids {
 
     pub(crate) fn uuid(&self) -> Uuid {
         let millis = u64::try_from(self.clock.now().as_millis()).unwrap_or(0);
-        let fresh = Builder::from_unix_timestamp_millis(millis, &self.bytes())
+        // Asked for once: that is a system call.
+        let (fresh, step): ([u8; 10], [u8; 4]) = split(self.bytes::<14>());
+        let fresh = Builder::from_unix_timestamp_millis(millis, &fresh)
             .into_uuid()
             .as_u128();
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         // A step of at most 32 bits stays within the 62 random bits at the end, but for one case in a billion, which is a valid id too.
-        *last = fresh.max(*last + 1 + u128::from(u32::from_le_bytes(self.bytes())));
+        *last = fresh.max(*last + 1 + u128::from(u32::from_le_bytes(step)));
         Uuid::from_u128(*last)
     }
 
@@ -44,6 +46,13 @@ impl Ids {
     pub(crate) fn jitter(&self, from: u64, width: u64) -> u64 {
         from + u64::from_le_bytes(self.bytes()) % width.max(1)
     }
+}
+
+fn split<const N: usize, const A: usize, const B: usize>(all: [u8; N]) -> ([u8; A], [u8; B]) {
+    (
+        std::array::from_fn(|at| all[at]),
+        std::array::from_fn(|at| all[A + at]),
+    )
 }
 
 #[cfg(test)]

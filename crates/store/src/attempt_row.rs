@@ -60,7 +60,7 @@ impl AttemptRow {
                 .try_into()
                 .map_err(|_| StoreError::corrupt("number"))?,
             created_at: row.time("created_at")?,
-            limits: limits_json::from_json(&row.text("limits")?)?,
+            limits: limits_json::from_json(row.str("limits")?)?,
             epoch: Epoch::new(row.int("epoch")?),
             tries: row.number("tries")?,
             desired: read_desired(row, away)?,
@@ -245,7 +245,7 @@ impl<'s> StateColumns<'s> {
 }
 
 fn read_desired(row: &Row, away: Duration) -> Result<Desired, StoreError> {
-    match (row.text("desired")?.as_str(), row.opt_time("cancel_since")?) {
+    match (row.str("desired")?, row.opt_time("cancel_since")?) {
         ("run", None) => Ok(Desired::Run),
         ("cancel", Some(since)) => Ok(Desired::Cancel {
             since: since + away,
@@ -255,7 +255,7 @@ fn read_desired(row: &Row, away: Duration) -> Result<Desired, StoreError> {
 }
 
 fn read_state(row: &Row, away: Duration) -> Result<State, StoreError> {
-    Ok(match row.text("state")?.as_str() {
+    Ok(match row.str("state")? {
         "queued" => State::Queued {
             visible_at: row.time("visible_at")?,
             deadline_at: row.time("deadline_at")? + away,
@@ -266,7 +266,7 @@ fn read_state(row: &Row, away: Duration) -> Result<State, StoreError> {
                 epoch: Epoch::new(row.int("lease_epoch")?),
                 until: row.time("lease_until")? + away,
             },
-            step: Step::parse(&row.text("step")?).ok_or_else(|| StoreError::corrupt("step"))?,
+            step: Step::parse(row.str("step")?).ok_or_else(|| StoreError::corrupt("step"))?,
             deadline_at: row.time("deadline_at")? + away,
         },
         "awaiting_input" => State::AwaitingInput {
@@ -279,7 +279,7 @@ fn read_state(row: &Row, away: Duration) -> Result<State, StoreError> {
         "failed" => State::Failed {
             ended_at: row.time("ended_at")?,
             failure: Failure {
-                code: FailureCode::parse(&row.text("failure_code")?)
+                code: FailureCode::parse(row.str("failure_code")?)
                     .ok_or_else(|| StoreError::corrupt("failure_code"))?,
                 message: row.text("failure_message")?,
                 hint: row.opt_text("failure_hint")?,

@@ -361,6 +361,29 @@ impl Row {
         self.get(column)
     }
 
+    /// A text that is only looked at.
+    pub(crate) fn str(&self, column: &str) -> Result<&str, StoreError> {
+        match self {
+            Self::Sqlite(row) => match row.get(column) {
+                Some(LiteValue::Text(text)) => Ok(text),
+                Some(_) | None => Err(StoreError::corrupt(column)),
+            },
+            Self::Postgres(row) => Ok(row.try_get(column)?),
+        }
+    }
+
+    /// The same, where there is one.
+    pub(crate) fn opt_str(&self, column: &str) -> Result<Option<&str>, StoreError> {
+        match self {
+            Self::Sqlite(row) => match row.get(column) {
+                Some(LiteValue::Text(text)) => Ok(Some(text)),
+                Some(LiteValue::Null) => Ok(None),
+                Some(_) | None => Err(StoreError::corrupt(column)),
+            },
+            Self::Postgres(row) => Ok(row.try_get(column)?),
+        }
+    }
+
     pub(crate) fn opt_text(&self, column: &str) -> Result<Option<String>, StoreError> {
         self.get(column)
     }
@@ -375,18 +398,12 @@ impl Row {
 
     /// A text that must parse, such as an id.
     pub(crate) fn parsed<T: FromStr>(&self, column: &str) -> Result<T, StoreError> {
-        let parsed = match self {
-            Self::Sqlite(row) => match row.get(column) {
-                Some(LiteValue::Text(text)) => text.parse().ok(),
-                Some(_) | None => None,
-            },
-            Self::Postgres(_) => self.text(column)?.parse().ok(),
-        };
-        parsed.ok_or_else(|| StoreError::corrupt(column))
+        let parsed = self.str(column)?.parse();
+        parsed.map_err(|_| StoreError::corrupt(column))
     }
 
     pub(crate) fn opt_parsed<T: FromStr>(&self, column: &str) -> Result<Option<T>, StoreError> {
-        self.opt_text(column)?
+        self.opt_str(column)?
             .map(|text| text.parse().map_err(|_| StoreError::corrupt(column)))
             .transpose()
     }

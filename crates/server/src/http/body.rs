@@ -72,6 +72,14 @@ fn is_json(request: &Request) -> bool {
 }
 
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
+    // Nearly all are in order; only for what is not it is worth the time to find out where.
+    match serde_json::from_slice(bytes) {
+        Ok(value) => Ok(value),
+        Err(_) => parse_with_places(bytes),
+    }
+}
+
+fn parse_with_places<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|fault| {
         let pointer = pointer(&fault);

@@ -131,3 +131,21 @@ END;
 -- Whether the attempt may have a row in `checkpoints`: 0 says that it has none.
 ALTER TABLE attempts ADD COLUMN has_checkpoint INTEGER NOT NULL DEFAULT 0 CHECK (has_checkpoint IN (0, 1));
 UPDATE attempts SET has_checkpoint = 1 WHERE id IN (SELECT attempt_id FROM checkpoints);
+
+-- The same constraints in other words: SQLite makes a temporary table for each `IN` of more than two values, at each row that is written.
+-- What is stored does not change, so this is the way that https://www.sqlite.org/lang_altertable.html describes for constraints. It comes
+-- after all that alters these tables.
+PRAGMA writable_schema = ON;
+UPDATE sqlite_schema SET sql = replace(replace(replace(replace(sql,
+    'state IN (''queued'', ''held'', ''awaiting_input'', ''succeeded'', ''failed'', ''cancelled'')',
+    'state = ''queued'' OR state = ''held'' OR state = ''awaiting_input'' OR state = ''succeeded'' OR state = ''failed'' OR state = ''cancelled'''),
+    'step IN (''leased'', ''preparing'', ''setting_up'', ''running'', ''collecting'')',
+    'step = ''leased'' OR step = ''preparing'' OR step = ''setting_up'' OR step = ''running'' OR step = ''collecting'''),
+    'state IN (''queued'', ''held'', ''awaiting_input'')',
+    'state = ''queued'' OR state = ''held'' OR state = ''awaiting_input'''),
+    'state IN (''succeeded'', ''failed'', ''cancelled'')',
+    'state = ''succeeded'' OR state = ''failed'' OR state = ''cancelled''')
+    WHERE type = 'table' AND name = 'attempts';
+UPDATE sqlite_schema SET sql = replace(sql, 'priority IN (0, 1, 2)', 'priority = 0 OR priority = 1 OR priority = 2')
+    WHERE type = 'table' AND name = 'tasks';
+PRAGMA writable_schema = RESET;

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, Error, OpenFlags, ToSql};
 
@@ -82,6 +83,8 @@ impl Lite {
         conn.busy_timeout(BUSY)?;
         conn.set_prepared_statement_cache_capacity(PREPARED);
         conn.pragma_update(None, "foreign_keys", true)?;
+        // Else a statement with `LIMIT $1` is prepared anew for each value, which costs more than most take.
+        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         // What a savepoint may have to undo is else written to a file in /var/tmp.
         conn.pragma_update(None, "temp_store", "MEMORY")?;
         if access == Access::Write {
