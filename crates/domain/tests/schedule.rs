@@ -228,3 +228,31 @@ fn a_limit_closes_an_environment_until_something_ends() {
     assert_eq!(pick(&mut schedule, at(1)), Some(1));
     assert_eq!(pick(&mut schedule, at(1)), None);
 }
+
+#[test]
+fn what_an_environment_asks_for_is_known_after_its_last_lane_is_gone() {
+    let only = lane(1, 0, 0, Priority::Normal);
+    let mut schedule = endless(&[only], &[None]);
+    let empty = |schedule: &mut Schedule| {
+        let mark = schedule.mark();
+        schedule.install(Vec::new(), Vec::new(), mark);
+    };
+    let has = |schedule: &Schedule, agent: &str| {
+        schedule.has_for(WORKSPACE, &[agent.to_owned()], &Labels::new())
+    };
+    assert!(has(&schedule, "codex") && !has(&schedule, "command"));
+    empty(&mut schedule);
+    assert!(!has(&schedule, "codex"), "nothing waits");
+    schedule.queued(only, at(1));
+    assert!(has(&schedule, "codex") && !schedule.is_stale());
+    assert_eq!(pick(&mut schedule, at(1)), Some(1));
+    // It may ask for something else now.
+    for was_read in [false, true] {
+        if was_read {
+            empty(&mut schedule);
+        }
+        schedule.forget_needs();
+        schedule.queued(only, at(2));
+        assert!(!has(&schedule, "codex") && schedule.is_stale());
+    }
+}
