@@ -61,6 +61,7 @@ mod reap;
 
 mod backup;
 mod cache;
+mod device_login;
 mod enrolment;
 mod orders;
 mod situation;
@@ -76,6 +77,7 @@ pub use cache::{
     CacheRecord, CacheReset, CacheUse, CachedSnapshot, Inventory, KeptSnapshot, SnapshotUses,
 };
 pub use collect::{Collectable, GRACE as COLLECT_GRACE};
+pub use device_login::{DeviceLogin, DeviceToken, NewDeviceLogin};
 pub use enrolment::{
     Enrolment, EnrolmentTokenRecord, NewEnrolment, NewEnrolmentToken, WorkerTokenRecord,
 };
