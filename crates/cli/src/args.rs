@@ -84,6 +84,9 @@ pub enum ClientCommand {
     Workers(command::workers::WorkersArgs),
     /// Sign in to a server
     Login(command::login::LoginArgs),
+    Codex(command::codex::CodexArgs),
+    #[command(subcommand)]
+    Shim(command::shim::ShimCommand),
     /// Check the setup
     Doctor(command::doctor::DoctorArgs),
     /// Print completions for a shell
@@ -146,6 +149,8 @@ impl ClientCommand {
             Self::Diff(_)
             | Self::Apply(_)
             | Self::Login(_)
+            | Self::Codex(_)
+            | Self::Shim(_)
             | Self::Completion(_)
             | Self::ExitCodes => false,
         }
