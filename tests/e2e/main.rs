@@ -8,6 +8,7 @@ mod backup;
 mod bad_input;
 mod cache;
 mod codex;
+mod codex_client;
 mod command;
 mod conformance;
 mod credentials;

@@ -35,9 +35,12 @@
 //! | [`Client::set_worker_slots`] | `PUT /workers/{wkr}/slots` |
 //! | [`Client::enrolment_tokens`], [`Client::make_enrolment_token`], [`Client::revoke_enrolment_token`] | `GET`, `POST /enrolment-tokens`, `DELETE /enrolment-tokens/{enr}` |
 //! | [`Client::worker_tokens`] | `GET /worker-tokens` |
+//! | [`Client::codex_login`] | `POST /codex-logins` |
+//! | [`Client::approve_device`] | `POST /codex-logins/approve` |
 //! | [`Client::enroll`] | `POST /api/worker/v1/enroll` |
 
 mod address;
+mod codex;
 pub mod error;
 pub mod http;
 pub mod sse;

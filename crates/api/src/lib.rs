@@ -15,6 +15,7 @@ pub mod secret;
 pub mod time;
 
 pub mod cache;
+pub mod codex;
 pub mod credential;
 pub mod enrolment;
 pub mod environment;

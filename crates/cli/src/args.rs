@@ -87,6 +87,9 @@ pub enum ClientCommand {
     Login(command::login::LoginArgs),
     #[command(subcommand)]
     Context(command::context::ContextCommand),
+    Codex(command::codex::CodexArgs),
+    #[command(subcommand)]
+    Shim(command::shim::ShimCommand),
     /// Check the setup
     Doctor(command::doctor::DoctorArgs),
     /// Print completions for a shell
@@ -151,6 +154,8 @@ impl ClientCommand {
             Self::Diff(_)
             | Self::Open(_)
             | Self::Login(_)
+            | Self::Codex(_)
+            | Self::Shim(_)
             | Self::Completion(_)
             | Self::ExitCodes => false,
         }

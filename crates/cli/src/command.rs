@@ -18,11 +18,13 @@ pub(crate) mod session;
 pub(crate) mod status;
 pub(crate) mod steer;
 
+pub(crate) mod codex;
 pub(crate) mod context;
 pub(crate) mod credential;
 pub(crate) mod environment;
 pub(crate) mod login;
 pub(crate) mod model;
+pub(crate) mod shim;
 pub(crate) mod workers;
 
 pub(crate) mod completion;

@@ -33,6 +33,8 @@ pub struct Io {
     pub variables: BTreeMap<OsString, OsString>,
     /// The current folder.
     pub current_dir: PathBuf,
+    /// This program.
+    pub program: PathBuf,
     /// The clock.
     pub now: fn() -> Timestamp,
     /// 128 random bits, other ones each time.

@@ -12,7 +12,7 @@
 //! * [`config`]: which server, which token; `session` puts all of that together.
 //! * `task_ref`, `environment_ref`, `repository_ref`: from what people type, or from where they stand,
 //!   to ids and names.
-//! * `codex_home`: the conversations of the Codex on this machine.
+//! * `codex_home`: the conversations of the Codex on this machine; `codex`: the stock client as a client of Outwork.
 //! * `detect`, `project`: from the files of a clone to what its environment is to have.
 //! * [`phrase`]: the server's sentences in our messages.
 //! * `render`: events, tasks and tables as text.
@@ -27,6 +27,7 @@ pub mod exit;
 pub mod io;
 mod terminal;
 
+mod codex;
 mod codex_home;
 pub mod config;
 mod editor;

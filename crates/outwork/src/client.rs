@@ -51,6 +51,7 @@ fn surroundings(command: &ClientCommand, globals: &GlobalArgs) -> Io {
             .map(|size| size.ws_col),
         variables: variables(globals),
         current_dir: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
+        program: std::env::current_exe().unwrap_or_else(|_| PathBuf::from("outwork")),
         now: system::now,
         random: || u128::from_ne_bytes(system::random()),
         interrupts: interrupts(),

@@ -6,6 +6,7 @@
 //! * [`environments`], [`create`], [`list`], [`details`]: the operations
 //! * [`shape`], [`turn`], [`text`]: what the client reads
 //! * [`page`]: what the addresses that it prints lead to
+//! * [`login`]: signing in
 
 mod access_token;
 mod permit;
@@ -20,6 +21,8 @@ mod text;
 mod turn;
 
 mod page;
+
+pub(crate) mod login;
 
 mod prefix;
 
@@ -51,7 +54,6 @@ pub(crate) fn routes(task_body: usize, small_body: usize) -> Router<Arc<Plane>> 
                 "/tasks/{id}/turns/{turn}/sibling_turns",
                 get(details::sibling_turns),
             )
-            .layer(DefaultBodyLimit::max(small_body))
             .route(
                 "/tasks",
                 post(create::create).layer(DefaultBodyLimit::max(task_body)),
@@ -61,9 +63,24 @@ pub(crate) fn routes(task_body: usize, small_body: usize) -> Router<Arc<Plane>> 
         .nest("/backend-api/wham", operations())
         .nest("/api/codex", operations())
         .route("/wham/tasks/{id}", get(details::details))
+        .route(
+            "/api/accounts/v1/user-auth-credential/whoami",
+            get(login::whoami::whoami),
+        )
+        .route(
+            "/api/accounts/deviceauth/usercode",
+            post(login::device::user_code),
+        )
+        .route("/api/accounts/deviceauth/token", post(login::device::poll))
+        .route("/oauth/token", post(login::oauth::token))
         .layer(middleware::map_response(brief))
         .route("/codex/tasks/{id}", get(page::task))
         .route("/codex/tasks/{id}/status", get(page::status))
+        .route(
+            "/codex/device",
+            get(login::page::show).post(login::page::submit),
+        )
+        .layer(DefaultBodyLimit::max(small_body))
 }
 
 /// The client prints the body of an error as it is, in one line.

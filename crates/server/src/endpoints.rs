@@ -2,6 +2,7 @@
 
 pub(crate) mod attempts;
 pub(crate) mod cache;
+pub(crate) mod codex_logins;
 pub(crate) mod credentials;
 pub(crate) mod enrolment;
 pub(crate) mod environments;

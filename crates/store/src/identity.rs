@@ -156,7 +156,11 @@ impl Write for AddToken {
     }
 }
 
-async fn add(tx: &mut Tx<'_>, token: &NewToken, now: Timestamp) -> Result<(), StoreError> {
+pub(crate) async fn add(
+    tx: &mut Tx<'_>,
+    token: &NewToken,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let NewToken {
         token_id,
         principal_id,

@@ -62,6 +62,7 @@ mod reap;
 
 mod backup;
 mod cache;
+mod device_login;
 mod enrolment;
 mod orders;
 mod situation;
@@ -78,6 +79,7 @@ pub use cache::{
 };
 pub use claim::When;
 pub use collect::{Collectable, GRACE as COLLECT_GRACE};
+pub use device_login::{DeviceLogin, DeviceToken, NewDeviceLogin};
 pub use enrolment::{
     Enrolment, EnrolmentTokenRecord, NewEnrolment, NewEnrolmentToken, WorkerTokenRecord,
 };

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 const ROWS: u16 = 30;
 const COLUMNS: u16 = 110;
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(60);
+const AGAIN: Duration = Duration::from_secs(3);
 
 /// A running program.
 pub struct Terminal {
@@ -78,6 +79,47 @@ impl Terminal {
         keyboard.flush().expect("typed");
     }
 
+    /// Types a text of one line, each character when the one before it is shown: what comes faster than fingers is taken for a paste, and
+    /// the line break after it for a part of that.
+    #[track_caller]
+    pub fn type_text(&self, text: &str) {
+        let mut typed = String::new();
+        for character in text.chars() {
+            typed.push(character);
+            self.press(&character.to_string());
+            self.until(typed.trim_end());
+        }
+    }
+
+    /// Presses a key until the screen has `text`: a program that still loads something drops what it cannot do yet.
+    #[track_caller]
+    pub fn press_until(&self, key: &str, text: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            self.press(key);
+            if self.comes_within(AGAIN, text) {
+                return;
+            }
+        }
+        self.until(text);
+    }
+
+    fn comes_within(&self, time: Duration, text: &str) -> bool {
+        let deadline = Instant::now() + time;
+        let (screen, change) = &*self.screen;
+        let mut screen = screen.lock().expect("no panic");
+        loop {
+            if screen.parser.screen().contents().contains(text) {
+                return true;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() || screen.ended {
+                return false;
+            }
+            screen = change.wait_timeout(screen, left).expect("no panic").0;
+        }
+    }
+
     /// Waits until the screen has `text`, and gives all of it.
     #[track_caller]
     pub fn until(&self, text: &str) -> String {
@@ -105,7 +147,21 @@ impl Terminal {
     }
 
     /// Waits for its end; the exit code.
+    #[track_caller]
     pub fn ended(mut self) -> i32 {
+        let deadline = Instant::now() + PATIENCE;
+        let (screen, change) = &*self.screen;
+        let mut screen = screen.lock().expect("no panic");
+        while !screen.ended {
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(
+                !left.is_zero(),
+                "it did not end:\n{}",
+                screen.parser.screen().contents()
+            );
+            screen = change.wait_timeout(screen, left).expect("no panic").0;
+        }
+        drop(screen);
         let status = self.script.wait().expect("waited for");
         status.code().expect("it was not killed")
     }
@@ -124,7 +180,10 @@ fn show(mut output: impl Read, screen: &(Mutex<Screen>, Condvar), keyboard: &Mut
     let mut bytes = [0; 8192];
     loop {
         let count = output.read(&mut bytes).unwrap_or(0);
-        let mut shown = screen.0.lock().expect("no panic");
+        let Ok(mut shown) = screen.0.lock() else {
+            // The test has failed.
+            return;
+        };
         shown.parser.process(&bytes[..count]);
         shown.ended = count == 0;
         let (row, column) = shown.parser.screen().cursor_position();

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use outwork_api::client::{Client, Token};
+use outwork_api::codex::DeviceApproval;
 
+use crate::codex::home::OutworkCodexHome;
 use crate::config::{self, Host};
 use crate::error::{CliError, Kind};
 use crate::session::Session;
@@ -22,6 +24,9 @@ read from standard input:
 
   outwork login --url http://127.0.0.1:7420 < admin.token
 
+With --codex, `outwork codex` is signed in too: the stock client gets a token and a home of its own,
+and your own login of codex stays as it is.
+
 A token on the command line is seen by other users of the machine, and kept by the shell.")]
 pub struct LoginArgs {
     /// The token itself
@@ -33,9 +38,50 @@ pub struct LoginArgs {
     /// What to call the server, for `--url` and `outwork context`; its host when left out
     #[arg(long, value_name = "NAME", value_parser = super::context::name)]
     pub name: Option<String>,
+    /// Sign in the stock client as well, for `outwork codex`
+    #[arg(long)]
+    pub codex: bool,
+    /// Sign in the client that shows this code (`codex login --device-auth`)
+    #[arg(long, value_name = "CODE", conflicts_with_all = ["token", "token_file", "codex"])]
+    pub approve: Option<String>,
 }
 
 pub(crate) async fn run(args: LoginArgs, session: &mut Session) -> Result<(), CliError> {
+    if let Some(user_code) = args.approve {
+        let approval = DeviceApproval { user_code };
+        session.client()?.approve_device(&approval).await?;
+        session
+            .out
+            .note("approved; that client is signed in as you");
+        return Ok(());
+    }
+    if !args.codex {
+        return sign_in(args, session).await;
+    }
+    let gives_token = args.token.is_some() || args.token_file.is_some();
+    if gives_token || session.client().is_err() {
+        sign_in(args, session).await?;
+    }
+    sign_in_codex(session).await
+}
+
+/// A login for the stock client, for whoever is signed in.
+async fn sign_in_codex(session: &mut Session) -> Result<(), CliError> {
+    let url = config::server_url(
+        session.url_flag.as_deref(),
+        &session.variables,
+        &session.files,
+    )?;
+    let login = session.client()?.codex_login().await?;
+    let home = OutworkCodexHome::write(&session.files, &url, &login)?;
+    session.out.note(&format!(
+        "codex is signed in to {url} in {}; run `outwork codex -- cloud`",
+        home.path.display()
+    ));
+    Ok(())
+}
+
+async fn sign_in(args: LoginArgs, session: &mut Session) -> Result<(), CliError> {
     let url = config::server_url(
         session.url_flag.as_deref(),
         &session.variables,
@@ -47,9 +93,11 @@ pub(crate) async fn run(args: LoginArgs, session: &mut Session) -> Result<(), Cl
         }
         _ => error,
     })?;
-    let name = args.name.clone();
+    let config = session.files.config()?;
+    let before = config.hosts.get(&url).and_then(|host| host.name.clone());
+    let name = args.name.clone().or(before);
     if let Some(name) = &name {
-        let holder = session.files.config()?.url_of(name);
+        let holder = config.url_of(name);
         if let Some(other) = holder.filter(|holder| *holder != url) {
             return Err(
                 CliError::failed(format!("`{name}` is what {other} is called"))
@@ -88,9 +136,7 @@ pub(crate) async fn run(args: LoginArgs, session: &mut Session) -> Result<(), Cl
 
 async fn read_token(args: LoginArgs, session: &mut Session) -> Result<Token, CliError> {
     let LoginArgs {
-        token,
-        token_file,
-        name: _,
+        token, token_file, ..
     } = args;
     if let Some(text) = token {
         return config::parse_token(&text, "--token");

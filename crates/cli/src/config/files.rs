@@ -154,6 +154,16 @@ impl ConfigFiles {
         self.path("credentials.toml")
     }
 
+    /// The home of the stock client that is signed in to Outwork.
+    pub fn folder_of_codex(&self) -> Result<PathBuf, ConfigError> {
+        self.path("codex")
+    }
+
+    /// Where launchers are put.
+    pub fn folder_of_shims(&self) -> Result<PathBuf, ConfigError> {
+        self.path("shims")
+    }
+
     /// The configuration; empty when there is none yet.
     pub fn config(&self) -> Result<Config, ConfigError> {
         self.config_path()

@@ -135,6 +135,7 @@ impl Setup {
             width: self.stdout_is_terminal.then_some(self.width),
             variables: self.variables,
             current_dir: self.dir,
+            program: "outwork".into(),
             now: || Timestamp::from_millis(1_795_186_500_000),
             random: || 0x0123_4567_89ab_cdef_0123_4567_89ab_cdef,
             interrupts: self

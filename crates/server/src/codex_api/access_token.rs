@@ -7,13 +7,26 @@ use std::borrow::Cow;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use outwork_domain::Timestamp;
 use serde::Deserialize;
+use serde_json::json;
+
+use super::login::jwt;
+use crate::token::PlainToken;
 
 const PERSONAL: &str = "at-";
+/// Far beyond the token's own end: a client that thinks it has ended asks others for a new one.
+const CLIENT_LIFE_SECONDS: i64 = 20 * 365 * 24 * 3600;
 
 #[derive(Deserialize)]
 struct Claims {
     outwork_token: String,
+}
+
+/// A token as the access token of a login.
+pub(super) fn wrap(token: &PlainToken, now: Timestamp) -> String {
+    let exp = now.as_millis() / 1000 + CLIENT_LIFE_SECONDS;
+    jwt(&json!({"outwork_token": token.reveal(), "exp": exp}))
 }
 
 /// The Outwork token in what a client sent; what is no wrapping is the token itself.

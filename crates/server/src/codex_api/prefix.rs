@@ -10,12 +10,14 @@ use axum::response::{IntoResponse, Response};
 use tower::ServiceExt;
 
 /// What our addresses begin with. The first that is found decides: `/api/codex/tasks/` is no page.
-const BEGINNINGS: [&str; 5] = [
+const BEGINNINGS: [&str; 7] = [
     "/backend-api/wham/",
     "/api/codex/",
     "/wham/tasks/",
     "/codex/tasks/",
     "/codex/device",
+    "/api/accounts/",
+    "/oauth/token",
 ];
 
 /// Answers a request for an address that is one of ours behind a prefix; otherwise what `unknown` says.

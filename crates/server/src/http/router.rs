@@ -19,7 +19,7 @@ use utoipa_axum::routes;
 use super::{envelope, health, openapi, origin, signpost};
 use crate::codex_api;
 use crate::endpoints::{
-    attempts, cache, credentials, enrolment, environments, me, model, tasks, workers,
+    attempts, cache, codex_logins, credentials, enrolment, environments, me, model, tasks, workers,
 };
 use crate::plane::Plane;
 use crate::refusal::Refusal;
@@ -52,6 +52,8 @@ pub(crate) fn task_api() -> Routes {
     let api = OpenApiRouter::new()
         .routes(routes!(cache::get::get))
         .routes(routes!(cache::reset::reset))
+        .routes(routes!(codex_logins::make::make))
+        .routes(routes!(codex_logins::approve::approve))
         .routes(routes!(credentials::list::list, credentials::set::set))
         .routes(routes!(credentials::delete::delete))
         .routes(routes!(tasks::list::list))

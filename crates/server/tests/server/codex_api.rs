@@ -1,6 +1,7 @@
 //! The stock client's API over plain HTTP: what it may rely on, in both styles. The real clients are driven in `tests/codex_client`.
 
 mod environments;
+mod login;
 mod pages;
 mod submission;
 mod tasks;

@@ -4,6 +4,8 @@ mod applying;
 mod attempts;
 mod errors;
 mod listing;
+mod picker;
+mod signing_in;
 mod submitting;
 
 use std::path::{Path, PathBuf};

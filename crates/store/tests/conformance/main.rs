@@ -49,6 +49,7 @@ mod times;
 mod workers;
 
 mod changes;
+mod device_logins;
 mod durability;
 mod full_disk;
 mod races;

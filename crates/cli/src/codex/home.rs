@@ -1,0 +1,91 @@
+//! The home that Outwork keeps for the stock client: a login of its own, beside Outwork's configuration. The person's own is never looked at.
+
+use std::fs::DirBuilder;
+use std::io::Write;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use outwork_api::codex::CodexLogin;
+use serde_json::json;
+
+use crate::config::ConfigFiles;
+use crate::error::{CliError, Kind};
+
+/// So far ahead that the client never asks for another token, whatever its version: it would ask others than this server.
+const LAST_REFRESH: &str = "2099-01-01T00:00:00Z";
+/// Which server the login is for: it is sent nowhere else.
+const SERVER: &str = "outwork-server";
+
+/// A folder that is there.
+pub(crate) struct OutworkCodexHome {
+    pub(crate) path: PathBuf,
+    /// The server's address.
+    pub(crate) url: String,
+}
+
+impl OutworkCodexHome {
+    /// Writes the login for `url`, in place of the one before.
+    pub(crate) fn write(
+        files: &ConfigFiles,
+        url: &str,
+        login: &CodexLogin,
+    ) -> Result<Self, CliError> {
+        let path = files.folder_of_codex()?;
+        let failed = |error: std::io::Error| {
+            CliError::failed(format!("{} cannot be written", path.display()))
+                .code("configuration")
+                .source(error)
+                .hint("correct its permissions, or name another folder with OUTWORK_CONFIG_DIR")
+        };
+        let mut folder = DirBuilder::new();
+        folder.recursive(true).mode(0o700);
+        folder.create(&path).map_err(failed)?;
+        let CodexLogin {
+            access_token,
+            id_token,
+            refresh_token,
+            account_id,
+        } = login;
+        let auth = json!({
+            "auth_mode": "chatgpt",
+            "OPENAI_API_KEY": null,
+            "tokens": {"id_token": id_token, "access_token": access_token.reveal(), "refresh_token": refresh_token, "account_id": account_id},
+            "last_refresh": LAST_REFRESH,
+        });
+        // The server first: an old login must not be sent to a new one, so it is gone before that is written.
+        let login_path = path.join("auth.json");
+        match std::fs::remove_file(&login_path) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(failed(error)),
+        }
+        replace(&path.join(SERVER), url).map_err(failed)?;
+        replace(&login_path, &auth.to_string()).map_err(failed)?;
+        Ok(Self {
+            path,
+            url: url.to_owned(),
+        })
+    }
+
+    /// The one that was written before.
+    pub(crate) fn read(files: &ConfigFiles) -> Result<Self, CliError> {
+        let path = files.folder_of_codex()?;
+        let url = std::fs::read_to_string(path.join(SERVER)).map_err(|error| {
+            CliError::new(Kind::SignedOut, "codex is not signed in to Outwork")
+                .source(error)
+                .hint("run `outwork login --codex`")
+        })?;
+        let url = url.trim().to_owned();
+        Ok(Self { path, url })
+    }
+}
+
+/// Readable by its owner only, from the start.
+fn replace(path: &Path, content: &str) -> std::io::Result<()> {
+    let folder = path.parent().expect("a file in a folder");
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(content.as_bytes())?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
+}

@@ -1,0 +1,4 @@
+//! Logins for the stock client.
+
+pub(crate) mod approve;
+pub(crate) mod make;
