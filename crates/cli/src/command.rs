@@ -12,6 +12,7 @@ pub(crate) mod follow_up;
 pub(crate) mod interrupt;
 pub(crate) mod list;
 pub(crate) mod log;
+pub(crate) mod picker;
 pub(crate) mod retry;
 pub(crate) mod session;
 pub(crate) mod status;
