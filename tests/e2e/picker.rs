@@ -45,8 +45,9 @@ impl Picker {
         assert_eq!(mouse, vt100::MouseProtocolMode::None, "{shown:?}");
         // It had it, or else the above says nothing.
         assert!(shown.contains("\u{1b}[?1049h"), "{shown:?}");
-        for setting in [" icanon", " echo ", " isig"] {
-            assert!(text.contains(setting), "{setting}: {text}");
+        for setting in ["icanon", "echo", "isig"] {
+            let is_set = text.split_whitespace().any(|word| word == setting);
+            assert!(is_set, "{setting}: {text}");
         }
         shown
     }

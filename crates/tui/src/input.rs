@@ -27,10 +27,6 @@ impl Input {
         self.text.trim().is_empty()
     }
 
-    pub fn clear(&mut self) {
-        *self = Self::default();
-    }
-
     /// Puts text in at the cursor, as when somebody pastes it.
     pub fn insert(&mut self, text: &str) {
         let text = text.replace("\r\n", "\n").replace('\r', "\n");

@@ -89,10 +89,6 @@ impl TaskList {
         self.rows.get(self.selected_index()?)
     }
 
-    pub fn row(&self, id: &str) -> Option<&TaskRow> {
-        self.rows.iter().find(|row| row.key.id == id)
-    }
-
     /// Selects a row and keeps it within `height` rows.
     pub fn select(&mut self, index: usize, height: usize) {
         let index = index.min(self.rows.len().saturating_sub(1));
