@@ -21,6 +21,7 @@ mod life;
 mod limits;
 mod network;
 mod packages;
+mod picker;
 mod replay;
 mod repositories;
 mod scheduling;

@@ -68,14 +68,20 @@ impl Terminal {
     /// Waits until the screen has `text`, and gives all of it.
     #[track_caller]
     pub fn until(&self, text: &str) -> String {
+        self.until_it(text, |shown| shown.contains(text))
+    }
+
+    /// Waits until what was shown so far, escape sequences and all, is as it should be.
+    #[track_caller]
+    pub fn until_it(&self, what: &str, holds: impl Fn(&str) -> bool) -> String {
         let deadline = Instant::now() + PATIENCE;
         let (screen, change) = &*self.screen;
         let mut shown = screen.lock().expect("no panic");
-        while !shown.0.contains(text) {
+        while !holds(&shown.0) {
             let left = deadline.saturating_duration_since(Instant::now());
             assert!(
                 !left.is_zero() && !shown.1,
-                "{text:?} is not in {:?}",
+                "{what:?} is not in {:?}",
                 shown.0
             );
             shown = change.wait_timeout(shown, left).expect("no panic").0;

@@ -52,11 +52,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "outwork-egress",
         ],
     ),
+    ("outwork-tui", &["outwork-domain", "outwork-api"]),
     (
         "outwork-cli",
         &[
             "outwork-domain",
             "outwork-api",
+            "outwork-tui",
             "outwork-git",
             // What Codex keeps on a person's machine.
             "outwork-agents",
@@ -92,6 +94,7 @@ const SOLE_USERS: &[(&str, &[&str])] = &[
             "outwork-bench",
         ],
     ),
+    ("ratatui", &["outwork-tui"]),
     ("flate2", &["outwork-image"]),
     ("ruzstd", &["outwork-image"]),
     ("libc", &["outwork-sandbox"]),

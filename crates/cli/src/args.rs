@@ -94,12 +94,19 @@ pub enum ClientCommand {
     Doctor(command::doctor::DoctorArgs),
     /// Print completions for a shell
     Completion(command::completion::CompletionArgs),
-    /// The same commands as the stock client names them
-    #[command(subcommand, hide = true, alias = "cloud-tasks")]
-    Cloud(CloudCommand),
+    /// The picker; and the same commands as the stock client names them
+    #[command(hide = true, alias = "cloud-tasks")]
+    Cloud(CloudArgs),
     /// The exit codes of all commands
     #[command(hide = true, override_help = crate::exit::HELP)]
     ExitCodes,
+}
+
+/// `outwork cloud`, which is the picker unless a command follows.
+#[derive(Args, Clone, Debug, Default)]
+pub struct CloudArgs {
+    #[command(subcommand)]
+    pub command: Option<CloudCommand>,
 }
 
 /// `outwork cloud …`, for scripts written for the stock client.
@@ -150,7 +157,10 @@ impl ClientCommand {
             Self::Workers(args) => args.is_json(),
             Self::Context(command) => command.is_json(),
             Self::Doctor(args) => args.json,
-            Self::Cloud(command) => Self::from(command.clone()).is_json(),
+            Self::Cloud(args) => {
+                let command = args.command.clone();
+                command.is_some_and(|command| Self::from(command).is_json())
+            }
             Self::Diff(_)
             | Self::Open(_)
             | Self::Login(_)

@@ -13,6 +13,7 @@ pub(crate) mod interrupt;
 pub(crate) mod list;
 pub(crate) mod log;
 pub(crate) mod open;
+pub(crate) mod picker;
 pub(crate) mod retry;
 pub(crate) mod session;
 pub(crate) mod status;

@@ -44,6 +44,8 @@ pub struct Io {
     pub interrupts: BoxStream<'static, ()>,
     /// Lets the terminal show nothing of what is typed, until the returned value is dropped.
     pub hide_typing: fn() -> Box<dyn std::any::Any + Send>,
+    /// Takes the terminal over for the picker.
+    pub open_screen: fn() -> std::io::Result<outwork_tui::Screen>,
     /// The whole command line, for completions.
     pub root_command: fn() -> clap::Command,
     /// What `doctor` looks at besides its own; awaited by it alone.

@@ -53,7 +53,7 @@ mod wait;
 mod args;
 mod run;
 
-pub use args::{ClientCommand, Color, GlobalArgs};
+pub use args::{ClientCommand, CloudArgs, Color, GlobalArgs};
 pub use exit::ExitStatus;
 pub use io::{Check, CheckResult, CheckStatus, Io};
 pub use render::table::aligned;

@@ -83,7 +83,10 @@ async fn dispatch(command: ClientCommand, session: &mut Session) -> Result<ExitS
         ClientCommand::Shim(args) => command::shim::run(args, session).map(done),
         ClientCommand::Doctor(args) => command::doctor::run(args, session).await,
         ClientCommand::Completion(args) => command::completion::run(args, session).map(done),
-        ClientCommand::Cloud(inner) => Box::pin(dispatch(inner.into(), session)).await,
+        ClientCommand::Cloud(args) => match args.command {
+            Some(inner) => Box::pin(dispatch(inner.into(), session)).await,
+            None => command::picker::run(session).await,
+        },
         ClientCommand::ExitCodes => session.out.line(exit::HELP).map(done),
     }
 }

@@ -1,13 +1,14 @@
 //! What a command works with: the outside world, read once.
 
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use outwork_api::client::{Client, IdempotencyKey, Jitter};
 use outwork_domain::Timestamp;
 use outwork_git::{Git, Repository};
+use outwork_tui::Screen;
 
 use crate::args::GlobalArgs;
 use crate::config::{self, ConfigFiles, Variables};
@@ -28,6 +29,7 @@ pub(crate) struct Session {
     pub url_flag: Option<String>,
     pub now: fn() -> Timestamp,
     pub hide_typing: fn() -> Box<dyn std::any::Any + Send>,
+    pub open_screen: fn() -> std::io::Result<Screen>,
     pub root_command: fn() -> clap::Command,
     pub checks: BoxFuture<'static, Vec<Check>>,
     /// What happens when somebody presses Ctrl-C now.
@@ -65,6 +67,7 @@ impl Session {
             random,
             interrupts,
             hide_typing,
+            open_screen,
             root_command,
             checks,
         } = io;
@@ -90,6 +93,7 @@ impl Session {
             url_flag: globals.url.clone(),
             now,
             hide_typing,
+            open_screen,
             root_command,
             checks,
             on_interrupt: OnInterrupt::default(),
@@ -115,28 +119,18 @@ impl Session {
         Jitter::from_random((self.random)() as u64)
     }
 
+    /// 128 random bits, other ones each time.
+    pub fn random(&self) -> fn() -> u128 {
+        self.random
+    }
+
     pub fn git(&self) -> Git {
         Git::for_user("git", self.variables.all())
     }
 
     /// The repository around the current folder.
     pub async fn repository(&self) -> Result<Repository, CliError> {
-        use outwork_git::RepositoryError;
-        Repository::at(self.git(), &self.current_dir)
-            .await
-            .map_err(|error| match error {
-                RepositoryError::NotARepository { .. } => {
-                    CliError::failed("this folder is in no git repository")
-                        .code("no_repository")
-                        .hint("go to a clone of the task's repository and run the command again")
-                }
-                RepositoryError::Bare { .. } => CliError::failed(error.to_string())
-                    .code("no_repository")
-                    .hint("go to a clone with files"),
-                RepositoryError::Git(source) => CliError::failed(source.to_string())
-                    .code("git")
-                    .source(source),
-            })
+        repository_at(self.git(), &self.current_dir).await
     }
 
     /// All of standard input. Once: a second reader is told.
@@ -224,4 +218,24 @@ impl Session {
 
 fn unreadable(error: std::io::Error) -> CliError {
     CliError::failed("standard input cannot be read").source(error)
+}
+
+/// The repository around a folder.
+pub(crate) async fn repository_at(git: Git, folder: &Path) -> Result<Repository, CliError> {
+    use outwork_git::RepositoryError;
+    Repository::at(git, folder)
+        .await
+        .map_err(|error| match error {
+            RepositoryError::NotARepository { .. } => {
+                CliError::failed("this folder is in no git repository")
+                    .code("no_repository")
+                    .hint("go to a clone of the task's repository and run the command again")
+            }
+            RepositoryError::Bare { .. } => CliError::failed(error.to_string())
+                .code("no_repository")
+                .hint("go to a clone with files"),
+            RepositoryError::Git(source) => CliError::failed(source.to_string())
+                .code("git")
+                .source(source),
+        })
 }

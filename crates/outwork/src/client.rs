@@ -56,6 +56,7 @@ fn surroundings(command: &ClientCommand, globals: &GlobalArgs) -> Io {
         random: || u128::from_ne_bytes(system::random()),
         interrupts: interrupts(),
         hide_typing: || Box::new(HiddenTyping::start()),
+        open_screen: outwork_tui::Screen::open,
         root_command: crate::Cli::command,
         checks: match command {
             ClientCommand::Doctor(_) => Box::pin(worker_checks()),

@@ -26,22 +26,24 @@ mod serve;
 mod work;
 
 use std::ffi::OsStr;
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
-use clap::Parser;
-use outwork_cli::{ClientCommand, GlobalArgs};
+use clap::{CommandFactory, Parser};
+use outwork_cli::{ClientCommand, CloudArgs, GlobalArgs};
 
 use crate::failure::Failure;
 use crate::logging::LogFormat;
 
 /// A self-hosted cloud for coding agents
 #[derive(Parser, Debug)]
-#[command(name = "outwork", version, arg_required_else_help = true)]
+#[command(name = "outwork", version)]
 pub(crate) struct Cli {
     #[command(flatten)]
     globals: GlobalArgs,
+    /// The picker at a terminal when left out.
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 #[derive(clap::Subcommand, Debug)]
@@ -73,6 +75,10 @@ fn main() -> ExitCode {
     }
     outwork_failpoint::arm(|| system::variable(outwork_failpoint::VARIABLE));
     let Cli { globals, command } = Cli::parse();
+    let Some(command) = command.or_else(picker) else {
+        eprint!("{}", Cli::command().render_help());
+        return outwork_cli::ExitStatus::Usage.into();
+    };
     // The one that is compiled in; a second call would fail, and there is none.
     let _ = rustls::crypto::ring::default_provider().install_default();
     match command {
@@ -84,6 +90,12 @@ fn main() -> ExitCode {
         Command::Restore(args) => service(restore::run(args)),
         Command::Agent(command) => service(agent::run(command)),
     }
+}
+
+/// What nothing on the command line means: the picker, where there is somebody to see it.
+fn picker() -> Option<Command> {
+    let is_seen = io::stdin().is_terminal() && io::stdout().is_terminal();
+    is_seen.then(|| Command::Client(ClientCommand::Cloud(CloudArgs::default())))
 }
 
 /// Runs what stays up, with a log and all processors.

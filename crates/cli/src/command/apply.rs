@@ -183,7 +183,7 @@ pub(super) async fn whole(
 }
 
 /// What it is applied under, for people and `--undo`.
-fn label(id: &str, attempt: Option<u32>) -> String {
+pub(super) fn label(id: &str, attempt: Option<u32>) -> String {
     match attempt {
         Some(attempt) => format!("{id} attempt {attempt}"),
         None => id.to_owned(),
@@ -259,7 +259,7 @@ fn conflicts(conflicts: &[Conflict], id: &str) -> CliError {
         ))
 }
 
-fn refusal(error: ApplyError, id: &str) -> CliError {
+pub(super) fn refusal(error: ApplyError, id: &str) -> CliError {
     match error {
         ApplyError::Conflicts { conflicts: list } => conflicts(&list, id),
         ApplyError::NotWritten { ref source } | ApplyError::NotPutBack { ref source, .. } => {

@@ -38,6 +38,10 @@ impl Style {
         Self { is_coloured }
     }
 
+    pub fn is_coloured(self) -> bool {
+        self.is_coloured
+    }
+
     pub fn paint(self, paint: Paint, text: &str) -> String {
         if !self.is_coloured || text.is_empty() {
             return text.to_owned();

@@ -144,6 +144,7 @@ impl Setup {
                 .chain(futures_util::stream::pending())
                 .boxed(),
             hide_typing: || Box::new(()),
+            open_screen: || Err(io::Error::other("no terminal in this test")),
             root_command: Program::command,
             checks: std::future::ready(self.checks).boxed(),
         };

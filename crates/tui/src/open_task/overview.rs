@@ -1,0 +1,172 @@
+//! The first tab: what was asked, how it stands, what came of it.
+
+use outwork_api::task::{Attempt, Failure, Task, Turn};
+
+use super::OpenTask;
+use crate::plain::plain;
+use crate::task_row::{Status, stat};
+use crate::wrap::{shown, wrap};
+
+/// The most bytes of one text that are shown here.
+const MOST_BYTES: usize = 64 * 1024;
+
+/// How a line stands out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mark {
+    Text,
+    Heading,
+    Dim,
+    Asks,
+    Trouble,
+    Status(Status),
+}
+
+/// A line, wrapped and fit to be shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OverviewLine {
+    pub mark: Mark,
+    pub text: String,
+}
+
+/// All of it in so many columns.
+pub(super) fn lines(open: &OpenTask, columns: usize) -> Vec<OverviewLine> {
+    let mut page = Page {
+        columns,
+        lines: Vec::new(),
+    };
+    let Some(task) = &open.task else {
+        return page.lines;
+    };
+    for attempt in open.attempts() {
+        if let Some(question) = &attempt.question {
+            page.heading(&format!("Attempt {} asks", attempt.number));
+            page.text(Mark::Asks, question);
+            page.blank();
+        }
+    }
+    facts(&mut page, task);
+    let seen = open.attempt().map(|attempt| attempt.number);
+    if let Some(turn) = open.turn() {
+        attempts(&mut page, turn, seen);
+    }
+    for turn in task.turns.iter().rev() {
+        page.heading(&match turn.number {
+            1 => "Prompt".to_owned(),
+            number => format!("Prompt of turn {number}"),
+        });
+        page.text(Mark::Text, &turn.prompt);
+        page.blank();
+    }
+    page.lines
+}
+
+fn facts(page: &mut Page, task: &Task) {
+    let summary = &task.summary;
+    page.text(Mark::Dim, &format!("Task         {}", summary.id));
+    let environment = format!(
+        "Environment  {} ({})",
+        summary.environment_label, summary.environment_id
+    );
+    page.text(Mark::Dim, &environment);
+    let branch = task.branch.as_deref().unwrap_or("commit");
+    let commit: String = task.commit.chars().take(12).collect();
+    page.text(Mark::Dim, &format!("Started from {branch} {commit}"));
+    page.text(Mark::Dim, &format!("Page         {}", summary.url));
+    if let Some(waits) = &summary.waiting_for {
+        page.text(Mark::Dim, &format!("Waits for    {}", waits.text));
+    }
+    page.blank();
+}
+
+fn attempts(page: &mut Page, turn: &Turn, seen: Option<u32>) {
+    for attempt in &turn.attempts {
+        let pointer = match turn.attempts.len() > 1 && seen == Some(attempt.number) {
+            true => "> ",
+            false => "",
+        };
+        let diff = attempt
+            .diff
+            .as_ref()
+            .map(|diff| format!(", {}", stat(diff)));
+        let line = format!(
+            "{pointer}Attempt {}: {}{}",
+            attempt.number,
+            told(attempt),
+            diff.unwrap_or_default()
+        );
+        page.text(Mark::Status(Status::of_attempt(&attempt.state)), &line);
+        if seen == Some(attempt.number) {
+            details(page, attempt);
+        }
+    }
+    page.blank();
+}
+
+fn details(page: &mut Page, attempt: &Attempt) {
+    if let Some(Failure {
+        code,
+        message,
+        hint,
+    }) = &attempt.failure
+    {
+        page.text(Mark::Trouble, &format!("  {code}: {message}"));
+        if let Some(hint) = hint {
+            page.text(Mark::Text, &format!("  {hint}"));
+        }
+    }
+    if let Some(tokens) = &attempt.tokens {
+        let more = match tokens.uncounted_calls {
+            0 => "",
+            _ => " at least",
+        };
+        let text = format!("  tokens:{more} {} in, {} out", tokens.input, tokens.output);
+        page.text(Mark::Dim, &text);
+    }
+    if attempt.diffs.len() > 1 {
+        for diff in &attempt.diffs {
+            let text = format!("  {}: {}", diff.repository, stat(&diff.summary));
+            page.text(Mark::Dim, &text);
+        }
+    }
+    if let Some(message) = &attempt.message {
+        page.text(Mark::Text, message);
+    }
+}
+
+fn told(attempt: &Attempt) -> String {
+    match attempt.cancelling {
+        true => format!("{} (asked to stop)", plain(&attempt.state)),
+        false => plain(&attempt.state),
+    }
+}
+
+struct Page {
+    columns: usize,
+    lines: Vec<OverviewLine>,
+}
+
+impl Page {
+    fn heading(&mut self, text: &str) {
+        self.text(Mark::Heading, text);
+    }
+
+    fn blank(&mut self) {
+        self.text(Mark::Text, "");
+    }
+
+    /// Somebody's text, wrapped.
+    fn text(&mut self, mark: Mark, text: &str) {
+        let end = text.floor_char_boundary(MOST_BYTES.min(text.len()));
+        let rest = (end < text.len()).then_some("… (the rest is on the task's page)");
+        // An empty text is one line too.
+        for line in text[..end].split('\n').chain(rest) {
+            let line = shown(line);
+            for part in wrap(&line, self.columns) {
+                self.lines.push(OverviewLine {
+                    mark,
+                    text: line[part].to_owned(),
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! The picker on a screen in memory: what is shown, and what it wants done.
+
+mod made;
+
+mod applying;
+mod hostile;
+mod list;
+mod many;
+mod task;
+mod terminal;
+mod writing;
