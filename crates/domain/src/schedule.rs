@@ -107,6 +107,9 @@ pub struct Pick {
     pub environment: EnvironmentId,
     /// How many to take, 1 or more: several only where no other lane waits for such a worker.
     pub count: u32,
+    /// When the first that waits there was made. As all that the schedule knows it is a hint: an older one that another process queued
+    /// is known when the schedule is read anew.
+    pub since: Timestamp,
     class: Class,
     seen: u64,
 }
@@ -300,6 +303,7 @@ impl Schedule {
             .collect();
         let class = (workspace_id, agents.to_vec(), labels.clone());
         let at = self.choose(&waiting, &class)?;
+        let since = self.places[at].since?;
         let (principal, environment) = (self.places[at].principal, self.places[at].environment);
         let site = &self.sites[environment];
         let most = match (&waiting[..], &site.needs) {
@@ -321,6 +325,7 @@ impl Schedule {
             lane: place.lane.id,
             environment: place.lane.environment_id,
             count,
+            since,
             class,
             seen: place.noted,
         })

@@ -241,7 +241,7 @@ impl Run<'_> {
             return Ok(());
         }
         let count = count.min(room);
-        let values = values![lane.get(), self.claim.now, count];
+        let values = values![lane.get(), self.claim.now, count, pick.since];
         let rows = tx.rows(NEXT, values).await?;
         let next = match rows.last() {
             Some(last) => last.opt_time("next_at")?,
@@ -390,14 +390,14 @@ macro_rules! next {
              AND (b.created_at, b.id) > (a.created_at, a.id) AND b.visible_at <= $2 \
              ORDER BY b.created_at, b.id LIMIT 1) AS next_at \
              FROM attempts a WHERE a.state = 'queued' AND a.lane = $1 AND a.visible_at <= $2 \
-             ORDER BY a.created_at, a.id LIMIT $3",
+             AND a.created_at >= $4 ORDER BY a.created_at, a.id LIMIT $3",
             $lock
         )
     };
 }
 /// The first of a lane that can be claimed, in the order in which they were made, and when the one
-/// after each was made. Driven by the partial index `attempts_waiting`; what another claim has just
-/// locked is left out, not waited for.
+/// after each was made. Driven by the partial index `attempts_waiting`, from where the schedule says that the lane begins: before that
+/// PostgreSQL would look at all that was taken since it last vacuumed. What another claim has just locked is left out, not waited for.
 const NEXT: Sql = Sql {
     sqlite: next!(""),
     postgres: next!(" FOR UPDATE OF a SKIP LOCKED"),

@@ -19,7 +19,7 @@ impl Store {
         idempotency: &Idempotency,
         now: Timestamp,
     ) -> Result<Option<TaskId>, StoreError> {
-        before(&mut self.read().await?.conn(), idempotency, now).await
+        before(&mut self.read().await?.alone(), idempotency, now).await
     }
 
     /// Forgets keys that have expired, and says how many: at most 500, so 0 means that none is

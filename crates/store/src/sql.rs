@@ -46,7 +46,8 @@ macro_rules! for_update {
 }
 pub(crate) use for_update;
 
-/// A query with `column IN (the texts in the JSON array $n)` between two parts of it.
+/// A query with `column IN (the texts in the JSON array $n)` between two parts of it. PostgreSQL makes them an array first, and looks
+/// each up in the index; with `IN (SELECT …)` it takes them for a table, and reads all of the other one while that is small or unknown.
 macro_rules! in_json {
     ($before:expr, $placeholder:literal, $after:expr) => {
         $crate::sql::Sql {
@@ -59,9 +60,9 @@ macro_rules! in_json {
             ),
             postgres: concat!(
                 $before,
-                " IN (SELECT jsonb_array_elements_text(",
+                " = ANY (ARRAY(SELECT jsonb_array_elements_text(",
                 $placeholder,
-                "::jsonb)) ",
+                "::jsonb))) ",
                 $after
             ),
         }

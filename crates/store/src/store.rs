@@ -364,7 +364,7 @@ impl Snapshot {
     }
 
     /// For one statement, which sees one view by itself.
-    fn alone(&mut self) -> Conn<'_> {
+    pub(crate) fn alone(&mut self) -> Conn<'_> {
         match self {
             Self::Sqlite(reader) => Conn::Sqlite(reader),
             Self::Postgres(lease) => Conn::Postgres(lease),

@@ -31,6 +31,10 @@ const BACK_OFF: Duration = Duration::from_millis(10);
 /// Statements that a connection keeps prepared; the store has fewer.
 const PREPARED: usize = 512;
 
+/// Each statement finds its rows by an index. Of a new table the planner knows nothing, and would read all of it, or join by hashing
+/// all; and it keeps such a plan. `jit` comes with what a plan is thought to cost.
+const SETTINGS: &str = "SET jit = off; SET enable_seqscan = off; SET enable_bitmapscan = off; \
+     SET enable_hashjoin = off; SET enable_mergejoin = off";
 const VIEW: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 pub(crate) struct Pool {
@@ -93,7 +97,7 @@ impl Pool {
             let permit = permit.map_err(|_| sqlx::Error::PoolClosed)?;
             let link = match self.proven().await {
                 Some(link) => link,
-                None => Link::new(connect(&self.options).await?),
+                None => Link::new(self.connect().await?),
             };
             Ok((permit, link))
         });
@@ -136,6 +140,12 @@ impl Pool {
                 return Some(link);
             }
         }
+    }
+
+    async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
+        let mut conn = connect(&self.options).await?;
+        conn.execute(SETTINGS).await?;
+        Ok(conn)
     }
 
     fn idle(&self) -> MutexGuard<'_, Idle> {
