@@ -46,9 +46,10 @@ pub(crate) fn is_launcher(path: &Path) -> bool {
     read.is_ok() && start == LAUNCHER_MARK.as_bytes()
 }
 
-/// Fails where that client's `codex cloud` does not take another server.
-pub(crate) fn takes_other_servers(program: &Path) -> Result<(), CliError> {
-    let output = Command::new(program).arg("--version").output();
+/// Fails where that client's `codex cloud` does not take another server. It is asked with `home` as its home: it makes folders there.
+pub(crate) fn takes_other_servers(program: &Path, home: &Path) -> Result<(), CliError> {
+    let mut command = Command::new(program);
+    let output = command.arg("--version").env("CODEX_HOME", home).output();
     let output = output.map_err(|error| cannot_run(program, error))?;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let version = said

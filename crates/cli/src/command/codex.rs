@@ -57,7 +57,7 @@ pub(crate) fn run(args: CodexArgs, session: &Session) -> Result<(), CliError> {
     let mut arguments = args.arguments;
     let at = command_at(&arguments);
     match arguments.get(at).and_then(|command| command.to_str()) {
-        Some("cloud" | "cloud-tasks") => takes_other_servers(&program)?,
+        Some("cloud" | "cloud-tasks") => takes_other_servers(&program, &home.path)?,
         Some("apply" | "a") => {
             let setting = format!("chatgpt_base_url={}/backend-api", home.url);
             arguments.splice(at + 1..at + 1, ["-c".into(), setting.into()]);

@@ -16,7 +16,7 @@ in_every_version!(
     an_error_is_shown,
 );
 
-// The composers of 0.89 and 0.101 do not take the keys of this test.
+// The composers of 0.89 and 0.101 clear the text at Enter and send nothing, whatever the server is.
 in_version!(composing_v0_130, 2, a_task_is_composed);
 in_version!(composing_v0_140, 3, a_task_is_composed);
 in_version!(composing_v0_151, 4, a_task_is_composed);
