@@ -101,7 +101,7 @@ impl Input {
         if start > 0 {
             let column = self.text[start..self.cursor].chars().count();
             self.cursor = start - 1;
-            self.to_column(column);
+            self.go_to_column(column);
         }
     }
 
@@ -110,12 +110,12 @@ impl Input {
         if end < self.text.len() {
             let column = self.text[self.line_start()..self.cursor].chars().count();
             self.cursor = end + 1;
-            self.to_column(column);
+            self.go_to_column(column);
         }
     }
 
     /// Within the line that the cursor is in.
-    fn to_column(&mut self, column: usize) {
+    fn go_to_column(&mut self, column: usize) {
         let line = &self.text[self.line_start()..self.line_end()];
         let at = line
             .char_indices()

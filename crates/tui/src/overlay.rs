@@ -172,7 +172,13 @@ impl Apply {
             ApplyState::Checking => vec!["looking whether it fits…".to_owned()],
             ApplyState::Applying => vec!["applying…".to_owned()],
             ApplyState::Asking(plan) => {
-                let mut lines = vec![format!("to {}", shown(&plan.folder))];
+                let of = plan.repository.as_deref().map(shown);
+                let of = of.map(|name| format!(", the clone of {name}"));
+                let mut lines = vec![format!(
+                    "to {}{}",
+                    shown(&plan.folder),
+                    of.unwrap_or_default()
+                )];
                 if !plan.conflicts.is_empty() {
                     lines.push(counted(plan.conflicts.len(), "conflict", ":"));
                     lines.extend(listed(&plan.conflicts));

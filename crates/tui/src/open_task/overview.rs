@@ -80,9 +80,10 @@ fn facts(page: &mut Page, task: &Task) {
 
 fn attempts(page: &mut Page, turn: &Turn, seen: Option<u32>) {
     for attempt in &turn.attempts {
-        let pointer = match turn.attempts.len() > 1 && seen == Some(attempt.number) {
-            true => "> ",
-            false => "",
+        let pointer = match (turn.attempts.len(), seen == Some(attempt.number)) {
+            (1, _) => "",
+            (_, true) => "> ",
+            (_, false) => "  ",
         };
         let diff = attempt
             .diff

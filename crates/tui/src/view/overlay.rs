@@ -60,11 +60,12 @@ pub(super) fn apply(apply: &Apply, canvas: &mut Canvas<'_>) -> Keys {
     let columns = canvas.columns().min(90);
     let room = usize::from(columns.saturating_sub(4));
     let lines = apply.lines();
+    let most = canvas.rows().saturating_sub(3);
     let rows = (lines.iter().skip(apply.top))
         .flat_map(|line| wrap(line, room).into_iter().map(move |part| &line[part]))
+        .take(usize::from(most))
         .collect::<Vec<_>>();
-    let most = canvas.rows().saturating_sub(3);
-    let height = (rows.len().min(1000) as u16 + 2).min(most);
+    let height = (rows.len() as u16 + 2).min(most);
     let inside = canvas.window(columns, height, title);
     for (line, y) in rows.iter().zip(inside.y..inside.bottom()) {
         canvas.text_in(inside.x, y, inside.width, line, theme.title());
