@@ -83,10 +83,8 @@ impl<T> Last<T> {
 impl Place {
     /// Whether it was called.
     fn leave(&self) -> bool {
-        let mut line = self.standbys.lock();
-        let place = line.find(self.ticket);
-        let left = place.and_then(|at| line.places.remove(at));
-        !matches!(left, Some((_, Standing::By(_))))
+        let left = self.standbys.remove(self.ticket);
+        !matches!(left, Some(Standing::By(_)))
     }
 }
 
@@ -142,7 +140,14 @@ impl Standbys {
 
     /// All that stand by are told that it is over.
     pub(super) fn clear(&self) {
-        self.lock().places.clear();
+        let all = std::mem::take(&mut self.lock().places);
+        drop(all);
+    }
+
+    fn remove(&self, ticket: Ticket) -> Option<Standing> {
+        let mut line = self.lock();
+        let at = line.find(ticket)?;
+        line.places.remove(at).map(|(_, standing)| standing)
     }
 
     fn lock(&self) -> MutexGuard<'_, Line> {
