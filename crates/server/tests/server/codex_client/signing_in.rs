@@ -33,10 +33,9 @@ async fn a_code_signs_the_client_in() {
             .spawn()
             .expect("codex runs");
         let shown = BufReader::new(login.stdout.take().expect("piped"));
-        let lines = shown.lines().map(|line| line.expect("text"));
+        let mut lines = shown.lines().map(|line| line.expect("text"));
         let code = lines
-            .filter_map(|line| code_in(&line))
-            .next()
+            .find_map(|line| code_in(&line))
             .expect("it shows a code");
         let body = json!({"user_code": code});
         let approved = stand
@@ -45,6 +44,8 @@ async fn a_code_signs_the_client_in() {
             .post("/api/v1/codex-logins/approve", &body)
             .await;
         approved.expect(204);
+        // It says more, and would fail if nobody read that.
+        lines.for_each(drop);
         let ended = login.wait_with_output().expect("it ends");
         assert!(ended.status.success(), "{ended:?}");
 
