@@ -89,15 +89,12 @@ fn uninstall(place: Place, session: &mut Session) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Becomes Outwork or the client. The browser of tasks is the client's own, signed in to Outwork.
+/// Becomes Outwork or the client.
 fn launch(arguments: &[OsString], session: &Session) -> Result<(), CliError> {
     let default = session.variables.text("CODEX_CLOUD_DEFAULT");
     let (program, arguments) = match route(arguments, default.as_deref()) {
         Route::Outwork(arguments) => (session.program.clone(), arguments),
-        Route::Browser => {
-            let browser = ["codex", "--", "cloud"].map(OsString::from);
-            (session.program.clone(), browser.to_vec())
-        }
+        Route::Browser => (session.program.clone(), vec![OsString::from("cloud")]),
         Route::Client => (installed(&session.variables)?, arguments.to_vec()),
     };
     Err(become_it(&program, &arguments, |_| {}))
