@@ -63,7 +63,7 @@ impl AttemptRow {
             limits: limits_json::from_json(row.str("limits")?)?,
             epoch: Epoch::new(row.int("epoch")?),
             tries: row.number("tries")?,
-            desired: read_desired(row, away)?,
+            desired: read_desired(row, moves_on(row.str("state")?, away))?,
             state: read_state(row, away)?,
         };
         Ok(Self {
@@ -146,6 +146,7 @@ impl AttemptRow {
             Desired::Cancel { since } => ("cancel", Some(*since)),
         };
         let columns = StateColumns::of(state);
+        let cancel_since = cancel_since.map(|at| at - moves_on(columns.state, away));
         let (code, message, hint) = match columns.failure {
             Some(Failure {
                 code,
@@ -160,7 +161,7 @@ impl AttemptRow {
             epoch.get(),
             *tries,
             desired,
-            still(cancel_since),
+            cancel_since,
             columns.state,
             columns.step.map(Step::as_str),
             opt_id(columns.lease.map(|lease| lease.worker)),
@@ -241,6 +242,14 @@ impl<'s> StateColumns<'s> {
             failure,
             ..Self::default()
         }
+    }
+}
+
+/// What is added to the time since when it is to be cancelled: that of what has ended stays what it was.
+fn moves_on(state: &str, away: Duration) -> Duration {
+    match state {
+        "succeeded" | "failed" | "cancelled" => Duration::ZERO,
+        _ => away,
     }
 }
 
