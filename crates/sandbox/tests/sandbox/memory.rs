@@ -54,8 +54,7 @@ async fn run(by: By, bomb: &str) -> Ended {
 fn assert_stopped(by: By, what: &str, ended: &Ended) {
     let taken = ended.stdout.matches('.').count() as u64;
     assert!(
-        // Where it is held by looking, a busy machine looks late. The escape suite, which runs alone, is stricter.
-        (LIMIT_MIB / 8..LIMIT_MIB * 4 / 3).contains(&taken),
+        (LIMIT_MIB / 8..LIMIT_MIB * 5 / 4).contains(&taken),
         "{by:?} {what}: {taken} MiB: {ended:?}"
     );
     let hit = ended
