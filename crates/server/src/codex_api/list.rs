@@ -5,13 +5,11 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use outwork_api::problem::Code;
-use outwork_domain::EnvironmentId;
-use outwork_store::TaskFilter;
 use serde::{Deserialize, Serialize};
 
 use super::permit::SignedIn;
 use super::shape::Row;
-use crate::endpoints::environments;
+use crate::endpoints::tasks;
 use crate::http::paging::limit_up_to;
 use crate::http::params::Params;
 use crate::plane::Plane;
@@ -52,18 +50,7 @@ pub(super) async fn list(
         let detail = format!("`task_filter` is `{other}`; this server knows `current`.");
         return Err(Refusal::new(Code::InvalidRequest, detail));
     }
-    let environment = match environment_id {
-        None => None,
-        // The tasks of a deleted environment can still be listed by its id.
-        Some(name) => Some(match name.parse::<EnvironmentId>() {
-            Ok(id) => id,
-            Err(_) => {
-                let found = environments::by_name(&plane, workspace, &name).await?;
-                found.environment.id
-            }
-        }),
-    };
-    let filter = TaskFilter { environment };
+    let filter = tasks::list::filter(&plane, workspace, environment_id).await?;
     // An empty cursor is the first page: the client sends whatever it is given.
     let cursor = cursor.filter(|cursor| !cursor.is_empty());
     let tasks = plane

@@ -6,8 +6,8 @@ use axum::extract::State;
 use axum::response::Response;
 use outwork_api::page::Page;
 use outwork_api::task::TaskSummary;
-use outwork_domain::EnvironmentId;
 use outwork_domain::principal::Member;
+use outwork_domain::{EnvironmentId, WorkspaceId};
 use outwork_store::TaskFilter;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -48,25 +48,10 @@ pub(crate) async fn list(
 ) -> Result<Response, Refusal> {
     let workspace = member.workspace_id();
     let limit = paging::limit(query.limit)?;
-    let environment = match query.environment {
-        None => None,
-        // The tasks of a deleted environment can still be listed by its id.
-        Some(name) => Some(match name.parse::<EnvironmentId>() {
-            Ok(id) => id,
-            Err(_) => {
-                let found = environments::by_name(&plane, workspace, &name).await?;
-                found.environment.id
-            }
-        }),
-    };
+    let filter = filter(&plane, workspace, query.environment).await?;
     let paged = plane
         .store
-        .tasks(
-            workspace,
-            TaskFilter { environment },
-            limit,
-            query.cursor.as_deref(),
-        )
+        .tasks(workspace, filter, limit, query.cursor.as_deref())
         .await?;
     let mut waiting = view::waiting::of(&plane, &paged.items).await?;
     let items = paged
@@ -85,4 +70,23 @@ pub(crate) async fn list(
         &uri,
         "cursor",
     ))
+}
+
+/// The tasks of an environment, by its label or id. Those of a deleted one can still be listed by its id.
+pub(crate) async fn filter(
+    plane: &Plane,
+    workspace: WorkspaceId,
+    environment: Option<String>,
+) -> Result<TaskFilter, Refusal> {
+    let environment = match environment {
+        None => None,
+        Some(name) => Some(match name.parse::<EnvironmentId>() {
+            Ok(id) => id,
+            Err(_) => {
+                let found = environments::by_name(plane, workspace, &name).await?;
+                found.environment.id
+            }
+        }),
+    };
+    Ok(TaskFilter { environment })
 }
