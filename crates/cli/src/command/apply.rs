@@ -172,6 +172,12 @@ pub(super) async fn whole(
     let diff = client
         .task_diff(id, None, None, chosen.name.as_deref())
         .await?;
+    if diff.is_empty() {
+        session
+            .out
+            .note("the diff is empty; there is nothing to apply");
+        return Ok(());
+    }
     let applied = repository.apply(&diff, ThreeWay::No, id).await;
     let applied = applied.map_err(|error| refusal(error, id))?;
     for path in &applied.files {

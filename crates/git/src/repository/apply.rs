@@ -1,7 +1,7 @@
 //! Applying a diff to the user's own repository, all or nothing, and taking it back.
 
 use super::Repository;
-use super::record::{self, Record};
+use super::record::{self, Before, Record};
 use super::rollback::Rollback;
 use super::ways_out::{sources, ways_out};
 use crate::patch::{Conflict, conflicts_in, list};
@@ -136,12 +136,13 @@ impl Repository {
                 let touched = touched(patch, &plan.files);
                 let before = self.tracked(&touched).await?;
                 let applied = self.apply_three_way(patch, plan).await?;
-                let record = Record {
-                    label: label.to_owned(),
-                    patch: self.changed_since(&before, &touched).await?,
-                    index: Some(before.index),
-                };
-                self.keep(&record).await?;
+                // It is applied, whether or not it can be taken back.
+                if let Err(error) = self.keep_merged(before, &touched, label).await {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "what was merged cannot be taken back"
+                    );
+                }
                 Ok(applied)
             }
             ThreeWay::Yes | ThreeWay::No if !plan.conflicts.is_empty() => {
@@ -165,6 +166,20 @@ impl Repository {
                 applied
             }
         }
+    }
+
+    async fn keep_merged(
+        &self,
+        before: Before,
+        touched: &[Vec<u8>],
+        label: &str,
+    ) -> Result<(), ApplyError> {
+        let record = Record {
+            label: label.to_owned(),
+            patch: self.changed_since(&before, touched).await?,
+            index: Some(before.index),
+        };
+        self.keep(&record).await.map(drop)
     }
 
     /// Takes back the newest diff that was applied under this label, or under any; `None` when there is none.
