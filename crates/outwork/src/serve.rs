@@ -5,6 +5,7 @@ mod git_gateway;
 mod objects;
 mod secret_key;
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use outwork_domain::principal::PrincipalKind;
 use outwork_domain::{PrincipalId, TokenId, WorkspaceId};
 use outwork_server::{ModelDefault, OtherKey, Server, ServerConfig, StartError, token};
 use outwork_store::{Bootstrap, NewToken, Store};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
 
 use crate::containment::ContainmentArgs;
@@ -141,6 +142,21 @@ pub(crate) async fn up(args: UpArgs) -> Result<(), Failure> {
     running.stop().await
 }
 
+/// Connections that may wait to be accepted. When a server is back, all who follow and all workers come at once, and whoever finds no place
+/// tries again only after a second.
+const BACKLOG: u32 = 4096;
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    // Also while connections of the server before this one are not forgotten.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
 /// A server that listens.
 struct Running {
     data: DataDir,
@@ -154,7 +170,7 @@ struct Running {
     /// Commands on this machine find the server by themselves.
     is_default_data: bool,
     shutdown: CancellationToken,
-    serving: tokio::task::JoinHandle<std::io::Result<()>>,
+    serving: tokio::task::JoinHandle<io::Result<()>>,
 }
 
 impl Running {
@@ -165,8 +181,7 @@ impl Running {
         };
         let data = DataDir::open(&dir)?;
         let is_default_data = data.is(&system::default_data_dir());
-        let listener = TcpListener::bind(args.listen)
-            .await
+        let listener = listen(args.listen)
             .failure(format!("cannot listen on {}", args.listen))
             .hint("Another program may use the port; choose one with --listen 127.0.0.1:PORT, or 0 for any.")?;
         let address = listener.local_addr().failure("the address is unknown")?;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use outwork_domain::{AttemptId, WorkerId, WorkspaceId};
 use outwork_store::Change;
@@ -84,26 +84,32 @@ impl Signals {
     /// Passes on what the store says, until it is closed or the server stops.
     pub(crate) async fn dispatch(
         &self,
-        mut changes: broadcast::Receiver<Change>,
+        mut commits: broadcast::Receiver<Arc<[Change]>>,
         shutdown: CancellationToken,
     ) {
         loop {
-            let change = tokio::select! {
+            let commit = tokio::select! {
                 () = shutdown.cancelled() => return,
-                change = changes.recv() => change,
+                commit = commits.recv() => commit,
             };
-            match change {
-                Ok(Change::Attempt(attempt)) => self.attempts.signal(&attempt),
-                Ok(Change::Queue(workspace)) => self.queues.call(&workspace),
-                Ok(Change::Command(attempt, _, worker)) => {
-                    self.workers.signal(&worker);
-                    self.attempts.signal(&attempt);
-                }
-                Ok(Change::Worker(worker)) => self.workers.signal(&worker),
+            match commit {
+                Ok(changes) => changes.iter().for_each(|it| self.pass_on(it)),
                 // Nobody knows what was missed, so everybody looks.
                 Err(RecvError::Lagged(_)) => self.all(),
                 Err(RecvError::Closed) => return,
             }
+        }
+    }
+
+    fn pass_on(&self, change: &Change) {
+        match change {
+            Change::Attempt(attempt) => self.attempts.signal(attempt),
+            Change::Queue(workspace) => self.queues.call(workspace),
+            Change::Command(attempt, _, worker) => {
+                self.workers.signal(worker);
+                self.attempts.signal(attempt);
+            }
+            Change::Worker(worker) => self.workers.signal(worker),
         }
     }
 

@@ -19,7 +19,6 @@ mod stand_by;
 pub(crate) mod routes;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::stream::BoxStream;
@@ -27,7 +26,7 @@ use outwork_api::problem::Code;
 use outwork_api::worker as wire;
 use outwork_api::worker::{Answer, Bytes, InputKind, OutputKind, WorkerApi};
 use outwork_domain::principal::{Worker, WorkerAccess};
-use outwork_domain::{AttemptId, Command, Desired, Epoch, Timestamp, WorkerId, WorkspaceId};
+use outwork_domain::{AttemptId, Command, Desired, Epoch, WorkerId, WorkspaceId};
 use outwork_store::{AttemptRecord, WorkerRecord};
 
 pub(crate) use orders::desired_wire;
@@ -70,25 +69,10 @@ impl WorkerService {
         let unknown = || unknown(worker);
         let id: WorkerId = worker.parse().map_err(|_| unknown())?;
         self.may_speak_for(id)?;
-        let now = self.plane.now();
-        self.plane.heard.note(id, now);
-        let heard = self
-            .plane
-            .store
-            .heard_worker(self.workspace, id, now, self.seen_every());
-        heard.await?.ok_or_else(unknown)
-    }
-
-    /// The worker was heard of. Whether that has to be written at once.
-    fn has_to_be_written(&self, known: &WorkerRecord, now: Timestamp) -> bool {
-        self.plane.heard.note(known.worker.id, now);
-        now.since(known.seen_at) >= self.seen_every()
-    }
-
-    /// How old what is written may get: one that is there beats every sixth of a lease and counts as offline after a lease, and what is
-    /// noted is written every sixth, so that half of a lease is left for beats that are late.
-    fn seen_every(&self) -> Duration {
-        self.plane.limits.lease * 5 / 12
+        let registered = self.plane.store.registered_worker(self.workspace, id);
+        let worker = registered.await?.ok_or_else(unknown)?;
+        self.plane.heard.note(id, self.plane.now());
+        Ok(worker)
     }
 
     /// Whether the token is that worker's, or any worker's.

@@ -321,6 +321,7 @@ impl Run<'_> {
         let mut next = transition::claim(&row, self.claim.worker, self.floor, self.claim.now)?;
         next.row.isolation.clone_from(&self.isolation);
         let row = transition::write(tx, next, self.claim.now).await?;
+        tx.settle().await?;
         let claimed = self.gather(tx, row).await?;
         self.claimed.push(claimed);
         Ok(())

@@ -127,8 +127,7 @@ pub(crate) async fn insert(
             kind,
             json
         ];
-        tx.execute(ONE, values).await?;
-        return Ok(());
+        return tx.later(ONE, values).await;
     }
     let mut rest = events;
     while !rest.is_empty() {

@@ -7,6 +7,7 @@
 
 pub(crate) mod later;
 pub(crate) mod pool;
+mod version;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,10 +17,12 @@ use sqlx::migrate::Migrator;
 use sqlx::postgres::PgConnectOptions;
 
 use crate::error::{OpenError, StoreError};
+use crate::settings::Version;
 use crate::sql::Conn;
 use crate::store::{Committed, Tx, Write, migrate_error};
 
 use pool::{Lease, Pool, close, connect};
+use version::SharedVersion;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
@@ -33,6 +36,7 @@ const PAUSES: [Duration; 3] = [
 #[derive(Debug)]
 pub(crate) struct Postgres {
     pool: Arc<Pool>,
+    version: SharedVersion,
 }
 
 /// Why a try failed, and whether nothing can have been written.
@@ -48,6 +52,7 @@ impl Postgres {
         migrate(&options).await?;
         Ok(Self {
             pool: Pool::new(options),
+            version: SharedVersion::default(),
         })
     }
 
@@ -57,6 +62,11 @@ impl Postgres {
 
     pub(crate) async fn lease(&self) -> Result<Lease, StoreError> {
         self.pool.take().await
+    }
+
+    /// The version of the settings that holds, or held after this was called.
+    pub(crate) async fn settings_version(&self) -> Result<Version, StoreError> {
+        self.version.read(&self.pool).await
     }
 
     pub(crate) async fn write<W: Write>(

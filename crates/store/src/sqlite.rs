@@ -9,8 +9,9 @@
 //! acknowledged, and each write is run again in a transaction of its own. Before that some space is given up that was kept
 //! for this ([`reserve`]). A write may also stand by until another one queues something for it ([`standby`]).
 //!
-//! [`lite`] is a connection, [`readers`] are those that read.
+//! [`job`] is a write on its way, [`lite`] is a connection, [`readers`] are those that read.
 
+mod job;
 pub(crate) mod lite;
 pub(crate) mod readers;
 mod reserve;
@@ -21,7 +22,6 @@ use std::collections::HashSet;
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
 use outwork_failpoint as failpoint;
@@ -33,9 +33,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::error::{OpenError, StoreError, is_locked};
 use crate::settings;
-use crate::sql::Conn;
-use crate::store::{Committed, Told, Tx, Write, migrate_error};
+use crate::store::{Committed, Told, Write, migrate_error};
 
+use job::{Job, Waiting};
 use reserve::Reserve;
 
 pub(crate) use upgrade::{known, schema, vacuum_into};
@@ -63,66 +63,6 @@ pub(crate) struct Sqlite {
     standbys: Arc<Standbys>,
     ended: Mutex<Option<oneshot::Receiver<()>>>,
     reserve: Reserve,
-}
-
-type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
-/// A [`Write`] whose caller waits.
-trait Job: Send {
-    /// Runs it and keeps what came of it; says whether it went well.
-    fn run<'a>(&'a mut self, conn: &'a mut Lite) -> Boxed<'a, bool>;
-
-    /// What it changes, if it went well.
-    fn committed(&mut self) -> Option<&mut Committed>;
-
-    /// Whether it stood by for what another one queued.
-    fn stands_by(&self) -> bool {
-        false
-    }
-
-    /// Answers the caller: what came of it, or the error that undid it.
-    fn answer(self: Box<Self>, undone: Option<StoreError>, told: &Told);
-}
-
-/// What a write answers and what it changed, until it is committed.
-type Done<W> = Result<(<W as Write>::Output, Committed), StoreError>;
-
-struct Waiting<W: Write> {
-    write: W,
-    caller: oneshot::Sender<Result<W::Output, StoreError>>,
-    done: Option<Done<W>>,
-}
-
-impl<W: Write> Job for Waiting<W> {
-    fn run<'a>(&'a mut self, conn: &'a mut Lite) -> Boxed<'a, bool> {
-        Box::pin(async {
-            let done = Tx::new(Conn::Sqlite(conn)).run(&self.write).await;
-            let ok = done.is_ok();
-            self.done = Some(done);
-            ok
-        })
-    }
-
-    fn committed(&mut self) -> Option<&mut Committed> {
-        match &mut self.done {
-            Some(Ok((_, committed))) => Some(committed),
-            Some(Err(_)) | None => None,
-        }
-    }
-
-    fn answer(self: Box<Self>, undone: Option<StoreError>, told: &Told) {
-        let answer = match (undone, self.done) {
-            (None, Some(Ok((output, committed)))) => {
-                told.tell(committed);
-                Ok(output)
-            }
-            // It failed by itself, so nothing of it could be undone.
-            (_, Some(Err(error))) => Err(error),
-            (Some(error), _) => Err(error),
-            (None, None) => Err(StoreError::unavailable("the write was not run")),
-        };
-        let _caller_left = self.caller.send(answer);
-    }
 }
 
 impl Sqlite {
@@ -183,11 +123,7 @@ impl Sqlite {
         let queue = lock(&self.queue)
             .clone()
             .ok_or_else(|| StoreError::unavailable(CLOSED))?;
-        let job = Waiting {
-            write,
-            caller,
-            done: None,
-        };
+        let job = Waiting::new(write, caller);
         queue
             .send(Box::new(job))
             .await
@@ -313,16 +249,21 @@ impl Writer {
         }
     }
 
+    /// Tells all changes at once, and then the callers.
     fn answer(&self, mut group: Group, done: Result<(), GivenUp>) {
         let undone = done.err();
-        if undone.is_some() {
-            self.told.undone();
+        match undone {
+            Some(_) => self.told.undone(),
+            None => {
+                settle_given(&mut group);
+                let changed = group.iter_mut().filter_map(|job| job.committed());
+                self.told.tell(Committed::all(changed.map(std::mem::take)));
+            }
         }
-        settle_given(&mut group);
         // First those that were waited for longest, and on which nobody else's answer depends.
         group.sort_by_key(|job| !job.stands_by());
         for job in group {
-            job.answer(undone.as_ref().map(GivenUp::error), &self.told);
+            job.answer(undone.as_ref().map(GivenUp::error));
         }
     }
 

@@ -14,14 +14,14 @@ use crate::lane::{Lanes, Move};
 use crate::postgres::Postgres;
 use crate::postgres::pool::Lease;
 use crate::record::Change;
-use crate::settings::{self, Settings, Version};
+use crate::settings::{Settings, Version};
 use crate::sql::{Conn, Row, Sql, Value, id, values};
 use crate::sqlite::Sqlite;
 use crate::sqlite::readers::Reader;
 use crate::sqlite::standby::{Standby, StandsBy};
 
-/// How many changes a receiver of [`Store::changes`] may lag behind before it has to read again.
-const CHANGES: usize = 4096;
+/// How many commits a receiver of [`Store::changes`] may lag behind before it has to read again.
+const COMMITS: usize = 4096;
 
 /// The database. Clones share it.
 #[derive(Clone, Debug)]
@@ -36,7 +36,7 @@ struct Inner {
 /// Whom a commit is told.
 #[derive(Clone, Debug)]
 pub(crate) struct Told {
-    changes: broadcast::Sender<Change>,
+    changes: broadcast::Sender<Arc<[Change]>>,
     lanes: Lanes,
     pub(crate) settings: Settings,
 }
@@ -129,9 +129,9 @@ impl Store {
         }
     }
 
-    /// What is committed from now on by this process. With several servers on one PostgreSQL,
-    /// poll behind it.
-    pub fn changes(&self) -> broadcast::Receiver<Change> {
+    /// What is committed from now on by this process, commit by commit. With several servers on one
+    /// PostgreSQL, poll behind it.
+    pub fn changes(&self) -> broadcast::Receiver<Arc<[Change]>> {
         self.0.told.changes.subscribe()
     }
 
@@ -167,11 +167,7 @@ impl Store {
     pub(crate) async fn settings_version(&self) -> Result<Version, StoreError> {
         match &self.0.engine {
             Engine::Sqlite(_) => Ok(self.settings().committed()),
-            Engine::Postgres(_) => {
-                let row = self.read().await?.row(settings::VERSION, values![]).await?;
-                let row = row.ok_or_else(|| StoreError::corrupt("settings row"))?;
-                Ok(Version::Committed(row.int("version")?))
-            }
+            Engine::Postgres(postgres) => postgres.settings_version().await,
         }
     }
 
@@ -187,7 +183,7 @@ impl Store {
 impl Told {
     fn new() -> Self {
         Self {
-            changes: broadcast::channel(CHANGES).0,
+            changes: broadcast::channel(COMMITS).0,
             lanes: Lanes::default(),
             settings: Settings::default(),
         }
@@ -206,18 +202,25 @@ impl Told {
 
     /// Tells the schedule and then those who listen; nobody listening is no error.
     pub(crate) fn tell(&self, committed: Committed) {
-        let Committed { changes, moves } = committed;
+        let Committed { mut changes, moves } = committed;
         let room = self.lanes.note(&moves);
-        for change in changes
-            .into_iter()
-            .chain(room.into_iter().map(Change::Queue))
-        {
-            let _nobody_listens = self.changes.send(change);
+        changes.extend(room.into_iter().map(Change::Queue));
+        if !changes.is_empty() {
+            let _nobody_listens = self.changes.send(changes.into());
         }
     }
 }
 
 impl Committed {
+    /// What several have changed.
+    pub(crate) fn all(parts: impl Iterator<Item = Self>) -> Self {
+        parts.fold(Self::default(), |mut all, mut part| {
+            all.changes.append(&mut part.changes);
+            all.moves.append(&mut part.moves);
+            all
+        })
+    }
+
     /// Whether somebody may be given something because of it.
     pub(crate) fn queues(&self) -> bool {
         self.moves.iter().any(Move::queues)

@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
 
 use outwork_domain::labels::Labels;
 use outwork_domain::principal::{Worker, WorkerDesired, WorkerOrders, WorkerVersions};
@@ -35,28 +33,6 @@ impl Store {
             now,
         })
         .await
-    }
-
-    /// The worker was heard of. Errors: [`StoreError::NotFound`] if it is not registered.
-    pub async fn touch_worker(&self, id: WorkerId, now: Timestamp) -> Result<(), StoreError> {
-        self.write(Touch { id, now }).await
-    }
-
-    /// The worker as it registered; it was heard of. That is written no more often than `every`, if nothing else of it changes.
-    pub async fn heard_worker(
-        &self,
-        workspace: WorkspaceId,
-        worker: WorkerId,
-        now: Timestamp,
-        every: Duration,
-    ) -> Result<Option<Arc<Worker>>, StoreError> {
-        let Some(known) = self.known_worker(workspace, worker).await? else {
-            return Ok(None);
-        };
-        if known.is_to_be_touched(now, every) {
-            self.touch_worker(worker, now).await?;
-        }
-        Ok(Some(Arc::clone(&known.worker)))
     }
 
     /// The worker as it registered.
@@ -221,22 +197,6 @@ pub(crate) struct Known {
     pub(crate) worker: Arc<Worker>,
     /// What is wanted of it.
     pub(crate) orders: WorkerOrders,
-    /// When it was heard of, as far as this process knows: milliseconds since 1970.
-    seen_at: AtomicI64,
-}
-
-impl Known {
-    /// Whether that it was heard of is to be written, which one caller does.
-    fn is_to_be_touched(&self, now: Timestamp, every: Duration) -> bool {
-        let before = self.seen_at.load(Ordering::Relaxed);
-        let is_due = Timestamp::from_millis(before) + every <= now;
-        let ordering = Ordering::Relaxed;
-        is_due
-            && self
-                .seen_at
-                .compare_exchange(before, now.as_millis(), ordering, ordering)
-                .is_ok()
-    }
 }
 
 /// The worker, if it is registered. It is kept.
@@ -256,7 +216,6 @@ pub(crate) async fn known(
     let known = Known {
         worker: Arc::new(read(&row)?),
         orders: orders::read(&row)?,
-        seen_at: AtomicI64::new(row.int("seen_at")?),
     };
     Ok(Some(settings.keep(
         version,
@@ -337,20 +296,6 @@ impl Write for Register {
             serde_json::to_string(agent_versions).expect("texts are JSON")
         ];
         one(tx.execute(UPSERT, values).await?)
-    }
-}
-
-struct Touch {
-    id: WorkerId,
-    now: Timestamp,
-}
-
-impl Write for Touch {
-    type Output = ();
-
-    async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
-        const TOUCH: &str = "UPDATE workers SET seen_at = $2 WHERE id = $1";
-        one(tx.execute(TOUCH, values![id(self.id), self.now]).await?)
     }
 }
 

@@ -105,7 +105,7 @@ pub struct Cluster {
     git: Git,
     limits: AttemptLimits,
     random: Arc<SeededRandom>,
-    changes: broadcast::Receiver<Change>,
+    changes: broadcast::Receiver<Arc<[Change]>>,
     servers: Vec<Slot>,
     directory: tempfile::TempDir,
 }
@@ -289,7 +289,7 @@ impl Cluster {
         let mut changes = Vec::new();
         loop {
             match self.changes.try_recv() {
-                Ok(change) => changes.push(change),
+                Ok(commit) => changes.extend(commit.iter().copied()),
                 Err(TryRecvError::Empty | TryRecvError::Closed) => return changes,
                 Err(TryRecvError::Lagged(_)) => panic!("more changed than one verb can change"),
             }

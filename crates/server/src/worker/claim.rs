@@ -1,35 +1,34 @@
 //! Claiming for a worker that may hang up at any moment.
 
 use std::mem;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 
 use outwork_api::worker::Assignment;
 use outwork_domain::attempt::Outcome;
 use outwork_domain::principal::Worker;
 use outwork_domain::{AttemptId, Epoch, Failure};
 use outwork_store::{AttemptResult, Claimed, StoreError};
-use tokio::sync::oneshot;
+use tokio::runtime::Handle;
 
 use super::WorkerService;
 
 impl WorkerService {
-    /// Takes what waits for this worker. The write runs apart, because it happens also when the worker hangs up meanwhile; what it took is
-    /// given back then, instead of being lost for the time of a lease.
+    /// Takes what waits for this worker. It comes to its end also when the worker hangs up meanwhile, because the write happens anyway; what
+    /// it took is given back then, instead of being lost for the time of a lease.
     pub(super) async fn claim(
         &self,
         worker: &Arc<Worker>,
         max: u32,
         git_gateway: bool,
     ) -> Result<Taken, StoreError> {
-        let (sender, receiver) = oneshot::channel();
         let service = self.clone();
         let worker = Arc::clone(worker);
-        tokio::spawn(async move {
-            let taken = service.take(&worker, max, git_gateway).await;
-            // If nobody receives it, it is dropped here.
-            drop(sender.send(taken));
-        });
-        receiver.await.expect("the claim does not panic")
+        ToItsEnd::new(async move { service.take(&worker, max, git_gateway).await }).await
     }
 
     /// Takes until there is something that can be run or nothing waits any more.
@@ -108,6 +107,39 @@ impl WorkerService {
 
 /// A claim that cannot be run, and why.
 pub(super) type Unusable = (AttemptId, Epoch, Failure);
+
+/// A future that somebody waits for. If it is dropped before its end, a task brings it there, and drops what came of it.
+struct ToItsEnd<T: Send + 'static>(Option<BoxFuture<'static, T>>);
+
+impl<T: Send + 'static> ToItsEnd<T> {
+    fn new(future: impl Future<Output = T> + Send + 'static) -> Self {
+        Self(Some(future.boxed()))
+    }
+}
+
+impl<T: Send + 'static> Future for ToItsEnd<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
+        let running = self.0.as_mut().expect("it is not waited for after its end");
+        let ended = running.poll_unpin(context);
+        if ended.is_ready() {
+            self.0 = None;
+        }
+        ended
+    }
+}
+
+impl<T: Send + 'static> Drop for ToItsEnd<T> {
+    fn drop(&mut self) {
+        // A process that ends runs nothing more; leases run out.
+        if let Some(rest) = self.0.take()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            runtime.spawn(rest);
+        }
+    }
+}
 
 /// Attempts that are given back unless somebody keeps them.
 pub(super) struct Taken {

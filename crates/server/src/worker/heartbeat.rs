@@ -1,7 +1,7 @@
 //! A sign of life: renews all leases of a worker and says what is wanted of each attempt.
 
 use outwork_api::worker::{Claim, Desired, Heartbeat, HeartbeatAnswer, LeaseAnswer};
-use outwork_domain::{AttemptId, Epoch, Timestamp};
+use outwork_domain::{AttemptId, Epoch};
 use outwork_failpoint as failpoint;
 use outwork_store::{Capacity, WorkerRecord};
 
@@ -38,7 +38,8 @@ impl WorkerService {
             draining,
         };
         let claims = leases.iter().map(claim).collect::<Result<Vec<_>, _>>()?;
-        if self.is_news(&known, capacity, now) {
+        self.plane.heard.note(worker, now);
+        if is_news(&known, capacity) {
             self.plane.store.beat_worker(worker, capacity, now).await?;
         }
         let renewed = match claims.is_empty() {
@@ -78,19 +79,16 @@ impl WorkerService {
     }
 }
 
-impl WorkerService {
-    /// Whether there is more to write than that it was heard of.
-    fn is_news(&self, known: &WorkerRecord, said: Capacity, now: Timestamp) -> bool {
-        let Capacity {
-            slots,
-            free_slots,
-            draining,
-        } = said;
-        let is_same = slots.is_none_or(|slots| slots == known.worker.slots)
-            && free_slots == known.free_slots
-            && draining == known.draining;
-        self.has_to_be_written(known, now) || !is_same
-    }
+/// Whether it said anything but that it is there.
+fn is_news(known: &WorkerRecord, said: Capacity) -> bool {
+    let Capacity {
+        slots,
+        free_slots,
+        draining,
+    } = said;
+    slots.is_some_and(|slots| slots != known.worker.slots)
+        || free_slots != known.free_slots
+        || draining != known.draining
 }
 
 fn check(slots: Option<u32>, free_slots: Option<u32>) -> Result<(), Refusal> {

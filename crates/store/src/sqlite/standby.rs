@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
+use super::CLOSED;
+use super::job::{Boxed, Job, Waiting};
 use super::lite::Lite;
-use super::{Boxed, CLOSED, Job, Waiting};
 use crate::error::StoreError;
-use crate::store::{Committed, Told, Write};
+use crate::store::{Committed, Write};
 
 /// A write that can stand by.
 pub(crate) trait StandsBy: Write {
@@ -97,11 +98,7 @@ impl Drop for Place {
 impl Standbys {
     pub(super) fn add<W: StandsBy>(self: &Arc<Self>, write: W) -> Standby<W::Output> {
         let (caller, answer) = oneshot::channel();
-        let waiting = Waiting {
-            write,
-            caller,
-            done: None,
-        };
+        let waiting = Waiting::new(write, caller);
         let mut line = self.lock();
         line.last += 1;
         let ticket = line.last;
@@ -187,7 +184,7 @@ impl<W: StandsBy> Job for Called<W> {
         true
     }
 
-    fn answer(mut self: Box<Self>, undone: Option<StoreError>, told: &Told) {
+    fn answer(mut self: Box<Self>, undone: Option<StoreError>) {
         let nothing = match (&undone, &self.waiting.done) {
             (None, Some(Ok((output, _)))) => W::is_nothing(output),
             (None | Some(_), None | Some(_)) => false,
@@ -204,7 +201,7 @@ impl<W: StandsBy> Job for Called<W> {
             Some(_) | None => {
                 place.and_then(|at| line.places.remove(at));
                 drop(line);
-                Box::new(self.waiting).answer(undone, told);
+                Box::new(self.waiting).answer(undone);
             }
         }
     }

@@ -1,5 +1,7 @@
 //! What is told after a commit.
 
+use std::sync::Arc;
+
 use outwork_domain::attempt::Outcome;
 use outwork_domain::{Step, WorkerId};
 use outwork_store::Change;
@@ -8,11 +10,11 @@ use tokio::sync::broadcast::error::TryRecvError;
 
 use crate::bed::{Bed, at, events, result};
 
-fn told(changes: &mut Receiver<Change>) -> Vec<Change> {
+pub(crate) fn told(changes: &mut Receiver<Arc<[Change]>>) -> Vec<Change> {
     let mut told = Vec::new();
     loop {
         match changes.try_recv() {
-            Ok(change) => told.push(change),
+            Ok(commit) => told.extend(commit.iter().copied()),
             Err(TryRecvError::Empty) => return told,
             Err(error) => panic!("{error}"),
         }

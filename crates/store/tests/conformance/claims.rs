@@ -39,7 +39,9 @@ async fn a_claim_brings_all_that_is_needed(bed: Bed) {
     let submission = bed.submit(1, at(0)).await;
     let worker = bed.worker();
     let claimed = bed.claim(worker, at(5)).await;
-    assert_eq!(claimed.task, submission.task);
+    let mut task = submission.task.clone();
+    task.updated_at = at(5);
+    assert_eq!(claimed.task, task);
     assert_eq!(claimed.turn, submission.turn);
     assert_eq!(claimed.environment, bed.environment);
     assert_eq!(claimed.model, Some(model));

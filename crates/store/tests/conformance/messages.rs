@@ -5,6 +5,7 @@ use outwork_domain::{State, WorkerId};
 use outwork_store::{Change, Message, MessageBody, StoreError, Submitted, Telling};
 
 use crate::bed::{Bed, at, result};
+use crate::changes::told;
 
 async fn an_answer_sends_the_attempt_back_to_its_own_work(bed: Bed) {
     let held = bed.held(at(0)).await.attempt;
@@ -88,9 +89,8 @@ async fn a_worker_hears_of_messages_and_interrupts(bed: Bed) {
 
     let mut changes = bed.store.changes();
     tell(Telling::Interrupt, 3).await.expect("it is held");
-    let told = [changes.try_recv(), changes.try_recv()];
     let command = Change::Command(submitted, held.attempt.epoch, worker);
-    assert_eq!(told, [Ok(Change::Attempt(submitted)), Ok(command)]);
+    assert_eq!(told(&mut changes), [Change::Attempt(submitted), command]);
     let second = Message {
         number: 2,
         body: MessageBody::Interrupt,

@@ -1,10 +1,13 @@
 //! What operators want of workers, and how workers leave.
 
+use std::collections::BTreeMap;
+
 use outwork_domain::principal::{Worker, WorkerDesired, WorkerOrders};
 use outwork_domain::{ObjectKey, State, WorkerId};
 use outwork_store::{AttemptResult, Capacity, Change, Expulsion, Order, StoreError};
 
 use crate::bed::{Bed, agents, at, limits};
+use crate::changes::told;
 
 fn order(desired: WorkerDesired, deadline: Option<i64>) -> Order {
     Order::Desired {
@@ -60,7 +63,7 @@ async fn a_draining_worker_is_given_nothing(bed: Bed) {
     let mut changes = bed.store.changes();
     bed.order(worker, order(WorkerDesired::Drain, Some(50)))
         .await;
-    assert_eq!(changes.recv().await, Ok(Change::Worker(worker)));
+    assert_eq!(told(&mut changes).first(), Some(&Change::Worker(worker)));
     let wanted = WorkerOrders {
         desired: WorkerDesired::Drain,
         deadline_at: Some(at(50)),
@@ -151,7 +154,8 @@ async fn a_retired_worker_is_forgotten_for_good(bed: Bed) {
         matches!(again, Err(StoreError::NotFound)),
         "its orders are gone"
     );
-    bed.store.touch_worker(alive, at(10)).await.expect("there");
+    let heard = BTreeMap::from([(alive, at(10))]);
+    bed.store.touch_workers(heard).await.expect("works");
     assert!(!bed.store.retired_are_gone(at(0)).await.expect("works"));
     assert!(bed.store.retired_are_gone(at(5)).await.expect("works"));
     let gone = bed.store.forget_retired(at(5), at(11)).await;

@@ -1,8 +1,10 @@
 //! Settings are kept in memory, and nothing of them is used after a change of them was acknowledged: neither by the store that made the
 //! change nor by another one on the same PostgreSQL.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use futures_util::FutureExt;
 use outwork_domain::TokenId;
 use outwork_domain::environment::InjectionTarget;
 use outwork_domain::principal::{PrincipalKind, Worker, WorkerDesired, WorkerVersions};
@@ -12,6 +14,7 @@ use outwork_store::{
     Store, StoreError,
 };
 use sqlx::{Connection, SqliteConnection};
+use tokio::task::JoinSet;
 
 use crate::bed::{Bed, Engine, Place, at, run};
 
@@ -189,20 +192,19 @@ async fn a_token_ends_at_once(bed: Bed) {
 async fn a_worker_is_as_it_registered_and_was_ordered_last(bed: Bed) {
     let other = bed.other_server().await;
     let worker = bed.with_labels(&[("disk", "ssd")]).await;
-    let heard = |store: &Store| {
+    let registered = |store: &Store| {
         let store = store.clone();
         async move {
-            let every = Duration::from_secs(1);
-            let heard = store.heard_worker(bed.workspace, worker, at(0), every);
-            heard.await.expect("works")
+            let registered = store.registered_worker(bed.workspace, worker);
+            registered.await.expect("works")
         }
     };
     for store in [&bed.store, &other] {
-        assert_eq!(heard(store).await.expect("registered").labels.len(), 1);
+        assert_eq!(registered(store).await.expect("registered").labels.len(), 1);
     }
     bed.label(worker, &[]).await;
     for store in [&bed.store, &other] {
-        assert_eq!(heard(store).await.expect("registered").labels.len(), 0);
+        assert_eq!(registered(store).await.expect("registered").labels.len(), 0);
     }
     bed.submit(1, at(0)).await;
     let drain = |desired| Order::Desired {
@@ -218,31 +220,47 @@ async fn a_worker_is_as_it_registered_and_was_ordered_last(bed: Bed) {
     let gone = other.expel_worker(bed.workspace, worker, Expulsion::Gone, at(2));
     gone.await.expect("registered");
     for store in [&bed.store, &other] {
-        assert_eq!(heard(store).await, None);
+        assert_eq!(registered(store).await, None);
     }
     other.close().await;
 }
 
-async fn that_a_worker_was_heard_of_is_written_now_and_then(bed: Bed) {
-    let worker = bed.with_labels(&[]).await;
-    let every = Duration::from_millis(1_000);
-    let mut written = Vec::new();
-    for ms in [0, 999, 1_000, 1_500, 2_000] {
-        let heard = bed
-            .store
-            .heard_worker(bed.workspace, worker, at(ms), every)
-            .await;
-        assert!(heard.expect("works").is_some());
-        let record = bed.store.worker(bed.workspace, worker).await;
-        written.push(record.expect("works").expect("registered").seen_at);
+/// Those who ask share a look at the version; none takes part in one that had begun before it asked, and who gives up spoils it for nobody.
+async fn many_who_ask_get_what_holds_now(bed: Bed) {
+    const ASK: usize = 8;
+    let other = bed.other_server().await;
+    for round in 0..20 {
+        let is_set = Arc::new(AtomicBool::new(false));
+        let mut asking = JoinSet::new();
+        for who in 0..ASK {
+            let (store, workspace) = (bed.store.clone(), bed.workspace);
+            let is_set = Arc::clone(&is_set);
+            asking.spawn(async move {
+                loop {
+                    let has_to_be_new = is_set.load(Ordering::Acquire);
+                    let answer = store.model(workspace);
+                    if who == 0 && !has_to_be_new {
+                        // It begins to ask, and hangs up.
+                        drop(answer.now_or_never());
+                        tokio::task::yield_now().await;
+                        continue;
+                    }
+                    let name = answer.await.expect("works").map(|model| model.name);
+                    if has_to_be_new {
+                        return assert_eq!(name, Some(format!("model {round}")));
+                    }
+                }
+            });
+        }
+        tokio::task::yield_now().await;
+        let set = other.set_model(bed.workspace, model(&format!("model {round}")));
+        set.await.expect("works");
+        is_set.store(true, Ordering::Release);
+        while let Some(ended) = asking.join_next().await {
+            ended.expect("it is the new one");
+        }
     }
-    assert_eq!(written, [at(0), at(0), at(1_000), at(1_000), at(2_000)]);
-    let elsewhere = bed.other_workspace().await.workspace;
-    let heard = bed
-        .store
-        .heard_worker(elsewhere, worker, at(0), every)
-        .await;
-    assert_eq!(heard.expect("works"), None);
+    other.close().await;
 }
 
 /// A submission to an environment that was deleted a moment ago.
@@ -304,7 +322,7 @@ on_both!(
     a_claim_is_given_what_holds_now,
     what_is_not_committed_is_not_kept,
     a_token_ends_at_once,
+    many_who_ask_get_what_holds_now,
     a_worker_is_as_it_registered_and_was_ordered_last,
-    that_a_worker_was_heard_of_is_written_now_and_then,
     an_environment_that_was_deleted_takes_nothing,
 );

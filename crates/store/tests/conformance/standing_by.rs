@@ -13,6 +13,7 @@ use outwork_store::{Change, Claimed, Expulsion, Standby, StoreError};
 use tokio::task::JoinSet;
 
 use crate::bed::{Bed, agents, at};
+use crate::changes::told;
 
 type Given = Standby<Vec<Claimed>>;
 
@@ -79,7 +80,7 @@ async fn what_is_queued_is_given_to_whoever_stands_by_longest(bed: Bed) {
     assert_eq!(bed.state(attempt).await, claimed.attempt);
     let leased = format!(r#"{{"state":"leased","type":"state","worker":"{one}"}}"#);
     assert_eq!(bed.log(attempt).await[1], leased);
-    let told: Vec<_> = std::iter::from_fn(|| changes.try_recv().ok()).collect();
+    let told = told(&mut changes);
     assert_eq!(
         told,
         [Change::Attempt(attempt); 2],
@@ -98,7 +99,7 @@ async fn what_is_left_is_told_of(bed: Bed) {
     let mut changes = bed.store.changes();
     let attempts = bed.submit(2, at(9)).await.attempts;
     assert_eq!(ids(&mut given).await, [attempts[0].id]);
-    let told: Vec<_> = std::iter::from_fn(|| changes.try_recv().ok()).collect();
+    let told = told(&mut changes);
     assert!(told.contains(&Change::Queue(bed.workspace)), "{told:?}");
     assert_eq!(
         bed.claim(bed.worker(), at(11)).await.attempt.id,
@@ -122,7 +123,7 @@ async fn a_worker_that_may_not_have_it_keeps_its_place(bed: Bed) {
     };
     let mut changes = bed.store.changes();
     let first = bed.submit(1, at(9)).await.attempts[0].id;
-    let told: Vec<_> = std::iter::from_fn(|| changes.try_recv().ok()).collect();
+    let told = told(&mut changes);
     assert_eq!(told, [Change::Attempt(first), Change::Queue(bed.workspace)]);
     gives_out.store(true, Ordering::Relaxed);
     bed.submit(1, at(10)).await;

@@ -1,5 +1,7 @@
 //! Workers that registered.
 
+use std::collections::BTreeMap;
+
 use outwork_domain::WorkerId;
 use outwork_domain::principal::Worker;
 use outwork_store::{StoreError, WorkerRecord};
@@ -67,10 +69,12 @@ async fn a_worker_is_listed_with_what_it_holds(bed: Bed) {
         .release(bed.workspace, done.id, done.epoch, at(2))
         .await
         .expect("held");
-    bed.store
-        .touch_worker(one, at(9))
-        .await
-        .expect("registered");
+    for ms in [9, 8] {
+        let heard = BTreeMap::from([(one, at(ms))]);
+        bed.store.touch_workers(heard).await.expect("works");
+    }
+    let alone = bed.store.worker(bed.workspace, one).await.expect("works");
+    assert_eq!(alone.expect("registered").seen_at, at(9));
     let renamed = Worker {
         name: "c".into(),
         slots: 0,
@@ -100,7 +104,6 @@ async fn a_removed_worker_is_unknown(bed: Bed) {
     let missing = |answer: Result<(), StoreError>| {
         assert!(matches!(answer, Err(StoreError::NotFound)), "{answer:?}");
     };
-    missing(bed.store.touch_worker(id, at(0)).await);
     missing(bed.store.remove_worker(bed.workspace, id, at(0)).await);
     bed.store
         .register_worker(&worker(&bed, id, "a"), at(0))
@@ -110,7 +113,8 @@ async fn a_removed_worker_is_unknown(bed: Bed) {
         .remove_worker(bed.workspace, id, at(0))
         .await
         .expect("registered");
-    missing(bed.store.touch_worker(id, at(0)).await);
+    let heard = BTreeMap::from([(id, at(1))]);
+    bed.store.touch_workers(heard).await.expect("works");
     let alone = bed.store.worker(bed.workspace, id).await;
     assert_eq!(alone.expect("works"), None);
     assert!(
