@@ -47,6 +47,9 @@ pub enum Color {
 pub enum ClientCommand {
     /// Submit a task
     Exec(command::exec::ExecArgs),
+    /// What the program makes of its own `run`, which takes more than is known here.
+    #[command(skip)]
+    Run(Box<command::run::RunArgs>),
     /// List the recent tasks
     List(command::list::ListArgs),
     /// Show a task
@@ -140,6 +143,7 @@ impl ClientCommand {
     pub(crate) fn is_json(&self) -> bool {
         match self {
             Self::Exec(args) => args.submitted.json,
+            Self::Run(args) => args.json,
             Self::List(args) => args.json,
             Self::Status(args) => args.json,
             Self::Log(args) => args.json,

@@ -5,10 +5,13 @@ use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::path::PathBuf;
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, LocalBoxFuture};
 use futures_util::stream::BoxStream;
+use outwork_api::client::Client;
 use outwork_domain::Timestamp;
 use serde::Serialize;
+
+use crate::error::CliError;
 
 /// The outside world. Built once by the composition root; a test builds its own.
 ///
@@ -50,6 +53,16 @@ pub struct Io {
     pub root_command: fn() -> clap::Command,
     /// What `doctor` looks at besides its own; awaited by it alone.
     pub checks: BoxFuture<'static, Vec<Check>>,
+    /// A control plane and a worker for this command alone; awaited by `run` alone.
+    pub local: LocalBoxFuture<'static, Result<Local, CliError>>,
+}
+
+/// A control plane and a worker that run for one command.
+pub struct Local {
+    /// Who may do everything there.
+    pub client: Client,
+    /// Cancels what has not ended, and stops both. Without it both end with the process.
+    pub stop: BoxFuture<'static, Result<(), CliError>>,
 }
 
 /// One thing that `outwork doctor` looked at.

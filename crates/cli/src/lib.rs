@@ -54,7 +54,8 @@ mod args;
 mod run;
 
 pub use args::{ClientCommand, CloudArgs, Color, GlobalArgs};
+pub use command::run::RunArgs;
 pub use exit::ExitStatus;
-pub use io::{Check, CheckResult, CheckStatus, Io};
+pub use io::{Check, CheckResult, CheckStatus, Io, Local};
 pub use render::table::aligned;
 pub use run::run;

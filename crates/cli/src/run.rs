@@ -60,6 +60,7 @@ async fn dispatch(command: ClientCommand, session: &mut Session) -> Result<ExitS
     let done = |()| ExitStatus::Ok;
     match command {
         ClientCommand::Exec(args) => command::exec::run(args, session).await,
+        ClientCommand::Run(args) => command::run::run(*args, session).await,
         ClientCommand::List(args) => command::list::run(args, session).await.map(done),
         ClientCommand::Status(args) => command::status::run(args, session).await.map(done),
         ClientCommand::Log(args) => command::log::run(args, session).await.map(done),

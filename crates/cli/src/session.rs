@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, LocalBoxFuture};
 use futures_util::stream::BoxStream;
 use outwork_api::client::{Client, IdempotencyKey, Jitter};
 use outwork_domain::Timestamp;
@@ -13,7 +13,7 @@ use outwork_tui::Screen;
 use crate::args::GlobalArgs;
 use crate::config::{self, ConfigFiles, Variables};
 use crate::error::CliError;
-use crate::io::{Check, Io};
+use crate::io::{Check, Io, Local};
 use crate::terminal::output::Output;
 use crate::terminal::style::Style;
 
@@ -32,6 +32,7 @@ pub(crate) struct Session {
     pub open_screen: fn() -> std::io::Result<Screen>,
     pub root_command: fn() -> clap::Command,
     pub checks: BoxFuture<'static, Vec<Check>>,
+    pub local: Option<LocalBoxFuture<'static, Result<Local, CliError>>>,
     /// What happens when somebody presses Ctrl-C now.
     pub on_interrupt: OnInterrupt,
     random: fn() -> u128,
@@ -70,6 +71,7 @@ impl Session {
             open_screen,
             root_command,
             checks,
+            local,
         } = io;
         let variables = Variables::new(variables);
         let out = Output {
@@ -96,6 +98,7 @@ impl Session {
             open_screen,
             root_command,
             checks,
+            local: Some(local),
             on_interrupt: OnInterrupt::default(),
             random,
         };

@@ -238,7 +238,7 @@ pub(crate) async fn settled(client: &Client, id: &str) -> Result<Task, CliError>
     }
 }
 
-fn exit_status(task: &Task, is_over: bool) -> ExitStatus {
+pub(crate) fn exit_status(task: &Task, is_over: bool) -> ExitStatus {
     match task.summary.status.as_str() {
         "completed" => ExitStatus::Ok,
         _ if is_over => ExitStatus::Failed,

@@ -7,14 +7,17 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::CommandFactory;
+use futures_util::FutureExt;
 use futures_util::stream::{self, BoxStream, StreamExt};
+use outwork_cli::error::CliError;
 use outwork_cli::phrase::after_colon;
-use outwork_cli::{Check, CheckResult, ClientCommand, GlobalArgs, Io};
+use outwork_cli::{Check, CheckResult, ClientCommand, ExitStatus, GlobalArgs, Io};
 use rustix::termios::{self, LocalModes, OptionalActions, Termios};
 use tokio::signal::unix::{SignalKind, signal};
 
 use outwork_domain::labels::Labels;
 
+use crate::local::{self, LocalArgs};
 use crate::work::{self, WorkerArgs};
 use crate::{serve, system};
 
@@ -38,6 +41,27 @@ pub(crate) fn run(command: ClientCommand, globals: GlobalArgs) -> ExitCode {
     status.into()
 }
 
+/// `outwork run`, which brings its control plane and its worker along.
+pub(crate) async fn run_here(args: LocalArgs, globals: GlobalArgs) -> ExitStatus {
+    let LocalArgs { run, machine } = args;
+    let command = ClientCommand::Run(Box::new(run));
+    let io = Io {
+        // Whoever ends it in another way than by Ctrl-C wants nothing to be left either.
+        interrupts: stream::select_all(
+            [
+                SignalKind::interrupt(),
+                SignalKind::terminate(),
+                SignalKind::hangup(),
+            ]
+            .map(items),
+        )
+        .boxed(),
+        local: local::start(machine).boxed_local(),
+        ..surroundings(&command, &globals)
+    };
+    outwork_cli::run(command, globals, io).await
+}
+
 fn surroundings(command: &ClientCommand, globals: &GlobalArgs) -> Io {
     Io {
         stdin: Box::new(io::stdin()),
@@ -54,7 +78,7 @@ fn surroundings(command: &ClientCommand, globals: &GlobalArgs) -> Io {
         program: std::env::current_exe().unwrap_or_else(|_| PathBuf::from("outwork")),
         now: system::now,
         random: || u128::from_ne_bytes(system::random()),
-        interrupts: interrupts(),
+        interrupts: items(SignalKind::interrupt()),
         hide_typing: || Box::new(HiddenTyping::start()),
         open_screen: outwork_tui::Screen::open,
         root_command: crate::Cli::command,
@@ -62,19 +86,21 @@ fn surroundings(command: &ClientCommand, globals: &GlobalArgs) -> Io {
             ClientCommand::Doctor(_) => Box::pin(worker_checks()),
             _ => Box::pin(std::future::ready(Vec::new())),
         },
+        local: std::future::ready(Err(CliError::failed("this command runs nothing here")))
+            .boxed_local(),
     }
 }
 
-/// An item at each Ctrl-C. Listens from now on, not from the first time somebody waits for it:
+/// An item at each signal of that kind, such as Ctrl-C. Listens from now on, not from the first time somebody waits for it:
 /// whoever presses it at a question would else end the process with the terminal's echo switched off.
-fn interrupts() -> BoxStream<'static, ()> {
-    match signal(SignalKind::interrupt()) {
+fn items(kind: SignalKind) -> BoxStream<'static, ()> {
+    match signal(kind) {
         Ok(signals) => stream::unfold(signals, |mut signals| async move {
             let pressed = signals.recv().await;
             pressed.map(|()| ((), signals))
         })
         .boxed(),
-        // Without a handler Ctrl-C ends the process, which is right too.
+        // Without a handler it ends the process, which is right too.
         Err(_) => stream::pending().boxed(),
     }
 }
@@ -120,6 +146,7 @@ async fn worker_checks() -> Vec<Check> {
             slots: 1,
             labels: Labels::new(),
             server_url: None,
+            uid_base: work::UID_BASE,
         })
     });
     let config = match config {

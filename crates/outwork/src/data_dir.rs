@@ -30,21 +30,26 @@ pub(crate) struct DataDir {
 impl DataDir {
     /// Makes the directory where it is missing, and takes its lock.
     pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
-        let shown = path.display();
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(path)
-            .failure(format!("the data directory {shown} cannot be made"))
-            .hint("Name another with --data-dir, or make the one above writable.")?;
-        let path = path
-            .canonicalize()
-            .failure(format!("the data directory {shown} cannot be opened"))?;
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o700))
-            .failure(format!("the data directory {shown} does not belong to you"))
-            .hint("Name a directory of your own with --data-dir.")?;
+        let path = own_directory(path)?;
         let lock = lock(&path.join("lock"))?;
         Ok(Self { path, _lock: lock })
+    }
+
+    /// The same, without waiting; `None` while another process holds it.
+    pub(crate) fn open_if_free(path: &Path) -> Result<Option<Self>, Failure> {
+        let path = own_directory(path)?;
+        let shown = path.join("lock");
+        let file = lock_file(&shown)?;
+        match file.try_lock() {
+            Ok(()) => {
+                let lock = signed(file, &shown)?;
+                Ok(Some(Self { path, _lock: lock }))
+            }
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => {
+                Err(error).failure(format!("{} cannot be locked", shown.display()))
+            }
+        }
     }
 
     /// Whether it is the directory at `path`.
@@ -86,6 +91,24 @@ impl DataDir {
     }
 }
 
+/// Makes the directory where it is missing, for its owner alone. Its real path.
+fn own_directory(path: &Path) -> Result<PathBuf, Failure> {
+    let shown = path.display();
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .failure(format!("the data directory {shown} cannot be made"))
+        .hint("Name another with --data-dir, or make the one above writable.")?;
+    let path = path
+        .canonicalize()
+        .failure(format!("the data directory {shown} cannot be opened"))?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o700))
+        .failure(format!("the data directory {shown} does not belong to you"))
+        .hint("Name a directory of your own with --data-dir.")?;
+    Ok(path)
+}
+
 /// How long a lock may be held by nobody: a child that a killed server had just forked has it, too, until it
 /// executes its program.
 const HELD_BY_NOBODY: Duration = Duration::from_secs(2);
@@ -104,14 +127,7 @@ fn try_lock(file: &File) -> Result<(), TryLockError> {
 
 fn lock(path: &Path) -> Result<File, Failure> {
     let shown = path.display();
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)
-        .failure(format!("{shown} cannot be opened"))?;
+    let mut file = lock_file(path)?;
     match try_lock(&file) {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
@@ -128,6 +144,23 @@ fn lock(path: &Path) -> Result<File, Failure> {
             return Err(error).failure(format!("{shown} cannot be locked"));
         }
     }
+    signed(file, path)
+}
+
+fn lock_file(path: &Path) -> Result<File, Failure> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .failure(format!("{} cannot be opened", path.display()))
+}
+
+/// With the number of this process in it.
+fn signed(mut file: File, path: &Path) -> Result<File, Failure> {
+    let shown = path.display();
     file.set_len(0)
         .and_then(|()| writeln!(file, "{}", std::process::id()))
         .failure(format!("{shown} cannot be written"))

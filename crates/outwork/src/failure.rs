@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use outwork_cli::ExitStatus;
+use outwork_cli::error::{CliError, Kind};
 use outwork_cli::phrase::after_colon;
 
 /// A message, what to do about it, and the cause.
@@ -38,6 +39,13 @@ impl Failure {
         self
     }
 
+    /// The same, for a command that was wrongly called.
+    #[must_use]
+    pub(crate) fn usage(mut self) -> Self {
+        self.exit = ExitStatus::Usage;
+        self
+    }
+
     /// How the process ends.
     pub(crate) fn exit_status(&self) -> ExitStatus {
         self.exit
@@ -55,6 +63,33 @@ impl Failure {
             text += &format!("\nhint: {}", after_colon(hint));
         }
         text
+    }
+}
+
+/// As a command that talks to a server tells it.
+impl From<Failure> for CliError {
+    fn from(failure: Failure) -> Self {
+        let Failure {
+            message,
+            hint,
+            exit,
+            source,
+        } = failure;
+        let kind = match exit {
+            ExitStatus::Usage => Kind::Usage,
+            ExitStatus::SignedOut => Kind::SignedOut,
+            ExitStatus::Unreachable => Kind::Unreachable,
+            ExitStatus::TimedOut => Kind::TimedOut,
+            ExitStatus::Ok | ExitStatus::Failed | ExitStatus::Interrupted => Kind::Failed,
+        };
+        let mut error = Self::new(kind, message);
+        if let Some(hint) = hint {
+            error = error.hint(after_colon(&hint));
+        }
+        match source {
+            Some(source) => error.source(source),
+            None => error,
+        }
     }
 }
 

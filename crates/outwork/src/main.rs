@@ -5,6 +5,7 @@
 //!
 //! * [`serve`]: `outwork up`, `outwork server`
 //! * [`work`], [`containment`]: `outwork worker`
+//! * [`local`]: `outwork run`, which is all of that for one command
 //! * [`agent`]: `outwork agent …`
 //! * [`backup`], [`restore`]: `outwork backup`, `outwork restore`
 //! * [`client`]: everything that talks to a server, which is `outwork-cli`'s
@@ -21,6 +22,7 @@ mod agent;
 mod backup;
 mod client;
 mod containment;
+mod local;
 mod restore;
 mod serve;
 mod work;
@@ -30,7 +32,7 @@ use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
-use outwork_cli::{ClientCommand, CloudArgs, GlobalArgs};
+use outwork_cli::{ClientCommand, CloudArgs, ExitStatus, GlobalArgs};
 
 use crate::failure::Failure;
 use crate::logging::LogFormat;
@@ -59,6 +61,7 @@ enum Command {
     Agent(agent::AgentCommand),
     Backup(backup::BackupArgs),
     Restore(restore::RestoreArgs),
+    Run(Box<local::LocalArgs>),
     #[command(flatten)]
     Client(ClientCommand),
 }
@@ -77,12 +80,13 @@ fn main() -> ExitCode {
     let Cli { globals, command } = Cli::parse();
     let Some(command) = command.or_else(picker) else {
         eprint!("{}", Cli::command().render_help());
-        return outwork_cli::ExitStatus::Usage.into();
+        return ExitStatus::Usage.into();
     };
     // The one that is compiled in; a second call would fail, and there is none.
     let _ = rustls::crypto::ring::default_provider().install_default();
     match command {
         Command::Client(command) => client::run(command, globals),
+        Command::Run(args) => with_all_processors("error", client::run_here(*args, globals)),
         Command::Up(args) => service(serve::up(args)),
         Command::Server(args) => service(serve::server(args)),
         Command::Worker(args) => service(work::worker(args, globals.url)),
@@ -98,15 +102,28 @@ fn picker() -> Option<Command> {
     is_seen.then(|| Command::Client(ClientCommand::Cloud(CloudArgs::default())))
 }
 
-/// Runs what stays up, with a log and all processors.
+/// Runs what stays up, and says why it failed.
 fn service(run: impl Future<Output = Result<(), Failure>>) -> ExitCode {
+    with_all_processors("warn,outwork=info", async {
+        match run.await {
+            Ok(()) => ExitStatus::Ok,
+            Err(failure) => {
+                eprintln!("{}", failure.report());
+                failure.exit_status()
+            }
+        }
+    })
+}
+
+/// Runs it with all processors, and with a log that holds `log` unless somebody wants it otherwise.
+fn with_all_processors(log: &str, run: impl Future<Output = ExitStatus>) -> ExitCode {
     let format = match system::variable("OUTWORK_LOG_FORMAT").as_deref() {
         Some("json") => LogFormat::Json,
         Some(_) | None => LogFormat::Text,
     };
     logging::start(
         format,
-        &system::variable("OUTWORK_LOG").unwrap_or_else(|| "warn,outwork=info".into()),
+        &system::variable("OUTWORK_LOG").unwrap_or_else(|| log.to_owned()),
     );
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -121,11 +138,5 @@ fn service(run: impl Future<Output = Result<(), Failure>>) -> ExitCode {
     let ended = runtime.block_on(run);
     // Blocking calls that nobody waits for any more must not hold the process.
     runtime.shutdown_background();
-    match ended {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("{}", failure.report());
-            failure.exit_status().into()
-        }
-    }
+    ended.into()
 }

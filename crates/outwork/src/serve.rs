@@ -33,6 +33,9 @@ use secret_key::SecretKey;
 /// Where a server listens unless told otherwise.
 pub(crate) const LISTEN: &str = "127.0.0.1:7420";
 
+/// The tokens of a conversation with a model whose own number nobody said.
+pub(crate) const CONTEXT_WINDOW: u64 = 128_000;
+
 /// What `up` and `server` have in common.
 #[derive(clap::Args, Debug)]
 pub(crate) struct ServeArgs {
@@ -102,6 +105,25 @@ fn lease(text: &str) -> Result<Duration, String> {
     Err("must be between 1s and 1h".into())
 }
 
+impl ServeArgs {
+    /// For one command on this machine: SQLite and a directory, whatever the variables of the environment say.
+    pub(crate) fn of_one_command() -> Self {
+        Self {
+            data_dir: None,
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            database: None,
+            objects: ObjectsArgs::default(),
+            git_gateway: GitGatewayArgs::default(),
+            secret_key_file: None,
+            forget_secrets: false,
+            public_url: None,
+            lease: AttemptLimits::default().lease,
+            max_attempts: ServerConfig::ATTEMPTS_PER_TURN,
+            json: false,
+        }
+    }
+}
+
 /// `outwork server`.
 pub(crate) async fn server(args: ServeArgs) -> Result<(), Failure> {
     let running = Running::start(&args).await?;
@@ -128,6 +150,7 @@ pub(crate) async fn up(args: UpArgs) -> Result<(), Failure> {
             slots: args.slots,
             labels: args.labels.labels()?,
             server_url: Some(running.local_url()),
+            uid_base: work::UID_BASE,
         },
         args.keeping,
         args.containment,
@@ -158,14 +181,14 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// A server that listens.
-struct Running {
-    data: DataDir,
+pub(crate) struct Running {
+    pub(crate) data: DataDir,
     store: Store,
     server: Server,
     /// Where it listens.
     address: SocketAddr,
     url: String,
-    token_file: PathBuf,
+    pub(crate) token_file: PathBuf,
     worker_token_file: PathBuf,
     /// Commands on this machine find the server by themselves.
     is_default_data: bool,
@@ -179,7 +202,15 @@ impl Running {
             Some(dir) => dir.clone(),
             None => system::default_data_dir()?,
         };
-        let data = DataDir::open(&dir)?;
+        Self::start_on(DataDir::open(&dir)?, args, model_default()?).await
+    }
+
+    /// The same on a directory that is held already, with that model unless another is set.
+    pub(crate) async fn start_on(
+        data: DataDir,
+        args: &ServeArgs,
+        model: Option<ModelDefault>,
+    ) -> Result<Self, Failure> {
         let is_default_data = data.is(&system::default_data_dir());
         let listener = listen(args.listen)
             .failure(format!("cannot listen on {}", args.listen))
@@ -214,7 +245,7 @@ impl Running {
                 ..AttemptLimits::default()
             },
             attempts_per_turn: args.max_attempts,
-            model: model_default()?,
+            model,
             free_space: system::free_space(&data.join("")),
             reserve_bytes: ServerConfig::RESERVE_BYTES,
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -242,7 +273,7 @@ impl Running {
     }
 
     /// Where git, which is no part of this process, reaches the server on this machine.
-    fn local_url(&self) -> String {
+    pub(crate) fn local_url(&self) -> String {
         let mut address = self.address;
         match address.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
@@ -253,7 +284,7 @@ impl Running {
     }
 
     /// The worker API for the worker in this process, with the right that its token gives.
-    async fn worker_api(&self) -> Result<Arc<dyn WorkerApi>, Failure> {
+    pub(crate) async fn worker_api(&self) -> Result<Arc<dyn WorkerApi>, Failure> {
         let token = std::fs::read_to_string(&self.worker_token_file).failure(format!(
             "{} cannot be read",
             self.worker_token_file.display()
@@ -319,7 +350,7 @@ impl Running {
         Ok(())
     }
 
-    async fn stop(self) -> Result<(), Failure> {
+    pub(crate) async fn stop(self) -> Result<(), Failure> {
         self.shutdown.cancel();
         let served = self.serving.await.failure("the listener broke off")?;
         self.server.stopped().await;
@@ -418,7 +449,7 @@ fn token_hash(file: &Path, text: &str) -> Result<token::TokenHash, Failure> {
 }
 
 /// The model that the environment names.
-fn model_default() -> Result<Option<ModelDefault>, Failure> {
+pub(crate) fn model_default() -> Result<Option<ModelDefault>, Failure> {
     let Some(base_url) = system::variable("OUTWORK_MODEL_BASE_URL") else {
         return Ok(None);
     };
@@ -430,7 +461,7 @@ fn model_default() -> Result<Option<ModelDefault>, Failure> {
         base_url,
         name,
         api_key: system::variable("OUTWORK_MODEL_API_KEY").map(Secret::new),
-        context_window: 128_000,
+        context_window: CONTEXT_WINDOW,
     }))
 }
 

@@ -24,7 +24,7 @@ use crate::system::{self, StopRequests};
 const DRAIN_GRACE: Duration = Duration::from_secs(10);
 
 /// The first host id that sandboxes of a worker with root's rights use; 65536 for each slot.
-const UID_BASE: u32 = 1_000_000;
+pub(crate) const UID_BASE: u32 = 1_000_000;
 
 /// The first of 65536 host ids that own what such a worker keeps. systemd keeps them free for the same purpose.
 const STORE_UID_BASE: u32 = 0x7ffe_0000;
@@ -212,6 +212,8 @@ pub(crate) struct WorkerArgs {
     pub(crate) labels: Labels,
     /// Where git reaches the control plane.
     pub(crate) server_url: Option<String>,
+    /// The first host id of its sandboxes, if it is root's.
+    pub(crate) uid_base: u32,
 }
 
 /// A worker that runs.
@@ -246,6 +248,7 @@ pub(crate) async fn worker(args: WorkArgs, url: Option<String>) -> Result<(), Fa
         slots: args.slots,
         labels: args.labels.labels()?,
         server_url: Some(url.clone()),
+        uid_base: UID_BASE,
     };
     let drain_grace = args.keeping.drain_grace;
     let mut working = start(worker, args.keeping, args.containment, Arc::new(api)).await?;
@@ -377,6 +380,7 @@ fn full_config(
         slots,
         labels,
         server_url,
+        uid_base,
     } = args;
     let cache = cache_limits(&keeping, &data_dir);
     let network = machine_network(&keeping)?;
@@ -395,7 +399,7 @@ fn full_config(
         agents_dir,
         launcher,
         git: git_program()?,
-        uid_base: UID_BASE,
+        uid_base,
         store_uid_base: STORE_UID_BASE,
         cache,
         images: ImageSources {

@@ -13,7 +13,7 @@ pub(crate) mod secret;
 mod inject;
 pub(crate) mod network;
 pub(crate) mod resources;
-mod risk;
+pub(crate) mod risk;
 
 use clap::{Args, Subcommand};
 use outwork_api::environment::Environment;

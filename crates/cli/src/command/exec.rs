@@ -149,7 +149,7 @@ async fn offered(
 }
 
 /// A conversation of the Codex here, as a task takes it.
-async fn taken_along(session: &mut Session, wanted: &str) -> Result<String, CliError> {
+pub(super) async fn taken_along(session: &mut Session, wanted: &str) -> Result<String, CliError> {
     let home = CodexHome::of(&session.variables)?;
     // Whoever is in no repository has this folder.
     let here = match session.repository().await {
@@ -166,7 +166,7 @@ async fn taken_along(session: &mut Session, wanted: &str) -> Result<String, CliE
 
 /// The uncommitted changes here, and the commit that they are against unless the person named where
 /// to start.
-async fn local_changes(
+pub(super) async fn local_changes(
     session: &Session,
     no_branch: bool,
     commit: Option<String>,

@@ -125,7 +125,7 @@ async fn read(
 }
 
 /// The event as it came, with the number of its attempt.
-fn numbered(record: &EventRecord, number: u32) -> Value {
+pub(super) fn numbered(record: &EventRecord, number: u32) -> Value {
     let mut json = record.json.clone();
     if let Value::Object(fields) = &mut json {
         fields.insert("attempt".to_owned(), json!(number));

@@ -147,6 +147,10 @@ impl Setup {
             open_screen: || Err(io::Error::other("no terminal in this test")),
             root_command: Program::command,
             checks: std::future::ready(self.checks).boxed(),
+            local: std::future::ready(Err(outwork_cli::error::CliError::failed(
+                "not in this test",
+            )))
+            .boxed_local(),
         };
         let status = outwork_cli::run(command, globals, io).await;
         Ran {

@@ -47,6 +47,18 @@ impl Repository {
         Ok(diff.success().await?.stdout)
     }
 
+    /// Whether anything is not committed: in a tracked file, staged or not, or an untracked one that is not ignored.
+    pub async fn has_changes(&self) -> Result<bool, GitError> {
+        let status = self
+            .call("look for changes")
+            // The index stays as it is.
+            .env("GIT_OPTIONAL_LOCKS", "0")
+            .args(["status", "--porcelain", "--untracked-files=normal"])
+            .success()
+            .await?;
+        Ok(!status.stdout.is_empty())
+    }
+
     /// Where git keeps a part of this repository, also in a linked working tree.
     pub(super) async fn git_path(&self, name: &str) -> Result<PathBuf, GitError> {
         let output = self

@@ -10,7 +10,7 @@ use crate::failure::{Failure, FailureExt, HintExt};
 use crate::system;
 use crate::work::proxy_variable;
 
-#[derive(clap::Args, Clone, Debug)]
+#[derive(clap::Args, Clone, Debug, Default)]
 pub(crate) struct GitGatewayArgs {
     /// An address or network that is not public and that private repositories may be read from, such as 10.0.0.7 or
     /// 10.1.0.0/16, or `none`; can be given several times [default: this machine and private networks]

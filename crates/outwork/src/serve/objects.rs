@@ -9,7 +9,7 @@ use crate::failure::{Failure, FailureExt, HintExt};
 use crate::system;
 
 /// How the place of the objects is named; the same for `server` and `up`.
-#[derive(clap::Args, Debug)]
+#[derive(clap::Args, Debug, Default)]
 pub(crate) struct ObjectsArgs {
     /// Keep diffs and sessions in this bucket (s3://BUCKET or s3://BUCKET/PREFIX) instead of the data
     /// directory. Credentials: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, or

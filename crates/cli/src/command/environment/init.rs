@@ -2,7 +2,7 @@
 
 mod asked;
 mod found;
-mod proposal;
+pub(crate) mod proposal;
 mod trial;
 mod tried;
 

@@ -90,7 +90,7 @@ fn parse_domain(text: &str) -> Result<DomainName, String> {
 }
 
 /// The network of a new environment, if the flags say something of it: rules turn it on.
-pub(super) fn created(flags: NetworkFlags) -> Result<Option<AgentNetwork>, CliError> {
+pub(crate) fn created(flags: NetworkFlags) -> Result<Option<AgentNetwork>, CliError> {
     let off = AgentNetwork::Off {};
     changed(&off, Switch::On, flags, NetworkRemovals::default())
 }

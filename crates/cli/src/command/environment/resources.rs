@@ -53,7 +53,7 @@ impl Wish {
 
 impl ResourceFlags {
     /// All limits, if the flags change one of `current`.
-    pub(super) fn resources(&self, current: &Resources) -> Option<Resources> {
+    pub(crate) fn resources(&self, current: &Resources) -> Option<Resources> {
         let Self {
             memory,
             cpus,
@@ -78,7 +78,7 @@ impl ResourceFlags {
     }
 
     /// The budget of a new environment.
-    pub(super) fn budget(&self) -> Option<u64> {
+    pub(crate) fn budget(&self) -> Option<u64> {
         self.max_tokens.and_then(Wish::limit)
     }
 

@@ -8,7 +8,7 @@ use crate::terminal::plain::plain;
 
 /// Says on standard error what is opened by a change from `before`, if anything is, and what has no
 /// effect. With `--json`, too: whoever reads standard output reads it alone.
-pub(super) fn tell(session: &mut Session, before: &AgentNetwork, after: &Environment) {
+pub(crate) fn tell(session: &mut Session, before: &AgentNetwork, after: &Environment) {
     if is_opened(before, &after.network) {
         for line in RISK {
             session.out.note(line);

@@ -13,7 +13,7 @@ use crate::terminal::style::{Paint, Style};
 
 /// An environment to be made, and why it looks like that.
 #[derive(Clone, Debug)]
-pub(super) struct Proposal {
+pub(crate) struct Proposal {
     pub label: String,
     pub repository_url: String,
     pub wanted: Wanted,
