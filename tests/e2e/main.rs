@@ -24,6 +24,7 @@ mod packages;
 mod picker;
 mod replay;
 mod repositories;
+mod run;
 mod scheduling;
 mod secrets;
 mod servers;

@@ -61,6 +61,10 @@ pub struct Io {
 pub struct Local {
     /// Who may do everything there.
     pub client: Client,
+    /// The names of the agents that are installed here.
+    pub agents: Vec<String>,
+    /// Where they are looked for.
+    pub agents_dir: PathBuf,
     /// Cancels what has not ended, and stops both. Without it both end with the process.
     pub stop: BoxFuture<'static, Result<(), CliError>>,
 }

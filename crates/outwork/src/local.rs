@@ -17,6 +17,7 @@ use outwork_cli::error::CliError;
 use outwork_cli::{Local, RunArgs};
 use outwork_domain::labels::Labels;
 use outwork_server::ModelDefault;
+use outwork_worker::install;
 
 use crate::containment::ContainmentArgs;
 use crate::data_dir::DataDir;
@@ -158,7 +159,7 @@ async fn started(args: MachineArgs) -> Result<Local, Failure> {
     let worker = WorkerArgs {
         data_dir: running.data.join(""),
         name: system::host_name(),
-        agents_dir,
+        agents_dir: agents_dir.clone(),
         slots: 1,
         labels: Labels::new(),
         server_url: Some(url),
@@ -167,8 +168,11 @@ async fn started(args: MachineArgs) -> Result<Local, Failure> {
     let containment = ContainmentArgs::of_variables();
     let working = work::start(worker, keeping, containment, running.worker_api().await?).await?;
     let stop = stopped(client.clone(), left, working, running);
+    let agents = install::list(&agents_dir).into_iter();
     Ok(Local {
         client,
+        agents: agents.map(|agent| agent.name.to_owned()).collect(),
+        agents_dir,
         stop: stop.map(|ended| ended.map_err(CliError::from)).boxed(),
     })
 }

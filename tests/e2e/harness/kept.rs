@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 pub struct Kept(PathBuf);
 
 impl Kept {
-    pub(super) fn of(data: &Path) -> Self {
+    pub fn of(data: &Path) -> Self {
         Self(data.join("worker"))
     }
 

@@ -161,7 +161,8 @@ impl Hold {
         format!("{{ sleep {} || true; }}", self.0)
     }
 
-    fn sleepers(&self) -> Vec<String> {
+    /// The processes that wait at it.
+    pub fn sleepers(&self) -> Vec<String> {
         let line = format!("sleep {} ", self.0);
         let all = processes_with(&line).into_iter();
         // Shells have it in their command line, too.

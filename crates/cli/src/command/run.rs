@@ -22,7 +22,6 @@ use super::environment::values::{self, AgentName, SecretFlag};
 use super::{exec, log, prompt};
 use crate::error::CliError;
 use crate::exit::ExitStatus;
-use crate::io::Local;
 use crate::render::event::Detail;
 use crate::session::{OnInterrupt, Session};
 use crate::wait::{self, LogLines, Progress};
@@ -154,12 +153,17 @@ pub(crate) async fn run(args: RunArgs, session: &mut Session) -> Result<ExitStat
     let (is_applied, is_json) = (args.apply, args.json);
     let wanted = wanted(args, session).await?;
     let starting = session.local.take().expect("it is started once");
-    let Local { client, stop } = starting.await?;
+    let local = starting.await?;
     session.on_interrupt = OnInterrupt {
         advice: Some("cancelling; once more to not wait for that".to_owned()),
-        undo: Some(stop),
+        undo: Some(local.stop),
     };
-    let came = came_of(session, &client, &wanted, is_json).await;
+    let client = local.client;
+    let agents = Agents {
+        installed: local.agents,
+        dir: local.agents_dir,
+    };
+    let came = came_of(session, &client, &agents, &wanted, is_json).await;
     let given = match came {
         Ok(came) => result::give(session, &client, &wanted.clone, came, is_applied, is_json).await,
         Err(error) => Err(error),
@@ -183,6 +187,7 @@ pub(crate) async fn run(args: RunArgs, session: &mut Session) -> Result<ExitStat
 /// Reads all that can be wrong before anything is started.
 async fn wanted(args: RunArgs, session: &mut Session) -> Result<Wanted, CliError> {
     let clone = clone(session).await?;
+    let head = head(&clone).await?;
     let environment = environment::wanted(session, &clone, &args).await?;
     let RunArgs {
         prompt,
@@ -213,7 +218,7 @@ async fn wanted(args: RunArgs, session: &mut Session) -> Result<Wanted, CliError
             .note("note: your uncommitted changes are not sent; --with-changes sends them");
     }
     let commit = match (&branch, commit) {
-        (None, None) => Some(head(&clone).await?),
+        (None, None) => Some(head),
         (_, commit) => commit,
     };
     Ok(Wanted {
@@ -266,11 +271,12 @@ struct Came {
 async fn came_of(
     session: &mut Session,
     client: &Client,
+    agents: &Agents,
     wanted: &Wanted,
     is_json: bool,
 ) -> Result<Came, CliError> {
     let deadline = wanted.timeout.map(|timeout| Instant::now() + timeout);
-    expect_the_agent(client, &wanted.environment.agent).await?;
+    expect_the_agent(client, agents, &wanted.environment.agent).await?;
     let environment = environment::kept(session, client, &wanted.environment).await?;
     if wanted.is_fresh {
         environment::forget_setup(client, &environment).await?;
@@ -298,19 +304,24 @@ async fn came_of(
     Ok(Came { task, is_over })
 }
 
+/// The agents on this machine.
+struct Agents {
+    installed: Vec<String>,
+    dir: PathBuf,
+}
+
 /// What would else be waited for in vain.
-async fn expect_the_agent(client: &Client, agent: &Agent) -> Result<(), CliError> {
+async fn expect_the_agent(client: &Client, agents: &Agents, agent: &Agent) -> Result<(), CliError> {
     match agent {
         Agent::Command { .. } => return Ok(()),
         Agent::Codex {} => {}
     }
-    let workers = client.workers().await?.items;
-    let mut agents = workers.iter().flat_map(|worker| &worker.agents);
-    if !agents.any(|agent| agent == "codex") {
-        return Err(CliError::failed("codex is not installed here")
+    if !agents.installed.iter().any(|agent| agent == "codex") {
+        let dir = agents.dir.display();
+        return Err(CliError::failed(format!("codex is not installed in {dir}"))
             .code("agent_not_installed")
             .hint(
-                "run `outwork agent install codex`, or name another program with --agent-command",
+                format!("run `outwork agent install codex --agents-dir {dir}`, or name another program with --agent-command"),
             ));
     }
     match client.model().await? {

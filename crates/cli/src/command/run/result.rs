@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use outwork_api::client::Client;
-use outwork_api::task::{Attempt, Task};
+use outwork_api::task::{Attempt, Failure, Task};
 use outwork_git::{ApplyError, Repository, ThreeWay};
 use serde_json::{Value, json};
 
@@ -57,9 +57,15 @@ pub(super) async fn give(
         Use::Print => Ok(None),
         Use::Apply => applied(clone, &task.summary.id, &patch).await.map(Some),
     };
-    match is_json {
-        true => print_json(session, client, &task, &patch, &applied, status).await?,
-        false => print(session, &patch, &applied)?,
+    let printed = match is_json {
+        true => print_json(session, client, &task, &patch, &applied, status).await,
+        false => print(session, &patch, &applied),
+    };
+    // A result that nobody reads any more does not change how the task came out.
+    if let Err(error) = printed
+        && error.kind != Kind::BrokenPipe
+    {
+        return Err(error);
     }
     let _ = applied?;
     match status {
@@ -121,15 +127,7 @@ fn tell(session: &mut Session, task: &Task) {
         session.out.note(&plain(line));
     }
     if let Some(failure) = &attempt.failure {
-        let mut error = CliError::failed(format!("{}: {}", failure.code, failure.message));
-        error.hint = match failure.code.as_str() {
-            // It has just been shown.
-            "agent_failed" => None,
-            code => hint(code)
-                .or(failure.hint.as_deref())
-                .map(phrase::after_colon),
-        };
-        session.out.error(&error, false);
+        session.out.error(&told(failure), false);
     }
     for other in repository_ref::further_changed(task) {
         let name = plain(&other.repository);
@@ -140,8 +138,31 @@ fn tell(session: &mut Session, task: &Task) {
     }
 }
 
+/// As an error of this command.
+fn told(failure: &Failure) -> CliError {
+    let Failure {
+        code,
+        message,
+        hint,
+    } = failure;
+    let mut lines = message.lines();
+    let first = phrase::after_colon(lines.next().unwrap_or_default());
+    let error = CliError::failed(format!("{code}: {first}"))
+        .code(code)
+        .details(lines.map(str::to_owned));
+    let hint = match code.as_str() {
+        // It has just been shown.
+        "agent_failed" => None,
+        code => advice(code).or(hint.as_deref()),
+    };
+    match hint {
+        Some(hint) => error.hint(phrase::after_colon(hint)),
+        None => error,
+    }
+}
+
 /// What to do here, where the server's own hint speaks of environments that have to be edited.
-fn hint(code: &str) -> Option<&'static str> {
+fn advice(code: &str) -> Option<&'static str> {
     match code {
         "setup_failed" => Some("give the right script with --setup FILE, or none with --no-setup"),
         "maintenance_failed" => Some("correct it in .outwork.toml"),
