@@ -2,7 +2,9 @@
 
 mod here;
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 
 use scripted_model::{Scenario, Script, ScriptedModel, Step};
 use serde_json::Value;
@@ -139,6 +141,12 @@ fn ctrl_c_leaves_nothing(who: By) {
         assert_eq!(hold.sleepers(), Vec::<String>::new());
         here.assert_nothing_left();
     }
+    let tasks = here.tasks();
+    assert_eq!(tasks.len(), 2, "{tasks:#?}");
+    for task in tasks {
+        let attempt = &task["turns"][0]["attempts"][0];
+        assert_eq!(attempt["state"], "cancelled", "{task:#}");
+    }
     assert_eq!(here.git(&["status", "--porcelain"]), "");
 }
 
@@ -156,6 +164,15 @@ fn two_at_once(who: By) {
             (line, running)
         })
         .collect();
+    if who == By::Tester && rustix::process::geteuid().is_root() {
+        // The one's processes are not the other's to look at.
+        let owner = |process: &String| {
+            let process = fs::metadata(format!("/proc/{process}")).expect("it waits");
+            process.uid()
+        };
+        let owners: BTreeSet<u32> = hold.sleepers().iter().map(owner).collect();
+        assert_eq!(owners.len(), 2, "{owners:?}");
+    }
     hold.release();
     for (line, running) in running {
         let done = running.ended().code(0);

@@ -37,8 +37,31 @@ const SLOTS_OF_WORKERS: u32 = 1000;
 const ENDING: Duration = Duration::from_secs(30);
 const ENDING_INTERVAL: Duration = Duration::from_millis(50);
 
-/// `outwork run`.
+/// Run a task here, without a server
+///
+/// In a clone, with nothing set up: the commit that you stand on is checked out in a sandbox on this
+/// machine, the setup runs there with a network, and then the agent without one. What happens is shown on
+/// standard error, and the diff comes on standard output; with --apply it is put into your files instead.
+/// Your files are never in the sandbox, and what is not committed only with --with-changes.
+///
+/// What the setup needs is taken from the flags, from `.outwork.toml`, or guessed from lock files and the
+/// like, and shown first. What it made is kept for the next time.
 #[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Examples:
+  outwork run \"fix the failing test\"
+  outwork run --apply \"fix the failing test\"      # outwork apply --undo takes it back
+  outwork run \"fix the failing test\" | git apply --check
+  outwork run --with-changes --apply \"finish what I began\"
+  outwork run --setup setup.sh --secret NPM_TOKEN --timeout 30m \"make the parser faster\"
+  outwork run --agent-command \"sed -i 's/ *$//' *.md\" \"tidy up\" > tidy.diff
+  outwork run --json \"look for dead code\" | jq -r 'select(.type == \"result\").diff'
+
+`outwork agent install codex` puts the agent onto this machine. The model is named by the variables
+OUTWORK_MODEL_BASE_URL, OUTWORK_MODEL_NAME and OUTWORK_MODEL_API_KEY, or by the flags.
+
+Ctrl-C cancels the task. The exit codes are those of `outwork exec --wait`: `outwork help exit-codes`.
+docs/run.md has the rest.")]
 pub(crate) struct LocalArgs {
     #[command(flatten)]
     pub(crate) run: RunArgs,

@@ -52,6 +52,7 @@ pub(crate) struct Cli {
 enum Command {
     /// Run everything here: server, store and a worker
     Up(serve::UpArgs),
+    Run(Box<local::LocalArgs>),
     /// Run the server alone
     Server(serve::ServeArgs),
     /// Run a worker for a server
@@ -61,7 +62,6 @@ enum Command {
     Agent(agent::AgentCommand),
     Backup(backup::BackupArgs),
     Restore(restore::RestoreArgs),
-    Run(Box<local::LocalArgs>),
     #[command(flatten)]
     Client(ClientCommand),
 }

@@ -26,30 +26,8 @@ use crate::render::event::Detail;
 use crate::session::{OnInterrupt, Session};
 use crate::wait::{self, LogLines, Progress};
 
-/// Run a task here, without a server
-///
-/// In a clone, with nothing set up: the commit that you stand on is checked out in a sandbox on this machine,
-/// the setup runs there with a network, and then the agent without one. What happens is shown on standard error, and the
-/// diff comes on standard output; with --apply it is put into the files instead. Your files are never in the
-/// sandbox, and nothing that is not committed is, unless you say --with-changes.
-///
-/// What the setup needs is taken from the flags, from `.outwork.toml`, or guessed from lock files and the
-/// like, and shown first. What it made is kept for the next time.
+/// What a run takes, but for what only the program that starts its control plane knows.
 #[derive(Args, Clone, Debug)]
-#[command(after_help = "\
-Examples:
-  outwork run \"fix the failing test\"
-  outwork run --apply \"fix the failing test\"          # outwork apply --undo takes it back
-  outwork run \"fix the failing test\" | git apply --check
-  outwork run --with-changes --apply \"finish what I began\"
-  outwork run --setup setup.sh --secret NPM_TOKEN --timeout 30m \"make the parser faster\"
-  outwork run --agent-command 'npx prettier --write .' \"format\" > format.diff
-  outwork run --json \"look for dead code\" | jq -r 'select(.type == \"result\").diff'
-
-The agent: `outwork agent install codex` puts it onto this machine. The model: OUTWORK_MODEL_BASE_URL,
-OUTWORK_MODEL_NAME and OUTWORK_MODEL_API_KEY, or the flags below. docs/run.md has the rest.
-
-The exit codes are those of `outwork exec --wait`: `outwork help exit-codes`. Ctrl-C cancels the task.")]
 pub struct RunArgs {
     /// What is to be done; `-` for standard input; an editor opens when left out on a terminal
     pub prompt: Option<String>,
