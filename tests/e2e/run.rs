@@ -1,16 +1,16 @@
 //! `outwork run`: the same pipeline on this machine, without a server that stays.
 
+mod codex;
 mod here;
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
-use scripted_model::{Scenario, Script, ScriptedModel, Step};
 use serde_json::Value;
 
 use self::here::Here;
-use crate::harness::{By, Hold, Log, Repository, agents_dir, by_both, outwork, processes_with};
+use crate::harness::{By, Done, Hold, Log, Repository, agents_dir, by_both, outwork};
 
 by_both!(
     the_diff_is_printed_and_nothing_is_left,
@@ -276,7 +276,7 @@ fn what_the_repository_says_of_itself_is_used() {
     let agent = ["--agent-command", "cat ~/made >> a; echo \"[$TOKEN]\" >> a"];
     // A variable that happens to be there is not given away.
     let mut command = here.line(&[&["run"], &agent[..], &["go"]].concat());
-    let refused = crate::harness::Done::of(command.env("TOKEN", "taken").output()).code(2);
+    let refused = Done::of(command.env("TOKEN", "taken").output()).code(2);
     assert!(
         refused.stderr.contains("--secret TOKEN"),
         "{}",
@@ -298,7 +298,7 @@ fn what_is_missing_is_said_before_anything_runs() {
     let here = Here::by(By::Tester, &repository);
     let says = |code: i32, arguments: &[&str], variables: &[(&str, &str)], texts: &[&str]| {
         let mut command = here.line(&[&["run"], arguments].concat());
-        let done = crate::harness::Done::of(command.envs(variables.iter().copied()).output());
+        let done = Done::of(command.envs(variables.iter().copied()).output());
         let done = done.code(code);
         assert_eq!(done.text(), "", "{arguments:?}");
         for text in texts {
@@ -359,61 +359,11 @@ fn what_is_missing_is_said_before_anything_runs() {
 
     let mut outside = here.line(&["run", "--agent-command", "true", "go"]);
     let outside = outside.current_dir(here.home()).output();
-    let outside = crate::harness::Done::of(outside).code(1);
+    let outside = Done::of(outside).code(1);
     assert!(
         outside.stderr.contains("in no git repository") && outside.stderr.contains("git init"),
         "{}",
         outside.stderr
     );
-    here.assert_nothing_left();
-}
-
-const PATCH: &str =
-    "*** Begin Patch\n*** Update File: README.md\n@@\n-# demo\n+# demo project\n*** End Patch";
-
-#[test]
-fn the_real_codex() {
-    let script = Script::when("fix the readme")
-        .step(Step::new().say("Looking.").run("cat README.md"))
-        .step(Step::new().patch(PATCH))
-        .step(Step::new().say("The title is fixed."));
-    let model = ScriptedModel::start(Scenario::new().script(script)).expect("a model");
-    let repository = Repository::with(&[("README.md", "# demo\n")]);
-    let here = Here::by(By::Tester, &repository);
-    let key = here.file(model.api_key());
-    let url = format!("{}/v1", model.url());
-    let agents = agents_dir().display().to_string();
-    let done = here.run(&[
-        "--agents-dir",
-        &agents,
-        "--model",
-        "scripted-1",
-        "--model-base-url",
-        &url,
-        "--model-key-file",
-        &key,
-        "--apply",
-        "fix the readme",
-    ]);
-    let done = done.code(0);
-    assert_eq!(model.problems(), Vec::<String>::new());
-    assert_eq!(done.text(), "README.md\n");
-    assert_eq!(here.read("README.md"), "# demo project\n");
-    assert!(
-        done.stderr.contains("The title is fixed."),
-        "{}",
-        done.stderr
-    );
-    assert!(!done.stderr.contains(model.api_key()));
-    // The key is not kept either.
-    let kept = processes_with(model.api_key());
-    assert_eq!(kept, Vec::<String>::new());
-    let store = fs::read(here.place(1).join("outwork.sqlite")).expect("a store");
-    let log = fs::read(here.place(1).join("outwork.sqlite-wal")).unwrap_or_default();
-    let holds_key = |bytes: &[u8]| {
-        let key = model.api_key().as_bytes();
-        bytes.windows(key.len()).any(|window| window == key)
-    };
-    assert!(!holds_key(&store) && !holds_key(&log));
     here.assert_nothing_left();
 }
