@@ -6,6 +6,7 @@ mod here;
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
@@ -183,6 +184,47 @@ fn two_at_once(who: By) {
         );
     }
     assert_eq!(here.places(), ["1", "2"]);
+    here.assert_nothing_left();
+}
+
+/// Two at the same time, with this agent.
+fn two(here: &Here) {
+    let hold = Hold::new();
+    let agent = format!("echo 2 >> a; {}", hold.command());
+    let start = || here.start(&["--agent-command", &agent, "go"]);
+    let first = start();
+    hold.reached(1);
+    let second = start();
+    hold.reached(2);
+    hold.release();
+    for running in [first, second] {
+        let done = running.ended().code(0);
+        assert!(done.text().ends_with(" 1\n+2\n"), "{}", done.text());
+    }
+}
+
+#[test]
+fn what_nobody_uses_any_more_is_removed() {
+    let repository = Repository::with(&[("a", "1\n")]);
+    let here = Here::by(By::Tester, &repository);
+    two(&here);
+    let keeps = |number: u32| here.place(number).join("worker").exists();
+    let make_old = |number: u32, hours: u64| {
+        let lock = fs::File::options()
+            .write(true)
+            .open(here.place(number).join("lock"))
+            .expect("a lock");
+        let then = SystemTime::now() - Duration::from_secs(hours * 3600);
+        lock.set_modified(then).expect("ours");
+    };
+    make_old(2, 11);
+    here.run(&["--agent-command", "true", "go"]).code(0);
+    assert!(keeps(1) && keeps(2));
+    make_old(2, 13);
+    here.run(&["--agent-command", "true", "go"]).code(0);
+    assert!(keeps(1) && !keeps(2));
+    two(&here);
+    assert!(keeps(2));
     here.assert_nothing_left();
 }
 

@@ -7,6 +7,8 @@
 //!
 //! The first that is free is taken, so that the next command finds the mirrors and snapshots of the one before.
 
+mod place;
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -20,14 +22,11 @@ use outwork_server::ModelDefault;
 use outwork_worker::install;
 
 use crate::containment::ContainmentArgs;
-use crate::data_dir::DataDir;
 use crate::failure::{Failure, FailureExt, HintExt};
 use crate::serve::{self, Running, ServeArgs};
 use crate::system;
 use crate::work::{self, KeepingArgs, UID_BASE, WorkerArgs, Working};
-
-/// How many commands can run at once.
-const PLACES: u32 = 1000;
+use place::Place;
 
 /// The host ids of one place, beyond those of the 1000 slots that a worker can have.
 const IDS_PER_PLACE: u32 = 0x1_0000;
@@ -172,7 +171,8 @@ async fn started(args: MachineArgs) -> Result<Local, Failure> {
         None => system::default_data_dir()?,
     };
     let agents_dir = agents_dir.unwrap_or_else(|| data_dir.join("agents"));
-    let (number, data) = free_place(&data_dir)?;
+    let ttl = keeping.snapshot_ttl;
+    let (place, data) = Place::take(&data_dir)?;
     let running = Running::start_on(data, &ServeArgs::of_one_command(), model).await?;
     let url = running.local_url();
     let client = client(&url, &running.token_file)?;
@@ -186,30 +186,23 @@ async fn started(args: MachineArgs) -> Result<Local, Failure> {
         slots: 1,
         labels: Labels::new(),
         server_url: Some(url),
-        uid_base: UID_BASE + (SLOTS_OF_WORKERS + number) * IDS_PER_PLACE,
+        uid_base: UID_BASE + (SLOTS_OF_WORKERS + place.number) * IDS_PER_PLACE,
     };
     let containment = ContainmentArgs::of_variables();
     let working = work::start(worker, keeping, containment, running.worker_api().await?).await?;
-    let stop = stopped(client.clone(), left, working, running);
+    let stopped = stopped(client.clone(), left, working, running);
+    let stop = async move {
+        let ended = stopped.await;
+        place.clear_idle(ttl);
+        ended.map_err(CliError::from)
+    };
     let agents = install::list(&agents_dir).into_iter();
     Ok(Local {
         client,
         agents: agents.map(|agent| agent.name.to_owned()).collect(),
         agents_dir,
-        stop: stop.map(|ended| ended.map_err(CliError::from)).boxed(),
+        stop: stop.boxed(),
     })
-}
-
-/// The first place that nobody holds, and its number.
-fn free_place(data_dir: &Path) -> Result<(u32, DataDir), Failure> {
-    for number in 1..=PLACES {
-        let path = data_dir.join("run").join(number.to_string());
-        if let Some(data) = DataDir::open_if_free(&path)? {
-            return Ok((number, data));
-        }
-    }
-    Err(Failure::new(format!("{PLACES} commands run here already"))
-        .with_hint("Wait for one of them to end, or name another directory with --data-dir."))
 }
 
 fn client(url: &str, token_file: &Path) -> Result<Client, Failure> {

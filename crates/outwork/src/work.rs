@@ -93,7 +93,7 @@ impl LabelArgs {
 pub(crate) struct KeepingArgs {
     /// How long the result of an environment's setup is used
     #[arg(long, value_name = "DURATION", env = "OUTWORK_SNAPSHOT_TTL", default_value = "12h", value_parser = ttl)]
-    snapshot_ttl: Duration,
+    pub(crate) snapshot_ttl: Duration,
     /// How often what a running agent has done is saved at the server, for the case that this worker is lost
     #[arg(long, value_name = "DURATION", env = "OUTWORK_CHECKPOINT_EVERY", default_value = "20s", value_parser = checkpoint_every)]
     checkpoint_every: Duration,
