@@ -6,7 +6,7 @@ mod here;
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -214,8 +214,9 @@ fn what_nobody_uses_any_more_is_removed() {
             .write(true)
             .open(here.place(number).join("lock"))
             .expect("a lock");
-        let then = SystemTime::now() - Duration::from_secs(hours * 3600);
-        lock.set_modified(then).expect("ours");
+        let taken = lock.metadata().and_then(|lock| lock.modified());
+        let taken = taken.expect("known") - Duration::from_secs(hours * 3600);
+        lock.set_modified(taken).expect("ours");
     };
     make_old(2, 11);
     here.run(&["--agent-command", "true", "go"]).code(0);

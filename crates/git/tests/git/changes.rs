@@ -23,6 +23,7 @@ async fn uncommitted_work_is_a_patch_and_nothing_is_touched() {
     let below = Repository::at(git, &tree.join("dir"))
         .await
         .expect("a repository");
+    assert!(below.has_changes().await.expect("known"));
     let patch = below.changes().await.expect("a patch");
 
     assert_eq!(git_in(&tree, &["status", "--porcelain"]), status);
@@ -49,4 +50,5 @@ async fn no_work_is_an_empty_patch() {
         .await
         .expect("a repository");
     assert_eq!(repository.changes().await.expect("a patch"), b"");
+    assert!(!repository.has_changes().await.expect("known"));
 }
