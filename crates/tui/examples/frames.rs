@@ -141,10 +141,11 @@ fn task() -> Value {
 }
 
 fn diff(task: String) -> Answer {
-    let mut text = String::from("diff --git a/a b/a\n--- a/a\n+++ b/a\n@@ -1,5000 +1,5000 @@\n");
+    let mut text =
+        String::from("diff --git a/a.rs b/a.rs\n--- a/a.rs\n+++ b/a.rs\n@@ -1,5000 +1,5000 @@\n");
     for at in 0..5000 {
         text += &format!(
-            "-\told line {at} with\ttabs and more\n+\tnew line {at} with\ttabs and more\n"
+            "-\tlet old = call({at});\t// with tabs\n+\tlet new = Some(\"{at}\");\t// with tabs\n"
         );
     }
     let key = DiffKey {

@@ -10,6 +10,7 @@
 //! * `wrap`, `input`: text in columns, text that is typed.
 //! * `event`: events, effects and answers.
 //! * `task_list`, `open_task`, `log`, `patch`, `overlay`: the parts of the model.
+//! * `syntax`: what the words of code are.
 //! * `model`, `update`: what an event does to it.
 //! * `theme`, `view`: how it looks.
 //! * `screen`, `run`: the terminal and the loop.
@@ -26,6 +27,7 @@ mod log;
 mod open_task;
 mod overlay;
 mod patch;
+mod syntax;
 mod task_list;
 mod task_row;
 

@@ -266,6 +266,14 @@ impl OpenTask {
         }
     }
 
+    /// Looks at the code that is seen, for its colours.
+    pub fn look(&mut self, height: usize) {
+        let top = self.top(height);
+        if let (Tab::Diff, Diff::Loaded(_, patch)) = (self.tab, &mut self.diff) {
+            patch.look_at(top..top + height);
+        }
+    }
+
     /// Scrolls to a row.
     pub fn scroll_to(&mut self, row: usize, height: usize) {
         let lowest = self.len().saturating_sub(height);

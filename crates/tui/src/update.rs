@@ -36,6 +36,10 @@ impl Model {
             }
             Event::Answer(answer) => self.take(answer),
         }
+        let height = self.page_height();
+        if let Some(open) = &mut self.open {
+            open.look(height);
+        }
         std::mem::take(&mut self.effects)
     }
 

@@ -3,6 +3,7 @@
 mod canvas;
 mod composer;
 mod overlay;
+mod patch_line;
 mod task;
 mod tasks;
 

@@ -42,6 +42,11 @@ pub(crate) fn shown(line: &str) -> String {
 
 /// The part of a line between two columns.
 pub(crate) fn cut(text: &str, from: usize, columns: usize) -> &str {
+    text.get(cut_at(text, from, columns)).unwrap_or_default()
+}
+
+/// Where that part is, in bytes.
+pub(crate) fn cut_at(text: &str, from: usize, columns: usize) -> Range<usize> {
     let (mut start, mut end, mut column) = (text.len(), text.len(), 0);
     for (at, c) in text.char_indices() {
         let next = column + width_of(c);
@@ -54,7 +59,7 @@ pub(crate) fn cut(text: &str, from: usize, columns: usize) -> &str {
         }
         column = next;
     }
-    text.get(start.min(end)..end).unwrap_or_default()
+    start.min(end)..end
 }
 
 /// A line in pieces of at most `columns` columns, at spaces where there are some; one at least.

@@ -27,9 +27,12 @@ pub(crate) async fn run(session: &mut Session) -> Result<ExitStatus, CliError> {
         ));
     }
     let client = session.client()?;
-    let theme = match session.out.stdout_style.is_coloured() {
-        true => Theme::Coloured,
-        false => Theme::Plain,
+    let colours = session.variables.text("COLORTERM");
+    let has_any = matches!(colours.as_deref(), Some("truecolor" | "24bit"));
+    let theme = match (session.out.stdout_style.is_coloured(), has_any) {
+        (true, true) => Theme::TrueColour,
+        (true, false) => Theme::Coloured,
+        (false, _) => Theme::Plain,
     };
     let server = client.base_url().to_owned();
     let (sender, answers) = mpsc::channel(ANSWERS);

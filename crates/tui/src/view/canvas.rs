@@ -75,8 +75,13 @@ impl<'a> Canvas<'a> {
 
     /// Styles a whole row.
     pub fn style_row(&mut self, y: u16, style: Style) {
-        let row = Rect::new(self.area.x, self.area.y + y, self.area.width, 1);
-        self.buffer.set_style(row.intersection(self.area), style);
+        self.style_part((0, y, self.area.width), style);
+    }
+
+    /// Styles `(x, y, columns)`.
+    pub fn style_part(&mut self, (x, y, columns): (u16, u16, u16), style: Style) {
+        let part = Rect::new(self.area.x + x, self.area.y + y, columns, 1);
+        self.buffer.set_style(part.intersection(self.area), style);
     }
 
     /// An empty box of at most that size in the middle, with a title; what is inside of it.

@@ -2,11 +2,11 @@
 
 use super::Keys;
 use super::canvas::Canvas;
+use super::patch_line::patch_line;
 use crate::model::{Model, sentence};
 use crate::open_task::{Diff, Mark, OpenTask, Tab};
 use crate::plain::plain;
 use crate::task_row::Status;
-use crate::wrap::{cut, shown};
 
 const KEYS: Keys = &[
     ("o", "overview"),
@@ -172,13 +172,8 @@ fn diff(model: &Model, open: &OpenTask, canvas: &mut Canvas<'_>) {
         }
     };
     let top = open.top(height);
-    let columns = usize::from(canvas.columns());
+    let columns = canvas.columns();
     for (number, y) in (top..patch.len()).take(height).zip(2..) {
-        // More than what there is room for, with all that may come to take none.
-        let Some((line, kind)) = patch.line(number, (open.left + columns) * 16) else {
-            break;
-        };
-        let line = shown(&line);
-        canvas.text(0, y, cut(&line, open.left, columns), theme.patch(kind));
+        patch_line(patch, number, (0, y, columns), open.left, canvas);
     }
 }

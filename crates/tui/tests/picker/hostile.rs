@@ -37,7 +37,7 @@ fn trouble() -> Trouble {
 
 #[test]
 fn nothing_that_comes_from_elsewhere_acts_on_the_terminal() {
-    let mut picker = Picker::with_theme(Theme::Coloured, 120, 40);
+    let mut picker = Picker::with_theme(Theme::TrueColour, 120, 40);
     let mut row = summary(3, "completed", HOSTILE);
     row.environment_label = HOSTILE.to_owned();
     row.environment_id = HOSTILE.to_owned();

@@ -194,6 +194,7 @@ fn a_task_is_asked_for_while_it_runs_and_its_final_diff_is_loaded_again() {
 fn what_comes_in_is_green_and_what_goes_is_red() {
     for (theme, added, removed) in [
         (Theme::Coloured, Color::Green, Color::Red),
+        (Theme::TrueColour, Color::Green, Color::Red),
         (Theme::Plain, Color::Reset, Color::Reset),
     ] {
         let mut picker = Picker::with_theme(theme, 80, 20);
@@ -211,6 +212,99 @@ fn what_comes_in_is_green_and_what_goes_is_red() {
         };
         assert_eq!((colour("+"), colour("-")), (added, removed), "{theme:?}");
         let is_coloured = buffer.content.iter().any(|cell| cell.fg != Color::Reset);
-        assert_eq!(is_coloured, theme == Theme::Coloured);
+        assert_eq!(is_coloured, theme != Theme::Plain);
     }
+}
+
+/// What is drawn at the first place of each text, as `fg on bg`; `+` where it is dim.
+fn styles(picker: &Picker, texts: &[&str]) -> Vec<String> {
+    let mut terminal = Terminal::new(TestBackend::new(80, 20)).expect("memory");
+    let drawn = terminal.draw(|frame| draw(&picker.model, frame));
+    let buffer = drawn.expect("memory").buffer.clone();
+    let screen = picker.screen();
+    let style = |text: &&str| {
+        let place = screen
+            .lines()
+            .zip(0..)
+            .find_map(|(line, y)| Some((line.find(text)?, y)));
+        let (x, y) = place.unwrap_or_else(|| panic!("no {text:?} in {screen}"));
+        let cell = &buffer[(x as u16, y)];
+        let dim = match cell.modifier.contains(ratatui::style::Modifier::DIM) {
+            true => "+",
+            false => "",
+        };
+        format!("{dim}{} on {}", cell.fg, cell.bg)
+    };
+    texts.iter().map(style).collect()
+}
+
+const CODE: &str = "diff --git a/src/main.rs b/src/main.rs\n--- a/src/main.rs\n+++ b/src/main.rs\n@@ -1,4 +1,4 @@ fn main() {\n \
+    \tlet a = 1;\n-\tlet b = \"two\"; /* it\n-\tstays */\n+\t// why\n+\tgo(Some(4))\n }\n";
+
+#[test]
+fn code_in_a_diff_has_colours_where_there_are_any() {
+    let words = [
+        "let a", "1;", "stays", "\"two", "/* it", "go(", "Some", "4)", "// why", "}",
+    ];
+    for (theme, expected) in [
+        (
+            Theme::Coloured,
+            [
+                "Magenta on Reset",
+                "Cyan on Reset",
+                "+Red on Reset",
+                "Yellow on Reset",
+                "+Red on Reset",
+                "Blue on Reset",
+                "Cyan on Reset",
+                "Cyan on Reset",
+                "+Green on Reset",
+                "Reset on Reset",
+            ],
+        ),
+        (
+            Theme::TrueColour,
+            [
+                "Magenta on Reset",
+                "Cyan on Reset",
+                "#A8B2AC on #461A1E",
+                "#F0D282 on #461A1E",
+                "#A8B2AC on #461A1E",
+                "#96C4FF on #103620",
+                "#82D6DE on #103620",
+                "#F8B082 on #103620",
+                "#A8B2AC on #103620",
+                "Reset on Reset",
+            ],
+        ),
+        (Theme::Plain, ["Reset on Reset"; 10]),
+    ] {
+        let mut picker = Picker::with_theme(theme, 80, 20);
+        let row = summary(3, "completed", "x");
+        picker.answer(tasks(0, vec![row.clone()])).press("d");
+        picker.answer(loaded(task(row, vec![attempt(1, "succeeded")])));
+        picker.answer(diff(1, CODE));
+        assert_eq!(styles(&picker, &words), expected, "{theme:?}");
+        // Sideways, the same words have the same colours.
+        picker.press("<Right>");
+        assert_eq!(styles(&picker, &words[7..8]), expected[7..8], "{theme:?}");
+    }
+}
+
+#[test]
+fn a_comment_is_one_also_where_only_its_middle_is_seen() {
+    let mut text =
+        "diff --git a/a.c b/a.c\n--- a/a.c\n+++ b/a.c\n@@ -1,0 +1,102 @@\n+/* begins\n".to_owned();
+    text += &"+ goes on\n".repeat(100);
+    text += "+ last */ int after;\n";
+    let mut picker = Picker::with_theme(Theme::Coloured, 80, 20);
+    let row = summary(3, "completed", "x");
+    picker.answer(tasks(0, vec![row.clone()])).press("d");
+    picker.answer(loaded(task(row, vec![attempt(1, "succeeded")])));
+    picker.answer(diff(1, &text)).press("G");
+    let seen = styles(&picker, &["goes on", "last", "int after"]);
+    assert_eq!(
+        seen,
+        ["+Green on Reset", "+Green on Reset", "Magenta on Reset"]
+    );
 }
