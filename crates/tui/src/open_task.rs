@@ -1,10 +1,13 @@
 //! The task that is looked at: its attempts, its log, its diff.
 
+mod compare;
 mod overview;
+mod turns;
 
-use outwork_api::task::{Attempt, Task, Turn};
+use outwork_api::task::{Attempt, Task};
 use outwork_domain::Timestamp;
 
+pub(crate) use self::compare::{Compare, Half};
 pub(crate) use self::overview::{Mark, OverviewLine};
 use crate::event::{DiffKey, Effect, Trouble};
 use crate::log::Log;
@@ -21,6 +24,8 @@ pub(crate) enum Tab {
     Overview,
     Log,
     Diff,
+    /// All attempts at once.
+    Attempts,
 }
 
 /// The diff that is seen.
@@ -50,15 +55,18 @@ pub(crate) struct OpenTask {
     pub row: Option<TaskRow>,
     pub task: Option<Task>,
     pub tab: Tab,
-    /// Index into the newest turn's attempts.
+    /// The number of the turn that is seen, if it is not the newest.
+    older: Option<u32>,
+    /// Index into its attempts.
     attempt: usize,
     /// Index into the attempt's diffs.
     repository: usize,
     pub overview: Vec<OverviewLine>,
     pub log: Log,
     pub diff: Diff,
+    pub compare: Compare,
     /// The first row seen, of each tab.
-    tops: [usize; 3],
+    tops: [usize; 4],
     /// The first column seen of the diff.
     pub left: usize,
     /// Whether the log is to stay at its end.
@@ -76,23 +84,20 @@ impl OpenTask {
             row,
             task: None,
             tab: Tab::Overview,
+            older: None,
             attempt: 0,
             repository: 0,
             overview: Vec::new(),
             log: Log::default(),
             diff: Diff::Unknown,
-            tops: [0; 3],
+            compare: Compare::default(),
+            tops: [0; 4],
             left: 0,
             follows: true,
             wants_apply: false,
             is_asked: false,
             asked_at: None,
         }
-    }
-
-    /// The newest turn.
-    pub fn turn(&self) -> Option<&Turn> {
-        self.task.as_ref()?.turns.last()
     }
 
     pub fn attempts(&self) -> &[Attempt] {
@@ -103,11 +108,12 @@ impl OpenTask {
         self.attempts().get(self.attempt)
     }
 
-    /// The attempt that asks: the one that is seen, if it does, or else the first.
+    /// The attempt of the newest turn that asks: the one that is seen, if it does, or else the first.
     pub fn asking(&self) -> Option<&Attempt> {
         let asks = |attempt: &&Attempt| attempt.question.is_some();
-        let seen = self.attempt().filter(asks);
-        seen.or_else(|| self.attempts().iter().find(asks))
+        let seen = self.attempt().filter(|_| self.is_newest()).filter(asks);
+        let newest = self.task.as_ref()?.turns.last()?;
+        seen.or_else(|| newest.attempts.iter().find(asks))
     }
 
     pub fn status(&self) -> Status {
@@ -127,10 +133,15 @@ impl OpenTask {
 
     /// What names the diff that is to be seen.
     pub fn diff_key(&self) -> Option<DiffKey> {
+        self.diff_key_of(self.attempt()?)
+    }
+
+    /// Of the same repository, for any attempt of the turn.
+    fn diff_key_of(&self, attempt: &Attempt) -> Option<DiffKey> {
         Some(DiffKey {
             task: self.id.clone(),
             turn: self.turn()?.number,
-            attempt: self.attempt()?.number,
+            attempt: attempt.number,
             repository: self.repository().map(str::to_owned),
         })
     }
@@ -139,20 +150,38 @@ impl OpenTask {
     pub fn take(&mut self, task: Task, columns: usize) -> Vec<Effect> {
         self.is_asked = false;
         let turn_before = self.turn().map(|turn| turn.number);
-        let ended_before = self.attempt().map(|attempt| attempt.ended_at.is_some());
+        let running_before = self.running();
         self.row = Some(TaskRow::from(&task.summary));
         self.task = Some(task);
         if self.turn().map(|turn| turn.number) != turn_before {
             (self.attempt, self.repository) = (0, 0);
         }
         self.attempt = self.attempt.min(self.attempts().len().saturating_sub(1));
-        let has_ended = self.attempt().map(|attempt| attempt.ended_at.is_some());
-        if ended_before == Some(false) && has_ended == Some(true) {
+        let running = self.running();
+        let ended: Vec<_> = running_before
+            .iter()
+            .filter(|id| !running.contains(id))
+            .collect();
+        let has_ended: Vec<bool> = self
+            .attempts()
+            .iter()
+            .map(|it| ended.contains(&&it.id))
+            .collect();
+        if has_ended.get(self.attempt) == Some(&true) {
             // What was seen of its diff was a checkpoint.
             self.diff = Diff::Unknown;
         }
+        self.compare
+            .forget(|index| has_ended.get(index) == Some(&true));
         self.wrap(columns);
         self.settle(columns)
+    }
+
+    /// The attempts that have not ended, by id.
+    fn running(&self) -> Vec<String> {
+        let attempts = self.attempts().iter();
+        let running = attempts.filter(|attempt| attempt.ended_at.is_none());
+        running.map(|attempt| attempt.id.clone()).collect()
     }
 
     /// Asks for what is seen again: the diff of an attempt that runs becomes another one.
@@ -161,6 +190,7 @@ impl OpenTask {
         if !matches!(self.diff, Diff::Loading(_)) {
             self.diff = Diff::Unknown;
         }
+        self.compare.forget(|_| true);
         self.settle(columns)
     }
 
@@ -191,13 +221,64 @@ impl OpenTask {
             self.diff = Diff::Loading(key.clone());
             effects.push(Effect::LoadDiff(key));
         }
+        if self.tab == Tab::Attempts {
+            let keys = self
+                .attempts()
+                .iter()
+                .filter_map(|it| self.diff_key_of(it))
+                .collect();
+            effects.extend(self.compare.wants(keys).into_iter().map(Effect::LoadDiff));
+            self.arrange(columns);
+        }
         effects
+    }
+
+    fn arrange(&mut self, columns: usize) {
+        let mut compare = std::mem::take(&mut self.compare);
+        if let Some(turn) = self.turn() {
+            compare.arrange(turn, self.attempt, columns);
+        }
+        self.compare = compare;
+    }
+
+    /// Takes a diff, if it is one that is seen.
+    pub fn take_diff(&mut self, key: DiffKey, result: Result<Vec<u8>, Trouble>, columns: usize) {
+        let taken = |result| match result {
+            Ok(bytes) => Diff::Loaded(key.clone(), Patch::new(bytes)),
+            Err(trouble) => Diff::Failed(key.clone(), trouble),
+        };
+        let is_it = |diff: &Diff| diff.key() == Some(&key);
+        let beside = self.compare.diffs.iter().position(is_it);
+        match (beside, is_it(&self.diff)) {
+            (Some(at), true) => {
+                self.compare.diffs[at] = taken(result.clone());
+                self.diff = taken(result);
+            }
+            (Some(at), false) => self.compare.diffs[at] = taken(result),
+            (None, true) => self.diff = taken(result),
+            (None, false) => {}
+        }
+        if self.tab == Tab::Attempts {
+            self.arrange(columns);
+        }
+    }
+
+    /// Another attempt beside the one that is seen.
+    pub fn step_right(&mut self, columns: usize) -> Vec<Effect> {
+        self.compare.step_right();
+        self.settle(columns)
     }
 
     pub fn open_tab(&mut self, tab: Tab, columns: usize) -> Vec<Effect> {
         self.tab = tab;
         if matches!(self.diff, Diff::Failed(..)) {
             self.diff = Diff::Unknown;
+        }
+        let compare = &mut self.compare;
+        for diff in &mut compare.diffs {
+            if matches!(diff, Diff::Failed(..)) {
+                *diff = Diff::Unknown;
+            }
         }
         self.settle(columns)
     }
@@ -243,6 +324,9 @@ impl OpenTask {
     pub fn wrap(&mut self, columns: usize) {
         self.log.resize(columns);
         self.overview = overview::lines(self, columns);
+        if self.tab == Tab::Attempts {
+            self.arrange(columns);
+        }
     }
 
     /// How many rows the tab has.
@@ -254,6 +338,7 @@ impl OpenTask {
                 Diff::Loaded(_, patch) => patch.len(),
                 Diff::Unknown | Diff::Loading(_) | Diff::Failed(..) => 0,
             },
+            Tab::Attempts => self.compare.rows.len(),
         }
     }
 
@@ -269,8 +354,10 @@ impl OpenTask {
     /// Looks at the code that is seen, for its colours.
     pub fn look(&mut self, height: usize) {
         let top = self.top(height);
-        if let (Tab::Diff, Diff::Loaded(_, patch)) = (self.tab, &mut self.diff) {
-            patch.look_at(top..top + height);
+        match (self.tab, &mut self.diff) {
+            (Tab::Diff, Diff::Loaded(_, patch)) => patch.look_at(top..top + height),
+            (Tab::Attempts, _) => self.compare.look(top, height),
+            _ => {}
         }
     }
 
@@ -291,14 +378,13 @@ impl OpenTask {
     /// Goes to the next or the previous file of the diff.
     pub fn step_file(&mut self, is_forward: bool, height: usize) {
         let top = self.top(height);
-        let Diff::Loaded(_, patch) = &self.diff else {
-            return;
+        let found = match (self.tab, &self.diff) {
+            (Tab::Attempts, _) => self.compare.step_file(is_forward, top),
+            (Tab::Diff, Diff::Loaded(_, patch)) if is_forward => patch.next_file(top),
+            (Tab::Diff, Diff::Loaded(_, patch)) => patch.previous_file(top),
+            _ => None,
         };
-        let found = match is_forward {
-            true => patch.next_file(top),
-            false => patch.previous_file(top),
-        };
-        if let Some(row) = found.filter(|_| self.tab == Tab::Diff) {
+        if let Some(row) = found {
             self.scroll_to(row, height);
         }
     }

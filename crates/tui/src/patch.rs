@@ -41,6 +41,17 @@ struct File {
     language: Option<&'static Language>,
 }
 
+/// One file of a diff, and how much of it changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FileLines {
+    /// As it came.
+    pub path: String,
+    /// Its lines from the first hunk on; where there is none, those that say what happened to it.
+    pub body: Range<usize>,
+    pub added: usize,
+    pub removed: usize,
+}
+
 /// A diff, with where its lines are. Lines are made fit to be shown when they are, not before.
 #[derive(Debug, Default)]
 pub(crate) struct Patch {
@@ -174,6 +185,28 @@ impl Patch {
     pub fn previous_file(&self, line: usize) -> Option<usize> {
         let mut starts = self.files.iter().map(|file| file.start);
         starts.rfind(|start| *start < line)
+    }
+
+    /// The files, and where their changes are.
+    pub fn file_lines(&self) -> Vec<FileLines> {
+        let ends = self.files.iter().skip(1).map(|next| next.start);
+        let ends = ends.chain([self.lines.len()]);
+        let files = self.files.iter().zip(ends).map(|(file, end)| {
+            let hunk = self.hunks.partition_point(|start| *start < file.start);
+            let hunk = self.hunks.get(hunk).filter(|hunk| **hunk < end);
+            let body = hunk.copied().unwrap_or(end.min(file.start + 1))..end;
+            let count = |kind| {
+                let lines = &self.lines[body.clone()];
+                lines.iter().filter(|line| line.1 == kind).count()
+            };
+            FileLines {
+                path: file.path.clone(),
+                added: count(Kind::Added),
+                removed: count(Kind::Removed),
+                body,
+            }
+        });
+        files.collect()
     }
 
     fn file_of(&self, line: usize) -> Option<&File> {

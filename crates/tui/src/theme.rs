@@ -2,6 +2,7 @@
 
 use ratatui::style::{Color, Modifier, Style};
 
+use crate::open_task::Mark;
 use crate::patch::Kind;
 use crate::syntax::Token;
 use crate::task_row::Status;
@@ -64,6 +65,17 @@ impl Theme {
             Status::NeedsInput => self.attention(),
             Status::Completed => self.good(),
             Status::Failed => self.fg(Color::Red),
+        }
+    }
+
+    pub(crate) fn mark(self, mark: Mark) -> Style {
+        match mark {
+            Mark::Text => self.title(),
+            Mark::Heading => self.bold(),
+            Mark::Dim => self.dim(),
+            Mark::Asks => self.attention(),
+            Mark::Trouble => self.trouble(),
+            Mark::Status(status) => self.status(status),
         }
     }
 

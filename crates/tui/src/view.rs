@@ -1,5 +1,6 @@
 //! How it looks. Only what is seen is drawn, so that a long list costs no more than a short one.
 
+mod attempts;
 mod canvas;
 mod composer;
 mod overlay;

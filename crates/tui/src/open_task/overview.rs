@@ -49,15 +49,66 @@ pub(super) fn lines(open: &OpenTask, columns: usize) -> Vec<OverviewLine> {
     if let Some(turn) = open.turn() {
         attempts(&mut page, turn, seen);
     }
-    for turn in task.turns.iter().rev() {
-        page.heading(&match turn.number {
-            1 => "Prompt".to_owned(),
-            number => format!("Prompt of turn {number}"),
+    conversation(&mut page, task, open.turn());
+    page.lines
+}
+
+/// What was asked and what was answered, the oldest first. What came of the turn that is seen stands above.
+fn conversation(page: &mut Page, task: &Task, seen: Option<&Turn>) {
+    let seen = seen.map(|turn| turn.number);
+    for turn in &task.turns {
+        page.heading(&match (task.turns.len(), seen == Some(turn.number)) {
+            (1, _) => "Prompt".to_owned(),
+            (_, true) => format!("> Turn {}", turn.number),
+            (_, false) => format!("  Turn {}", turn.number),
         });
         page.text(Mark::Text, &turn.prompt);
+        if seen != Some(turn.number) {
+            page.blank();
+            outcome(page, task, turn);
+        }
         page.blank();
     }
-    page.lines
+}
+
+/// What came of a turn: the attempt that the next one goes on from, or else the first that succeeded, or the first.
+fn outcome(page: &mut Page, task: &Task, turn: &Turn) {
+    let next = task.turns.iter().find(|it| it.number > turn.number);
+    let continued = next.and_then(|next| next.continues.as_ref());
+    let attempts = || turn.attempts.iter();
+    let stands = attempts()
+        .find(|attempt| Some(&attempt.id) == continued)
+        .or_else(|| attempts().find(|attempt| attempt.state == "succeeded"))
+        .or(attempts().next());
+    let Some(attempt) = stands else { return };
+    let mark = Mark::Status(Status::of_attempt(&attempt.state));
+    page.text(mark, &format!("{}{}", line(attempt), others(turn)));
+    if let Some(failure) = &attempt.failure {
+        page.text(
+            Mark::Trouble,
+            &format!("{}: {}", failure.code, failure.message),
+        );
+    }
+    if let Some(message) = &attempt.message {
+        page.text(Mark::Text, message);
+    }
+}
+
+fn others(turn: &Turn) -> String {
+    match turn.attempts.len() {
+        0 | 1 => String::new(),
+        count => format!(" (of {count})"),
+    }
+}
+
+/// `Attempt 1: succeeded, 1 file, +3 -1`.
+fn line(attempt: &Attempt) -> String {
+    let diff = attempt
+        .diff
+        .as_ref()
+        .map(|diff| format!(", {}", stat(diff)));
+    let diff = diff.unwrap_or_default();
+    format!("Attempt {}: {}{diff}", attempt.number, told(attempt))
 }
 
 fn facts(page: &mut Page, task: &Task) {
@@ -85,16 +136,7 @@ fn attempts(page: &mut Page, turn: &Turn, seen: Option<u32>) {
             (_, true) => "> ",
             (_, false) => "  ",
         };
-        let diff = attempt
-            .diff
-            .as_ref()
-            .map(|diff| format!(", {}", stat(diff)));
-        let line = format!(
-            "{pointer}Attempt {}: {}{}",
-            attempt.number,
-            told(attempt),
-            diff.unwrap_or_default()
-        );
+        let line = format!("{pointer}{}", line(attempt));
         page.text(Mark::Status(Status::of_attempt(&attempt.state)), &line);
         if seen == Some(attempt.number) {
             details(page, attempt);

@@ -4,9 +4,7 @@ use outwork_api::task::Task;
 
 use crate::event::{Answer, EnvironmentRow, Trouble};
 use crate::model::{Model, sentence};
-use crate::open_task::Diff;
 use crate::overlay::{Apply, ApplyState, Composer, Overlay, Recipient};
-use crate::patch::Patch;
 use crate::plain::plain;
 use crate::task_row::{TaskRow, short};
 
@@ -26,12 +24,9 @@ impl Model {
                 log.trouble = trouble.as_ref().map(sentence);
             }),
             Answer::Diff { key, result } => {
-                let Some(open) = &mut self.open else { return };
-                if open.diff.key() == Some(&key) {
-                    open.diff = match result {
-                        Ok(bytes) => Diff::Loaded(key, Patch::new(bytes)),
-                        Err(trouble) => Diff::Failed(key, trouble),
-                    };
+                let columns = self.page_columns();
+                if let Some(open) = &mut self.open {
+                    open.take_diff(key, result, columns);
                 }
             }
             Answer::Environments(result) => self.take_environments(result),
@@ -178,6 +173,7 @@ impl Model {
                 self.discard(draft);
                 self.say(format!("sent: task {}", short(&task.summary.id)));
                 let key = TaskRow::from(&task.summary).key;
+                self.see_newest(&task.summary.id);
                 self.take_newer(*task);
                 let height = self.list_height();
                 let index = self.tasks.rows().iter().position(|row| row.key == key);
@@ -195,6 +191,18 @@ impl Model {
         });
         if !is_seen {
             self.complain(&result);
+        }
+    }
+
+    /// What was said begins a turn, or is said in the newest.
+    fn see_newest(&mut self, task: &str) {
+        let columns = self.page_columns();
+        if let Some(open) = self.open.as_mut().filter(|open| open.id == task) {
+            let effects = match open.is_newest() {
+                true => Vec::new(),
+                false => open.see_turn(None, columns),
+            };
+            self.effects.extend(effects);
         }
     }
 

@@ -106,6 +106,13 @@ impl Model {
             KeyCode::Char('2' | 'l') => open.open_tab(Tab::Log, columns),
             KeyCode::Char('3') => open.open_tab(Tab::Diff, columns),
             KeyCode::Char('d') if !is_control => open.open_tab(Tab::Diff, columns),
+            KeyCode::Char('4' | 's') => match (open.tab, open.attempts().len()) {
+                (_, 0 | 1) => return self.say("there is but one attempt"),
+                (Tab::Attempts, _) => open.step_right(columns),
+                _ => open.open_tab(Tab::Attempts, columns),
+            },
+            KeyCode::Char('<') => open.step_turn(false, columns),
+            KeyCode::Char('>') => open.step_turn(true, columns),
             KeyCode::Tab | KeyCode::Char(']') => open.step_attempt(1, columns),
             KeyCode::BackTab | KeyCode::Char('[') => open.step_attempt(-1, columns),
             KeyCode::Char('R') => open.step_repository(columns),
@@ -162,7 +169,11 @@ impl Model {
         }
         let recipient = Recipient::FollowUp {
             task: open.id.clone(),
-            attempt: open.attempt().map(|attempt| attempt.number),
+            // It goes on from the newest turn, whichever is seen.
+            attempt: open
+                .attempt()
+                .filter(|_| open.is_newest())
+                .map(|attempt| attempt.number),
         };
         self.compose(recipient);
     }
@@ -210,6 +221,7 @@ impl Model {
 }
 
 fn scroll(open: &mut OpenTask, code: KeyCode, is_control: bool, page: isize, height: usize) {
+    let has_code = matches!(open.tab, Tab::Diff | Tab::Attempts);
     match code {
         KeyCode::Down | KeyCode::Char('j') => open.scroll(1, height),
         KeyCode::Up | KeyCode::Char('k') => open.scroll(-1, height),
@@ -221,8 +233,8 @@ fn scroll(open: &mut OpenTask, code: KeyCode, is_control: bool, page: isize, hei
         KeyCode::End | KeyCode::Char('G') => open.scroll_to(usize::MAX, height),
         KeyCode::Char('}') => open.step_file(true, height),
         KeyCode::Char('{') => open.step_file(false, height),
-        KeyCode::Left if open.tab == Tab::Diff => open.left = open.left.saturating_sub(SIDEWAYS),
-        KeyCode::Right if open.tab == Tab::Diff => open.left += SIDEWAYS,
+        KeyCode::Left if has_code => open.left = open.left.saturating_sub(SIDEWAYS),
+        KeyCode::Right if has_code => open.left += SIDEWAYS,
         _ => {}
     }
 }

@@ -14,6 +14,11 @@ const HELP: &[(&str, &str)] = &[
     ("Enter  q  Esc", "open a task; back, and quit"),
     ("o l d  1 2 3", "overview, log, diff"),
     ("Tab  [ ]", "another attempt"),
+    (
+        "s  4",
+        "attempts side by side; again: another one beside it",
+    ),
+    ("< >", "the turn before, the turn after"),
     ("{ }  ← →", "in a diff: another file, sideways"),
     ("R", "in a diff: another repository"),
     ("a", "apply here: shows what would change, then asks"),

@@ -1,10 +1,10 @@
 //! A task that is open.
 
-use super::Keys;
 use super::canvas::Canvas;
 use super::patch_line::patch_line;
+use super::{Keys, attempts};
 use crate::model::{Model, sentence};
-use crate::open_task::{Diff, Mark, OpenTask, Tab};
+use crate::open_task::{Diff, OpenTask, Tab};
 use crate::plain::plain;
 use crate::task_row::Status;
 
@@ -35,6 +35,7 @@ pub(super) fn draw(model: &Model, open: &OpenTask, canvas: &mut Canvas<'_>) -> K
         Tab::Overview => overview(model, open, canvas),
         Tab::Log => log(model, open, canvas),
         Tab::Diff => diff(model, open, canvas),
+        Tab::Attempts => attempts::draw(model, open, canvas),
     }
     match open.asking() {
         Some(_) => KEYS_ASKING,
@@ -53,18 +54,26 @@ fn title(model: &Model, open: &OpenTask, canvas: &mut Canvas<'_>) {
 fn tabs(model: &Model, open: &OpenTask, canvas: &mut Canvas<'_>) {
     let theme = model.theme;
     let mut x = 0;
-    for (tab, name) in [
+    let attempts = open.attempts();
+    let tabs = [
         (Tab::Overview, " Overview "),
         (Tab::Log, " Log "),
         (Tab::Diff, " Diff "),
-    ] {
+        (Tab::Attempts, " Attempts "),
+    ];
+    let count = tabs.len() - usize::from(attempts.len() < 2);
+    for (tab, name) in tabs.into_iter().take(count) {
         let style = match tab == open.tab {
             true => theme.selected(),
             false => theme.dim(),
         };
         x = canvas.text(x, 1, name, style) + 1;
     }
-    let attempts = open.attempts();
+    if let Some(turn) = open.turn().filter(|_| open.turn_total() > 1) {
+        let text = format!("turn {}/{}", turn.number, open.turn_total());
+        x = canvas.text(x + 1, 1, &text, theme.bold());
+        x = canvas.text(x + 1, 1, "< >", theme.key());
+    }
     if let Some(attempt) = open.attempt().filter(|_| attempts.len() > 1) {
         let text = format!(
             "attempt {}/{} {}",
@@ -76,7 +85,8 @@ fn tabs(model: &Model, open: &OpenTask, canvas: &mut Canvas<'_>) {
         x = canvas.text(x + 1, 1, &text, style);
         x = canvas.text(x + 1, 1, "[ ]", theme.key());
     }
-    if let Some(repository) = open.repository().filter(|_| open.tab == Tab::Diff) {
+    let has_code = matches!(open.tab, Tab::Diff | Tab::Attempts);
+    if let Some(repository) = open.repository().filter(|_| has_code) {
         x = canvas.text(x + 1, 1, &plain(repository), theme.bold());
         x = canvas.text(x + 1, 1, "R", theme.key());
     }
@@ -111,15 +121,7 @@ fn overview(model: &Model, open: &OpenTask, canvas: &mut Canvas<'_>) {
     }
     let lines = open.overview.iter().skip(open.top(height)).take(height);
     for (line, y) in lines.zip(2..) {
-        let style = match line.mark {
-            Mark::Text => theme.title(),
-            Mark::Heading => theme.bold(),
-            Mark::Dim => theme.dim(),
-            Mark::Asks => theme.attention(),
-            Mark::Trouble => theme.trouble(),
-            Mark::Status(status) => theme.status(status),
-        };
-        canvas.text(0, y, &line.text, style);
+        canvas.text(0, y, &line.text, theme.mark(line.mark));
     }
 }
 

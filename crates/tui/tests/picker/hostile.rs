@@ -101,6 +101,19 @@ fn nothing_that_comes_from_elsewhere_acts_on_the_terminal() {
         result: Ok(diff.into_bytes()),
     });
     assert_harmless(&picker);
+    for attempt in [1, 2] {
+        picker.press("s").answer(Answer::Diff {
+            key: DiffKey {
+                attempt,
+                ..key.clone()
+            },
+            result: match attempt {
+                1 => Ok(format!("diff --git a/x b/{HOSTILE}\n@@ -0,0 +1 @@\n+{HOSTILE}\n").into()),
+                _ => Err(trouble()),
+            },
+        });
+        assert_harmless(&picker);
+    }
     let texts = || vec![HOSTILE.to_owned()];
     picker.press("a").answer(Answer::Preflight {
         key: key.clone(),

@@ -3,9 +3,11 @@
 mod made;
 
 mod applying;
+mod attempts;
 mod hostile;
 mod list;
 mod many;
 mod task;
 mod terminal;
+mod turns;
 mod writing;
