@@ -37,6 +37,36 @@ pub struct NewTask {
     /// How urgent it is, against the other tasks that wait for a worker.
     #[serde(default, skip_serializing_if = "Priority::is_normal")]
     pub priority: Priority,
+    /// What it is for. It decides in which lists it stands, and nothing of what the agent does.
+    #[serde(default, skip_serializing_if = "TaskKind::is_code")]
+    pub kind: TaskKind,
+}
+
+/// What a task is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TaskKind {
+    /// Changes to be applied.
+    #[default]
+    Code,
+    /// An opinion on code.
+    Review,
+}
+
+impl TaskKind {
+    /// The name in addresses.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Code => "code",
+            Self::Review => "review",
+        }
+    }
+
+    /// It is left out then: a server of an older version does not know the field.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+    fn is_code(&self) -> bool {
+        *self == Self::Code
+    }
 }
 
 /// How urgent a task is. It holds for all its turns.
@@ -321,6 +351,15 @@ pub struct Tokens {
     pub reasoning: u64,
     /// How many answers did not say what they used: if not 0, the true sum is higher.
     pub uncounted_calls: u64,
+}
+
+impl From<TaskKind> for outwork_domain::task::TaskKind {
+    fn from(kind: TaskKind) -> Self {
+        match kind {
+            TaskKind::Code => Self::Code,
+            TaskKind::Review => Self::Review,
+        }
+    }
 }
 
 impl From<Priority> for outwork_domain::Priority {

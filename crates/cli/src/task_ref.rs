@@ -84,6 +84,7 @@ impl TaskRef {
         let mut found: Vec<(String, String)> = Vec::new();
         let mut query = TaskQuery {
             environment: None,
+            kind: None,
             page: PageQuery {
                 limit: Some(MAX_LIMIT),
                 cursor: None,

@@ -6,6 +6,34 @@ use crate::id::{EnvironmentId, ObjectKey, PrincipalId, TaskId, TurnId, Workspace
 use crate::priority::Priority;
 use crate::time::Timestamp;
 
+/// What a task is for. All its turns are of the same kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum TaskKind {
+    /// Changes to be applied.
+    #[default]
+    Code,
+    /// An opinion on code; kept apart in lists.
+    Review,
+}
+
+impl TaskKind {
+    /// Every kind.
+    pub const ALL: [Self; 2] = [Self::Code, Self::Review];
+
+    /// The name in the API and in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Code => "code",
+            Self::Review => "review",
+        }
+    }
+
+    /// The kind of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| it.as_str() == name)
+    }
+}
+
 /// What was asked, on one environment, from one commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Task {
@@ -21,6 +49,8 @@ pub struct Task {
     pub title: String,
     /// Where all attempts of all turns start from; diffs are against it.
     pub base: Base,
+    /// What it is for.
+    pub kind: TaskKind,
     /// Whether the agent may ask and wait for an answer.
     pub interactive: bool,
     /// How urgent it is.

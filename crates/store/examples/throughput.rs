@@ -328,6 +328,7 @@ impl Bench {
                 starting_session: None,
                 further: Vec::new(),
             },
+            kind: Default::default(),
             interactive: true,
             priority: Priority::Normal,
             created_at: NOW,

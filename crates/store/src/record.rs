@@ -3,7 +3,7 @@
 use outwork_domain::credential::Credential;
 use outwork_domain::environment::{Environment, Injection, InjectionTarget, SecretName};
 use outwork_domain::principal::{Principal, PrincipalKind, Worker, WorkerOrders};
-use outwork_domain::task::{Task, Turn};
+use outwork_domain::task::{Task, TaskKind, Turn};
 use outwork_domain::{
     Attempt, AttemptId, EnvironmentId, Epoch, ObjectKey, PrincipalId, TaskId, Timestamp, TokenId,
     WorkerId, WorkspaceId,
@@ -218,6 +218,8 @@ pub enum Submitted {
 pub struct TaskFilter {
     /// Only those of this environment.
     pub environment: Option<EnvironmentId>,
+    /// Only those of this kind.
+    pub kind: Option<TaskKind>,
 }
 
 /// A part of a list.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use outwork_domain::task::TaskKind;
 use outwork_domain::{AttemptId, TaskId, TurnId, WorkspaceId};
 
 use crate::error::StoreError;
@@ -12,6 +13,19 @@ use crate::store::Store;
 use crate::task_row::{
     add_further, first_repository, read_task, read_turn, select_tasks, select_turns,
 };
+
+/// `SELECT` of a page of tasks: those after `($2, $3)` of the workspace `$1`, at most `$4`.
+macro_rules! select_page {
+    ($which:literal) => {
+        concat!(
+            select_tasks!(),
+            "WHERE ",
+            $which,
+            "t.workspace_id = $1 AND (t.created_at, t.id) < ($2, $3) \
+             ORDER BY t.created_at DESC, t.id DESC LIMIT $4"
+        )
+    };
+}
 
 impl Store {
     /// The task with all its turns and attempts.
@@ -39,26 +53,22 @@ impl Store {
         let mut snapshot = self.read().await?;
         let mut conn = snapshot.conn();
         let mut values = values![id(workspace), created_at, before, i64::from(limit) + 1];
-        let rows = match filter.environment {
-            None => {
-                const SELECT: &str = concat!(
-                    select_tasks!(),
-                    "WHERE t.workspace_id = $1 AND (t.created_at, t.id) < ($2, $3) \
-                     ORDER BY t.created_at DESC, t.id DESC LIMIT $4"
-                );
-                conn.rows(SELECT, values).await?
+        let TaskFilter { environment, kind } = filter;
+        values.extend(environment.map(id).map(Into::into));
+        // The kind is part of the text, or the index of reviews would not be used.
+        let select = match (environment.is_some(), kind) {
+            (false, None) => select_page!(""),
+            (false, Some(TaskKind::Code)) => select_page!("t.kind = 'code' AND "),
+            (false, Some(TaskKind::Review)) => select_page!("t.kind = 'review' AND "),
+            (true, None) => select_page!("t.environment_id = $5 AND "),
+            (true, Some(TaskKind::Code)) => {
+                select_page!("t.environment_id = $5 AND t.kind = 'code' AND ")
             }
-            Some(environment) => {
-                const SELECT: &str = concat!(
-                    select_tasks!(),
-                    "WHERE t.environment_id = $5 AND t.workspace_id = $1 \
-                     AND (t.created_at, t.id) < ($2, $3) \
-                     ORDER BY t.created_at DESC, t.id DESC LIMIT $4"
-                );
-                values.push(id(environment));
-                conn.rows(SELECT, values).await?
+            (true, Some(TaskKind::Review)) => {
+                select_page!("t.environment_id = $5 AND t.kind = 'review' AND ")
             }
         };
+        let rows = conn.rows(select, values).await?;
         let more = rows.len() > limit as usize;
         let rows = &rows[..rows.len().min(limit as usize)];
         let items = records(&mut conn, rows, Turns::Newest).await?;

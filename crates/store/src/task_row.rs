@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use outwork_domain::environment::repository_name;
-use outwork_domain::task::{Base, FurtherBase, Task, Turn};
+use outwork_domain::task::{Base, FurtherBase, Task, TaskKind, Turn};
 use outwork_domain::{AttemptId, ObjectKey, Priority, TaskId, TurnId};
 
 use crate::error::StoreError;
@@ -14,7 +14,7 @@ use crate::store::Tx;
 macro_rules! task_columns {
     () => {
         "t.id, t.workspace_id, t.created_by, t.environment_id, t.title, t.base_branch, \
-         t.base_commit, t.starting_diff, t.created_at, t.updated_at, t.interactive, t.priority, t.repository_name, \
+         t.base_commit, t.starting_diff, t.created_at, t.updated_at, t.interactive, t.priority, t.kind, t.repository_name, \
          t.starting_session, e.repository_url, e.label"
     };
 }
@@ -79,6 +79,7 @@ pub(crate) fn read_task(row: &Row) -> Result<Task, StoreError> {
                 .map(ObjectKey::from_stored),
             further: Vec::new(),
         },
+        kind: TaskKind::parse(&row.text("kind")?).ok_or_else(|| StoreError::corrupt("kind"))?,
         interactive: row.int("interactive")? == 1,
         priority: Priority::from_rank(row.int("priority")?)
             .ok_or_else(|| StoreError::corrupt("priority"))?,
@@ -185,8 +186,8 @@ macro_rules! insert_task {
         concat!(
             "INSERT INTO tasks (id, workspace_id, created_by, environment_id, title, \
              base_branch, base_commit, starting_diff, created_at, updated_at, repository_name, \
-             interactive, priority, starting_session) \
-             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14 FROM environments \
+             interactive, priority, starting_session, kind) \
+             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15 FROM environments \
              WHERE id = $4 AND workspace_id = $2 AND deleted_at IS NULL",
             $lock
         )
@@ -217,6 +218,7 @@ pub(crate) async fn insert_task(
                 starting_session,
                 further,
             },
+        kind,
         interactive,
         priority,
         created_at,
@@ -236,7 +238,8 @@ pub(crate) async fn insert_task(
         repository,
         i64::from(*interactive),
         priority.rank(),
-        starting_session.as_ref().map(ObjectKey::as_str)
+        starting_session.as_ref().map(ObjectKey::as_str),
+        kind.as_str()
     ];
     if tx.execute(INSERT, values).await? == 0 {
         return Err(StoreError::UnknownEnvironment);

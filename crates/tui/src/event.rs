@@ -31,6 +31,8 @@ pub enum Effect {
         list: u64,
         /// Only those of this environment, by id.
         environment: Option<String>,
+        /// Reviews of code; else everything else.
+        reviews: bool,
         /// From there on; the newest when absent.
         cursor: Option<String>,
     },

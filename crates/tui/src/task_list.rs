@@ -34,6 +34,8 @@ pub(crate) struct TaskList {
     generation: u64,
     /// Only those of this environment, by id.
     environment: Option<String>,
+    /// Whether it is the list of reviews, which are in no other.
+    reviews: bool,
     pages: Vec<PageStart>,
     is_complete: bool,
     pub is_loaded: bool,
@@ -50,6 +52,7 @@ impl TaskList {
             top: 0,
             generation,
             environment,
+            reviews: false,
             pages: vec![PageStart {
                 after: None,
                 cursor: None,
@@ -63,7 +66,26 @@ impl TaskList {
 
     /// The list for another environment.
     pub fn restart(&mut self, environment: Option<String>) {
+        let reviews = self.reviews;
         *self = Self::new(self.generation + 1, environment);
+        self.reviews = reviews;
+    }
+
+    /// The list of reviews instead, or back from it.
+    pub fn toggle_reviews(&mut self) {
+        self.reviews = !self.reviews;
+        self.restart(self.environment.clone());
+    }
+
+    pub fn is_of_reviews(&self) -> bool {
+        self.reviews
+    }
+
+    /// Whether a task stands in this list.
+    pub fn has(&self, task: &TaskSummary) -> bool {
+        let environment = self.environment.as_ref();
+        let is_here = environment.is_none_or(|id| *id == task.environment_id);
+        is_here && task.is_review == self.reviews
     }
 
     pub fn environment(&self) -> Option<&str> {
@@ -133,11 +155,7 @@ impl TaskList {
         let Page { items, next_cursor } = page;
         let last = items.last().map(|task| TaskRow::from(task).key);
         for task in &items {
-            let is_wanted = self
-                .environment
-                .as_ref()
-                .is_none_or(|id| *id == task.environment_id);
-            if is_wanted {
+            if self.has(task) {
                 self.put(task.into());
             }
         }
@@ -235,6 +253,7 @@ impl TaskList {
         Some(Effect::ListTasks {
             list: self.generation,
             environment: self.environment.clone(),
+            reviews: self.reviews,
             cursor,
         })
     }

@@ -83,7 +83,7 @@ impl From<&TaskSummary> for TaskRow {
             environment_id,
             environment_label,
             summary,
-            // There are none yet.
+            // The list says so.
             is_review: _,
             attempt_total,
             waiting_for,

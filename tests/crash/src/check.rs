@@ -68,6 +68,7 @@ impl Check<'_> {
         let mut known: HashMap<String, usize> = HashMap::new();
         let mut query = TaskQuery {
             environment: None,
+            kind: None,
             page: PageQuery {
                 limit: Some(MAX_LIMIT),
                 cursor: None,

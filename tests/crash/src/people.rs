@@ -178,6 +178,7 @@ impl Person {
             starting_session: None,
             interactive: false,
             priority: Default::default(),
+            kind: Default::default(),
         };
         let task = patiently(|| self.client.submit(&new, &key)).await?;
         self.kill_after.acknowledged(Acknowledged::Submit);

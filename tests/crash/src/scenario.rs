@@ -40,6 +40,7 @@ async fn submit(site: &Site, work: &Work) -> Result<Task> {
         starting_session: None,
         interactive: false,
         priority: Default::default(),
+        kind: Default::default(),
     };
     let key = IdempotencyKey::from_random(number);
     Ok(site.client.submit(&new, &key).await?)

@@ -334,6 +334,7 @@ fn task(id: TaskId, now: Timestamp) -> Task {
             starting_session: None,
             further: Vec::new(),
         },
+        kind: Default::default(),
         interactive: false,
         priority: Priority::Normal,
         created_at: now,

@@ -8,7 +8,7 @@ use super::follow::EventRecord;
 use super::http::{Call, Client, IdempotencyKey};
 use crate::page::{Page, PageQuery};
 use crate::task::{
-    Attempt, Interruption, NewMessage, NewRetry, NewTask, NewTurn, Task, TaskSummary,
+    Attempt, Interruption, NewMessage, NewRetry, NewTask, NewTurn, Task, TaskKind, TaskSummary,
 };
 
 /// Which tasks.
@@ -16,6 +16,8 @@ use crate::task::{
 pub struct TaskQuery {
     /// Only those of this environment (id or label).
     pub environment: Option<String>,
+    /// Only those of this kind.
+    pub kind: Option<TaskKind>,
     /// Which page.
     pub page: PageQuery,
 }
@@ -37,12 +39,14 @@ impl Client {
     pub async fn tasks(&self, query: &TaskQuery) -> Result<Page<TaskSummary>, ClientError> {
         let TaskQuery {
             environment,
+            kind,
             page: PageQuery { limit, cursor },
         } = query;
         let url = self.url(
             &TASKS,
             &[
                 ("environment", environment.clone()),
+                ("kind", kind.map(|kind| kind.as_str().to_owned())),
                 ("limit", limit.map(|limit| limit.to_string())),
                 ("cursor", cursor.clone()),
             ],

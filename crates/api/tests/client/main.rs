@@ -12,7 +12,7 @@ use outwork_api::client::{
 };
 use outwork_api::page::PageQuery;
 use outwork_api::problem::{CONTENT_TYPE, Code, Problem};
-use outwork_api::task::NewTask;
+use outwork_api::task::{NewTask, TaskKind};
 use outwork_api::worker::{
     Acquire, AttemptCommand, Desired, Heartbeat, InputKind, Orders, OutputKind, WorkerApi,
     WorkerCommand, WorkerDesired, WorkerError,
@@ -71,6 +71,7 @@ fn new_task() -> NewTask {
         starting_session: None,
         interactive: true,
         priority: Default::default(),
+        kind: Default::default(),
     }
 }
 
@@ -260,6 +261,7 @@ async fn pages_and_queries() {
     assert_eq!(events.items[0].event.seq, 3);
     let query = TaskQuery {
         environment: Some("a b&c".to_owned()),
+        kind: Some(TaskKind::Review),
         page: PageQuery {
             limit: Some(5),
             cursor: Some("+/=".to_owned()),
@@ -279,7 +281,7 @@ async fn pages_and_queries() {
         lines,
         [
             "GET /api/v1/attempts/att_1/events?after=2&limit=1 HTTP/1.1",
-            "GET /api/v1/tasks?environment=a+b%26c&limit=5&cursor=%2B%2F%3D HTTP/1.1",
+            "GET /api/v1/tasks?environment=a+b%26c&kind=review&limit=5&cursor=%2B%2F%3D HTTP/1.1",
             "GET /api/v1/tasks/task_1/diff?attempt=2 HTTP/1.1",
             "GET /api/v1/model HTTP/1.1",
             "DELETE /api/v1/environments/env_1 HTTP/1.1",

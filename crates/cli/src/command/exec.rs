@@ -6,7 +6,7 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use outwork_api::client::Client;
 use outwork_api::environment::Environment;
-use outwork_api::task::{NewTask, Priority};
+use outwork_api::task::{NewTask, Priority, TaskKind};
 use outwork_domain::Priority as Named;
 
 use super::environment::init::{self, InitArgs};
@@ -125,6 +125,7 @@ pub(crate) async fn run(args: ExecArgs, session: &mut Session) -> Result<ExitSta
         starting_session,
         interactive: !non_interactive,
         priority,
+        kind: TaskKind::Code,
     };
     let key = session.idempotency_key();
     let task = client.submit(&task, &key).await?;

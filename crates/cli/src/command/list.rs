@@ -3,7 +3,7 @@
 use clap::Args;
 use outwork_api::client::TaskQuery;
 use outwork_api::page::PageQuery;
-use outwork_api::task::TaskSummary;
+use outwork_api::task::{TaskKind, TaskSummary};
 use serde::Serialize;
 
 use crate::environment_ref;
@@ -18,6 +18,9 @@ pub struct ListArgs {
     /// Only those of this environment (label or id)
     #[arg(short, long)]
     pub env: Option<String>,
+    /// Only code reviews
+    #[arg(long)]
+    pub review: bool,
     /// How many, 1 to 20
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=20))]
     pub limit: u32,
@@ -39,6 +42,7 @@ struct Listed<'a> {
 pub(crate) async fn run(args: ListArgs, session: &mut Session) -> Result<(), CliError> {
     let ListArgs {
         env,
+        review,
         limit,
         cursor,
         json,
@@ -52,7 +56,12 @@ pub(crate) async fn run(args: ListArgs, session: &mut Session) -> Result<(), Cli
         limit: Some(limit),
         cursor,
     };
-    let page = client.tasks(&TaskQuery { environment, page }).await?;
+    let query = TaskQuery {
+        environment,
+        kind: review.then_some(TaskKind::Review),
+        page,
+    };
+    let page = client.tasks(&query).await?;
     if json {
         return session.out.json(&Listed {
             tasks: &page.items,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use outwork_api::problem::Code;
-use outwork_api::task::{NewTask, Priority};
+use outwork_api::task::{NewTask, Priority, TaskKind};
 use outwork_domain::TaskId;
 use outwork_domain::principal::Member;
 use serde::{Deserialize, Serialize};
@@ -115,6 +115,7 @@ fn new_task(request: Request) -> NewTask {
         // The client cannot answer, but whoever uses it can: `outwork answer`.
         interactive: true,
         priority: Priority::Normal,
+        kind: TaskKind::Code,
     }
 }
 

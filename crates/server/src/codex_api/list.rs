@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use outwork_api::problem::Code;
+use outwork_api::task::TaskKind;
 use serde::{Deserialize, Serialize};
 
 use super::permit::SignedIn;
@@ -50,7 +51,9 @@ pub(super) async fn list(
         let detail = format!("`task_filter` is `{other}`; this server knows `current`.");
         return Err(Refusal::new(Code::InvalidRequest, detail));
     }
-    let filter = tasks::list::filter(&plane, workspace, environment_id).await?;
+    // It shows no reviews, and has no way to ask for them.
+    let kind = Some(TaskKind::Code);
+    let filter = tasks::list::filter(&plane, workspace, environment_id, kind).await?;
     // An empty cursor is the first page: the client sends whatever it is given.
     let cursor = cursor.filter(|cursor| !cursor.is_empty());
     let tasks = plane

@@ -114,6 +114,7 @@ async fn prepare(plane: &Plane, member: &Member, new: NewTask) -> Result<Prepare
             starting_session: sent.session.clone(),
             further,
         },
+        kind: new.kind.into(),
         interactive: new.interactive,
         priority: new.priority.into(),
         created_at: now,

@@ -6,7 +6,7 @@ use outwork_api::task::{
 };
 use outwork_domain::State;
 use outwork_domain::status::{TaskOutcome, task_status};
-use outwork_domain::task::{Base, FurtherBase, Turn};
+use outwork_domain::task::{Base, FurtherBase, TaskKind, Turn};
 use outwork_domain::waiting::WaitingFor;
 use outwork_store::{AttemptRecord, TaskRecord, TurnRecord};
 
@@ -73,7 +73,7 @@ pub(crate) fn summary(
         environment_id: task.environment_id.to_string(),
         environment_label: environment_label.clone(),
         summary: stat.unwrap_or_default(),
-        is_review: false,
+        is_review: task.kind == TaskKind::Review,
         attempt_total: u32::try_from(attempts.len()).unwrap_or(u32::MAX),
         waiting_for: waiting.map(|waiting| WireWaitingFor {
             reason: waiting.as_str().to_owned(),

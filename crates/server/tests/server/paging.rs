@@ -1,6 +1,6 @@
 //! Pages.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::rig::{Rig, repository};
 
@@ -88,4 +88,41 @@ async fn every_item_is_on_exactly_one_page() {
         }
     }
     rig.stop().await;
+}
+
+#[tokio::test]
+async fn reviews_stand_apart_in_lists() {
+    let rig = Rig::start().await;
+    rig.environment("app", &repository::make(rig.directory.path()))
+        .await;
+    let code = rig.task("app", "change it").await;
+    assert_eq!(code["is_review"], false);
+    let submit = async |kind: &str| {
+        let body = json!({"environment": "app", "prompt": "look at it", "kind": kind});
+        rig.user().post("/api/v1/tasks", &body).await
+    };
+    let review = submit("review").await.expect(201);
+    assert_eq!(review["is_review"], true);
+    let refused = submit("poem").await;
+    assert!((400..500).contains(&refused.status), "{}", refused.status);
+    let (review, code) = ("look at it".to_owned(), "change it".to_owned());
+    for (query, expected) in [
+        ("", vec![review.clone(), code.clone()]),
+        ("&kind=code", vec![code.clone()]),
+        ("&kind=review&environment=app", vec![review]),
+    ] {
+        let found = walk(&rig, &format!("/api/v1/tasks?limit=1{query}"), "title").await;
+        assert_eq!(found.0, expected, "{query}");
+    }
+    let refused = rig.user().get("/api/v1/tasks?kind=poem").await;
+    refused.problem(400, "invalid_request");
+    // The stock client's list has no place for them.
+    let listed = rig.get("/api/codex/tasks/list").await;
+    let titles: Vec<_> = listed["items"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|item| &item["title"])
+        .collect();
+    assert_eq!(titles, [&json!(code)]);
 }

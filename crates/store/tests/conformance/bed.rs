@@ -159,6 +159,7 @@ impl Bed {
                 starting_session: None,
                 further: Vec::new(),
             },
+            kind: Default::default(),
             interactive: true,
             priority: Priority::Normal,
             created_at: now,

@@ -63,10 +63,11 @@ async fn nothing_of_another_workspace_is_read(bed: Bed) {
     assert_eq!(kept, Some(model));
     assert!(store.workers(ws).await.expect("works").is_empty());
     for environment in [None, Some(bed.environment.id)] {
-        let tasks = store
-            .tasks(ws, TaskFilter { environment }, 9, None)
-            .await
-            .expect("works");
+        let filter = TaskFilter {
+            environment,
+            kind: None,
+        };
+        let tasks = store.tasks(ws, filter, 9, None).await.expect("works");
         assert!(tasks.items.is_empty());
     }
     bed.submit(1, at(0)).await;

@@ -1,5 +1,6 @@
 //! Lists of tasks.
 
+use outwork_domain::task::TaskKind;
 use outwork_store::{Paged, StoreError, TaskFilter, TaskRecord};
 
 use crate::bed::{Bed, at};
@@ -105,6 +106,7 @@ async fn a_list_has_the_newest_turn_and_can_be_of_one_environment(bed: Bed) {
     assert_eq!(listed[1].environment_label, "other");
     let filter = TaskFilter {
         environment: Some(other.environment.id),
+        kind: None,
     };
     let of_other = bed
         .store
@@ -115,7 +117,61 @@ async fn a_list_has_the_newest_turn_and_can_be_of_one_environment(bed: Bed) {
     assert_eq!(ids, [elsewhere]);
 }
 
+async fn a_list_can_be_of_one_kind(bed: Bed) {
+    let other = Bed {
+        environment: bed.new_environment("other"),
+        ..bed.clone()
+    };
+    bed.store
+        .insert_environment(&other.environment, Vec::new())
+        .await
+        .expect("new");
+    let mut reviews = Vec::new();
+    let submit = async |bed: &Bed, kind, now| {
+        let mut submission = bed.submission(1, at(now));
+        submission.task.kind = kind;
+        let id = submission.task.id;
+        bed.store.submit(submission, None).await.expect("it is new");
+        id
+    };
+    let code = submit(&bed, TaskKind::Code, 0).await;
+    reviews.push(submit(&bed, TaskKind::Review, 1).await);
+    reviews.push(submit(&other, TaskKind::Review, 2).await);
+    let read = bed.record(reviews[0]).await;
+    assert_eq!(read.task.kind, TaskKind::Review);
+    let listed = async |environment: Option<&Bed>, kind| {
+        let filter = TaskFilter {
+            environment: environment.map(|bed| bed.environment.id),
+            kind,
+        };
+        let mut found = Vec::new();
+        let mut cursor: Option<String> = None;
+        loop {
+            let page = bed.store.tasks(bed.workspace, filter, 1, cursor.as_deref());
+            let page = page.await.expect("works");
+            found.extend(page.items.iter().map(|record| record.task.id));
+            cursor = page.next_cursor;
+            if cursor.is_none() {
+                return found;
+            }
+        }
+    };
+    let (review, elsewhere) = (reviews[0], reviews[1]);
+    for (environment, kind, expected) in [
+        (None, None, vec![elsewhere, review, code]),
+        (None, Some(TaskKind::Code), vec![code]),
+        (None, Some(TaskKind::Review), vec![elsewhere, review]),
+        (Some(&bed), None, vec![review, code]),
+        (Some(&bed), Some(TaskKind::Code), vec![code]),
+        (Some(&bed), Some(TaskKind::Review), vec![review]),
+        (Some(&other), Some(TaskKind::Code), vec![]),
+    ] {
+        assert_eq!(listed(environment, kind).await, expected, "{kind:?}");
+    }
+}
+
 on_both!(
+    a_list_can_be_of_one_kind,
     a_list_is_newest_first_and_stable_while_tasks_come,
     a_list_has_the_newest_turn_and_can_be_of_one_environment,
 );

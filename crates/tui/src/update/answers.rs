@@ -105,11 +105,7 @@ impl Model {
     /// Takes what is new of a task, in the list and where it is open.
     fn take_newer(&mut self, task: Task) {
         let row = TaskRow::from(&task.summary);
-        let is_listed = self
-            .tasks
-            .environment()
-            .is_none_or(|environment| environment == task.summary.environment_id);
-        if is_listed {
+        if self.tasks.has(&task.summary) {
             self.tasks.put(row);
         }
         let columns = self.page_columns();

@@ -50,6 +50,10 @@ impl Model {
             KeyCode::Home | KeyCode::Char('g') => self.tasks.select(0, height),
             KeyCode::End | KeyCode::Char('G') => self.tasks.select(usize::MAX, height),
             KeyCode::Enter | KeyCode::Right => self.open_selected(),
+            KeyCode::Char('v') => {
+                self.tasks.toggle_reviews();
+                return self.refresh(true);
+            }
             KeyCode::Char('d') => self.open_selected_at(Tab::Diff),
             KeyCode::Char('l') => self.open_selected_at(Tab::Log),
             KeyCode::Char('a') => {

@@ -25,6 +25,7 @@ const HELP: &[(&str, &str)] = &[
     ("n", "a new task; there, Ctrl+N sets the attempts"),
     ("f  i  c", "follow up, answer, cancel"),
     ("Ctrl+O", "tasks of another environment"),
+    ("v", "in the list: code reviews, and back"),
     ("r", "ask the server now"),
     ("Ctrl+C", "quit"),
 ];

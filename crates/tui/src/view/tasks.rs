@@ -76,6 +76,7 @@ pub(super) fn draw(model: &Model, canvas: &mut Canvas<'_>) -> Keys {
     }
     if rows.is_empty() {
         let text = match (model.tasks.is_loaded, &model.trouble) {
+            (true, _) if model.tasks.is_of_reviews() => "no code reviews; v goes back to the tasks",
             (true, _) if model.tasks.environment().is_some() => {
                 "no tasks in this environment yet; n writes one, Ctrl+O shows others"
             }
@@ -97,6 +98,10 @@ fn title(model: &Model, canvas: &mut Canvas<'_>) {
         (Some(id), None) => plain(id),
     };
     let x = canvas.text(x + 2, 0, &environment, theme.key());
+    let x = match model.tasks.is_of_reviews() {
+        true => canvas.text(x + 2, 0, "code reviews", theme.bold()),
+        false => x,
+    };
     let more = match model.tasks.is_complete() {
         true => "",
         false => "+",

@@ -100,6 +100,7 @@ fn older_tasks_are_loaded_when_somebody_comes_near_them() {
     let second = || Effect::ListTasks {
         list: 0,
         environment: None,
+        reviews: false,
         cursor: Some("second".to_owned()),
     };
     assert_eq!(picker.wanted(), [second()]);
@@ -131,6 +132,7 @@ fn the_folder_and_then_the_person_choose_the_environment() {
     let of = |list, environment: Option<&str>| Effect::ListTasks {
         list,
         environment: environment.map(str::to_owned),
+        reviews: false,
         cursor: None,
     };
     assert_eq!(picker.wanted(), [of(1, Some("env_2"))]);
@@ -150,4 +152,35 @@ fn the_folder_and_then_the_person_choose_the_environment() {
     picker.answer(Answer::Environments(Ok(rows)));
     assert_eq!(picker.wanted(), []);
     assert!(picker.screen().contains("all environments"));
+}
+
+#[test]
+fn reviews_have_a_list_of_their_own() {
+    let mut picker = Picker::new(80, 10);
+    let mut review = summary(4, "completed", "Look at it");
+    review.is_review = true;
+    // A server that does not know the filter sends all.
+    picker.answer(tasks(0, [some(), vec![review.clone()]].concat()));
+    assert!(!picker.screen().contains("Look at it"));
+    picker.wanted();
+    picker.press("v");
+    let wanted = |list, environment: Option<&str>, reviews| Effect::ListTasks {
+        list,
+        environment: environment.map(str::to_owned),
+        reviews,
+        cursor: None,
+    };
+    assert_eq!(picker.wanted(), [wanted(1, None, true)]);
+    picker.answer(tasks(1, [some(), vec![review]].concat()));
+    let screen = picker.screen();
+    assert!(
+        screen.contains("Look at it") && !screen.contains("Rename"),
+        "{screen}"
+    );
+    assert!(screen.contains("code reviews"), "{screen}");
+    // Of another environment they are reviews still.
+    picker.press("^o<Enter>");
+    assert_eq!(picker.wanted().last(), Some(&wanted(2, None, true)));
+    picker.press("v");
+    assert_eq!(picker.wanted(), [wanted(3, None, false)]);
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use outwork_api::client::{Client, IdempotencyKey, Jitter, TaskQuery};
 use outwork_api::page::{MAX_LIMIT, PageQuery};
-use outwork_api::task::{NewMessage, NewTask, NewTurn, Priority, Task};
+use outwork_api::task::{NewMessage, NewTask, NewTurn, Priority, Task, TaskKind};
 use outwork_git::Git;
 use outwork_tui::{Answer, DiffKey, Effect, EnvironmentRow, Said, Trouble};
 use tokio::sync::mpsc::Sender;
@@ -46,13 +46,22 @@ impl Hands {
             Effect::ListTasks {
                 list,
                 environment,
+                reviews,
                 cursor,
             } => self.answer(async move {
                 let page = PageQuery {
                     limit: Some(MAX_LIMIT),
                     cursor: cursor.clone(),
                 };
-                let query = TaskQuery { environment, page };
+                let kind = match reviews {
+                    true => TaskKind::Review,
+                    false => TaskKind::Code,
+                };
+                let query = TaskQuery {
+                    environment,
+                    kind: Some(kind),
+                    page,
+                };
                 let page = in_time(client.tasks(&query)).await;
                 Answer::Tasks { list, cursor, page }
             }),
@@ -149,6 +158,7 @@ async fn send(client: &Client, said: Said, key: &IdempotencyKey) -> Result<Box<T
                 starting_session: None,
                 interactive: true,
                 priority: Priority::Normal,
+                kind: TaskKind::Code,
             };
             client.submit(&task, key).await
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use outwork_api::page::Page;
-use outwork_api::task::TaskSummary;
+use outwork_api::task::{TaskKind, TaskSummary};
 use outwork_domain::principal::Member;
 use outwork_domain::{EnvironmentId, WorkspaceId};
 use outwork_store::TaskFilter;
@@ -28,6 +28,9 @@ use crate::view;
 pub(crate) struct Query {
     /// Only those of this environment: its id or label.
     environment: Option<String>,
+    /// Only those of this kind.
+    #[param(inline)]
+    kind: Option<TaskKind>,
     /// How many, 1 to 100; 20 when left out.
     #[param(minimum = 1, maximum = 100)]
     limit: Option<u32>,
@@ -48,7 +51,7 @@ pub(crate) async fn list(
 ) -> Result<Response, Refusal> {
     let workspace = member.workspace_id();
     let limit = paging::limit(query.limit)?;
-    let filter = filter(&plane, workspace, query.environment).await?;
+    let filter = filter(&plane, workspace, query.environment, query.kind).await?;
     let paged = plane
         .store
         .tasks(workspace, filter, limit, query.cursor.as_deref())
@@ -72,11 +75,12 @@ pub(crate) async fn list(
     ))
 }
 
-/// The tasks of an environment, by its label or id. Those of a deleted one can still be listed by its id.
+/// The tasks of a kind, and of an environment, by its label or id. Those of a deleted one can still be listed by its id.
 pub(crate) async fn filter(
     plane: &Plane,
     workspace: WorkspaceId,
     environment: Option<String>,
+    kind: Option<TaskKind>,
 ) -> Result<TaskFilter, Refusal> {
     let environment = match environment {
         None => None,
@@ -88,5 +92,8 @@ pub(crate) async fn filter(
             }
         }),
     };
-    Ok(TaskFilter { environment })
+    Ok(TaskFilter {
+        environment,
+        kind: kind.map(Into::into),
+    })
 }

@@ -51,6 +51,7 @@ pub(super) async fn run(
         // Nobody is there to answer.
         interactive: false,
         priority: Default::default(),
+        kind: Default::default(),
     };
     let key = session.idempotency_key();
     let task = client.submit(&task, &key).await?;
@@ -229,6 +230,7 @@ pub(super) async fn remove(client: &Client, id: &str, label: &str) -> Result<(),
 async fn remove_once(client: &Client, id: &str) -> Result<(), ClientError> {
     let query = TaskQuery {
         environment: Some(id.to_owned()),
+        kind: None,
         page: PageQuery::default(),
     };
     for task in client.tasks(&query).await?.items {
