@@ -1,5 +1,7 @@
 //! The picker on a real terminal.
 
+use std::net::TcpListener;
+
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::harness::{Engine, OUTWORK, Outwork, Repository, processes_with};
@@ -157,4 +159,54 @@ fn without_a_server_it_explains_and_without_a_terminal_it_helps() {
     assert!(done.stderr.contains("Usage: outwork"), "{}", done.stderr);
     let done = outwork.run(&["cloud"]).code(2);
     assert!(done.stderr.contains("needs a terminal"), "{}", done.stderr);
+}
+
+#[test]
+fn the_mouse_opens_tasks_and_a_wider_terminal_shows_more() {
+    let outwork = Outwork::up(Engine::Sqlite);
+    let repository = Repository::with(&[("a", "one\n")]);
+    outwork.command_environment("demo", &repository, "echo done");
+    outwork.exec("demo", "first task", &[]);
+    outwork.exec("demo", "second task", &[]);
+    let wanted = outwork.dir.path().join("wider");
+    let line = format!(
+        "(while ! [ -e '{}' ]; do sleep 0.1; done; stty cols 100) & outwork cloud",
+        wanted.display()
+    );
+    let mut terminal = Picker::run(&outwork, &line);
+    terminal.until("first task");
+    assert!(!terminal.0.until("first task").contains("ENVIRONMENT"));
+    // The second row: the list begins below two rows of head.
+    let click = "\u{1b}[<0;20;4M\u{1b}[<0;20;4m";
+    terminal.press(click);
+    terminal.press(click);
+    terminal.until("Prompt");
+    terminal.until("first task");
+    terminal.press("q");
+    terminal.until("second task");
+    std::fs::write(&wanted, "").expect("written");
+    terminal.0.until("ENVIRONMENT");
+    terminal.press("q");
+    terminal.left(0);
+}
+
+#[test]
+fn a_server_that_never_answers_is_told_of_after_five_seconds() {
+    let outwork = Outwork::up(Engine::Sqlite);
+    // It takes connections, and nobody reads what comes.
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = silent.local_addr().expect("bound");
+    let line = format!("OUTWORK_URL=http://{address} outwork cloud");
+    let mut terminal = Picker::run(&outwork, &line);
+    terminal.until("loading");
+    // Usable before and after.
+    terminal.press("?");
+    terminal.until("half of one");
+    terminal.press("x");
+    terminal.until("did not answer within 5 seconds");
+    terminal.press("n");
+    terminal.until("New task");
+    terminal.press("\u{1b}");
+    terminal.press("\u{3}");
+    terminal.left(0);
 }

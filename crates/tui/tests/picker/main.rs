@@ -7,6 +7,7 @@ mod attempts;
 mod hostile;
 mod list;
 mod many;
+mod pointing;
 mod task;
 mod terminal;
 mod turns;
