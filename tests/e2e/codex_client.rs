@@ -176,6 +176,19 @@ fn the_client_is_run_with_a_login_of_its_own() {
         session.stderr.contains("has nothing to do with Outwork"),
         "{session:?}"
     );
+    // After the end of the login, what somebody copied of it is worth nothing.
+    let copied = ["auth.json", "outwork-server"].map(|name| {
+        let path = kept.join(name);
+        let content = fs::read(&path).expect("a file");
+        (path, content)
+    });
+    desk.run(&["logout", "--codex"], &here).success();
+    desk.run(&["codex", "--", "cloud", "list"], &here).code(4);
+    for (path, content) in copied {
+        fs::write(path, content).expect("written");
+    }
+    let refused = desk.run(&["codex", "--", "cloud", "list"], &here).code(1);
+    assert!(refused.stderr.contains("401"), "{refused:?}");
     desk.own_login_is_untouched();
     let log = outwork.process.log();
     assert!(!log.contains("canary") && !log.contains("ow_u"), "{log}");

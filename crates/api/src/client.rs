@@ -36,6 +36,7 @@
 //! | [`Client::enrolment_tokens`], [`Client::make_enrolment_token`], [`Client::revoke_enrolment_token`] | `GET`, `POST /enrolment-tokens`, `DELETE /enrolment-tokens/{enr}` |
 //! | [`Client::worker_tokens`] | `GET /worker-tokens` |
 //! | [`Client::codex_login`] | `POST /codex-logins` |
+//! | [`Client::revoke_codex_logins`] | `DELETE /codex-logins` |
 //! | [`Client::approve_device`] | `POST /codex-logins/approve` |
 //! | [`Client::enroll`] | `POST /api/worker/v1/enroll` |
 

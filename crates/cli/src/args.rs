@@ -88,6 +88,7 @@ pub enum ClientCommand {
     Workers(command::workers::WorkersArgs),
     /// Sign in to a server
     Login(command::login::LoginArgs),
+    Logout(command::logout::LogoutArgs),
     #[command(subcommand)]
     Context(command::context::ContextCommand),
     Codex(command::codex::CodexArgs),
@@ -168,6 +169,7 @@ impl ClientCommand {
             Self::Diff(_)
             | Self::Open(_)
             | Self::Login(_)
+            | Self::Logout(_)
             | Self::Codex(_)
             | Self::Shim(_)
             | Self::Completion(_)

@@ -25,6 +25,7 @@ pub(crate) mod context;
 pub(crate) mod credential;
 pub(crate) mod environment;
 pub(crate) mod login;
+pub(crate) mod logout;
 pub(crate) mod model;
 pub(crate) mod shim;
 pub(crate) mod workers;

@@ -80,6 +80,7 @@ async fn dispatch(command: ClientCommand, session: &mut Session) -> Result<ExitS
         ClientCommand::Workers(args) => command::workers::run(args, session).await.map(done),
         ClientCommand::Context(args) => command::context::run(args, session).map(done),
         ClientCommand::Login(args) => command::login::run(args, session).await.map(done),
+        ClientCommand::Logout(args) => command::logout::run(args, session).await.map(done),
         ClientCommand::Codex(args) => command::codex::run(args, session).map(done),
         ClientCommand::Shim(args) => command::shim::run(args, session).map(done),
         ClientCommand::Doctor(args) => command::doctor::run(args, session).await,

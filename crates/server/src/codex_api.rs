@@ -73,6 +73,7 @@ pub(crate) fn routes(task_body: usize, small_body: usize) -> Router<Arc<Plane>> 
         )
         .route("/api/accounts/deviceauth/token", post(login::device::poll))
         .route("/oauth/token", post(login::oauth::token))
+        .route("/oauth/revoke", post(login::oauth::revoke))
         .layer(middleware::map_response(brief))
         .route("/codex/tasks/{id}", get(page::task))
         .route("/codex/tasks/{id}/status", get(page::status))

@@ -1,7 +1,7 @@
 //! Workspaces, principals and tokens.
 
 use outwork_domain::principal::{Principal, PrincipalKind};
-use outwork_domain::{Timestamp, WorkspaceId};
+use outwork_domain::{PrincipalId, Timestamp, WorkspaceId};
 
 use crate::error::StoreError;
 use crate::record::{Authenticated, Bootstrap, NewToken};
@@ -53,6 +53,16 @@ impl Store {
         };
         let holds = token.expires_at.is_none_or(|at| at > now);
         Ok(holds.then(|| token.authenticated.clone()))
+    }
+
+    /// Ends the login with this token, which is not accepted any more; whether there was one. Tokens without an end are no logins, and stay.
+    pub async fn remove_login(&self, hash: [u8; 32]) -> Result<bool, StoreError> {
+        Ok(self.write(RemoveLogins::With(hash)).await? > 0)
+    }
+
+    /// Ends all logins of somebody: how many there were.
+    pub async fn remove_logins(&self, principal: PrincipalId) -> Result<u64, StoreError> {
+        self.write(RemoveLogins::Of(principal)).await
     }
 
     async fn token(&self, hash: [u8; 32]) -> Result<Option<Token>, StoreError> {
@@ -153,6 +163,25 @@ impl Write for AddToken {
 
     async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
         add(tx, &self.token, self.now).await
+    }
+}
+
+/// What was made for a client, by its person or by a code, has an end; what the server was set up with, and what workers have, has none.
+enum RemoveLogins {
+    With([u8; 32]),
+    Of(PrincipalId),
+}
+
+impl Write for RemoveLogins {
+    type Output = u64;
+
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<u64, StoreError> {
+        const WITH: &str = "DELETE FROM tokens WHERE hash = $1 AND expires_at IS NOT NULL";
+        const OF: &str = "DELETE FROM tokens WHERE principal_id = $1 AND expires_at IS NOT NULL";
+        match self {
+            Self::With(hash) => tx.execute(WITH, values![*hash]).await,
+            Self::Of(principal) => tx.execute(OF, values![id(principal)]).await,
+        }
     }
 }
 

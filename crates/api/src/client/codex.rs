@@ -15,6 +15,21 @@ impl Client {
         self.json(Call::new(Method::POST, url).once()).await
     }
 
+    /// Ends the login with that access token, whoever asks.
+    pub async fn revoke_codex_login(&self, access_token: &str) -> Result<(), ClientError> {
+        let url = self.url(&["oauth", "revoke"], &[]);
+        let body = serde_json::json!({"token": access_token});
+        self.send(Call::new(Method::POST, url).json(&body))
+            .await
+            .map(drop)
+    }
+
+    /// Ends all logins of the stock client that are of whoever asks.
+    pub async fn revoke_codex_logins(&self) -> Result<(), ClientError> {
+        let url = self.url(&CODEX_LOGINS, &[]);
+        self.send(Call::new(Method::DELETE, url)).await.map(drop)
+    }
+
     /// Signs in the client that shows that code.
     pub async fn approve_device(&self, approval: &DeviceApproval) -> Result<(), ClientError> {
         let url = self.url(&[&CODEX_LOGINS[..], &["approve"]].concat(), &[]);

@@ -6,7 +6,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use outwork_api::codex::CodexLogin;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::config::ConfigFiles;
 use crate::error::{CliError, Kind};
@@ -15,6 +15,8 @@ use crate::error::{CliError, Kind};
 const LAST_REFRESH: &str = "2099-01-01T00:00:00Z";
 /// Which server the login is for: it is sent nowhere else.
 const SERVER: &str = "outwork-server";
+/// What the client calls it.
+const LOGIN: &str = "auth.json";
 
 /// A folder that is there.
 pub(crate) struct OutworkCodexHome {
@@ -53,7 +55,7 @@ impl OutworkCodexHome {
             "last_refresh": LAST_REFRESH,
         });
         // The server first: an old login must not be sent to a new one, so it is gone before that is written.
-        let login_path = path.join("auth.json");
+        let login_path = path.join(LOGIN);
         match std::fs::remove_file(&login_path) {
             Ok(()) => {}
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
@@ -77,6 +79,40 @@ impl OutworkCodexHome {
         })?;
         let url = url.trim().to_owned();
         Ok(Self { path, url })
+    }
+
+    /// The access token that the client has.
+    pub(crate) fn access_token(&self) -> Result<String, CliError> {
+        let none = || {
+            CliError::new(Kind::SignedOut, "codex is not signed in to Outwork")
+                .hint("to sign in, run `outwork login --codex`")
+        };
+        let text =
+            std::fs::read_to_string(self.path.join(LOGIN)).map_err(|error| match error.kind() {
+                std::io::ErrorKind::NotFound => none(),
+                _ => none().source(error),
+            })?;
+        let login: Value = serde_json::from_str(&text).map_err(|error| none().source(error))?;
+        let token = login["tokens"]["access_token"].as_str();
+        token.map(str::to_owned).ok_or_else(none)
+    }
+
+    /// Forgets the login. What else the client keeps there stays.
+    pub(crate) fn remove(&self) -> Result<(), CliError> {
+        for name in [LOGIN, SERVER] {
+            match std::fs::remove_file(self.path.join(name)) {
+                Ok(()) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => {
+                    let folder = self.path.display();
+                    let message = format!("{name} in {folder} cannot be removed");
+                    return Err(CliError::failed(message)
+                        .code("configuration")
+                        .source(error));
+                }
+            }
+        }
+        Ok(())
     }
 }
 

@@ -72,6 +72,8 @@ impl Server {
             .route("/api/v1/workers", get(workers))
             .route("/api/v1/cache", get(cache))
             .route("/api/v1/cache/reset", post(reset_cache))
+            .route("/api/v1/codex-logins", post(codex_login).delete(delete))
+            .route("/oauth/revoke", post(revoke))
             .route("/api/v1/credentials", get(credentials).put(set_credential))
             .route("/api/v1/credentials/{id}", axum::routing::delete(delete))
             .layer(middleware::from_fn_with_state(Arc::clone(&world), guard))
@@ -245,6 +247,15 @@ async fn edit_environment(
     }
     write(one, &patch);
     Json(one.clone()).into_response()
+}
+
+async fn codex_login() -> (StatusCode, Json<Value>) {
+    let login = json!({"access_token": "ow_good", "id_token": "x", "refresh_token": "", "account_id": "ws_1"});
+    (StatusCode::CREATED, Json(login))
+}
+
+async fn revoke() -> Json<Value> {
+    Json(json!({}))
 }
 
 async fn delete() -> StatusCode {

@@ -419,3 +419,84 @@ async fn contexts_are_named_chosen_and_left() {
     let kept = std::fs::read_to_string(home.path().join("config/credentials.toml"));
     assert!(!kept.expect("a file").contains(&first.url));
 }
+
+#[tokio::test]
+async fn one_signs_out_of_a_server_and_codex_by_itself() {
+    let server = server().await;
+    let home = tempfile::tempdir().expect("a folder");
+    let config = home.path().join("config");
+    let run = async |arguments: &[&str], status: ExitStatus| {
+        let setup = Setup::without_server()
+            .dir(home.path())
+            .var("OUTWORK_CONFIG_DIR", &config);
+        setup.stdin("ow_good\n").run(arguments).await.expect(status)
+    };
+    let codex = config.join("codex");
+    run(&["logout"], ExitStatus::SignedOut).await;
+    run(&["logout", "--codex"], ExitStatus::SignedOut).await;
+    run(&["login", "--url", &server.url, "--codex"], ExitStatus::Ok).await;
+    std::fs::write(codex.join("config.toml"), "mine").expect("written");
+
+    let out = run(&["logout", "--codex"], ExitStatus::Ok).await;
+    assert_eq!(
+        out.stderr,
+        format!(
+            "codex is signed out of {}; its token is refused\n",
+            server.url
+        )
+    );
+    let (line, body) = server.requests().pop().expect("a request");
+    assert_eq!(line, "POST /oauth/revoke");
+    assert_eq!(body, json!({"token": "ow_good"}));
+    let left = || {
+        let names = std::fs::read_dir(&codex).expect("a folder");
+        let names = names.map(|entry| entry.expect("an entry").file_name());
+        names.collect::<Vec<_>>()
+    };
+    assert_eq!(left(), ["config.toml"], "what is the client's stays");
+    run(&["codex", "--", "cloud"], ExitStatus::SignedOut).await;
+    run(&["list"], ExitStatus::Ok).await;
+
+    run(&["login", "--codex"], ExitStatus::Ok).await;
+    run(&["logout", "--codex", "--all"], ExitStatus::Ok).await;
+    assert_eq!(
+        server.paths().pop().as_deref(),
+        Some("DELETE /api/v1/codex-logins")
+    );
+    assert_eq!(left(), ["config.toml"]);
+
+    run(&["login", "--codex"], ExitStatus::Ok).await;
+    let out = run(&["logout"], ExitStatus::Ok).await;
+    assert_eq!(
+        out.stderr,
+        format!(
+            "signed out of {}\ncodex is signed in to it still; `outwork logout --codex` ends that\n",
+            server.url
+        )
+    );
+    run(&["list"], ExitStatus::SignedOut).await;
+    let kept = std::fs::read_to_string(config.join("credentials.toml")).expect("a file");
+    assert!(!kept.contains("ow_good"), "{kept}");
+    // That needs nothing but what it has itself.
+    run(&["logout", "--codex"], ExitStatus::Ok).await;
+}
+
+#[tokio::test]
+async fn a_login_that_cannot_be_ended_is_kept_for_another_try() {
+    let server = server().await;
+    let home = tempfile::tempdir().expect("a folder");
+    let config = home.path().join("config");
+    let setup = || {
+        Setup::without_server()
+            .dir(home.path())
+            .var("OUTWORK_CONFIG_DIR", &config)
+            .stdin("ow_good\n")
+    };
+    let login = ["login", "--url", &server.url, "--codex"];
+    setup().run(&login).await.expect(ExitStatus::Ok);
+    let dead = dead_url().await;
+    std::fs::write(config.join("codex/outwork-server"), dead).expect("written");
+    let failed = setup().run(&["logout", "--codex"]).await;
+    failed.expect(ExitStatus::Unreachable);
+    assert!(config.join("codex/auth.json").exists());
+}

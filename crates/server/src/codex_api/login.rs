@@ -2,7 +2,7 @@
 //!
 //! * [`device`]: the client asks for a code, and then whether it was typed
 //! * [`page`]: where it is typed, in a browser
-//! * [`oauth`]: the exchange
+//! * [`oauth`]: the exchange, and the end
 //! * [`whoami`]: whose a personal access token is
 
 pub(super) mod device;

@@ -2,3 +2,4 @@
 
 pub(crate) mod approve;
 pub(crate) mod make;
+pub(crate) mod revoke;

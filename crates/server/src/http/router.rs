@@ -52,7 +52,10 @@ pub(crate) fn task_api() -> Routes {
     let api = OpenApiRouter::new()
         .routes(routes!(cache::get::get))
         .routes(routes!(cache::reset::reset))
-        .routes(routes!(codex_logins::make::make))
+        .routes(routes!(
+            codex_logins::make::make,
+            codex_logins::revoke::revoke
+        ))
         .routes(routes!(codex_logins::approve::approve))
         .routes(routes!(credentials::list::list, credentials::set::set))
         .routes(routes!(credentials::delete::delete))

@@ -2,9 +2,9 @@
 
 use outwork_domain::principal::PrincipalKind;
 use outwork_domain::{PrincipalId, TokenId};
-use outwork_store::{DeviceLogin, DeviceToken, NewDeviceLogin, StoreError};
+use outwork_store::{DeviceLogin, DeviceToken, NewDeviceLogin, NewToken, StoreError};
 
-use crate::bed::{Bed, at};
+use crate::bed::{Bed, at, token};
 
 const TOKEN: [u8; 32] = [77; 32];
 
@@ -99,4 +99,43 @@ async fn a_login_expires(bed: Bed) {
     bed.device_login(1, 100).await.expect("the old one is gone");
 }
 
-on_both!(a_login_is_approved_and_exchanged_once, a_login_expires);
+async fn a_login_ends_at_once_and_only_a_login_does(bed: Bed) {
+    let add = async |hash: [u8; 32]| {
+        let token = NewToken {
+            expires_at: Some(at(100)),
+            ..token(bed.workspace, bed.principal, bed.uuid(), hash)
+        };
+        bed.store.add_token(token, at(0)).await.expect("it is new");
+    };
+    let is_known = async |hash| {
+        let known = bed.store.authenticate(hash, at(1)).await;
+        known.expect("works").is_some()
+    };
+    for login in [2, 3, 4] {
+        add([login; 32]).await;
+        // It is kept in memory from here on.
+        assert!(is_known([login; 32]).await);
+    }
+    let ended = async |hash| bed.store.remove_login(hash).await.expect("works");
+    assert!(ended([2; 32]).await);
+    assert!(!is_known([2; 32]).await);
+    assert!(!ended([2; 32]).await, "it is gone");
+    assert!(!ended([9; 32]).await, "there was none");
+    assert!(
+        !ended([1; 32]).await,
+        "what the server was set up with stays"
+    );
+    let all = bed.store.remove_logins(bed.principal).await.expect("works");
+    assert_eq!(all, 2);
+    for (hash, stays) in [(1, true), (3, false), (4, false)] {
+        assert_eq!(is_known([hash; 32]).await, stays, "{hash}");
+    }
+    let none = bed.store.remove_logins(bed.principal).await.expect("works");
+    assert_eq!(none, 0);
+}
+
+on_both!(
+    a_login_is_approved_and_exchanged_once,
+    a_login_expires,
+    a_login_ends_at_once_and_only_a_login_does
+);

@@ -1,4 +1,4 @@
-//! The exchange of a login for a token, and the client's requests to renew one.
+//! The exchange of a login for a token, the client's requests to renew one, and its end.
 
 use std::sync::Arc;
 
@@ -15,6 +15,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::{LIFE, codex_login, hash, verifier};
+use crate::codex_api::access_token;
 use crate::http::body::Raw;
 use crate::plane::Plane;
 use crate::refusal::Refusal;
@@ -66,6 +67,26 @@ async fn exchange(plane: &Plane, code: &str) -> Result<Response, Refusal> {
     let exchanged = plane.store.exchange_device_login(hash, new, now).await?;
     let principal = exchanged.ok_or_else(refused)?;
     Ok(Json(codex_login(&principal, &plain, now)).into_response())
+}
+
+#[derive(Deserialize)]
+struct Revocation {
+    token: String,
+}
+
+/// The end of a login: whoever has its token may end it. Of a token that is not known, or no login's, nothing is said (RFC 7009).
+pub(crate) async fn revoke(
+    State(plane): State<Arc<Plane>>,
+    Raw(body): Raw,
+) -> Result<Response, Refusal> {
+    let Revocation { token } = match body.first() {
+        Some(b'{') => serde_json::from_slice(&body).map_err(|_| unreadable())?,
+        Some(_) | None => form(&body)?,
+    };
+    if let Some(hash) = token::parse(&access_token::unwrap(&token)) {
+        plane.store.remove_login(hash).await?;
+    }
+    Ok(Json(serde_json::json!({})).into_response())
 }
 
 fn refused() -> Refusal {

@@ -124,6 +124,58 @@ async fn a_code_that_is_typed_signs_in_once() {
 }
 
 #[tokio::test]
+async fn a_login_is_ended_by_whoever_has_its_token() {
+    let rig = Rig::start().await;
+    let none = json!({});
+    let login = async || {
+        let login = rig.user().post("/api/v1/codex-logins", &none).await;
+        let token = login.expect(201)["access_token"].clone();
+        token.as_str().expect("a text").to_owned()
+    };
+    let status = async |token: &str| {
+        let client = Client::new(&rig.url, Some(token));
+        client.get("/api/codex/environments").await.status
+    };
+    let (first, second, third, fourth) =
+        (login().await, login().await, login().await, login().await);
+    assert_eq!(status(&first).await, 200);
+    let end = async |token: &str| {
+        let body =
+            json!({"token": token, "token_type_hint": "refresh_token", "client_id": "app_x"});
+        rig.nobody().post("/oauth/revoke", &body).await.expect(200);
+    };
+    end(&first).await;
+    assert_eq!(status(&first).await, 401, "at once");
+    form(&rig, "/oauth/revoke", format!("token={second}"))
+        .await
+        .expect(200);
+    assert_eq!(status(&second).await, 401);
+    // What is no login's token ends nothing, and nothing is said of it: not that of the server's own user either.
+    let own = format!("at-{}", rig.user_token);
+    for other in ["", "x", "ow_u", &first, &own] {
+        end(other).await;
+    }
+    rig.user().get("/api/v1/me").await.expect(200);
+    assert_eq!(status(&own).await, 200);
+    rig.nobody()
+        .post("/oauth/revoke", &json!([]))
+        .await
+        .expect(400);
+    // Or all of one's own.
+    let all = "/api/v1/codex-logins";
+    rig.nobody()
+        .bare(Method::DELETE, all)
+        .await
+        .problem(401, "unauthorized");
+    assert_eq!(status(&third).await, 200);
+    rig.user().bare(Method::DELETE, all).await.expect(204);
+    for token in [&third, &fourth] {
+        assert_eq!(status(token).await, 401);
+    }
+    rig.user().get("/api/v1/me").await.expect(200);
+}
+
+#[tokio::test]
 async fn a_code_is_typed_on_a_page_with_a_token() {
     let rig = Rig::start().await;
     let asked = ask(&rig).await;
