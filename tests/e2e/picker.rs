@@ -174,8 +174,10 @@ fn the_mouse_opens_tasks_and_a_wider_terminal_shows_more() {
         wanted.display()
     );
     let mut terminal = Picker::run(&outwork, &line);
-    terminal.until("first task");
-    assert!(!terminal.0.until("first task").contains("ENVIRONMENT"));
+    let shown = terminal.0.until_it("the first task", |shown| {
+        screen(shown).screen().contents().contains("first task")
+    });
+    assert!(!shown.contains("ENVIRONMENT"), "{shown:?}");
     // The second row: the list begins below two rows of head.
     let click = "\u{1b}[<0;20;4M\u{1b}[<0;20;4m";
     terminal.press(click);
