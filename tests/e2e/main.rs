@@ -26,6 +26,7 @@ mod replay;
 mod repositories;
 mod run;
 mod scheduling;
+mod scripts;
 mod secrets;
 mod servers;
 mod sessions;
