@@ -257,6 +257,8 @@ class Run:
         for field in ("base_image", "runtimes", "setup_script", "maintenance_script", "resources", "injections", "max_tokens"):
             if self.assignment.get(field):
                 raise Failed("sandbox_unavailable", f"The environment has `{field}`; this worker has nothing to keep it with.")
+        if self.assignment.get("output_schema"):
+            raise Failed("agent_failed", "The task asks for an answer of a schema, which this worker cannot check.")
         self.control("POST", "/step", {"epoch": self.epoch, "step": "preparing"})
         (self.directory / "home").mkdir(parents=True)
         for assigned in self.assignment["repositories"]:

@@ -113,6 +113,7 @@ fn start_to_request(
         prompt: PROMPT.into(),
         question: None,
         interactive: false,
+        output_schema: None,
         turn_number: 1,
         session: None,
         model_idle_timeout_ms: 60_000,

@@ -20,6 +20,7 @@ mod isolation;
 mod life;
 mod limits;
 mod network;
+mod output_schema;
 mod packages;
 mod picker;
 mod replay;

@@ -186,6 +186,20 @@ fn a_task_becomes_changed_files() {
     );
 }
 
+#[test]
+fn an_answer_is_a_report_for_a_program() {
+    let outwork = Outwork::up(Engine::Sqlite);
+    let repository = Repository::with(&[("a", "1\n")]);
+    let report =
+        r#"{"files_changed": ["a", "b"], "tests_passed": true, "risk_assessment": "none"}"#;
+    outwork.command_environment(LABEL, &repository, &format!("echo '{report}'"));
+    let shell = Shell::new(&outwork);
+    // The folder's remote says which environment is meant.
+    let clone = repository.clone_here();
+    let done = shell.run("An answer for a program", clone.path());
+    assert_eq!(done.success().text(), "2 files, tests passed: true\n");
+}
+
 /// What a runner puts in for `${{ … }}`.
 fn filled(text: &str, values: &BTreeMap<&str, &str>) -> String {
     let mut parts = text.split("${{");

@@ -98,6 +98,7 @@ impl Codex {
                 model: model.name,
                 prompt: prompt(context.prompt, context.question),
                 interactive: context.interactive,
+                output_schema: context.output_schema,
                 resume: context.session.map(|session| session.thread_id),
             }),
         };

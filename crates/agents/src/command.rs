@@ -9,13 +9,19 @@
 //! | `OUTWORK_TURN` | 1 for the first turn, 2 for the first follow-up, … |
 //! | `OUTWORK_INTERACTIVE` | 1 if the program may ask, else 0 |
 //! | `OUTWORK_QUESTION` | the program's own question, when standard input has the answer to it |
+//! | `OUTWORK_OUTPUT_SCHEMA` | a file with the JSON Schema that the answer has to match, if there is one |
 //! | `OUTWORK_MODEL_BASE_URL`, `OUTWORK_MODEL_NAME` | the model, if one is configured; no key is needed |
 //!
 //! What it writes becomes the log. Exit code 0 completes the turn. Exit code 75 (`EX_TEMPFAIL`) asks a person: the question is what the
 //! program wrote to standard output last, after its last empty line. When somebody answers, it is run again, on what it left in the
 //! checkout and in `OUTWORK_SESSION_DIR`. All else fails the turn.
+//!
+//! Where a schema is given, the prompt ends with it, and the answer is what the program wrote to standard output last, after its last
+//! empty line.
 
 use std::collections::VecDeque;
+
+use serde_json::Value;
 
 use crate::adapter::{
     Adapter, AgentCommand, Capabilities, Effect, ExitStatus, FailureClass, TurnOutcome,
@@ -33,12 +39,17 @@ const THREAD_ID: &str = "command";
 const ASKS: i32 = 75;
 /// Of a question, in characters.
 const QUESTION_CHARS: usize = 4 * 1024;
+/// Of an answer that has to match a schema, in characters.
+const ANSWER_CHARS: usize = 64 * 1024;
+const SCHEMA_FILE: &str = ".outwork/output-schema.json";
 
 pub struct Command {
     prompt: String,
     stdout: Utf8Stream,
     stderr: Utf8Stream,
     interactive: bool,
+    /// Whether somebody wants to know what it said last.
+    answers: bool,
     /// The end of what it wrote to standard output.
     said_last: VecDeque<char>,
     stop_wanted: bool,
@@ -76,6 +87,15 @@ impl Command {
             env.push(("OUTWORK_MODEL_BASE_URL".to_owned(), model.base_url));
             env.push(("OUTWORK_MODEL_NAME".to_owned(), model.name));
         }
+        let mut files = context.session.map_or(Ok(Vec::new()), session_files)?;
+        let mut prompt = context.prompt;
+        if let Some(schema) = &context.output_schema {
+            let file = schema_file(schema);
+            let path = context.home.join(&file.path);
+            env.push(("OUTWORK_OUTPUT_SCHEMA".to_owned(), path));
+            files.push(file);
+            prompt.push_str(&wanted(schema));
+        }
         let launch = Launch {
             argv: vec![
                 "/bin/bash".to_owned(),
@@ -83,14 +103,15 @@ impl Command {
                 command_line.to_owned(),
             ],
             env,
-            files: context.session.map_or(Ok(Vec::new()), session_files)?,
+            files,
             directories: vec![session_directory],
         };
         let adapter = Self {
-            prompt: context.prompt,
+            prompt,
             stdout: Utf8Stream::default(),
             stderr: Utf8Stream::default(),
             interactive: context.interactive,
+            answers: context.output_schema.is_some(),
             said_last: VecDeque::new(),
             stop_wanted: false,
             finished: false,
@@ -117,14 +138,25 @@ impl Command {
 
     fn remember(&mut self, text: &str) {
         self.said_last.extend(text.chars());
-        let surplus = self.said_last.len().saturating_sub(QUESTION_CHARS);
+        let kept = match self.answers {
+            true => ANSWER_CHARS,
+            false => QUESTION_CHARS,
+        };
+        let surplus = self.said_last.len().saturating_sub(kept);
         self.said_last.drain(..surplus);
     }
 
-    fn question(&self) -> String {
+    /// What it wrote last, after its last empty line.
+    fn said(&self) -> String {
         let said: String = self.said_last.iter().collect();
         let last = said.trim_end().rsplit("\n\n").next().unwrap_or_default();
-        match last.trim() {
+        last.trim().to_owned()
+    }
+
+    fn question(&self) -> String {
+        let said = self.said();
+        let last = said.char_indices().rev().nth(QUESTION_CHARS - 1);
+        match &said[last.map_or(0, |(start, _)| start)..] {
             "" => "The program asks, and did not say what.".to_owned(),
             question => question.to_owned(),
         }
@@ -133,7 +165,9 @@ impl Command {
     fn outcome(&self, status: ExitStatus) -> TurnOutcome {
         match status {
             // Even if someone asked to stop: it was done before it heard of it.
-            ExitStatus::Code(0) => TurnOutcome::Completed { last_message: None },
+            ExitStatus::Code(0) => TurnOutcome::Completed {
+                last_message: self.answers.then(|| self.said()),
+            },
             ExitStatus::Code(_) | ExitStatus::Signal(_) if self.stop_wanted => {
                 TurnOutcome::Interrupted
             }
@@ -216,6 +250,21 @@ impl Adapter for Command {
             entries: vec![SessionEntry::Directory(session_directory())],
             max_size_bytes: SESSION_MAX_BYTES,
         })
+    }
+}
+
+/// What the prompt ends with, for programs that hand it to a model.
+fn wanted(schema: &Value) -> String {
+    format!(
+        "\n\nYour last message must be JSON, without anything around it, that matches this JSON Schema:\n\n{schema}\n"
+    )
+}
+
+fn schema_file(schema: &Value) -> HomeFile {
+    HomeFile {
+        path: HomePath::parse(SCHEMA_FILE).expect("a plain relative path"),
+        contents: schema.to_string().into_bytes(),
+        mode: 0o600,
     }
 }
 

@@ -22,6 +22,7 @@ fn adapter(agent: &Agent) -> Box<dyn Adapter> {
         prompt: "do it".to_owned(),
         question: None,
         interactive: false,
+        output_schema: None,
         turn_number: 1,
         session: None,
         model_idle_timeout_ms: 1000,

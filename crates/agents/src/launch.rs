@@ -1,5 +1,7 @@
 //! What a turn needs from the host, and what the host needs to start it.
 
+use serde_json::Value;
+
 use crate::path::{AbsolutePath, HomePath};
 use crate::session::StoredSession;
 
@@ -18,6 +20,8 @@ pub struct LaunchContext {
     pub question: Option<String>,
     /// Whether the agent may ask a person: the turn then ends with the question.
     pub interactive: bool,
+    /// The JSON Schema that the agent's last message has to match.
+    pub output_schema: Option<Value>,
     /// 1 for the first turn of a task.
     pub turn_number: u32,
     /// The session of the turn before.

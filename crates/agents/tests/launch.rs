@@ -22,6 +22,7 @@ fn context() -> LaunchContext {
         prompt: "fix the readme".to_owned(),
         question: None,
         interactive: false,
+        output_schema: None,
         turn_number: 2,
         session: None,
         model_idle_timeout_ms: 120_000,

@@ -6,7 +6,7 @@
 //! events they do not know; the server refuses unknown fields in requests.
 //!
 //! Read in this order: [`time`], [`secret`], [`problem`] (errors), [`page`], [`environment`],
-//! [`network`], [`injection`], [`cache`], [`credential`], [`enrolment`], [`task`], [`event`], [`session`], [`settings`]; then [`worker`] (the worker protocol as types and a trait), and
+//! [`network`], [`injection`], [`cache`], [`credential`], [`enrolment`], [`task`], [`event`], [`session`], [`output_schema`], [`settings`]; then [`worker`] (the worker protocol as types and a trait), and
 //! [`client`] (HTTP and SSE).
 
 pub mod page;
@@ -22,6 +22,7 @@ pub mod environment;
 pub mod event;
 pub mod injection;
 pub mod network;
+pub mod output_schema;
 pub mod session;
 pub mod settings;
 pub mod task;

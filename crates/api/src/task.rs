@@ -1,6 +1,7 @@
 //! Tasks, turns and attempts on the wire.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::time::Time;
@@ -37,6 +38,11 @@ pub struct NewTask {
     /// How urgent it is, against the other tasks that wait for a worker.
     #[serde(default, skip_serializing_if = "Priority::is_normal")]
     pub priority: Priority,
+    /// The JSON Schema of the answer: the agent's last message has to be JSON that matches it, else the attempt fails with
+    /// `output_mismatch`. At most 64 KiB; `docs/scripts.md` has the keywords.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub output_schema: Option<Value>,
     /// What it is for. It decides in which lists it stands, and nothing of what the agent does.
     #[serde(default, skip_serializing_if = "TaskKind::is_code")]
     pub kind: TaskKind,
@@ -127,6 +133,11 @@ pub struct NewTurn {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1)]
     pub attempt: Option<u32>,
+    /// The JSON Schema of the answer: the agent's last message has to be JSON that matches it, else the attempt fails with
+    /// `output_mismatch`. At most 64 KiB; `docs/scripts.md` has the keywords.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub output_schema: Option<Value>,
 }
 
 /// Something to tell an attempt of the newest turn: an answer to its question, or a message while it runs.
@@ -270,6 +281,10 @@ pub struct Turn {
     pub number: u32,
     /// What was asked.
     pub prompt: String,
+    /// The JSON Schema that its answer has to match.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub output_schema: Option<Value>,
     /// The attempt that it continues.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub continues: Option<String>,
@@ -321,6 +336,10 @@ pub struct Attempt {
     /// What the agent said last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// The same as JSON, when the turn has a schema and the attempt succeeded. With the task only, not where the attempt is
+    /// shown alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Value>,
     /// The tokens it used; absent when they are not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<Tokens>,

@@ -51,6 +51,7 @@ use std::collections::BTreeMap;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::credential::CredentialSecret;
@@ -266,6 +267,10 @@ pub struct Assignment {
     /// Whether the agent may ask: whether the attempt may end in `awaiting_input`.
     #[serde(default)]
     pub interactive: bool,
+    /// The JSON Schema that the agent's last message has to match (`docs/worker-protocol.md`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub output_schema: Option<Value>,
     /// What people have told the agent since, in order.
     #[serde(default)]
     pub messages: Vec<AttemptMessage>,

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+pub(crate) mod output_schema;
 pub(crate) mod prompt;
 pub(crate) mod submitted;
 

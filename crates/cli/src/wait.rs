@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::stream::{self, Stream, StreamExt};
 use outwork_api::client::{Client, ClientError, EventRecord, Follow, Followed};
 use outwork_api::event::EventBody;
-use outwork_api::task::{Task, Turn};
+use outwork_api::task::{Attempt, Task, Turn};
 use tokio::time::Instant;
 
 use crate::error::{CliError, Kind};
@@ -51,9 +51,10 @@ pub(crate) async fn wait(
     };
     session.advise_on_interruption(None);
     let status = exit_status(&task, is_over);
-    let told = match is_json {
-        true => session.out.json(&task),
-        false => tell(session, &task),
+    let told = match (is_json, wants_output(&task)) {
+        (true, _) => session.out.json(&task),
+        (false, true) => tell_output(session, &task),
+        (false, false) => tell(session, &task),
     };
     // A result that nobody reads any more does not change how the task came out.
     if let Err(error) = told
@@ -247,18 +248,51 @@ pub(crate) fn exit_status(task: &Task, is_over: bool) -> ExitStatus {
     }
 }
 
+/// Whether the newest turn has a schema, so that its answer is the result.
+pub(crate) fn wants_output(task: &Task) -> bool {
+    let newest = task.turns.last();
+    newest.is_some_and(|turn| turn.output_schema.is_some())
+}
+
+/// The answer of the first attempt that has one; all else is said beside it.
+fn tell_output(session: &mut Session, task: &Task) -> Result<(), CliError> {
+    let style = session.out.stderr_style;
+    let output = attempts(task).iter().find_map(|one| one.output.as_ref());
+    let told = match output {
+        Some(output) => session.out.json(output),
+        None => {
+            for line in lines(task, style) {
+                session.out.outcome(&line);
+            }
+            Ok(())
+        }
+    };
+    advise(session, task);
+    told
+}
+
 fn tell(session: &mut Session, task: &Task) -> Result<(), CliError> {
-    let style = session.out.stdout_style;
+    for line in lines(task, session.out.stdout_style) {
+        session.out.line(&line)?;
+    }
+    advise(session, task);
+    Ok(())
+}
+
+/// The attempts of the newest turn.
+fn attempts(task: &Task) -> &[Attempt] {
+    let newest = task.turns.last();
+    newest
+        .map(|turn| turn.attempts.as_slice())
+        .unwrap_or_default()
+}
+
+/// How the task came out.
+fn lines(task: &Task, style: Style) -> Vec<String> {
     let summary = &task.summary;
     let stat = task::diff_stat(&summary.summary);
-    session
-        .out
-        .line(&format!("{}, {stat}", task::status(summary, style)))?;
-    let attempts = task
-        .turns
-        .last()
-        .map(|turn| turn.attempts.as_slice())
-        .unwrap_or_default();
+    let mut lines = vec![format!("{}, {stat}", task::status(summary, style))];
+    let attempts = attempts(task);
     let several = attempts.len() > 1;
     for attempt in attempts {
         let indent = if several {
@@ -267,17 +301,21 @@ fn tell(session: &mut Session, task: &Task) -> Result<(), CliError> {
             String::new()
         };
         for line in attempt.question.iter().flat_map(|asks| asks.lines()) {
-            session
-                .out
-                .line(&format!("{indent}asks: {}", plain(line)))?;
+            lines.push(format!("{indent}asks: {}", plain(line)));
         }
         for line in attempt.failure.iter().flat_map(task::failure_lines) {
-            session.out.line(&format!("{indent}{line}"))?;
+            lines.push(format!("{indent}{line}"));
         }
         for line in attempt.message.iter().flat_map(|message| message.lines()) {
-            session.out.line(&format!("{indent}{}", plain(line)))?;
+            lines.push(format!("{indent}{}", plain(line)));
         }
     }
+    lines
+}
+
+/// What can be done next.
+fn advise(session: &mut Session, task: &Task) {
+    let summary = &task.summary;
     let id = plain(&summary.id);
     match (summary.status.as_str(), summary.summary.files_changed) {
         ("needs_input", _) => session
@@ -293,5 +331,4 @@ fn tell(session: &mut Session, task: &Task) -> Result<(), CliError> {
             }
         }
     }
-    Ok(())
 }

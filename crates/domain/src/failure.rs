@@ -60,13 +60,15 @@ pub enum FailureCode {
     NoWorker,
     /// Nobody answered the agent's question in time.
     NoAnswer,
+    /// The agent's last message is not what the turn's schema asks for.
+    OutputMismatch,
     /// A fault of Outwork's own.
     Internal,
 }
 
 impl FailureCode {
     /// Every code.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::RepositoryUnavailable,
         Self::CommitNotFound,
         Self::StartingDiffConflict,
@@ -95,6 +97,7 @@ impl FailureCode {
         Self::Lost,
         Self::NoWorker,
         Self::NoAnswer,
+        Self::OutputMismatch,
         Self::Internal,
     ];
 
@@ -129,6 +132,7 @@ impl FailureCode {
             Self::Lost => "lost",
             Self::NoWorker => "no_worker",
             Self::NoAnswer => "no_answer",
+            Self::OutputMismatch => "output_mismatch",
             Self::Internal => "internal",
         }
     }

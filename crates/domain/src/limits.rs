@@ -11,6 +11,8 @@ pub const LABEL_CHARS: usize = 100;
 pub const DIFF_BYTES: usize = 64 * 1024 * 1024;
 /// The largest stored agent session, in bytes.
 pub const SESSION_BYTES: usize = 64 * 1024 * 1024;
+/// The longest schema of a turn's answer, as JSON, in bytes.
+pub const OUTPUT_SCHEMA_BYTES: usize = 64 * 1024;
 /// The most attempts per turn unless an administrator raised it.
 pub const ATTEMPTS_PER_TURN: u32 = 4;
 /// The most events in one append.

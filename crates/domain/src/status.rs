@@ -129,6 +129,7 @@ const fn outcome(code: FailureCode) -> TaskOutcome {
         | FailureCode::NetworkUnavailable
         | FailureCode::NoWorker
         | FailureCode::NoAnswer
+        | FailureCode::OutputMismatch
         | FailureCode::Internal => TaskOutcome::Failed,
     }
 }

@@ -102,6 +102,8 @@ pub struct Turn {
     pub created_by: PrincipalId,
     /// What.
     pub prompt: String,
+    /// The JSON Schema that the agent's last message has to match, as JSON.
+    pub output_schema: Option<String>,
     /// The attempt whose work and session it continues; `None` in a first turn.
     pub continues: Option<crate::AttemptId>,
     /// When.

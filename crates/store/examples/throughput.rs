@@ -340,6 +340,7 @@ impl Bench {
             number: NonZeroU32::MIN,
             created_by: self.principal,
             prompt: "x".repeat(512),
+            output_schema: None,
             continues: None,
             created_at: NOW,
         };

@@ -48,7 +48,7 @@ pub(crate) use select_turns;
 macro_rules! turn_columns {
     () => {
         "u.id AS turn_id, u.task_id, u.number AS turn_number, u.created_by AS turn_created_by, \
-         u.prompt, u.continues, u.created_at AS turn_created_at"
+         u.prompt, u.output_schema, u.continues, u.created_at AS turn_created_at"
     };
 }
 pub(crate) use turn_columns;
@@ -126,6 +126,7 @@ pub(crate) fn read_turn(row: &Row) -> Result<Turn, StoreError> {
             .map_err(|_| StoreError::corrupt("turn_number"))?,
         created_by: row.parsed("turn_created_by")?,
         prompt: row.text("prompt")?,
+        output_schema: row.opt_text("output_schema")?,
         continues: row.opt_parsed("continues")?,
         created_at: row.time("turn_created_at")?,
     })
@@ -278,13 +279,14 @@ async fn insert_further(
 
 pub(crate) async fn insert_turn(tx: &mut Tx<'_>, turn: &Turn) -> Result<(), StoreError> {
     const INSERT: &str = "INSERT INTO turns (id, task_id, number, created_by, prompt, continues, \
-         created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+         created_at, output_schema) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     let Turn {
         id: turn_id,
         task_id,
         number,
         created_by,
         prompt,
+        output_schema,
         continues,
         created_at,
     } = turn;
@@ -295,7 +297,8 @@ pub(crate) async fn insert_turn(tx: &mut Tx<'_>, turn: &Turn) -> Result<(), Stor
         id(created_by),
         prompt,
         opt_id(*continues),
-        *created_at
+        *created_at,
+        output_schema.as_deref()
     ];
     tx.later(INSERT, values).await?;
     Ok(())

@@ -181,6 +181,17 @@ pub(crate) fn silent(limit: std::time::Duration) -> Failure {
     .with_hint("Check that the model answers; what was done until then is in the diff.")
 }
 
+/// The answer is not what the turn's schema asks for.
+pub(crate) fn output_mismatch(fault: &str) -> Failure {
+    Failure::new(
+        FailureCode::OutputMismatch,
+        format!("The agent's last message does not match the output schema: {fault}."),
+    )
+    .with_hint(
+        "Ask again with `outwork follow-up` or `outwork retry`, or change the schema. What the agent changed is in the diff.",
+    )
+}
+
 /// What was kept cannot be used, again.
 pub(crate) fn broken(what: &str) -> Failure {
     Failure::new(

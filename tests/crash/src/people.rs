@@ -179,6 +179,7 @@ impl Person {
             interactive: false,
             priority: Default::default(),
             kind: Default::default(),
+            output_schema: None,
         };
         let task = patiently(|| self.client.submit(&new, &key)).await?;
         self.kill_after.acknowledged(Acknowledged::Submit);
@@ -208,6 +209,7 @@ impl Person {
             prompt: work.prompt(),
             attempts: None,
             attempt: Some(1),
+            output_schema: None,
         };
         // The other attempts of the turn may still run: then it is refused.
         let task = patiently(|| async {

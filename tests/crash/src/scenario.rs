@@ -41,6 +41,7 @@ async fn submit(site: &Site, work: &Work) -> Result<Task> {
         interactive: false,
         priority: Default::default(),
         kind: Default::default(),
+        output_schema: None,
     };
     let key = IdempotencyKey::from_random(number);
     Ok(site.client.submit(&new, &key).await?)

@@ -349,6 +349,7 @@ fn turn(task_id: TaskId, id: TurnId, now: Timestamp) -> Turn {
         number: NonZeroU32::MIN,
         created_by: PERSON,
         prompt: "simulated".to_owned(),
+        output_schema: None,
         continues: None,
         created_at: now,
     }

@@ -148,6 +148,7 @@ fn context(arguments: &Arguments) -> Result<LaunchContext, Failure> {
         prompt: arguments.prompt.clone(),
         question: None,
         interactive: false,
+        output_schema: None,
         turn_number: if session.is_some() { 2 } else { 1 },
         session,
         model_idle_timeout_ms: 60_000,

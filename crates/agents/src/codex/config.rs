@@ -185,6 +185,7 @@ mod tests {
             prompt: String::new(),
             question: None,
             interactive: false,
+            output_schema: None,
             turn_number: 1,
             session: None,
             model_idle_timeout_ms: 5,

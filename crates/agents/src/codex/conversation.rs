@@ -26,6 +26,8 @@ pub(super) struct TurnOrder {
     pub(super) prompt: String,
     /// Whether questions are for a person.
     pub(super) interactive: bool,
+    /// What the last message has to match.
+    pub(super) output_schema: Option<Value>,
     /// The thread to continue.
     pub(super) resume: Option<String>,
 }

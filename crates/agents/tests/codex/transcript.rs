@@ -68,6 +68,7 @@ pub fn adapter(prompt: &str, thread: Option<&str>) -> Box<dyn Adapter> {
         prompt: prompt.to_owned(),
         question: None,
         interactive: false,
+        output_schema: None,
         turn_number: 1,
         session,
         model_idle_timeout_ms: 60_000,

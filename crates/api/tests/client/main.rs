@@ -70,6 +70,7 @@ fn new_task() -> NewTask {
         starting_diff: None,
         starting_session: None,
         interactive: true,
+        output_schema: None,
         priority: Default::default(),
         kind: Default::default(),
     }

@@ -10,6 +10,7 @@ use outwork_api::task::{NewTask, Priority, TaskKind};
 use outwork_domain::Priority as Named;
 
 use super::environment::init::{self, InitArgs};
+use super::output_schema::OutputSchemaArgs;
 use super::prompt;
 use super::submitted::SubmittedArgs;
 use crate::codex_home::{self, CodexHome};
@@ -30,6 +31,7 @@ Examples:
   git log -5 | outwork exec --env demo --json -
   outwork exec --apply --context plan.md \"do what the plan says\"
   outwork exec --session last --with-changes \"go on with the parser\"
+  outwork exec --wait --output-schema risk.json \"how risky is this?\" | jq .risk
 
 `outwork help exit-codes` explains the exit codes.")]
 pub struct ExecArgs {
@@ -56,6 +58,8 @@ pub struct ExecArgs {
     /// How many attempts to run at once
     #[arg(long, value_name = "N", value_parser = crate::args::from_one)]
     pub attempts: Option<u32>,
+    #[command(flatten)]
+    pub output_schema: OutputSchemaArgs,
     /// Let the agent decide by itself instead of asking: the task never needs input
     #[arg(long)]
     pub non_interactive: bool,
@@ -83,12 +87,14 @@ pub(crate) async fn run(args: ExecArgs, session: &mut Session) -> Result<ExitSta
         session: conversation,
         context,
         attempts,
+        output_schema,
         non_interactive,
         priority,
         submitted,
         prompt,
     } = args;
     submitted.check(session).await?;
+    let output_schema = output_schema.read(session)?;
     let client = session.client()?;
     let environment = match env {
         Some(environment) => environment,
@@ -126,6 +132,7 @@ pub(crate) async fn run(args: ExecArgs, session: &mut Session) -> Result<ExitSta
         interactive: !non_interactive,
         priority,
         kind: TaskKind::Code,
+        output_schema,
     };
     let key = session.idempotency_key();
     let task = client.submit(&task, &key).await?;

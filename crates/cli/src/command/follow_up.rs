@@ -3,6 +3,7 @@
 use clap::Args;
 use outwork_api::task::NewTurn;
 
+use super::output_schema::OutputSchemaArgs;
 use super::prompt;
 use super::submitted::SubmittedArgs;
 use crate::error::CliError;
@@ -23,6 +24,8 @@ pub struct FollowUpArgs {
     #[arg(long, value_name = "N", value_parser = crate::args::from_one)]
     pub attempts: Option<u32>,
     #[command(flatten)]
+    pub output_schema: OutputSchemaArgs,
+    #[command(flatten)]
     pub submitted: SubmittedArgs,
     /// What is to be done next; `-` for standard input
     pub prompt: Option<String>,
@@ -33,10 +36,12 @@ pub(crate) async fn run(args: FollowUpArgs, session: &mut Session) -> Result<Exi
         task,
         attempt,
         attempts,
+        output_schema,
         submitted,
         prompt,
     } = args;
     submitted.check(session).await?;
+    let output_schema = output_schema.read(session)?;
     let client = session.client()?;
     let prompt = prompt::read(session, prompt.as_deref(), &[]).await?;
     let id = task.resolve(&client).await?;
@@ -44,6 +49,7 @@ pub(crate) async fn run(args: FollowUpArgs, session: &mut Session) -> Result<Exi
         prompt,
         attempts,
         attempt,
+        output_schema,
     };
     let key = session.idempotency_key();
     let task = client.follow_up(&id, &turn, &key).await?;

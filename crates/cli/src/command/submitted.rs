@@ -67,16 +67,17 @@ impl SubmittedArgs {
         Ok(status)
     }
 
-    /// Id and address. With `--wait --json` the task is printed once, at its end.
+    /// Id and address. With `--wait --json` the task is printed once, at its end; where the answer is the result, that is.
     fn tell(&self, session: &mut Session, task: &Task) -> Result<(), CliError> {
         let lines = format!("{}\n{}", plain(&task.summary.id), plain(&task.summary.url));
+        let result_comes = self.json || wait::wants_output(task);
         match (self.json, self.waits()) {
-            (true, true) => {
+            (_, true) if result_comes => {
                 session.out.note(&lines);
                 Ok(())
             }
             (true, false) => session.out.json(task),
-            (false, true | false) => session.out.line(&lines),
+            (true | false, true) | (false, false) => session.out.line(&lines),
         }
     }
 }

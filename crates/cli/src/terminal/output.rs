@@ -48,6 +48,11 @@ impl Output {
         }
     }
 
+    /// How something came out whose result is not there; also with `-q`. `line` must be safe to show.
+    pub fn outcome(&mut self, line: &str) {
+        self.stderr_line(line);
+    }
+
     /// Why the command did not work.
     pub fn error(&mut self, error: &CliError, is_json: bool) {
         if error.kind == Kind::BrokenPipe {

@@ -114,6 +114,7 @@ fn new_task(request: Request) -> NewTask {
         starting_session: None,
         // The client cannot answer, but whoever uses it can: `outwork answer`.
         interactive: true,
+        output_schema: None,
         priority: Priority::Normal,
         kind: TaskKind::Code,
     }

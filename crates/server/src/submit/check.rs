@@ -1,11 +1,13 @@
 //! What can be said about a submission without asking anybody. All faults are reported at once.
 
+use outwork_api::output_schema::OutputSchema;
 use outwork_api::problem::Code;
 use outwork_api::session::{self, Session};
 use outwork_api::task::NewTask;
 use outwork_domain::environment::{AgentSpec, Environment};
 use outwork_domain::limits::{DIFF_BYTES, PROMPT_BYTES};
 use outwork_git::{CommitRef, RefName, RefSpec};
+use serde_json::Value;
 
 use crate::plane::Plane;
 use crate::refusal::Refusal;
@@ -94,6 +96,17 @@ impl Faults {
                 self.add("/starting_diff", "is empty; leave it out")
             }
             Some(_) | None => {}
+        }
+    }
+
+    /// The schema of the answer, as JSON.
+    pub(super) fn output_schema(&mut self, schema: Option<Value>) -> Option<String> {
+        match OutputSchema::of(schema?) {
+            Ok(schema) => Some(schema.json().to_string()),
+            Err(fault) => {
+                self.add("/output_schema", format!("cannot be used: {fault}"));
+                None
+            }
         }
     }
 

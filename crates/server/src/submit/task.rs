@@ -74,6 +74,7 @@ async fn prepare(plane: &Plane, member: &Member, new: NewTask) -> Result<Prepare
     let count = faults.attempts(new.attempts, plane.attempts_per_turn);
     let asked = faults.start(&new);
     faults.starting_diff(new.starting_diff.as_deref());
+    let output_schema = faults.output_schema(new.output_schema);
     let session = faults.starting_session(new.starting_session.as_deref());
     faults.none_or_refusal()?;
     let workspace = member.workspace_id();
@@ -100,6 +101,7 @@ async fn prepare(plane: &Plane, member: &Member, new: NewTask) -> Result<Prepare
         continues: None,
         created_at: now,
         prompt: new.prompt,
+        output_schema,
     };
     let task = Task {
         id: task_id,

@@ -33,12 +33,14 @@ pub(crate) async fn submit(
     let mut faults = check::Faults::default();
     faults.prompt(&new.prompt);
     let count = faults.attempts(new.attempts, plane.attempts_per_turn);
+    let output_schema = faults.output_schema(new.output_schema);
     faults.none_or_refusal()?;
     let record = tasks::by_id(plane, member.workspace_id(), task_id).await?;
     let worked = continued(&record, new.attempt)?;
     let continues = goes_on_from(&record, worked);
     let next = Next {
         prompt: new.prompt,
+        output_schema,
         continues,
         count,
     };
@@ -71,6 +73,7 @@ pub(crate) async fn retry(
     };
     let next = Next {
         prompt: newest.turn.prompt.clone(),
+        output_schema: newest.turn.output_schema.clone(),
         continues,
         count,
     };
@@ -80,6 +83,7 @@ pub(crate) async fn retry(
 /// A turn to be made.
 struct Next {
     prompt: String,
+    output_schema: Option<String>,
     continues: Option<AttemptId>,
     /// How many attempts.
     count: u32,
@@ -94,6 +98,7 @@ async fn add(
 ) -> Result<Submitted, Refusal> {
     let Next {
         prompt,
+        output_schema,
         continues,
         count,
     } = next;
@@ -111,6 +116,7 @@ async fn add(
         number: NonZeroU32::MIN,
         created_by: member.principal().id,
         prompt,
+        output_schema,
         continues,
         created_at: now,
     };

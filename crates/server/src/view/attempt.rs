@@ -111,8 +111,19 @@ pub(crate) fn wire(record: AttemptRecord) -> Wire {
         diff: sum(&diffs),
         diffs,
         message,
+        output: None,
         tokens: tokens.map(wire_tokens),
     }
+}
+
+/// Of a turn with a schema: with what it said, as JSON.
+pub(crate) fn answered(record: AttemptRecord) -> Wire {
+    let has_succeeded = matches!(record.attempt.state, State::Succeeded { .. });
+    let mut attempt = wire(record);
+    let answer = attempt.message.as_deref().filter(|_| has_succeeded);
+    // The worker checked it.
+    attempt.output = answer.and_then(|answer| serde_json::from_str(answer).ok());
+    attempt
 }
 
 /// Until when it may stay as it is; a lease that only has to be renewed is no deadline.

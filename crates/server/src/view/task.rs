@@ -143,15 +143,22 @@ fn wire_turn(record: TurnRecord) -> WireTurn {
         number,
         created_by: _,
         prompt,
+        output_schema,
         continues,
         created_at,
     } = turn;
+    let output_schema = output_schema.and_then(|schema| serde_json::from_str(&schema).ok());
+    let shown: fn(AttemptRecord) -> _ = match output_schema {
+        Some(_) => attempt::answered,
+        None => attempt::wire,
+    };
     WireTurn {
         id: id.to_string(),
         number: number.get(),
         prompt,
+        output_schema,
         continues: continues.map(|attempt| attempt.to_string()),
         created_at: created_at.into(),
-        attempts: attempts.into_iter().map(attempt::wire).collect(),
+        attempts: attempts.into_iter().map(shown).collect(),
     }
 }

@@ -17,6 +17,7 @@ use outwork_store::{
     AttemptRecord, Claimed, CredentialRecord, MessageBody, ModelRecord, SealedInjection,
     SealedSecret,
 };
+use serde_json::Value;
 
 use super::{WorkerService, message};
 use crate::config::ModelDefault;
@@ -60,6 +61,7 @@ impl WorkerService {
             Some((question, text)) => (Some(question), text),
             None => (None, turn.prompt),
         };
+        let output_schema = turn.output_schema.as_deref().and_then(output_schema);
         // Also an interrupt that a lost claim did not come to: it was acknowledged.
         let messages = message::since(messages, 0);
         let Environment { id, spec, .. } = environment;
@@ -111,6 +113,7 @@ impl WorkerService {
             prompt,
             question,
             interactive,
+            output_schema,
             messages,
             setup_script: spec.setup_script,
             maintenance_script: spec.maintenance_script,
@@ -292,6 +295,11 @@ impl Repositories<'_> {
             commit,
         })
     }
+}
+
+/// What was checked when it was stored.
+fn output_schema(stored: &str) -> Option<Value> {
+    serde_json::from_str(stored).ok()
 }
 
 fn closed_secret(label: &str, name: &str) -> Failure {

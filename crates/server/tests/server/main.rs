@@ -24,6 +24,7 @@ mod life;
 mod log;
 mod model;
 mod operating;
+mod output_schema;
 mod paging;
 mod private;
 mod problems;

@@ -181,6 +181,7 @@ impl Bed {
             number: NonZeroU32::new(number).expect("from 1"),
             created_by: self.principal,
             prompt: "fix it\nplease: ü 🦀 \\ \" '".into(),
+            output_schema: Some(r#"{"type":"object"}"#.into()),
             continues: None,
             created_at: now,
         }

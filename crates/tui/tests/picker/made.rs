@@ -189,6 +189,7 @@ pub fn attempt(number: u32, state: &str) -> Attempt {
         }),
         diffs: Vec::new(),
         message: has_ended.then(|| format!("Attempt {number} is done.")),
+        output: None,
         tokens: None,
     }
 }
@@ -205,6 +206,7 @@ pub fn task(summary: TaskSummary, attempts: Vec<Attempt>) -> Task {
             id: "turn_1".to_owned(),
             number: 1,
             prompt: format!("{}\n\nIn full.", summary.title),
+            output_schema: None,
             continues: None,
             created_at: summary.created_at,
             attempts,

@@ -3,10 +3,12 @@
 use std::sync::Mutex;
 
 use outwork_agents::{Adapter, Launch, TurnOutcome};
+use outwork_api::output_schema::OutputSchema;
 use outwork_domain::Failure;
 use outwork_failpoint as failpoint;
 use outwork_git::ReadOnlyBind;
 use outwork_sandbox::{Running, Stdin};
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::drive::{Beside, Bounds, Driven, drive};
@@ -140,9 +142,17 @@ fn ended(run: &mut Run, driven: Driven) -> Result<(), Stopped> {
     if let TurnOutcome::Completed { last_message } = &outcome {
         run.message = last_message.as_deref().map(clipped);
     }
+    let schema = run.assignment.output_schema.take();
     match (stopped, outcome, limit) {
         (Some(stopped), _, _) => Err(stopped),
-        (None, TurnOutcome::Completed { last_message: _ }, _) => Ok(()),
+        (None, TurnOutcome::Completed { last_message }, _) => match schema {
+            Some(schema) => {
+                let answer = last_message.unwrap_or_default();
+                run.message = Some(checked(schema, &answer)?);
+                Ok(())
+            }
+            None => Ok(()),
+        },
         (None, TurnOutcome::Asked { question }, _) => Err(Stopped::Asks {
             question: clipped(&question),
         }),
@@ -159,6 +169,24 @@ fn ended(run: &mut Run, driven: Driven) -> Result<(), Stopped> {
         (None, TurnOutcome::Failed { class, message }, None) => {
             Err(failure::turn(class, &message).into())
         }
+    }
+}
+
+/// The answer as JSON and nothing else.
+fn checked(schema: Value, answer: &str) -> Result<String, Failure> {
+    let schema = OutputSchema::of(schema)
+        .map_err(|error| failure::internal("the schema of the answer cannot be used", &error))?;
+    let answer = schema.check(answer);
+    let answer = answer.map_err(|mismatch| failure::output_mismatch(&mismatch.to_string()))?;
+    match answer.to_string() {
+        text if text.len() > MESSAGE_BYTES => {
+            let fault = format!(
+                "it has {} bytes; at most {MESSAGE_BYTES} are kept",
+                text.len()
+            );
+            Err(failure::output_mismatch(&fault))
+        }
+        text => Ok(text),
     }
 }
 

@@ -142,6 +142,7 @@ fn launch_context(run: &Run, session: Option<StoredSession>) -> Result<LaunchCon
             .clone()
             .filter(|question| question != INTERRUPTED),
         interactive: run.assignment.interactive,
+        output_schema: run.assignment.output_schema.clone(),
         turn_number: run.assignment.turn,
         session,
         model_idle_timeout_ms: u64::try_from(run.host.config.timing.model_idle.as_millis())

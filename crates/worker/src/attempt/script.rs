@@ -154,6 +154,7 @@ fn context(run: &Run) -> Result<LaunchContext, Stopped> {
         prompt: "script".to_owned(),
         question: None,
         interactive: false,
+        output_schema: None,
         turn_number: run.assignment.turn,
         session: None,
         model_idle_timeout_ms: 0,

@@ -109,6 +109,7 @@ impl Scene {
             prompt: "do it".to_owned(),
             question: None,
             interactive: true,
+            output_schema: None,
             messages: Vec::new(),
             setup_script: None,
             maintenance_script: None,

@@ -144,7 +144,10 @@ impl Conversation {
             thread_id: thread.id.clone(),
             file,
         });
-        let params = json!({"threadId": thread.id, "input": text_input(&self.order.prompt)});
+        let mut params = json!({"threadId": thread.id, "input": text_input(&self.order.prompt)});
+        if let Some(schema) = self.order.output_schema.take() {
+            params["outputSchema"] = schema;
+        }
         self.phase = Phase::StartingTurn { thread: thread.id };
         self.request("turn/start", params, Awaited::Turn);
     }

@@ -159,6 +159,7 @@ async fn send(client: &Client, said: Said, key: &IdempotencyKey) -> Result<Box<T
                 interactive: true,
                 priority: Priority::Normal,
                 kind: TaskKind::Code,
+                output_schema: None,
             };
             client.submit(&task, key).await
         }
@@ -172,6 +173,7 @@ async fn send(client: &Client, said: Said, key: &IdempotencyKey) -> Result<Box<T
                 prompt,
                 attempts: Some(attempts),
                 attempt,
+                output_schema: None,
             };
             client.follow_up(&task, &turn, key).await
         }

@@ -52,6 +52,7 @@ pub(super) async fn run(
         interactive: false,
         priority: Default::default(),
         kind: Default::default(),
+        output_schema: None,
     };
     let key = session.idempotency_key();
     let task = client.submit(&task, &key).await?;

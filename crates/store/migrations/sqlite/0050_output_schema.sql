@@ -1,0 +1,5 @@
+-- The JSON Schema that the answer of a turn has to match.
+-- migrations/postgres has the same column under the same number.
+
+-- As JSON.
+ALTER TABLE turns ADD COLUMN output_schema TEXT;
