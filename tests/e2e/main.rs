@@ -23,6 +23,7 @@ mod network;
 mod output_schema;
 mod packages;
 mod picker;
+mod publishing;
 mod replay;
 mod repositories;
 mod run;

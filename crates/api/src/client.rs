@@ -21,6 +21,8 @@
 //! | [`Client::answer`], [`Client::steer`] | `POST /tasks/{task}/answer`, `…/steer` (key) |
 //! | [`Client::interrupt`] | `POST /tasks/{task}/interrupt` |
 //! | [`Client::retry`] | `POST /tasks/{task}/retry` (key) |
+//! | [`Client::publish`], [`Client::publications`] | `POST /tasks/{task}/publications` (key), `GET` |
+//! | [`Client::publication`] | `GET /publications/{pub}` |
 //! | [`Client::cancel_task`] | `POST /tasks/{task}/cancel` |
 //! | [`Client::task_diff`] | `GET /tasks/{task}/diff?turn=&attempt=` (bytes) |
 //! | [`Client::task_session`] | `GET /tasks/{task}/session?turn=&attempt=` (bytes) |

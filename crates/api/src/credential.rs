@@ -16,6 +16,36 @@ pub struct NewCredential {
     pub scope: String,
     /// What it is.
     pub secret: CredentialSecret,
+    /// Makes it one for publishing results, which may write and is never given to a worker, instead of one for reading.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub push: Option<PushSettings>,
+}
+
+/// How results are published with a credential.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PushSettings {
+    /// What the repositories' server is; known for github.com, gitlab.com, codeberg.org and gitea.com when left out, elsewhere
+    /// `none` then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forge: Option<ForgeKind>,
+    /// Where the server's interface is, if not at the usual place of its host, such as `https://git.example.com/api/v3`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_url: Option<String>,
+}
+
+/// A kind of server of repositories that has pull requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ForgeKind {
+    /// GitHub, also GitHub Enterprise Server.
+    Github,
+    /// GitLab.
+    Gitlab,
+    /// Gitea and Forgejo.
+    Gitea,
+    /// Plain git: a branch is all.
+    None,
 }
 
 /// The secret part.
@@ -47,7 +77,7 @@ pub struct Credential {
     pub id: String,
     /// Which repositories.
     pub scope: String,
-    /// `token` or `ssh_key`.
+    /// `token` or `ssh_key`; for publishing `push_token` or `push_ssh_key`.
     pub kind: String,
     /// The user name, if one was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -243,6 +243,21 @@ pub enum EventBody {
         /// Its length in bytes.
         size_bytes: u64,
     },
+    /// The result is being published as a branch and a pull request (written by the server, also after the attempt's end).
+    Publication {
+        /// `pub_…`.
+        publication: String,
+        /// `queued`, `published` or `failed`.
+        state: String,
+        /// The branch.
+        branch: String,
+        /// The pull request.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        url: Option<String>,
+        /// What it waits for, what there is to say, or why it failed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        message: Option<String>,
+    },
     /// A kind this version does not know.
     #[serde(other)]
     Unknown,

@@ -6,7 +6,7 @@
 //! events they do not know; the server refuses unknown fields in requests.
 //!
 //! Read in this order: [`time`], [`secret`], [`problem`] (errors), [`page`], [`environment`],
-//! [`network`], [`injection`], [`cache`], [`credential`], [`enrolment`], [`task`], [`event`], [`session`], [`output_schema`], [`settings`]; then [`worker`] (the worker protocol as types and a trait), and
+//! [`network`], [`injection`], [`cache`], [`credential`], [`enrolment`], [`task`], [`event`], [`publication`], [`session`], [`output_schema`], [`settings`]; then [`worker`] (the worker protocol as types and a trait), and
 //! [`client`] (HTTP and SSE).
 
 pub mod page;
@@ -23,6 +23,7 @@ pub mod event;
 pub mod injection;
 pub mod network;
 pub mod output_schema;
+pub mod publication;
 pub mod session;
 pub mod settings;
 pub mod task;

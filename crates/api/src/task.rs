@@ -268,8 +268,26 @@ pub struct Task {
     /// Where the environment's further repositories stood.
     #[serde(default)]
     pub further_repositories: Vec<TaskRepository>,
+    /// The pull request that its newest published result is in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull_request: Option<TaskPullRequest>,
     /// Its turns, oldest first.
     pub turns: Vec<Turn>,
+}
+
+/// A task's pull request, as its server told it when it was last published.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TaskPullRequest {
+    /// Where people look at it.
+    pub url: String,
+    /// Its number within the repository.
+    pub number: u64,
+    /// `open`, `draft`, `closed` or `merged`.
+    pub state: String,
+    /// Its branch.
+    pub branch: String,
+    /// Its commit.
+    pub commit: String,
 }
 
 /// One prompt and its attempts.

@@ -60,6 +60,8 @@ pub enum ClientCommand {
     Diff(command::diff::DiffArgs),
     #[command(visible_alias = "a")]
     Apply(command::apply::ApplyArgs),
+    /// Open a pull request from a task's result
+    Pr(command::pr::PrArgs),
     Open(command::open::OpenArgs),
     /// Ask more of a task, in the same session
     FollowUp(command::follow_up::FollowUpArgs),
@@ -155,6 +157,7 @@ impl ClientCommand {
             Self::Retry(args) => args.submitted.json,
             Self::Cancel(args) => args.json,
             Self::Apply(args) => args.json,
+            Self::Pr(args) => args.json,
             Self::Session(command) => command.is_json(),
             Self::Env(command) => command.is_json(),
             Self::Credential(command) => command.is_json(),

@@ -15,6 +15,7 @@ pub(crate) mod list;
 pub(crate) mod log;
 pub(crate) mod open;
 pub(crate) mod picker;
+pub(crate) mod pr;
 pub(crate) mod retry;
 pub(crate) mod run;
 pub(crate) mod session;

@@ -66,6 +66,7 @@ async fn dispatch(command: ClientCommand, session: &mut Session) -> Result<ExitS
         ClientCommand::Log(args) => command::log::run(args, session).await.map(done),
         ClientCommand::Diff(args) => command::diff::run(args, session).await.map(done),
         ClientCommand::Apply(args) => command::apply::run(args, session).await.map(done),
+        ClientCommand::Pr(args) => command::pr::run(args, session).await.map(done),
         ClientCommand::Open(args) => command::open::run(args, session).await.map(done),
         ClientCommand::FollowUp(args) => command::follow_up::run(args, session).await,
         ClientCommand::Answer(args) => command::answer::run(args, session).await,

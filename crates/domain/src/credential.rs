@@ -10,6 +10,10 @@ pub enum CredentialKind {
     Token,
     /// A private key, for ssh.
     SshKey,
+    /// A token that may write, for https and for the interface of the repository's server. Never given to a worker.
+    PushToken,
+    /// A private key that may write, for ssh. Never given to a worker.
+    PushSshKey,
 }
 
 impl CredentialKind {
@@ -18,14 +22,24 @@ impl CredentialKind {
         match self {
             Self::Token => "token",
             Self::SshKey => "ssh_key",
+            Self::PushToken => "push_token",
+            Self::PushSshKey => "push_ssh_key",
         }
     }
 
     /// The kind of that name.
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Token, Self::SshKey]
+        [Self::Token, Self::SshKey, Self::PushToken, Self::PushSshKey]
             .into_iter()
             .find(|kind| kind.as_str() == name)
+    }
+
+    /// Whether it is for publishing, and not for reading.
+    pub const fn is_push(self) -> bool {
+        match self {
+            Self::Token | Self::SshKey => false,
+            Self::PushToken | Self::PushSshKey => true,
+        }
     }
 }
 
@@ -123,13 +137,24 @@ pub fn address_of(url: &str) -> Option<(CredentialKind, String)> {
     ))
 }
 
-/// The credential for `url`: of the right kind, with the longest scope that covers it.
+/// The credential to read `url` with: of the right kind, with the longest scope that covers it. Never one for publishing.
 pub fn choose<'a, T>(
     candidates: impl IntoIterator<Item = &'a T>,
     credential: impl Fn(&T) -> &Credential,
     url: &str,
 ) -> Option<&'a T> {
-    let (kind, address) = address_of(url)?;
+    let (kind, _) = address_of(url)?;
+    choose_kind(candidates, credential, url, kind)
+}
+
+/// The credential of that kind with the longest scope that covers `url`.
+pub fn choose_kind<'a, T>(
+    candidates: impl IntoIterator<Item = &'a T>,
+    credential: impl Fn(&T) -> &Credential,
+    url: &str,
+    kind: CredentialKind,
+) -> Option<&'a T> {
+    let (_, address) = address_of(url)?;
     candidates
         .into_iter()
         .filter(|candidate| {

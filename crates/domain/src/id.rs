@@ -117,6 +117,10 @@ id!(
     /// A worker that registered.
     WorkerId, "wkr", "a", "worker"
 );
+id!(
+    /// A result on its way to a branch and a pull request.
+    PublicationId, "pub", "a", "publication"
+);
 
 /// The name of a stored object (diff, session, prompt): a relative path without `..`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -7,7 +7,7 @@
 //! Read in this order: [`id`] and [`time`] (newtypes), [`principal`] (who acts), [`environment`]
 //! (how a repository's tasks run), [`network`] and [`resources`] (what its agent may reach and use),
 //! [`credential`] (how repositories are reached), [`task`] (what was asked), [`attempt`] (the state machine),
-//! [`failure`] (why an attempt ended badly), [`status`] (what people are shown), [`priority`],
+//! [`failure`] (why an attempt ended badly), [`publication`] (a result as a branch and a pull request), [`status`] (what people are shown), [`priority`],
 //! [`schedule`] (whose attempt is given out next), [`waiting`] (why one is not), [`limits`].
 
 pub mod id;
@@ -24,6 +24,7 @@ pub mod resources;
 pub mod attempt;
 pub mod failure;
 pub mod priority;
+pub mod publication;
 pub mod schedule;
 pub mod status;
 pub mod task;
@@ -32,8 +33,8 @@ pub mod waiting;
 pub use attempt::{Attempt, AttemptEvent, Command, Desired, Epoch, Lease, State, Step};
 pub use failure::{Failure, FailureCode};
 pub use id::{
-    AttemptId, CredentialId, EnrolmentTokenId, EnvironmentId, ObjectKey, PrincipalId, TaskId,
-    TokenId, TurnId, WorkerId, WorkspaceId,
+    AttemptId, CredentialId, EnrolmentTokenId, EnvironmentId, ObjectKey, PrincipalId,
+    PublicationId, TaskId, TokenId, TurnId, WorkerId, WorkspaceId,
 };
 pub use priority::Priority;
 pub use time::Timestamp;

@@ -11,6 +11,7 @@
 //!   is sealed and kept as part of a snapshot ([`SnapshotCheckout`]).
 //! * [`LayeredCheckout`]: a commit over a snapshot's, of which only the difference is written.
 //! * [`LayeredCheckout::diff`]: the exact diff of a working tree that must be assumed hostile. `docs/git.md` says why it can be trusted.
+//! * [`Git::prepare`] and [`Prepared::push`]: a diff as a commit of a branch, which is pushed and replaces nobody's.
 //! * [`Repository`]: the user's own repository: what it is, and applying a diff to it, all or nothing.
 //!
 //! Sandboxes, tasks and HTTP are unknown here. Time limits are durations; nothing here reads the clock, the environment or the user's git
@@ -77,6 +78,8 @@ mod summary;
 mod trees;
 
 mod patch;
+#[cfg(target_os = "linux")]
+mod publish;
 mod repository;
 
 #[cfg(all(any(test, fuzzing), target_os = "linux"))]
@@ -99,6 +102,8 @@ pub use patch::parts::{Choice, MalformedPatch, Part, Patch};
 #[cfg(target_os = "linux")]
 pub use place::Place;
 pub use process::{Git, GitError};
+#[cfg(target_os = "linux")]
+pub use publish::{BranchRequest, Identity, InvalidIdentity, PrepareError, Prepared, PushError};
 pub use remote::{Asked, Denied, RefSpec, ResolveError, Resolved};
 pub use repository::{
     Applied, ApplyError, ApplyPlan, BranchError, Remote, Repository, RepositoryError, ThreeWay,

@@ -4,6 +4,8 @@ mod call;
 #[cfg(all(test, unix))]
 mod tests;
 
+#[cfg_attr(not(target_os = "linux"), allow(unused_imports))]
+pub(crate) use call::Output;
 pub(crate) use call::{Call, Input};
 
 use std::ffi::{OsStr, OsString};
@@ -184,7 +186,8 @@ impl Git {
         self
     }
 
-    pub(crate) fn private_dir(&self) -> Option<&Path> {
+    /// The private folder, if this git has one.
+    pub fn private_dir(&self) -> Option<&Path> {
         self.private_dir.as_deref()
     }
 

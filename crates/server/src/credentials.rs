@@ -1,10 +1,12 @@
 //! Credentials for repositories: kept sealed, opened for the server's own questions to a repository and for the workers' mirrors, never for
-//! a sandbox.
+//! a sandbox. Those for publishing are opened for that alone: they are of a type of their own, which the worker's protocol cannot say.
 
 use outwork_api::Secret;
-use outwork_api::credential::CredentialSecret;
+use outwork_api::credential::{CredentialSecret, PushSettings};
 use outwork_domain::WorkspaceId;
-use outwork_domain::credential::{Credential, CredentialKind, CredentialScope, choose};
+use outwork_domain::credential::{
+    Credential, CredentialKind, CredentialScope, choose, choose_kind,
+};
 use outwork_git::{Credentials, InvalidCredential};
 use outwork_store::CredentialRecord;
 use serde::{Deserialize, Serialize};
@@ -23,6 +25,28 @@ enum Sealed {
         private_key: Secret,
         known_hosts: Option<String>,
     },
+    PushToken {
+        token: Secret,
+        settings: PushSettings,
+    },
+    PushSshKey {
+        private_key: Secret,
+        known_hosts: Option<String>,
+        settings: PushSettings,
+    },
+}
+
+/// What may write a repository.
+#[derive(Clone)]
+pub(crate) struct PushAccess {
+    pub(crate) secret: CredentialSecret,
+    pub(crate) settings: PushSettings,
+}
+
+/// What a credential is opened for.
+enum Opened {
+    Read(CredentialSecret),
+    Push(PushAccess),
 }
 
 /// A credential that was chosen and cannot be opened.
@@ -39,6 +63,8 @@ impl Unreadable {
         let option = match self.kind {
             CredentialKind::Token => "--token-file FILE",
             CredentialKind::SshKey => "--ssh-key-file FILE",
+            CredentialKind::PushToken => "--push --token-file FILE",
+            CredentialKind::PushSshKey => "--push --ssh-key-file FILE",
         };
         format!(
             "Set it again with `outwork credential set {} {option}`, or restore the server's key file.",
@@ -51,6 +77,8 @@ fn words(kind: CredentialKind) -> &'static str {
     match kind {
         CredentialKind::Token => "token",
         CredentialKind::SshKey => "ssh key",
+        CredentialKind::PushToken => "token for publishing",
+        CredentialKind::PushSshKey => "ssh key for publishing",
     }
 }
 
@@ -60,22 +88,9 @@ pub(crate) fn close(
     workspace: WorkspaceId,
     scope: &CredentialScope,
     secret: CredentialSecret,
+    push: Option<PushSettings>,
 ) -> (CredentialKind, Option<String>, Vec<u8>) {
-    let (kind, username, sealed) = match secret {
-        CredentialSecret::Token { username, token } => {
-            (CredentialKind::Token, username, Sealed::Token { token })
-        }
-        CredentialSecret::SshKey {
-            private_key,
-            known_hosts,
-        } => {
-            let sealed = Sealed::SshKey {
-                private_key,
-                known_hosts,
-            };
-            (CredentialKind::SshKey, None, sealed)
-        }
-    };
+    let (kind, username, sealed) = to_seal(secret, push);
     let place = Place::Credential {
         workspace,
         kind,
@@ -85,7 +100,45 @@ pub(crate) fn close(
     (kind, username, plane.close(&text, place))
 }
 
-fn open(plane: &Plane, record: &CredentialRecord) -> Result<CredentialSecret, CannotOpen> {
+fn to_seal(
+    secret: CredentialSecret,
+    push: Option<PushSettings>,
+) -> (CredentialKind, Option<String>, Sealed) {
+    use CredentialKind::{PushSshKey, PushToken, SshKey, Token};
+    match (secret, push) {
+        (CredentialSecret::Token { username, token }, None) => {
+            (Token, username, Sealed::Token { token })
+        }
+        (CredentialSecret::Token { username, token }, Some(settings)) => {
+            (PushToken, username, Sealed::PushToken { token, settings })
+        }
+        (
+            CredentialSecret::SshKey {
+                private_key,
+                known_hosts,
+            },
+            push,
+        ) => match push {
+            None => {
+                let sealed = Sealed::SshKey {
+                    private_key,
+                    known_hosts,
+                };
+                (SshKey, None, sealed)
+            }
+            Some(settings) => {
+                let sealed = Sealed::PushSshKey {
+                    private_key,
+                    known_hosts,
+                    settings,
+                };
+                (PushSshKey, None, sealed)
+            }
+        },
+    }
+}
+
+fn open(plane: &Plane, record: &CredentialRecord) -> Result<Opened, CannotOpen> {
     let CredentialRecord { credential, sealed } = record;
     let Credential {
         id: _,
@@ -102,17 +155,35 @@ fn open(plane: &Plane, record: &CredentialRecord) -> Result<CredentialSecret, Ca
     };
     let text = plane.seal.open(sealed, place)?;
     Ok(match serde_json::from_str(&text).map_err(|_| CannotOpen)? {
-        Sealed::Token { token } => CredentialSecret::Token {
+        Sealed::Token { token } => Opened::Read(CredentialSecret::Token {
             username: username.clone(),
             token,
-        },
+        }),
         Sealed::SshKey {
             private_key,
             known_hosts,
-        } => CredentialSecret::SshKey {
+        } => Opened::Read(CredentialSecret::SshKey {
             private_key,
             known_hosts,
-        },
+        }),
+        Sealed::PushToken { token, settings } => Opened::Push(PushAccess {
+            secret: CredentialSecret::Token {
+                username: username.clone(),
+                token,
+            },
+            settings,
+        }),
+        Sealed::PushSshKey {
+            private_key,
+            known_hosts,
+            settings,
+        } => Opened::Push(PushAccess {
+            secret: CredentialSecret::SshKey {
+                private_key,
+                known_hosts,
+            },
+            settings,
+        }),
     })
 }
 
@@ -126,11 +197,31 @@ pub(crate) fn for_url(
         return Ok(None);
     };
     match open(plane, record) {
-        Ok(secret) => Ok(Some(secret)),
-        Err(CannotOpen) => Err(Unreadable {
-            kind: record.credential.kind,
-            scope: record.credential.scope.clone(),
-        }),
+        Ok(Opened::Read(secret)) => Ok(Some(secret)),
+        Ok(Opened::Push(_)) | Err(CannotOpen) => Err(unreadable(record)),
+    }
+}
+
+/// The credential of that kind with which results may be published at that address, if there is one.
+pub(crate) fn for_push(
+    plane: &Plane,
+    records: &[CredentialRecord],
+    url: &str,
+    kind: CredentialKind,
+) -> Result<Option<PushAccess>, Unreadable> {
+    let Some(record) = choose_kind(records, |record| &record.credential, url, kind) else {
+        return Ok(None);
+    };
+    match open(plane, record) {
+        Ok(Opened::Push(access)) => Ok(Some(access)),
+        Ok(Opened::Read(_)) | Err(CannotOpen) => Err(unreadable(record)),
+    }
+}
+
+fn unreadable(record: &CredentialRecord) -> Unreadable {
+    Unreadable {
+        kind: record.credential.kind,
+        scope: record.credential.scope.clone(),
     }
 }
 

@@ -8,5 +8,6 @@ pub(crate) mod enrolment;
 pub(crate) mod environments;
 pub(crate) mod me;
 pub(crate) mod model;
+pub(crate) mod publications;
 pub(crate) mod tasks;
 pub(crate) mod workers;

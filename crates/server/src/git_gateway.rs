@@ -76,6 +76,17 @@ impl GitGateway {
         })
     }
 
+    /// The same client for the interfaces of the repositories' servers; the log says why there is none.
+    pub(crate) fn client_for_forges(&self) -> Option<&reqwest::Client> {
+        self.client().ok()
+    }
+
+    /// The address of that host if it is written as a number and not to be dialled; names are checked as they are looked up.
+    pub(crate) fn may_go_to(&self, url: &reqwest::Url) -> Option<String> {
+        let checked = address::check_literal(&self.config.policy(), url);
+        checked.err().map(|fault| fault.address.to_string())
+    }
+
     /// Whether the server may send a credential to where that repository is. Behind a proxy names are not looked up here.
     pub(crate) async fn may_go(&self, url: &RepoUrl) -> Result<(), Trouble> {
         let Ok(url) = reqwest::Url::parse(&url.to_string()) else {

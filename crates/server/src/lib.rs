@@ -13,6 +13,7 @@
 //! * `refusal`: every error as a problem; `http`: what surrounds each request; `view`: domain to wire.
 //! * `endpoints`: the task API, one file each; `submit`: how a task comes to be.
 //! * `codex_api`: the stock client's API, on the same services.
+//! * `publish`: results as branches and pull requests.
 //! * `worker`: the worker protocol; `reconcile`: what moves on by itself.
 
 // utoipa's macros repeat a handler's types with the paths they were written with.
@@ -44,6 +45,8 @@ mod submit;
 mod codex_api;
 
 mod worker;
+
+mod publish;
 
 mod reconcile;
 

@@ -8,6 +8,7 @@ use outwork_api::secret::Secret;
 use outwork_domain::limits::AttemptLimits;
 use outwork_domain::{Timestamp, WorkspaceId};
 use outwork_store::{ModelRecord, Objects, Store, StoreError};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Clock, FreeSpace, ModelDefault, ServerConfig};
@@ -15,6 +16,7 @@ use crate::endpoints::attempts::Tails;
 use crate::git_gateway::GitGateway;
 use crate::heard::Heard;
 use crate::ids::Ids;
+use crate::reconcile;
 use crate::refusal::Refusal;
 use crate::seal::{Place, Seal};
 use crate::signals::Signals;
@@ -41,6 +43,8 @@ pub(crate) struct Plane {
     pub(crate) signals: Signals,
     pub(crate) tails: Tails,
     pub(crate) heard: Heard,
+    /// How many results this server may publish at once.
+    pub(crate) publishers: Arc<Semaphore>,
     pub(crate) shutdown: CancellationToken,
     pub(crate) started_at: Timestamp,
     clock: Arc<dyn Clock>,
@@ -85,6 +89,7 @@ impl Plane {
             signals: Signals::new(),
             tails: Tails::default(),
             heard: Heard::default(),
+            publishers: Arc::new(Semaphore::new(reconcile::publish::AT_ONCE)),
             shutdown,
             started_at: clock.now(),
             clock,

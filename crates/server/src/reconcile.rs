@@ -4,6 +4,7 @@
 mod alive;
 mod collect;
 mod expire;
+pub(crate) mod publish;
 mod reap;
 mod reserve;
 mod retire;
@@ -63,6 +64,13 @@ pub(crate) fn start(plane: &Arc<Plane>, tasks: &TaskTracker) {
         Arc::clone(plane),
         collect::EVERY,
         async |plane| collect::pass(plane).await,
+    ));
+    let (shared, spawned) = (Arc::clone(plane), tasks.clone());
+    tasks.spawn(repeat(
+        "publish",
+        Arc::clone(plane),
+        publish::EVERY,
+        async move |_| publish::pass(&shared, &spawned).await,
     ));
 }
 

@@ -173,6 +173,8 @@ impl From<StoreError> for Refusal {
             | StoreError::InUse { .. }
             | StoreError::TooMany { .. }
             | StoreError::TurnNotEnded
+            | StoreError::PublicationUnderWay { .. }
+            | StoreError::Publication(_)
             | StoreError::UnknownEnvironment => Code::Conflict,
             StoreError::RevisionMismatch => Code::PreconditionFailed,
             StoreError::IdempotencyMismatch => Code::IdempotencyMismatch,

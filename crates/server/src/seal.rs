@@ -155,7 +155,11 @@ mod tests {
                 }
             }
             for scope in &scopes {
-                for kind in [CredentialKind::Token, CredentialKind::SshKey] {
+                for kind in [
+                    CredentialKind::Token,
+                    CredentialKind::SshKey,
+                    CredentialKind::PushToken,
+                ] {
                     places.push(Place::Credential {
                         workspace,
                         kind,

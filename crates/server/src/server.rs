@@ -51,6 +51,10 @@ impl Server {
         let plane = Arc::new(Plane::new(config));
         key_check::check(&plane, other_key).await?;
         reconcile::catch_up(&plane).await?;
+        if !plane.store.is_shared() {
+            // Whoever had them was this server before it was killed.
+            plane.store.release_publications(plane.now()).await?;
+        }
         let tasks = TaskTracker::new();
         let dispatching = Arc::clone(&plane);
         tasks.spawn(async move {

@@ -3,6 +3,7 @@
 pub(crate) mod attempt;
 pub(crate) mod environment;
 pub(crate) mod event;
+pub(crate) mod publication;
 pub(crate) mod task;
 pub(crate) mod waiting;
 pub(crate) mod worker;

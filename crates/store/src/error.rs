@@ -4,8 +4,8 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use outwork_domain::TaskId;
 use outwork_domain::attempt::Refused;
+use outwork_domain::{PublicationId, TaskId, publication};
 
 /// Why a database could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -85,6 +85,15 @@ pub enum StoreError {
     /// The cursor was not made by this list.
     #[error("the cursor is not valid; begin again without one")]
     BadCursor,
+    /// The task is being published already.
+    #[error("{publication} of this task is under way; wait for it")]
+    PublicationUnderWay {
+        /// The one.
+        publication: PublicationId,
+    },
+    /// The publication's state does not allow it.
+    #[error(transparent)]
+    Publication(#[from] publication::Refused),
     /// The attempt's state does not allow it.
     #[error(transparent)]
     Refused(#[from] Refused),

@@ -65,6 +65,7 @@ mod cache;
 mod device_login;
 mod enrolment;
 mod orders;
+mod publication;
 mod situation;
 mod worker;
 
@@ -87,6 +88,7 @@ pub use error::{OpenError, StoreError};
 pub use message::Telling;
 pub use objects::{Objects, ObjectsError, S3Address, S3Addressing, S3Config, S3Credentials};
 pub use orders::{Expulsion, Order};
+pub use publication::{NewPublication, Requested};
 pub use record::{
     AttemptRecord, AttemptResult, Authenticated, Bootstrap, Capacity, Change, Claimed,
     CredentialRecord, DiffStat, EnvironmentRecord, EventRow, FurtherDiff, Idempotency,

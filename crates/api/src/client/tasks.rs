@@ -7,6 +7,7 @@ use super::error::ClientError;
 use super::follow::EventRecord;
 use super::http::{Call, Client, IdempotencyKey};
 use crate::page::{Page, PageQuery};
+use crate::publication::{NewPublication, Publication};
 use crate::task::{
     Attempt, Interruption, NewMessage, NewRetry, NewTask, NewTurn, Task, TaskKind, TaskSummary,
 };
@@ -124,6 +125,30 @@ impl Client {
         let url = self.url(&[&TASKS[..], &[task, "retry"]].concat(), &[]);
         self.json(Call::new(Method::POST, url).json(&retry).key(key))
             .await
+    }
+
+    /// Publishes a result as a branch and a pull request; [`Client::publication`] says how far that has come.
+    pub async fn publish(
+        &self,
+        task: &str,
+        new: &NewPublication,
+        key: &IdempotencyKey,
+    ) -> Result<Publication, ClientError> {
+        let url = self.url(&[&TASKS[..], &[task, "publications"]].concat(), &[]);
+        self.json(Call::new(Method::POST, url).json(new).key(key))
+            .await
+    }
+
+    /// The publications of a task, newest first.
+    pub async fn publications(&self, task: &str) -> Result<Page<Publication>, ClientError> {
+        let url = self.url(&[&TASKS[..], &[task, "publications"]].concat(), &[]);
+        self.json(Call::new(Method::GET, url)).await
+    }
+
+    /// A publication.
+    pub async fn publication(&self, publication: &str) -> Result<Publication, ClientError> {
+        let url = self.url(&["api", "v1", "publications", publication], &[]);
+        self.json(Call::new(Method::GET, url)).await
     }
 
     /// Stops all attempts of a task's newest turn.

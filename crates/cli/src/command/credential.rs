@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use outwork_api::Secret;
 use outwork_api::client::Client;
-use outwork_api::credential::{Credential, CredentialSecret, NewCredential};
+use outwork_api::credential::{
+    Credential, CredentialSecret, ForgeKind, NewCredential, PushSettings,
+};
 use outwork_domain::CredentialId;
 use outwork_domain::credential::CredentialScope;
 use serde::Serialize;
@@ -28,8 +30,8 @@ pub enum CredentialCommand {
 /// Set a credential
 ///
 /// It belongs to the workspace, is encrypted on the server, and is never shown again. The server finds
-/// commits with it, and workers copy repositories; no sandbox sees it. One of the same scope and kind is
-/// replaced.
+/// commits with it, and workers copy repositories; no sandbox sees it. With --push it is for `outwork pr`
+/// alone, may write, and is never given to a worker. One of the same scope and kind is replaced.
 #[derive(Args, Clone, Debug)]
 #[command(
     group = clap::ArgGroup::new("secret").required(true),
@@ -37,7 +39,9 @@ pub enum CredentialCommand {
 Examples:
   outwork credential set git.example.com --token-file ~/token
   outwork credential set git.example.com/team --token-file - --username ada
-  outwork credential set git.example.com --ssh-key-file ~/.ssh/deploy_key --known-hosts hosts"
+  outwork credential set git.example.com --ssh-key-file ~/.ssh/deploy_key --known-hosts hosts
+  outwork credential set github.com/team --push --token-file ~/write-token
+  outwork credential set git.example.com --push --forge gitea --token-file ~/write-token"
 )]
 pub struct SetArgs {
     /// Which repositories: a host, or a host and the beginning of a path; the longest that fits is used
@@ -55,6 +59,16 @@ pub struct SetArgs {
     /// The user name, where the server wants a particular one with the token
     #[arg(long, value_name = "NAME", conflicts_with = "ssh_key_file")]
     pub username: Option<String>,
+    /// It is for publishing results, and for nothing else
+    #[arg(long)]
+    pub push: bool,
+    /// What the repositories' server is, so that pull requests can be opened: github, gitlab, gitea (also Forgejo) or
+    /// none; known for github.com, gitlab.com, codeberg.org and gitea.com
+    #[arg(long, value_name = "KIND", requires = "push", value_parser = parse_forge)]
+    pub forge: Option<ForgeKind>,
+    /// Where that server's interface is, if not at the usual place of its host
+    #[arg(long, value_name = "URL", requires = "push")]
+    pub api_url: Option<String>,
     /// Print the credential as JSON, without what is secret
     #[arg(long)]
     pub json: bool,
@@ -92,6 +106,16 @@ impl CredentialCommand {
     }
 }
 
+fn parse_forge(text: &str) -> Result<ForgeKind, String> {
+    match text {
+        "github" => Ok(ForgeKind::Github),
+        "gitlab" => Ok(ForgeKind::Gitlab),
+        "gitea" | "forgejo" => Ok(ForgeKind::Gitea),
+        "none" => Ok(ForgeKind::None),
+        _ => Err("write github, gitlab, gitea, forgejo or none".to_owned()),
+    }
+}
+
 fn parse_scope(text: &str) -> Result<String, String> {
     CredentialScope::parse(text)
         .map(|scope| scope.as_str().to_owned())
@@ -114,6 +138,9 @@ async fn set(args: SetArgs, client: &Client, session: &mut Session) -> Result<()
         ssh_key_file,
         known_hosts,
         username,
+        push,
+        forge,
+        api_url,
         json,
     } = args;
     let secret = match (token_file, ssh_key_file) {
@@ -131,7 +158,11 @@ async fn set(args: SetArgs, client: &Client, session: &mut Session) -> Result<()
         (None, None) => unreachable!("the command line has one of them"),
     };
     let stored = client
-        .set_credential(&NewCredential { scope, secret })
+        .set_credential(&NewCredential {
+            scope,
+            secret,
+            push: push.then_some(PushSettings { forge, api_url }),
+        })
         .await?;
     match json {
         true => session.out.json(&stored),

@@ -27,11 +27,14 @@ pub(crate) async fn run(args: OpenArgs, session: &mut Session) -> Result<(), Cli
     let id = args.task.resolve(&client).await?;
     let url = client.task(&id).await?.summary.url;
     session.out.line(&plain(&url))?;
+    browse(session, &url)
+}
+
+/// Opens a page in the browser, once its address was printed.
+pub(super) fn browse(session: &mut Session, url: &str) -> Result<(), CliError> {
     // The address is the server's: nothing else may be opened by it.
     if !url.starts_with("http://") && !url.starts_with("https://") {
-        return Err(CliError::failed(
-            "the address of the task's page is none of a page",
-        ));
+        return Err(CliError::failed("the address is none of a page"));
     }
     let browser = session.variables.text("BROWSER");
     let browser = browser.filter(|browser| !browser.trim().is_empty());
@@ -42,10 +45,7 @@ pub(crate) async fn run(args: OpenArgs, session: &mut Session) -> Result<(), Cli
     let variables: Vec<(OsString, OsString)> = session.variables.all().collect();
     let has_opened = programs.iter().any(|program| {
         let mut command = Command::new(program);
-        command
-            .arg(&url)
-            .env_clear()
-            .envs(variables.iter().cloned());
+        command.arg(url).env_clear().envs(variables.iter().cloned());
         command.stdin(Stdio::null()).stdout(Stdio::null());
         command.stderr(Stdio::null()).spawn().is_ok()
     });

@@ -175,6 +175,26 @@ impl EventLines {
             }
             EventBody::Retrying { message } => warn(format!("trying again: {}", plain(message))),
             EventBody::Warning { message } => warn(format!("warning: {}", plain(message))),
+            EventBody::Publication {
+                state,
+                branch,
+                url,
+                message,
+                ..
+            } => {
+                let what = url.as_deref().unwrap_or(branch);
+                let message = message.as_ref().map(|text| format!(": {}", plain(text)));
+                let line = format!(
+                    "pull request {} {}{}",
+                    plain(what),
+                    plain(state),
+                    message.unwrap_or_default()
+                );
+                match state.as_str() {
+                    "failed" => warn(line),
+                    _ => vec![line],
+                }
+            }
             EventBody::DiffReady {
                 repository,
                 summary,

@@ -45,6 +45,26 @@ fn command_lines_are_taken_or_refused() {
         ("exec --apply --timeout 5m --context a --context b do", true),
         ("exec --timeout 5m do", false),
         ("open TASK", true),
+        (
+            "pr TASK --attempt 2 -d -t T -F notes.md -H a/b -B main --timeout 2m --json",
+            true,
+        ),
+        (
+            "pr TASK --head a --body-file - --author A --web --repo r --turn 1",
+            true,
+        ),
+        ("pr", false),
+        ("pr TASK --attempt 0", false),
+        (
+            "credential set h --push --forge forgejo --api-url u --token-file f",
+            true,
+        ),
+        ("credential set h --push --ssh-key-file f", true),
+        ("credential set h --forge github --token-file f", false),
+        (
+            "credential set h --push --forge sourcehut --token-file f",
+            false,
+        ),
         ("apply --undo TASK", true),
         ("apply --undo TASK --branch x", false),
         ("cancel http://h/codex/tasks/TASK", true),

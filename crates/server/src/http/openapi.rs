@@ -8,6 +8,7 @@ use outwork_api::enrolment::{EnrolmentToken, WorkerToken};
 use outwork_api::environment::Environment;
 use outwork_api::event::Event;
 use outwork_api::problem::{CONTENT_TYPE, Code};
+use outwork_api::publication::Publication;
 use outwork_api::settings::Worker;
 use outwork_api::task::TaskSummary;
 use outwork_api::worker::{AttemptCommand, InputKind, Orders, OutputKind};
@@ -78,7 +79,7 @@ fn pages_by_reference(components: &mut Components) {
         (name = "settings", description = "The model, credentials, the workers, and who is asking."),
         (name = "health", description = "For machines that watch this one.")
     ),
-    components(schemas(Problem, Event, Environment, TaskSummary, Worker, Credential, EnrolmentToken, WorkerToken)),
+    components(schemas(Problem, Event, Environment, TaskSummary, Worker, Credential, Publication, EnrolmentToken, WorkerToken)),
     security(("token" = [])),
     modifiers(&Token)
 )]

@@ -19,7 +19,8 @@ use utoipa_axum::routes;
 use super::{envelope, health, openapi, origin, signpost};
 use crate::codex_api;
 use crate::endpoints::{
-    attempts, cache, codex_logins, credentials, enrolment, environments, me, model, tasks, workers,
+    attempts, cache, codex_logins, credentials, enrolment, environments, me, model, publications,
+    tasks, workers,
 };
 use crate::plane::Plane;
 use crate::refusal::Refusal;
@@ -66,6 +67,11 @@ pub(crate) fn task_api() -> Routes {
         .routes(routes!(tasks::retry::retry))
         .routes(routes!(tasks::diff::diff))
         .routes(routes!(tasks::session::session))
+        .routes(routes!(
+            publications::publish::publish,
+            publications::list::list
+        ))
+        .routes(routes!(publications::get::get))
         .routes(routes!(attempts::get::get))
         .routes(routes!(attempts::cancel::cancel))
         .routes(routes!(attempts::diff::diff))

@@ -52,6 +52,7 @@ pub(crate) fn kind(body: &EventBody) -> &'static str {
         EventBody::Retrying { .. } => "retrying",
         EventBody::Warning { .. } => "warning",
         EventBody::DiffReady { .. } => "diff_ready",
+        EventBody::Publication { .. } => "publication",
         EventBody::Unknown => "unknown",
     }
 }

@@ -10,7 +10,7 @@ use outwork_domain::task::{Base, FurtherBase, TaskKind, Turn};
 use outwork_domain::waiting::WaitingFor;
 use outwork_store::{AttemptRecord, TaskRecord, TurnRecord};
 
-use super::{attempt, waiting};
+use super::{attempt, publication, waiting};
 use crate::plane::Plane;
 use crate::refusal::Refusal;
 
@@ -86,7 +86,13 @@ pub(crate) fn summary(
 pub(crate) async fn whole(plane: &Plane, record: TaskRecord) -> Result<Wire, Refusal> {
     let mut waiting = waiting::of(plane, std::slice::from_ref(&record)).await?;
     let waiting = waiting.remove(&record.task.id);
-    Ok(wire(record, waiting, &plane.public_url))
+    let task = &record.task;
+    let publications = plane.store.publications(task.workspace_id, task.id).await?;
+    let pull_request = publications.iter().find_map(publication::of_task);
+    Ok(Wire {
+        pull_request,
+        ..wire(record, waiting, &plane.public_url)
+    })
 }
 
 /// A task that was just submitted. What it waits for is not looked at, which would read all workers for each.
@@ -116,6 +122,7 @@ fn wire(record: TaskRecord, waiting: Option<WaitingFor>, public_url: &str) -> Wi
         interactive: task.interactive,
         priority: task.priority.into(),
         further_repositories: further.into_iter().map(wire_further).collect(),
+        pull_request: None,
         turns: turns.into_iter().map(wire_turn).collect(),
     }
 }

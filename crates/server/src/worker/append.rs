@@ -74,6 +74,7 @@ fn row(index: usize, event: NewEvent) -> Result<NewEventRow, Refusal> {
         | EventBody::Answered { .. }
         | EventBody::Steered { .. }
         | EventBody::InterruptRequested {}
+        | EventBody::Publication { .. }
         | EventBody::WorkerLost { .. } => {
             return Err(wrong(
                 &pointer,

@@ -106,7 +106,7 @@ impl Scene {
 }
 
 /// Takes what waits, as a worker that knows the gateway or does not.
-async fn acquire(client: &Client, worker: &str, git_gateway: bool) -> Vec<Claim> {
+pub async fn acquire(client: &Client, worker: &str, git_gateway: bool) -> Vec<Claim> {
     let body = json!({"worker": worker, "max": 4, "wait_ms": 10_000, "git_gateway": git_gateway});
     let answer = client
         .post("/api/worker/v1/acquire", &body)

@@ -28,6 +28,7 @@ mod output_schema;
 mod paging;
 mod private;
 mod problems;
+mod publishing;
 mod repositories;
 mod scheduling;
 mod secret_key;

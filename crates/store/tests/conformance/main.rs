@@ -41,6 +41,7 @@ mod lists;
 mod messages;
 mod objects;
 mod orders;
+mod publications;
 mod repositories;
 mod secrets;
 mod settings;

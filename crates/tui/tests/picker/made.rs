@@ -202,6 +202,7 @@ pub fn task(summary: TaskSummary, attempts: Vec<Attempt>) -> Task {
         interactive: true,
         priority: Default::default(),
         further_repositories: Vec::new(),
+        pull_request: None,
         turns: vec![Turn {
             id: "turn_1".to_owned(),
             number: 1,

@@ -118,6 +118,7 @@ impl EventMasker {
             | EventBody::Retrying { .. }
             | EventBody::Warning { .. }
             | EventBody::DiffReady { .. }
+            | EventBody::Publication { .. }
             | EventBody::Unknown => self.interrupt(None),
         };
         bodies.push(masked(&self.masker, body));
@@ -180,6 +181,19 @@ fn masked(masker: &Masker, body: EventBody) -> EventBody {
             }),
         },
         EventBody::CancelRequested {} => EventBody::CancelRequested {},
+        EventBody::Publication {
+            publication,
+            state,
+            branch,
+            url,
+            message,
+        } => EventBody::Publication {
+            publication,
+            state,
+            branch: text(branch),
+            url: optional(url),
+            message: optional(message),
+        },
         EventBody::Answered { text: said } => EventBody::Answered { text: text(said) },
         EventBody::Steered { number, text: said } => EventBody::Steered {
             number,

@@ -87,6 +87,7 @@ pub(super) fn size_of(body: &EventBody) -> u64 {
         | EventBody::ModelCallStarted { .. }
         | EventBody::ModelCallFinished { .. }
         | EventBody::DiffReady { .. }
+        | EventBody::Publication { .. }
         | EventBody::Unknown => 0,
     };
     bytes as u64

@@ -59,7 +59,7 @@ fn choose<'a>(record: &'a TaskRecord, query: &Query) -> Result<&'a AttemptRecord
 }
 
 /// The turn of that number, the newest when none is given.
-pub(super) fn chosen_turn(
+pub(crate) fn chosen_turn(
     record: &TaskRecord,
     number: Option<u32>,
 ) -> Result<&TurnRecord, Refusal> {
@@ -79,7 +79,7 @@ pub(super) fn chosen_turn(
 }
 
 /// The attempt of that number.
-pub(super) fn chosen_attempt(turn: &TurnRecord, number: u32) -> Result<&AttemptRecord, Refusal> {
+pub(crate) fn chosen_attempt(turn: &TurnRecord, number: u32) -> Result<&AttemptRecord, Refusal> {
     let mut attempts = turn.attempts.iter();
     let found = attempts.find(|record| record.attempt.number.get() == number);
     found.ok_or_else(|| {

@@ -1,0 +1,180 @@
+//! Where a result is published, and with what.
+
+use outwork_api::Secret;
+use outwork_api::credential::{CredentialSecret, ForgeKind, PushSettings};
+use outwork_domain::credential::{CredentialKind, address_of};
+use outwork_git::{Credentials, RepoUrl, Trouble as GitTrouble};
+use outwork_store::CredentialRecord;
+
+use super::trouble::{Trouble, may_not};
+use crate::credentials::{self, PushAccess, Unreadable};
+use crate::plane::Plane;
+use crate::refusal::sentence;
+
+/// How the repository is written to.
+pub(super) struct Access {
+    /// As git reaches it.
+    pub(super) url: RepoUrl,
+    pub(super) credentials: Credentials,
+    /// Host, and port if there is one; empty for a folder of this machine.
+    pub(super) host: String,
+    /// The interface for pull requests, if there is one.
+    pub(super) forge: Option<ForgeAddress>,
+    /// Why there is none.
+    pub(super) without_forge: &'static str,
+}
+
+/// The interface of a repository's server.
+#[derive(Clone)]
+pub(super) struct ForgeAddress {
+    pub(super) kind: ForgeKind,
+    /// Without a slash at the end.
+    pub(super) api_url: String,
+    /// The repository there: `team/project`.
+    pub(super) path: String,
+    pub(super) token: Secret,
+}
+
+const NOT_A_HOST: &str = "It is on this machine's disk, where there are no pull requests.";
+const KEY_ONLY: &str = "For a pull request the server needs a token, too: `outwork credential set HOST --push --token-file FILE`.";
+const PLAIN: &str = "What its server is, is not known: if it is GitHub, GitLab, Gitea or Forgejo, set the credential again with `--forge`.";
+
+/// The credential for the repository. Without one nothing but a folder of this machine is written to: what can be read by everybody is not
+/// to be written by everybody.
+pub(super) async fn access(
+    plane: &Plane,
+    records: &[CredentialRecord],
+    address: &str,
+) -> Result<Access, Trouble> {
+    let url = RepoUrl::parse(address).map_err(|fault| {
+        let text = sentence(&format!("the {fault}"));
+        Trouble::last(
+            "repository",
+            text,
+            "Correct the environment with `outwork env edit`.",
+        )
+    })?;
+    let Some((kind, place)) = address_of(address) else {
+        return local(url);
+    };
+    let host = url.authority().unwrap_or_default();
+    let path = place.split_once('/').map_or("", |(_, path)| path);
+    let find = |kind| credentials::for_push(plane, records, address, kind).map_err(unreadable);
+    let (token, key) = (
+        find(CredentialKind::PushToken)?,
+        match kind {
+            CredentialKind::SshKey => find(CredentialKind::PushSshKey)?,
+            CredentialKind::Token | CredentialKind::PushToken | CredentialKind::PushSshKey => None,
+        },
+    );
+    if let (CredentialKind::Token, Some(_)) = (kind, &token) {
+        may_go(plane, &url).await?;
+    }
+    let (url, access) = match (kind, &key, &token) {
+        (CredentialKind::Token, _, Some(token)) => (url, token),
+        (CredentialKind::SshKey, Some(key), _) => (url, key),
+        // The usual servers have a repository at the same path for both.
+        (CredentialKind::SshKey, None, Some(token)) => (over_https(&host, path)?, token),
+        _ => return Err(missing(&host)),
+    };
+    let credentials = credentials::for_git(&access.secret).map_err(|fault| {
+        let text = sentence(&format!(
+            "the credential for {host} cannot be used: {fault}"
+        ));
+        Trouble::last("not_permitted", text, may_not(&host))
+    })?;
+    let forge = token.and_then(|token| forge(&host, path, token));
+    let without_forge = match key {
+        Some(_) => KEY_ONLY,
+        None => PLAIN,
+    };
+    Ok(Access {
+        url,
+        credentials,
+        host,
+        forge,
+        without_forge,
+    })
+}
+
+fn local(url: RepoUrl) -> Result<Access, Trouble> {
+    if url.authority().is_some() {
+        return Err(Trouble::last(
+            "not_permitted",
+            format!("{url} cannot be written to: its protocol has no credentials."),
+            "Give the environment an address with https:// or ssh, with `outwork env edit`.",
+        ));
+    }
+    Ok(Access {
+        url,
+        credentials: Credentials::None,
+        host: String::new(),
+        forge: None,
+        without_forge: NOT_A_HOST,
+    })
+}
+
+fn over_https(host: &str, path: &str) -> Result<RepoUrl, Trouble> {
+    let name = host.split(':').next().unwrap_or(host);
+    RepoUrl::parse(&format!("https://{name}/{path}.git")).map_err(|_| missing(host))
+}
+
+fn missing(host: &str) -> Trouble {
+    Trouble::last(
+        "no_push_credential",
+        format!(
+            "There is no credential for publishing to {host}; those for reading are not used for it."
+        ),
+        format!(
+            "Store one that may write: `outwork credential set {host} --push --token-file FILE`."
+        ),
+    )
+}
+
+fn unreadable(fault: Unreadable) -> Trouble {
+    Trouble::last("not_permitted", sentence(&fault.to_string()), fault.hint())
+}
+
+async fn may_go(plane: &Plane, url: &RepoUrl) -> Result<(), Trouble> {
+    let Err(GitTrouble::Address { address }) = plane.git_gateway.may_go(url).await else {
+        return Ok(());
+    };
+    Err(Trouble::last(
+        "address",
+        format!("The repository {url} is at {address}, where this server sends no credentials."),
+        "Its operator allows addresses with `--git-address`.",
+    ))
+}
+
+fn forge(host: &str, path: &str, access: PushAccess) -> Option<ForgeAddress> {
+    let PushAccess { secret, settings } = access;
+    let CredentialSecret::Token { token, .. } = secret else {
+        return None;
+    };
+    let PushSettings { forge, api_url } = settings;
+    let kind = forge.or(known(host))?;
+    let name = host.split(':').next().unwrap_or(host);
+    let usual = match kind {
+        ForgeKind::Github if host == "github.com" => "https://api.github.com".to_owned(),
+        ForgeKind::Github => format!("https://{name}/api/v3"),
+        ForgeKind::Gitlab => format!("https://{name}/api/v4"),
+        ForgeKind::Gitea => format!("https://{name}/api/v1"),
+        ForgeKind::None => return None,
+    };
+    let api_url = api_url.unwrap_or(usual);
+    Some(ForgeAddress {
+        kind,
+        api_url: api_url.trim_end_matches('/').to_owned(),
+        path: path.to_owned(),
+        token,
+    })
+}
+
+fn known(host: &str) -> Option<ForgeKind> {
+    match host {
+        "github.com" => Some(ForgeKind::Github),
+        "gitlab.com" => Some(ForgeKind::Gitlab),
+        "codeberg.org" | "gitea.com" => Some(ForgeKind::Gitea),
+        _ => None,
+    }
+}
