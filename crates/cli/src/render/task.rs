@@ -125,6 +125,10 @@ pub(crate) fn task(task: &Task, style: Style, now: Timestamp) -> Vec<String> {
         format!("{}{}", label("changes"), diff_stat(&summary.summary)),
         format!("{}{}", label("updated"), age(summary.updated_at, now)),
     ]);
+    lines.extend(task.pull_request.iter().map(|it| {
+        let (url, state) = (plain(&it.url), plain(&it.state));
+        format!("{}{url} ({state})", label("pull request"))
+    }));
     for turn in &task.turns {
         let first_line = turn.prompt.lines().next().unwrap_or("");
         let heading = format!("turn {}", turn.number);

@@ -152,3 +152,28 @@ async fn credentials_are_listed_and_removed() {
     )
     .await;
 }
+
+#[tokio::test]
+async fn what_may_push_says_where() {
+    let server = server().await;
+    let home = tempfile::tempdir().expect("a folder");
+    std::fs::write(home.path().join("token"), "s3cret-token\n").expect("written");
+    let set = [
+        "credential",
+        "set",
+        "git.example.com",
+        "--push",
+        "--forge",
+        "forgejo",
+        "--api-url",
+        "https://git.example.com/api/v1",
+        "--token-file",
+        "token",
+    ];
+    let setup = Setup::new(&server).dir(home.path());
+    setup.run(&set).await.expect(ExitStatus::Ok);
+    let (_, sent) = server.requests().pop().expect("a request");
+    let expected = json!({"scope": "git.example.com", "secret": {"kind": "token", "token": "s3cret-token"},
+        "push": {"forge": "gitea", "api_url": "https://git.example.com/api/v1"}});
+    assert_eq!(sent, expected);
+}

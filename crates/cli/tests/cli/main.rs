@@ -13,6 +13,7 @@ mod environments;
 mod errors;
 mod exec;
 mod init;
+mod pull_requests;
 mod reading;
 mod repositories;
 mod secrets;

@@ -32,6 +32,8 @@ pub struct World {
     pub workers: Option<Value>,
     pub cache: Option<Value>,
     pub credentials: Vec<Value>,
+    /// How a publication stands, at one look after the other.
+    pub publications: Vec<Value>,
     /// How often an environment cannot be deleted yet.
     pub deletions_refused: u32,
     /// Answers to everything but `/me`.
@@ -66,6 +68,8 @@ impl Server {
             .route("/api/v1/tasks/{id}", get(task))
             .route("/api/v1/tasks/{id}/turns", post(submit))
             .route("/api/v1/tasks/{id}/cancel", post(submit))
+            .route("/api/v1/tasks/{id}/publications", post(publish))
+            .route("/api/v1/publications/{id}", get(publication))
             .route("/api/v1/tasks/{id}/diff", get(diff))
             .route("/api/v1/attempts/{id}/events", get(events))
             .route("/api/v1/model", get(model).put(set_model).delete(delete))
@@ -463,4 +467,12 @@ pub fn world(status: &str, outcome: Option<&str>, state: &str) -> World {
         events: BTreeMap::from([(ATTEMPT.to_owned(), events)]),
         ..World::default()
     }
+}
+
+async fn publish(State(world): State<Shared>) -> Response {
+    (StatusCode::CREATED, publication(State(world)).await).into_response()
+}
+
+async fn publication(State(world): State<Shared>) -> Json<Value> {
+    Json(world.lock().expect("no panic").publications.remove(0))
 }

@@ -25,7 +25,7 @@ pub enum PushError {
     NotPermitted { url: RepoUrl, said: String },
     #[error("the server's copy of {url} is shallow, and it does not take a push from such a copy{}", quoted(.said))]
     Shallow { url: RepoUrl, said: String },
-    #[error("{url} refuses the push{}", quoted(.said))]
+    #[error("the repository {url} refuses the push{}", quoted(.said))]
     Refused { url: RepoUrl, said: String },
     /// Not known whether it was pushed, if it broke off.
     #[error(transparent)]

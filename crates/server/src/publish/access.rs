@@ -59,24 +59,31 @@ pub(super) async fn access(
     };
     let host = url.authority().unwrap_or_default();
     let path = place.split_once('/').map_or("", |(_, path)| path);
-    let find = |kind| credentials::for_push(plane, records, address, kind).map_err(unreadable);
-    let (token, key) = (
-        find(CredentialKind::PushToken)?,
-        match kind {
-            CredentialKind::SshKey => find(CredentialKind::PushSshKey)?,
-            CredentialKind::Token | CredentialKind::PushToken | CredentialKind::PushSshKey => None,
-        },
-    );
-    if let (CredentialKind::Token, Some(_)) = (kind, &token) {
+    let find = |address: &str, kind| {
+        credentials::for_push(plane, records, address, kind).map_err(unreadable)
+    };
+    let is_ssh = kind == CredentialKind::SshKey;
+    let (token, key) = match is_ssh {
+        // The port is ssh's.
+        true => (
+            find(
+                &format!("https://{}/{path}", name(&host)),
+                CredentialKind::PushToken,
+            )?,
+            find(address, CredentialKind::PushSshKey)?,
+        ),
+        false => (find(address, CredentialKind::PushToken)?, None),
+    };
+    let (url, access) = match (&key, &token) {
+        (Some(key), _) => (url, key),
+        // The usual servers have a repository at the same path for both.
+        (None, Some(token)) if is_ssh => (over_https(&host, path)?, token),
+        (None, Some(token)) => (url, token),
+        (None, None) => return Err(missing(&host)),
+    };
+    if matches!(access.secret, CredentialSecret::Token { .. }) {
         may_go(plane, &url).await?;
     }
-    let (url, access) = match (kind, &key, &token) {
-        (CredentialKind::Token, _, Some(token)) => (url, token),
-        (CredentialKind::SshKey, Some(key), _) => (url, key),
-        // The usual servers have a repository at the same path for both.
-        (CredentialKind::SshKey, None, Some(token)) => (over_https(&host, path)?, token),
-        _ => return Err(missing(&host)),
-    };
     let credentials = credentials::for_git(&access.secret).map_err(|fault| {
         let text = sentence(&format!(
             "the credential for {host} cannot be used: {fault}"
@@ -115,8 +122,13 @@ fn local(url: RepoUrl) -> Result<Access, Trouble> {
 }
 
 fn over_https(host: &str, path: &str) -> Result<RepoUrl, Trouble> {
-    let name = host.split(':').next().unwrap_or(host);
+    let name = name(host);
     RepoUrl::parse(&format!("https://{name}/{path}.git")).map_err(|_| missing(host))
+}
+
+/// Without the port.
+fn name(host: &str) -> &str {
+    host.split(':').next().unwrap_or(host)
 }
 
 fn missing(host: &str) -> Trouble {
@@ -153,7 +165,7 @@ fn forge(host: &str, path: &str, access: PushAccess) -> Option<ForgeAddress> {
     };
     let PushSettings { forge, api_url } = settings;
     let kind = forge.or(known(host))?;
-    let name = host.split(':').next().unwrap_or(host);
+    let name = name(host);
     let usual = match kind {
         ForgeKind::Github if host == "github.com" => "https://api.github.com".to_owned(),
         ForgeKind::Github => format!("https://{name}/api/v3"),

@@ -31,16 +31,7 @@ async fn passes(kind: Kind, faults: Vec<(Method, Fault)>) {
     assert_eq!(published["pull_request"]["number"], 1, "{published:#}");
     assert_eq!(scene.forge.pulls().len(), 1);
     assert_eq!(scene.forge.pushes(), 1, "the branch was there already");
-    let attempt = published["attempt_id"].as_str().expect("an id");
-    let log = scene
-        .rig
-        .get(&format!("/api/v1/attempts/{attempt}/events?limit=100"))
-        .await;
-    let events = log["items"].as_array().expect("a list").iter();
-    let waits = events.filter(|event| {
-        event["type"] == "publication" && event["state"] == "queued" && event["message"].is_string()
-    });
-    assert_eq!(waits.count(), tries, "{log:#}");
+    assert_eq!(scene.waits(&published).await, tries);
     scene.rig.stop().await;
 }
 
@@ -249,7 +240,9 @@ async fn a_push_that_is_refused_is_explained() {
         (
             "echo 'Commits need a ticket' >&2; exit 1",
             "push_refused",
-            format!("{url} refuses the push (its server says: Commits need a ticket)."),
+            format!(
+                "The repository {url} refuses the push (its server says: Commits need a ticket)."
+            ),
         ),
     ] {
         scene.forge.hook(script);
@@ -257,7 +250,7 @@ async fn a_push_that_is_refused_is_explained() {
         let failure = &failed["failure"];
         assert_eq!(
             (&failure["code"], &failure["message"]),
-            (&json!(code), &json!(capital(&message))),
+            (&json!(code), &json!(message)),
             "{failed:#}"
         );
     }
@@ -275,8 +268,4 @@ async fn a_push_that_is_refused_is_explained() {
     let published = scene.publish(&task, json!({"branch": "x"})).await;
     assert_eq!(published["state"], "published", "{published:#}");
     scene.rig.stop().await;
-}
-
-fn capital(text: &str) -> String {
-    text[..1].to_uppercase() + &text[1..]
 }

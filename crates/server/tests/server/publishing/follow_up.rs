@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::forge::Kind;
 use super::{Scene, change};
@@ -134,9 +134,9 @@ async fn a_commit_pushed_at_the_same_time_is_never_lost() {
     // The server's hook runs after it has said where the branch is, and before it moves it.
     let main = scene.forge.git(&["rev-parse", "main"]);
     let main = main.trim();
-    scene
-        .forge
-        .hook(&format!("git update-ref refs/heads/{branch} {main}"));
+    scene.forge.hook(&format!(
+        "env -u GIT_QUARANTINE_PATH git update-ref refs/heads/{branch} {main}"
+    ));
     scene.follow_up(&task).await;
     let failed = scene.publish(&task, json!({})).await;
     assert_eq!(failed["failure"]["code"], "branch_moved", "{failed:#}");
@@ -164,6 +164,5 @@ async fn what_comes_after_a_merge_is_a_new_pull_request() {
             .git(&["rev-parse", &format!("{branch}^{{tree}}")]),
         scene.tree()
     );
-    assert_ne!(second["failure"], Value::Bool(true));
     scene.rig.stop().await;
 }
