@@ -47,7 +47,10 @@ pub(crate) fn conflicts_in(stderr: &str) -> Vec<Conflict> {
             continue;
         };
         // "patch failed: file:12" comes before "file: patch does not apply", which says the same.
-        if text.starts_with("patch failed: ") {
+        let is_said_again = text.starts_with("patch failed: ")
+            // Of a binary file.
+            || text.ends_with("which does not match the current contents.");
+        if is_said_again {
             continue;
         }
         let split = REASONS.iter().find_map(|reason| {

@@ -4,6 +4,7 @@ mod apply;
 mod branch;
 mod changes;
 mod record;
+mod reversible;
 mod rollback;
 pub(crate) mod ways_out;
 

@@ -2,6 +2,7 @@
 
 use super::Repository;
 use super::record::{self, Before, Record};
+use super::reversible::reversible;
 use super::rollback::Rollback;
 use super::ways_out::{sources, ways_out};
 use crate::patch::{Conflict, conflicts_in, list};
@@ -190,16 +191,15 @@ impl Repository {
         let Some((record, place)) = self.newest_record(is_meant).await? else {
             return Ok(None);
         };
-        let plan = self.plan(&record.patch, Direction::Back).await?;
+        let patch = reversible(&record.patch);
+        let plan = self.plan(&patch, Direction::Back).await?;
         if !plan.conflicts.is_empty() {
             return Err(ApplyError::Conflicts {
                 conflicts: plan.conflicts,
             });
         }
         let back = Direction::Back;
-        let mut applied = self
-            .apply_all_or_nothing(&record.patch, plan.files, back)
-            .await?;
+        let mut applied = self.apply_all_or_nothing(&patch, plan.files, back).await?;
         // In the patch's own order.
         applied.files.reverse();
         if let Some(entries) = &record.index {

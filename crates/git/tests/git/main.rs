@@ -8,6 +8,7 @@ mod attacks;
 mod changes;
 mod checkout;
 mod diff;
+mod history;
 mod injection;
 mod layered;
 mod mirror;
