@@ -270,6 +270,8 @@ async fn came_of(
         // The control plane ends with this command: nobody could answer later.
         interactive: false,
         priority: Default::default(),
+        kind: Default::default(),
+        output_schema: None,
     };
     let key = session.idempotency_key();
     let task = client.submit(&task, &key).await?;
