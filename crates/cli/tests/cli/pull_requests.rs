@@ -106,7 +106,7 @@ async fn a_failure_says_what_to_do() {
     let ran = ran.expect(ExitStatus::Failed);
     assert_eq!(
         ran.stderr,
-        "error: Somebody pushed\nhint: Name another \\u{1b}[2J branch.\n"
+        "error: Somebody pushed\nhint: Name another  branch.\n"
     );
     let ran = Setup::new(&server).run(&["pr", TASK, "--json"]).await;
     let ran = ran.expect(ExitStatus::Failed);
