@@ -8,7 +8,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use self::here::Here;
 use crate::harness::{By, Done, Hold, Log, Repository, agents_dir, by_both, outwork};
@@ -187,6 +187,58 @@ fn two_at_once(who: By) {
     here.assert_nothing_left();
 }
 
+#[test]
+fn what_one_run_was_allowed_the_next_is_not() {
+    let repository = Repository::with(&[("a", "1\n")]);
+    let here = Here::by(By::Tester, &repository);
+    let agent = ["--agent-command", "env | grep ^WORD= >> a; true"];
+    let more = "--network on --preset common --allow-git-push --max-tokens 5 --memory 1G \
+        --nested-namespaces --var WORD=x --timeout 3h";
+    let more: Vec<&str> = more.split_whitespace().collect();
+    let given = here.run(&[&agent[..], &more, &["go"]].concat()).code(0);
+    assert!(given.text().ends_with("+WORD=x\n"), "{}", given.text());
+    assert!(given.stderr.contains("the agent can reach the network"));
+    let of = |fields: &[&str]| {
+        let environments = here.environments();
+        assert_eq!(environments.len(), 1, "{environments:#?}");
+        let values = fields.iter().map(|field| environments[0][field].clone());
+        values.collect::<Vec<_>>()
+    };
+    let fields = [
+        "network",
+        "max_tokens",
+        "resources",
+        "nested_namespaces",
+        "variables",
+        "timeout_seconds",
+    ];
+    let allowed = of(&fields);
+    assert_eq!(allowed[0]["mode"], "on", "{allowed:#?}");
+    assert_eq!(
+        allowed[1..],
+        [
+            json!(5),
+            json!({ "memory_bytes": 1_u64 << 30 }),
+            json!(true),
+            json!({ "WORD": "x" }),
+            json!(3 * 3600),
+        ]
+    );
+    let given = here.run(&[&agent[..], &["go"]].concat()).code(0);
+    assert_eq!(given.text(), "");
+    assert_eq!(
+        of(&fields),
+        [
+            json!({ "mode": "off" }),
+            Value::Null,
+            json!({}),
+            json!(false),
+            json!({}),
+            json!(3600),
+        ]
+    );
+}
+
 /// Two at the same time, with this agent.
 fn two(here: &Here) {
     let hold = Hold::new();
@@ -230,7 +282,7 @@ fn what_nobody_uses_any_more_is_removed() {
 }
 
 /// The events of a run, and its result.
-fn json(here: &Here, arguments: &[&str]) -> (Log, Value) {
+fn events(here: &Here, arguments: &[&str]) -> (Log, Value) {
     let done = here.run(&[&["--json"], arguments].concat()).code(0);
     let mut lines = done.json_lines();
     let result = lines.pop().expect("a result");
@@ -253,7 +305,7 @@ fn the_next_one_uses_what_the_one_before_made() {
             "--agent-command",
             agent,
         ];
-        let (log, result) = json(&here, &[&flags, more, &["go"]].concat());
+        let (log, result) = events(&here, &[&flags, more, &["go"]].concat());
         assert_eq!(result["exit_code"], 0, "{result:#}");
         let diff = result["diff"].as_str().expect("a text").to_owned();
         (log.snapshots(), diff)
@@ -289,7 +341,7 @@ fn what_a_killed_one_left_does_not_run_again() {
     hold.reached(1);
     running.signal("KILL");
     running.killed();
-    let (log, result) = json(&here, &["--agent-command", "echo 3 >> a", "second"]);
+    let (log, result) = events(&here, &["--agent-command", "echo 3 >> a", "second"]);
     assert_eq!(result["task"]["title"], "second");
     assert_eq!(log.step_names().last().map(String::as_str), Some("diff"));
     let tasks = here.tasks();

@@ -63,7 +63,7 @@ Exit codes of all commands:
     2   the command line is wrong
     4   not signed in, or the server does not take the token
     5   the server cannot be reached
-  124   --timeout is over; the task goes on
-  130   interrupted (Ctrl-C); with --wait the task goes on
+  124   --timeout is over; the task goes on (that of `run` is cancelled)
+  130   interrupted (Ctrl-C); with --wait the task goes on (that of `run` is cancelled)
 
 A reader that closes the pipe early (`outwork list | head -1`) is no error.";

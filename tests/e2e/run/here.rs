@@ -1,6 +1,7 @@
 //! A person with a clone and nothing else: no server, no login, no configuration.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -169,31 +170,45 @@ impl Here {
 
     /// The tasks of the first place, newest first, as a server on it tells them.
     pub fn tasks(&self) -> Vec<Value> {
+        self.with_server(|ask| {
+            let listed = ask(&["list", "--json"]);
+            let tasks = listed["tasks"].as_array().expect("tasks").iter();
+            let ids = tasks.map(|task| task["id"].as_str().expect("an id"));
+            ids.map(|id| ask(&["status", id, "--json"])).collect()
+        })
+    }
+
+    /// The environments of the first place, likewise.
+    pub fn environments(&self) -> Vec<Value> {
+        self.with_server(|ask| {
+            let listed = ask(&["env", "list", "--json"]);
+            listed["environments"].as_array().expect("environments").clone()
+        })
+    }
+
+    /// Asks a server on the first place, by commands that print JSON.
+    fn with_server<T>(&self, with: impl FnOnce(&dyn Fn(&[&str]) -> Value) -> T) -> T {
         let data = self.place(1).display().to_string();
         let flags = ["--data-dir", &data, "--listen", "127.0.0.1:0", "--json"];
         let mut server = self.line(&[&["server"], &flags[..]].concat());
         let mut server = server.stdout(Stdio::piped()).spawn().expect("it starts");
         let mut line = String::new();
         let stdout = server.stdout.take().expect("piped");
-        std::io::BufRead::read_line(&mut std::io::BufReader::new(stdout), &mut line)
-            .expect("readable");
+        let read = BufReader::new(stdout).read_line(&mut line);
+        // It is to end, whatever comes of this.
+        let server = Running(Some(server));
+        read.expect("readable");
         let ready: Value = serde_json::from_str(&line).expect("a ready line");
         let url = ready["url"].as_str().expect("a url");
-        let ask = |arguments: &[&str]| {
+        let answer = with(&|arguments| {
             let token = data.clone() + "/admin.token";
             let mut command = self.line(&[&["--url", url], arguments].concat());
             Done::of(command.env("OUTWORK_TOKEN_FILE", token).output())
                 .code(0)
                 .json()
-        };
-        let listed = ask(&["list", "--json"]);
-        let tasks = listed["tasks"].as_array().expect("tasks").iter();
-        let tasks = tasks
-            .map(|task| ask(&["status", task["id"].as_str().expect("an id"), "--json"]))
-            .collect();
-        server.kill().expect("ours");
-        server.wait().expect("ours");
-        tasks
+        });
+        drop(server);
+        answer
     }
 
     /// No process, no mount, no directory of an attempt.
