@@ -19,6 +19,7 @@ fn with_turns(count: u32) -> Task {
                 id: format!("turn_{number}"),
                 number,
                 prompt: format!("Prompt {number}"),
+                output_schema: None,
                 continues: (number > 1).then(|| format!("att_{}_2", number - 1)),
                 created_at: time(0),
                 attempts,
