@@ -182,7 +182,10 @@ impl Here {
     pub fn environments(&self) -> Vec<Value> {
         self.with_server(|ask| {
             let listed = ask(&["env", "list", "--json"]);
-            listed["environments"].as_array().expect("environments").clone()
+            listed["environments"]
+                .as_array()
+                .expect("environments")
+                .clone()
         })
     }
 
