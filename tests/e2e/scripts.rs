@@ -27,13 +27,14 @@ fn block(heading: &str, language: &str) -> String {
 }
 
 /// Somebody's shell: `outwork` is on its path, and waiting takes less long than it says.
-struct Shell<'a> {
-    outwork: &'a Outwork,
-    programs: PathBuf,
+pub struct Shell<'a> {
+    pub outwork: &'a Outwork,
+    /// Where `outwork` lies.
+    pub programs: PathBuf,
 }
 
 impl<'a> Shell<'a> {
-    fn new(outwork: &'a Outwork) -> Self {
+    pub fn new(outwork: &'a Outwork) -> Self {
         let programs = outwork.dir.path().join("programs");
         fs::create_dir_all(&programs).expect("a folder");
         symlink(OUTWORK, programs.join("outwork")).expect("a link");
@@ -57,7 +58,8 @@ impl<'a> Shell<'a> {
         command
     }
 
-    fn script(&self, script: &str, folder: &Path) -> Command {
+    /// The same for somebody who can use the server.
+    pub fn script(&self, script: &str, folder: &Path) -> Command {
         let mut command = self.bare(script, folder);
         command
             .env("OUTWORK_URL", &self.outwork.url)

@@ -65,6 +65,11 @@ impl Terminal {
         self.keyboard.flush().expect("typed");
     }
 
+    /// All that was shown so far.
+    pub fn shown(&self) -> String {
+        self.screen.0.lock().expect("no panic").0.clone()
+    }
+
     /// Waits until the screen has `text`, and gives all of it.
     #[track_caller]
     pub fn until(&self, text: &str) -> String {
@@ -131,7 +136,7 @@ fn lists_fit_the_terminal_and_their_short_ids_name_tasks() {
     let title = "a title that is much longer than what a narrow terminal has room for";
     let task = outwork.exec("demo", title, &[]);
     let id = task["id"].as_str().expect("an id");
-    let shown = Terminal::run(&outwork, 60, "NO_COLOR=1 outwork list").ended(0);
+    let shown = Terminal::run(&outwork, 60, "NO_COLOR=1 outwork --no-pager list").ended(0);
     let rows: Vec<&str> = shown.lines().collect();
     assert_eq!(rows.len(), 3, "a header, a row, the exit code: {shown}");
     assert!(rows[1].ends_with('…'), "{shown}");

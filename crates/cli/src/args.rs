@@ -25,6 +25,9 @@ pub struct GlobalArgs {
         help_heading = "Global options"
     )]
     pub color: Color,
+    /// Print long results straight to the terminal, without $OUTWORK_PAGER or $PAGER
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub no_pager: bool,
     /// Say nothing but results and errors
     #[arg(short, long, global = true, help_heading = "Global options")]
     pub quiet: bool,
@@ -100,6 +103,8 @@ pub enum ClientCommand {
     Doctor(command::doctor::DoctorArgs),
     /// Print completions for a shell
     Completion(command::completion::CompletionArgs),
+    /// Write the manual pages, one for each command
+    Man(command::man::ManArgs),
     /// The picker; and the same commands as the stock client names them
     #[command(hide = true, alias = "cloud-tasks")]
     Cloud(CloudArgs),
@@ -176,7 +181,43 @@ impl ClientCommand {
             | Self::Codex(_)
             | Self::Shim(_)
             | Self::Completion(_)
+            | Self::Man(_)
             | Self::ExitCodes => false,
+        }
+    }
+}
+
+impl ClientCommand {
+    /// Whether its result may be longer than the screen, and ends by itself.
+    pub(crate) fn is_paged(&self) -> bool {
+        match self {
+            Self::List(_) | Self::Status(_) | Self::Diff(_) | Self::ExitCodes => true,
+            Self::Log(args) => !args.follow,
+            Self::Env(command) => command.is_paged(),
+            Self::Cloud(args) => {
+                let command = args.command.clone();
+                command.is_some_and(|command| Self::from(command).is_paged())
+            }
+            Self::Exec(_)
+            | Self::Apply(_)
+            | Self::Open(_)
+            | Self::FollowUp(_)
+            | Self::Answer(_)
+            | Self::Steer(_)
+            | Self::Interrupt(_)
+            | Self::Retry(_)
+            | Self::Cancel(_)
+            | Self::Session(_)
+            | Self::Credential(_)
+            | Self::Model(_)
+            | Self::Workers(_)
+            | Self::Login(_)
+            | Self::Context(_)
+            | Self::Codex(_)
+            | Self::Shim(_)
+            | Self::Doctor(_)
+            | Self::Completion(_)
+            | Self::Man(_) => false,
         }
     }
 }

@@ -34,3 +34,4 @@ pub(crate) mod workers;
 
 pub(crate) mod completion;
 pub(crate) mod doctor;
+pub(crate) mod man;

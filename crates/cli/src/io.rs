@@ -28,6 +28,8 @@ pub struct Io {
     pub stdin_is_terminal: bool,
     /// Whether standard output is a terminal.
     pub stdout_is_terminal: bool,
+    /// Whether standard output is the process's own terminal, so that a pager can take its place.
+    pub can_page: bool,
     /// Whether standard error is a terminal.
     pub stderr_is_terminal: bool,
     /// The terminal's width in columns, if known.

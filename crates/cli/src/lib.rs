@@ -17,6 +17,7 @@
 //! * [`phrase`]: the server's sentences in our messages.
 //! * `render`: events, tasks and tables as text.
 //! * `command`: one file for each command; `wait`: following attempts until they end.
+//! * [`complete`]: what a shell offers for the word that is being typed.
 //!
 //! Results go to standard output, all else to standard error. With `--json` an error is one line of
 //! JSON on standard error. `docs/cli.md` is the users' page.
@@ -48,12 +49,14 @@ pub mod phrase;
 mod render;
 
 mod command;
+pub mod complete;
 mod wait;
 
 mod args;
 mod run;
 
 pub use args::{ClientCommand, CloudArgs, Color, GlobalArgs};
+pub use codex::arguments::{CLOUD_DEFAULT, is_yes};
 pub use command::run::RunArgs;
 pub use exit::ExitStatus;
 pub use io::{Check, CheckResult, CheckStatus, Io, Local};

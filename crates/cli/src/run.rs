@@ -8,18 +8,23 @@ use crate::error::CliError;
 use crate::exit::{self, ExitStatus};
 use crate::io::Io;
 use crate::session::{OnInterrupt, Session};
+use crate::terminal::pager::Pager;
 use crate::terminal::plain::plain;
 
 /// Runs a command to its end, or until it is interrupted. Errors have been printed by then.
 pub async fn run(command: ClientCommand, globals: GlobalArgs, io: Io) -> ExitStatus {
     let is_json = command.is_json();
+    let may_page = io.can_page && command.is_paged() && !is_json && !globals.no_pager;
     let (mut session, mut interrupts) = Session::new(io, &globals);
+    if may_page {
+        session.out.pager = Pager::choose(&session.variables);
+    }
     let result = tokio::select! {
         biased;
         result = dispatch(command, &mut session) => Some(result),
         () = interruption(&mut interrupts) => None,
     };
-    match result {
+    let status = match result {
         Some(Ok(status)) => status,
         Some(Err(error)) => {
             session.out.error(&error, is_json);
@@ -30,7 +35,9 @@ pub async fn run(command: ClientCommand, globals: GlobalArgs, io: Io) -> ExitSta
             clean_up(&mut session, &mut interrupts, is_json).await;
             ExitStatus::Interrupted
         }
-    }
+    };
+    session.out.end_paging();
+    status
 }
 
 /// What an interrupted command leaves to be done and said.
@@ -86,6 +93,7 @@ async fn dispatch(command: ClientCommand, session: &mut Session) -> Result<ExitS
         ClientCommand::Shim(args) => command::shim::run(args, session).map(done),
         ClientCommand::Doctor(args) => command::doctor::run(args, session).await,
         ClientCommand::Completion(args) => command::completion::run(args, session).map(done),
+        ClientCommand::Man(args) => command::man::run(args, session).map(done),
         ClientCommand::Cloud(args) => match args.command {
             Some(inner) => Box::pin(dispatch(inner.into(), session)).await,
             None => command::picker::run(session).await,

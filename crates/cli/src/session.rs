@@ -15,6 +15,7 @@ use crate::config::{self, ConfigFiles, Variables};
 use crate::error::CliError;
 use crate::io::{Check, Io, Local};
 use crate::terminal::output::Output;
+use crate::terminal::pager::{Held, Pager};
 use crate::terminal::style::Style;
 
 /// One command's surroundings.
@@ -59,6 +60,7 @@ impl Session {
             stderr,
             stdin_is_terminal,
             stdout_is_terminal,
+            can_page: _,
             stderr_is_terminal,
             width,
             variables,
@@ -83,6 +85,8 @@ impl Session {
             stderr_is_terminal,
             width,
             is_quiet: globals.quiet,
+            pager: Pager::No,
+            held: Held::default(),
         };
         let session = Self {
             out,

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::CommandFactory;
+use clap_complete::CompleteEnv;
 use futures_util::FutureExt;
 use futures_util::stream::{self, BoxStream, StreamExt};
 use outwork_cli::error::CliError;
@@ -62,6 +63,18 @@ pub(crate) async fn run_here(args: LocalArgs, globals: GlobalArgs) -> ExitStatus
     outwork_cli::run(command, globals, io).await
 }
 
+/// Answers a shell that asks what can come next, which ends the process. Returns when none does.
+pub(crate) fn complete() {
+    let command = || {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let line = std::env::args_os();
+        outwork_cli::complete::with_values(crate::Cli::command(), variables(None), line)
+    };
+    CompleteEnv::with_factory(command)
+        .var(outwork_cli::complete::VARIABLE)
+        .complete();
+}
+
 fn surroundings(command: &ClientCommand, globals: &GlobalArgs) -> Io {
     Io {
         stdin: Box::new(io::stdin()),
@@ -69,11 +82,12 @@ fn surroundings(command: &ClientCommand, globals: &GlobalArgs) -> Io {
         stderr: Box::new(io::stderr()),
         stdin_is_terminal: io::stdin().is_terminal(),
         stdout_is_terminal: io::stdout().is_terminal(),
+        can_page: io::stdout().is_terminal(),
         stderr_is_terminal: io::stderr().is_terminal(),
         width: termios::tcgetwinsize(io::stdout())
             .ok()
             .map(|size| size.ws_col),
-        variables: variables(globals),
+        variables: variables(globals.url.as_deref()),
         current_dir: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
         program: std::env::current_exe().unwrap_or_else(|_| PathBuf::from("outwork")),
         now: system::now,
@@ -106,9 +120,9 @@ fn items(kind: SignalKind) -> BoxStream<'static, ()> {
 }
 
 /// The environment; where nothing says which server to use, the one that runs on this machine.
-fn variables(globals: &GlobalArgs) -> BTreeMap<OsString, OsString> {
+fn variables(url: Option<&str>) -> BTreeMap<OsString, OsString> {
     let mut variables: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
-    let named = globals.url.is_some()
+    let named = url.is_some()
         || ["OUTWORK_URL", "CODEX_CLOUD_TASKS_BASE_URL"]
             .iter()
             .any(|name| system::variable(name).is_some())

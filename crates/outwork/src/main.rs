@@ -43,6 +43,9 @@ use crate::logging::LogFormat;
 pub(crate) struct Cli {
     #[command(flatten)]
     globals: GlobalArgs,
+    /// Open the picker, as `outwork cloud` does; CODEX_CLOUD_DEFAULT=1 means the same
+    #[arg(long)]
+    cloud: bool,
     /// The picker at a terminal when left out.
     #[command(subcommand)]
     command: Option<Command>,
@@ -77,8 +80,13 @@ fn main() -> ExitCode {
         return outwork_egress::process_main();
     }
     outwork_failpoint::arm(|| system::variable(outwork_failpoint::VARIABLE));
-    let Cli { globals, command } = Cli::parse();
-    let Some(command) = command.or_else(picker) else {
+    client::complete();
+    let Cli {
+        globals,
+        cloud,
+        command,
+    } = Cli::parse();
+    let Some(command) = command.or_else(|| picker(cloud)) else {
         eprint!("{}", Cli::command().render_help());
         return ExitStatus::Usage.into();
     };
@@ -96,10 +104,12 @@ fn main() -> ExitCode {
     }
 }
 
-/// What nothing on the command line means: the picker, where there is somebody to see it.
-fn picker() -> Option<Command> {
+/// What no command on the command line means: the picker, where somebody wants it or is there to see it.
+fn picker(cloud: bool) -> Option<Command> {
+    let default = system::variable(outwork_cli::CLOUD_DEFAULT);
+    let is_wanted = cloud || default.is_some_and(|value| outwork_cli::is_yes(&value));
     let is_seen = io::stdin().is_terminal() && io::stdout().is_terminal();
-    is_seen.then(|| Command::Client(ClientCommand::Cloud(CloudArgs::default())))
+    (is_wanted || is_seen).then(|| Command::Client(ClientCommand::Cloud(CloudArgs::default())))
 }
 
 /// Runs what stays up, and says why it failed.

@@ -31,8 +31,15 @@ const WITH_VALUE: [&str; 24] = [
 ];
 /// Ours.
 const CLOUD: &str = "--cloud";
-/// The values of `CODEX_CLOUD_DEFAULT` that mean yes.
+/// The variable that makes the browser of tasks the default.
+pub const CLOUD_DEFAULT: &str = "CODEX_CLOUD_DEFAULT";
+/// Its values that mean yes.
 const YES: [&str; 4] = ["1", "true", "yes", "on"];
+
+/// Whether a value of `CODEX_CLOUD_DEFAULT` means yes.
+pub fn is_yes(value: &str) -> bool {
+    YES.contains(&value.trim().to_ascii_lowercase().as_str())
+}
 
 /// Where a command of the stock client goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,8 +54,7 @@ pub(crate) enum Route {
 
 /// Where `codex ARGUMENTS` goes. `cloud_default` is what `CODEX_CLOUD_DEFAULT` says.
 pub(crate) fn route(arguments: &[OsString], cloud_default: Option<&str>) -> Route {
-    let is_default = cloud_default
-        .is_some_and(|value| YES.contains(&value.trim().to_ascii_lowercase().as_str()));
+    let is_default = cloud_default.is_some_and(is_yes);
     if arguments.is_empty() && is_default {
         return Route::Browser;
     }

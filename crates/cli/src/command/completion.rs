@@ -2,11 +2,17 @@
 
 use clap::Args;
 use clap_complete::Shell;
+use clap_complete::env::Shells;
 
+use crate::complete::VARIABLE;
 use crate::error::CliError;
 use crate::session::Session;
 
 /// Print completions for a shell
+///
+/// The shell then asks `outwork` what can come next: commands and flags, and ids of tasks, labels of
+/// environments, workers, credentials and servers as they are now. When the server does not answer at once,
+/// nothing of it is offered.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Examples:
@@ -19,9 +25,12 @@ pub struct CompletionArgs {
 }
 
 pub(crate) fn run(args: CompletionArgs, session: &mut Session) -> Result<(), CliError> {
-    let mut command = (session.root_command)();
-    let name = command.get_name().to_owned();
+    let shells = Shells::builtins();
+    let name = args.shell.to_string();
+    let shell = shells.completer(&name).expect("each shell has its script");
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut command, name, &mut script);
+    shell
+        .write_registration(VARIABLE, "outwork", "outwork", "outwork", &mut script)
+        .map_err(|error| CliError::failed("the script cannot be written").source(error))?;
     session.out.bytes(&script)
 }

@@ -66,6 +66,13 @@ impl EnvironmentCommand {
     }
 }
 
+impl EnvironmentCommand {
+    /// Whether its result may be longer than the screen.
+    pub(crate) fn is_paged(&self) -> bool {
+        matches!(self, Self::List(_) | Self::Show(_))
+    }
+}
+
 /// List the environments
 #[derive(Args, Clone, Debug)]
 pub struct ListArgs {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
-use crate::codex::arguments::{Route, route};
+use crate::codex::arguments::{CLOUD_DEFAULT, Route, route};
 use crate::codex::program::{LAUNCHER_MARK, become_it, installed, is_launcher};
 use crate::error::CliError;
 use crate::session::Session;
@@ -91,7 +91,7 @@ fn uninstall(place: Place, session: &mut Session) -> Result<(), CliError> {
 
 /// Becomes Outwork or the client.
 fn launch(arguments: &[OsString], session: &Session) -> Result<(), CliError> {
-    let default = session.variables.text("CODEX_CLOUD_DEFAULT");
+    let default = session.variables.text(CLOUD_DEFAULT);
     let (program, arguments) = match route(arguments, default.as_deref()) {
         Route::Outwork(arguments) => (session.program.clone(), arguments),
         Route::Browser => (session.program.clone(), vec![OsString::from("cloud")]),

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use serde::Serialize;
 
+use super::pager::{Held, Pager};
 use super::plain::{plain, plain_json};
 use super::style::{Paint, Style};
 use crate::error::{CliError, Kind};
@@ -18,13 +19,16 @@ pub(crate) struct Output {
     pub stderr_is_terminal: bool,
     pub width: Option<u16>,
     pub is_quiet: bool,
+    /// Where results go on their way to the terminal.
+    pub pager: Pager,
+    /// What is to be said when the pager has ended.
+    pub held: Held,
 }
 
 impl Output {
     /// One line of the result. `line` must be safe to show.
     pub fn line(&mut self, line: &str) -> Result<(), CliError> {
-        self.stdout.write_all(format!("{line}\n").as_bytes())?;
-        Ok(self.stdout.flush()?)
+        self.bytes(format!("{line}\n").as_bytes())
     }
 
     /// The result as one line of JSON.
@@ -35,8 +39,12 @@ impl Output {
 
     /// The result as it is.
     pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), CliError> {
-        self.stdout.write_all(bytes)?;
-        Ok(self.stdout.flush()?)
+        let results: &mut dyn Write = match self.pager.open() {
+            Some(pager) => pager,
+            None => &mut *self.stdout,
+        };
+        results.write_all(bytes)?;
+        Ok(results.flush()?)
     }
 
     /// Something to know on the way; not with `-q`. `line` must be safe to show.
@@ -96,7 +104,16 @@ impl Output {
         }
     }
 
+    /// Waits until the result has been read, then says what waited for that.
+    pub fn end_paging(&mut self) {
+        self.pager.close();
+        self.held.release(&mut *self.stderr);
+    }
+
     fn stderr_line(&mut self, line: &str) {
+        if self.pager.is_running() && self.stderr_is_terminal {
+            return self.held.push(format!("{line}\n").as_bytes());
+        }
         // Nothing can be done, and nobody be told, when standard error is closed.
         let _ = self.stderr.write_all(format!("{line}\n").as_bytes());
         let _ = self.stderr.flush();

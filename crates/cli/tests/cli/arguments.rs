@@ -16,6 +16,7 @@ fn command_lines_are_taken_or_refused() {
             "exec -e demo --attempts 3 --branch b --commit c0ffee --wait --timeout 10m --json fix",
             true,
         ),
+        ("exec --output-schema schema.json --wait fix", true),
         ("exec --attempts 0 fix", false),
         ("exec --timeout 10m fix", false),
         ("exec --wait --timeout soon fix", false),

@@ -131,6 +131,7 @@ impl Setup {
             stderr: Box::new(stderr.clone()),
             stdin_is_terminal: self.stdin_is_terminal,
             stdout_is_terminal: self.stdout_is_terminal,
+            can_page: false,
             stderr_is_terminal: false,
             width: self.stdout_is_terminal.then_some(self.width),
             variables: self.variables,
