@@ -46,7 +46,8 @@ impl<'a> Shell<'a> {
 
     /// A script, with no variables of Outwork yet.
     fn bare(&self, script: &str, folder: &Path) -> Command {
-        let path = std::env::var("PATH").expect("a path");
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let path = path.to_string_lossy();
         let file = self.outwork.file(script);
         let mut command = clean("bash");
         command
