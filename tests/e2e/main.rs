@@ -15,6 +15,7 @@ mod conformance;
 mod credentials;
 mod environments;
 mod escape;
+mod hostile;
 mod images;
 mod init;
 mod isolation;

@@ -1,7 +1,7 @@
 //! On a real terminal: what is typed, what is shown, what Ctrl-C does.
 
 use std::io::{Read, Write};
-use std::process::{Child, ChildStdin, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -12,25 +12,33 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A command on a pseudo terminal, which `script` makes.
 pub struct Terminal {
     script: Child,
-    keyboard: ChildStdin,
+    /// Until nothing more is typed.
+    keyboard: Option<ChildStdin>,
     screen: Arc<(Mutex<(String, bool)>, Condvar)>,
 }
 
 impl Terminal {
     /// `line` is for a shell; `outwork` in it is the program.
     pub fn run(outwork: &Outwork, columns: u16, line: &str) -> Self {
+        let mut script = clean("script");
+        script
+            .env("OUTWORK_URL", &outwork.url)
+            .env("OUTWORK_TOKEN", &outwork.token)
+            .env("OUTWORK_CONFIG_DIR", outwork.dir.path().join("config"));
+        Self::start(&mut script, columns, line)
+    }
+
+    /// `script` is that program with the variables that the line is to have.
+    pub fn start(script: &mut Command, columns: u16, line: &str) -> Self {
         let program = env!("CARGO_BIN_EXE_outwork");
         // Ctrl-C is for the program; the shell goes on and tells how that ended.
         let line = format!(
             "trap : INT; stty cols {columns}; outwork() {{ '{program}' \"$@\"; }}; {line}; echo \"exit $?\""
         );
-        let mut script = clean("script")
+        let mut script = script
             .args(["--quiet", "--flush", "--command", &line, "/dev/null"])
             .env("SHELL", "/bin/sh")
             .env("TERM", "xterm")
-            .env("OUTWORK_URL", &outwork.url)
-            .env("OUTWORK_TOKEN", &outwork.token)
-            .env("OUTWORK_CONFIG_DIR", outwork.dir.path().join("config"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -52,7 +60,7 @@ impl Terminal {
                 }
             }
         });
-        let keyboard = script.stdin.take().expect("piped");
+        let keyboard = script.stdin.take();
         Self {
             script,
             keyboard,
@@ -61,8 +69,9 @@ impl Terminal {
     }
 
     pub fn press(&mut self, keys: &str) {
-        self.keyboard.write_all(keys.as_bytes()).expect("typed");
-        self.keyboard.flush().expect("typed");
+        let keyboard = self.keyboard.as_mut().expect("it has not ended");
+        keyboard.write_all(keys.as_bytes()).expect("typed");
+        keyboard.flush().expect("typed");
     }
 
     /// All that was shown so far.
@@ -99,9 +108,35 @@ impl Terminal {
     pub fn ended(mut self, code: i32) -> String {
         // The whole line: a part of it may come first.
         let text = self.until(&format!("exit {code}\r\n"));
-        drop(self.keyboard);
+        self.keyboard = None;
         self.script.wait().expect("waited for");
         text
+    }
+
+    /// All that was shown, once the line has ended by itself.
+    #[track_caller]
+    pub fn closed(mut self) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        let (screen, change) = &*self.screen;
+        let mut shown = screen.lock().expect("no panic");
+        while !shown.1 {
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "it does not end: {:?}", shown.0);
+            shown = change.wait_timeout(shown, left).expect("no panic").0;
+        }
+        let text = shown.0.clone();
+        drop(shown);
+        self.keyboard = None;
+        text
+    }
+}
+
+impl Drop for Terminal {
+    /// Also when the test fails: with `script` goes its terminal, and with that what runs on it.
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.script.kill();
+        let _ = self.script.wait();
     }
 }
 

@@ -9,6 +9,10 @@ use serde_json::{Value, json};
 use crate::exit::ExitStatus;
 use crate::phrase;
 
+const BETWEEN: &str = "check the address, and what stands between you and the server";
+const OTHER_VERSION: &str = "check the address; or server and client are of versions that do not go together: \
+    compare `outwork --version` on both machines";
+
 /// Why a command did not work.
 #[derive(Debug)]
 pub struct CliError {
@@ -180,14 +184,27 @@ impl From<ClientError> for CliError {
                     .hint(hint)
                     .source(cause)
             }
-            ClientError::Protocol { status, .. } => {
-                let kind = match status {
-                    502..=504 => Kind::Unreachable,
-                    _ => Kind::Failed,
+            ClientError::Protocol {
+                status, ref source, ..
+            } => {
+                let cause = source.as_ref().map(ToString::to_string);
+                let (kind, hint) = match status {
+                    401 => (
+                        Kind::SignedOut,
+                        "what stands before the server asks for a sign-in of its own; check the address",
+                    ),
+                    429 => (Kind::Failed, "wait a while, then run the command again"),
+                    502..=504 => (Kind::Unreachable, BETWEEN),
+                    // It was read as JSON and is something else than expected.
+                    200..=299 if cause.is_some() => (Kind::Failed, OTHER_VERSION),
+                    _ => (Kind::Failed, BETWEEN),
                 };
-                Self::new(kind, error.to_string())
-                    .code("protocol")
-                    .hint("check the address, and what stands between you and the server")
+                let message = error.to_string();
+                let error = Self::new(kind, message).code("protocol").hint(hint);
+                match cause {
+                    Some(cause) => error.source(cause),
+                    None => error,
+                }
             }
             ClientError::Setup(source) => Self::usage("the server cannot be used")
                 .source(source)

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use outwork_worker::install::{self, Installed};
 
 use crate::failure::{Failure, FailureExt, HintExt};
-use crate::system;
+use crate::{say, system};
 
 #[derive(clap::Subcommand, Debug)]
 pub(crate) enum AgentCommand {
@@ -47,7 +47,6 @@ impl Place {
     }
 }
 
-#[allow(clippy::print_stdout, reason = "this is what the command prints")]
 pub(crate) async fn run(command: AgentCommand) -> Result<(), Failure> {
     match command {
         AgentCommand::Install { agent, place } => {
@@ -57,16 +56,18 @@ pub(crate) async fn run(command: AgentCommand) -> Result<(), Failure> {
                 .await
                 .failure(format!("{agent} was not installed"))
                 .hint("`outwork agent install codex` needs npm and its registry; nothing of an earlier installation was changed.")?;
-            println!("{}", cells(&installed).join("\t"));
+            say::line(cells(&installed).join("\t"));
             Ok(())
         }
         AgentCommand::List { json, place } => {
             let agents = install::list(&place.agents_dir()?);
             if json {
                 let agents: Vec<_> = agents.iter().map(object).collect();
-                println!("{}", serde_json::json!({ "agents": agents }));
+                say::line(serde_json::json!({ "agents": agents }));
             } else {
-                print!("{}", listed(&agents));
+                let table = listed(&agents);
+                // It may have no line.
+                table.lines().for_each(say::line);
             }
             Ok(())
         }

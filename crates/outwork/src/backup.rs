@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use outwork_store::{CheckpointId, NamedObject, Store};
 
 use crate::failure::{Failure, FailureExt, HintExt};
-use crate::system;
+use crate::{say, system};
 
 pub(crate) use files::{Partial, check_digest, copy};
 pub(crate) use manifest::{FileDigest, Manifest};
@@ -208,24 +208,23 @@ async fn moved_checkpoints(store: &Store, live: &Path) -> Result<Vec<CheckpointI
     Ok(moved.collect())
 }
 
-#[allow(clippy::print_stdout, reason = "this is what the command prints")]
 fn told(path: &Path, manifest: &Manifest, json: bool) {
     let objects = manifest.objects.len();
     let bytes = manifest.bytes();
     if json {
         let told = serde_json::json!({"path": path, "tasks": manifest.tasks, "objects": objects,
             "size_bytes": bytes, "has_secret_key": manifest.has_secret_key});
-        println!("{told}");
+        say::line(told);
         return;
     }
-    println!(
+    say::line(format_args!(
         "Backed up {} tasks and {objects} objects ({} MiB) to {}.",
         manifest.tasks,
         bytes >> 20,
         path.display()
-    );
+    ));
     if !manifest.has_secret_key {
-        println!("The secret key is not in it: keep a copy of secret.key in another place.");
+        say::line("The secret key is not in it: keep a copy of secret.key in another place.");
     }
 }
 

@@ -20,7 +20,7 @@ use outwork_domain::labels::Labels;
 
 use crate::local::{self, LocalArgs};
 use crate::work::{self, WorkerArgs};
-use crate::{serve, system};
+use crate::{say, serve, system};
 
 pub(crate) fn run(command: ClientCommand, globals: GlobalArgs) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread()
@@ -29,7 +29,7 @@ pub(crate) fn run(command: ClientCommand, globals: GlobalArgs) -> ExitCode {
     {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("error: the runtime cannot start: {error}");
+            say::error(format_args!("error: the runtime cannot start: {error}"));
             return ExitCode::FAILURE;
         }
     };

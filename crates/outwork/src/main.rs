@@ -9,10 +9,11 @@
 //! * [`agent`]: `outwork agent …`
 //! * [`backup`], [`restore`]: `outwork backup`, `outwork restore`
 //! * [`client`]: everything that talks to a server, which is `outwork-cli`'s
-//! * [`data_dir`], [`system`], [`logging`], [`failure`]: what those stand on
+//! * [`data_dir`], [`system`], [`logging`], [`failure`], [`say`]: what those stand on
 
 mod enrol;
 mod failure;
+mod say;
 mod system;
 
 mod data_dir;
@@ -85,9 +86,9 @@ fn main() -> ExitCode {
         globals,
         cloud,
         command,
-    } = Cli::parse();
+    } = Cli::try_parse().unwrap_or_else(|error| misread(&error));
     let Some(command) = command.or_else(|| picker(cloud)) else {
-        eprint!("{}", Cli::command().render_help());
+        say::error(Cli::command().render_help());
         return ExitStatus::Usage.into();
     };
     // The one that is compiled in; a second call would fail, and there is none.
@@ -104,6 +105,18 @@ fn main() -> ExitCode {
     }
 }
 
+/// Help, or what is wrong with the command line. That quotes it, and it may hold what others wrote.
+fn misread(error: &clap::Error) -> ! {
+    let text = error.render().to_string();
+    let shown: Vec<String> = text.trim_end().split('\n').map(say::shown).collect();
+    let shown = shown.join("\n");
+    if !error.use_stderr() || shown == text.trim_end() {
+        error.exit();
+    }
+    say::error(shown);
+    std::process::exit(error.exit_code());
+}
+
 /// What no command on the command line means: the picker, where somebody wants it or is there to see it.
 fn picker(cloud: bool) -> Option<Command> {
     let default = system::variable(outwork_cli::CLOUD_DEFAULT);
@@ -118,7 +131,8 @@ fn service(run: impl Future<Output = Result<(), Failure>>) -> ExitCode {
         match run.await {
             Ok(()) => ExitStatus::Ok,
             Err(failure) => {
-                eprintln!("{}", failure.report());
+                let report = failure.report();
+                report.lines().map(say::shown).for_each(say::error);
                 failure.exit_status()
             }
         }
@@ -141,7 +155,7 @@ fn with_all_processors(log: &str, run: impl Future<Output = ExitStatus>) -> Exit
     {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("error: the runtime cannot start: {error}");
+            say::error(format_args!("error: the runtime cannot start: {error}"));
             return ExitCode::FAILURE;
         }
     };

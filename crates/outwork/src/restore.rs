@@ -15,7 +15,7 @@ use crate::backup::{
 };
 use crate::data_dir::write_secret;
 use crate::failure::{Failure, FailureExt, HintExt};
-use crate::system;
+use crate::{say, system};
 
 /// Make a data directory from a backup
 ///
@@ -169,33 +169,33 @@ fn forget_older(to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-#[allow(clippy::print_stdout, reason = "this is what the command prints")]
 fn told(data: &Path, manifest: &Manifest, fenced: &Fenced, json: bool) {
     if json {
         let told = serde_json::json!({"data_dir": data, "tasks": manifest.tasks,
             "objects": manifest.objects.len(), "given_back": fenced.given_back,
             "unfinished": fenced.unfinished, "has_secret_key": manifest.has_secret_key});
-        println!("{told}");
+        say::line(told);
         return;
     }
     let shown = data.display();
-    println!(
+    say::line(format_args!(
         "Restored {} tasks and {} objects to {shown}.",
         manifest.tasks,
         manifest.objects.len()
-    );
+    ));
     told_fenced(fenced, false);
     if !manifest.has_secret_key {
-        println!(
+        say::line(format_args!(
             "The backup has no secret key: copy yours to {shown}/{SECRET_KEY} (mode 600) before the server starts, or \
              start it once with --forget-secrets."
-        );
+        ));
     }
-    println!("Start it: outwork server --data-dir {shown}");
-    println!("Sign in with the new token: outwork login --token-file {shown}/admin.token");
+    say::line(format_args!("Start it: outwork server --data-dir {shown}"));
+    say::line(format_args!(
+        "Sign in with the new token: outwork login --token-file {shown}/admin.token"
+    ));
 }
 
-#[allow(clippy::print_stdout, reason = "this is what the command prints")]
 fn told_fenced(fenced: &Fenced, json: bool) {
     let Fenced {
         floor: _,
@@ -204,10 +204,10 @@ fn told_fenced(fenced: &Fenced, json: bool) {
     } = fenced;
     if json {
         let told = serde_json::json!({"given_back": given_back, "unfinished": unfinished});
-        println!("{told}");
+        say::line(told);
         return;
     }
-    println!(
+    say::line(format_args!(
         "{unfinished} attempts had not ended; {given_back} of them were with a worker and run again."
-    );
+    ));
 }

@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::containment::ContainmentArgs;
 use crate::data_dir::DataDir;
 use crate::failure::{Failure, FailureExt, HintExt};
+use crate::say;
 use crate::system::{self, ServerClock, StopRequests, SystemRandom};
 use crate::work::{self, KeepingArgs, LabelArgs, WorkerArgs};
 use git_gateway::GitGatewayArgs;
@@ -305,7 +306,6 @@ impl Running {
     }
 
     /// Says that it is ready: to the person, to scripts, and to the commands on this machine.
-    #[allow(clippy::print_stdout, reason = "this is what the command prints")]
     fn announce(&self, args: &ServeArgs, slots: Option<u32>) -> Result<(), Failure> {
         self.data.publish(&self.url, &self.token_file)?;
         if args.json {
@@ -315,7 +315,7 @@ impl Running {
                 "token_file": self.token_file,
                 "worker_token_file": self.worker_token_file,
             });
-            println!("{ready}");
+            say::line(ready);
             return Ok(());
         }
         let worker = match slots {
@@ -323,30 +323,32 @@ impl Running {
             Some(slots) => format!("one worker here, {slots} attempts at once"),
             None => "no worker yet".to_owned(),
         };
-        println!(
+        say::line(format_args!(
             "Outwork is ready at {} ({worker}). Ctrl-C stops it.",
             self.url
-        );
+        ));
         if slots.is_none() {
-            println!("Start a worker, here or with a copy of the token elsewhere:");
-            println!(
+            say::line("Start a worker, here or with a copy of the token elsewhere:");
+            say::line(format_args!(
                 "  outwork worker --url {} --token-file {}",
                 self.url,
                 self.worker_token_file.display()
-            );
+            ));
         }
-        println!("Give it work, from another terminal:");
+        say::line("Give it work, from another terminal:");
         if !self.is_default_data {
-            println!(
+            say::line(format_args!(
                 "  outwork login --url {} --token-file {}",
                 self.url,
                 self.token_file.display()
-            );
+            ));
         }
-        println!(
-            "  outwork env init                  # in a clone; or: outwork env create LABEL --repo URL"
+        say::line(
+            "  outwork env init                  # in a clone; or: outwork env create LABEL --repo URL",
         );
-        println!("  outwork exec --env LABEL --wait \"fix the failing test\"");
+        say::line(format_args!(
+            "  outwork exec --env LABEL --wait \"fix the failing test\""
+        ));
         Ok(())
     }
 

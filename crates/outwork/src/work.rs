@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::containment::ContainmentArgs;
 use crate::enrol::{Found, TokenArgs};
 use crate::failure::{Failure, FailureExt, HintExt};
+use crate::say;
 use crate::system::{self, StopRequests};
 
 /// How long running attempts may go on after a request to stop unless told otherwise.
@@ -222,7 +223,6 @@ pub(crate) struct Working {
     shutdown: CancellationToken,
 }
 
-#[allow(clippy::print_stdout, reason = "this is what the command prints")]
 pub(crate) async fn worker(args: WorkArgs, url: Option<String>) -> Result<(), Failure> {
     let url = url
         .or_else(|| system::variable("OUTWORK_URL"))
@@ -254,17 +254,14 @@ pub(crate) async fn worker(args: WorkArgs, url: Option<String>) -> Result<(), Fa
     let mut working = start(worker, args.keeping, args.containment, Arc::new(api)).await?;
     let stop_requests = StopRequests::listen()?;
     if args.json {
-        println!(
-            "{}",
-            serde_json::json!({"event": "ready", "url": url, "name": name})
-        );
+        say::line(serde_json::json!({"event": "ready", "url": url, "name": name}));
     } else {
-        println!(
+        say::line(format_args!(
             "Worker {name} works for {url} ({} attempts at once).",
             args.slots
-        );
+        ));
         if !is_there {
-            println!("The server cannot be reached yet; the worker goes on trying.");
+            say::line("The server cannot be reached yet; the worker goes on trying.");
         }
     }
     let ended = tokio::select! {

@@ -15,6 +15,7 @@ use crate::event::Event;
 
 const FIRST_DELAY: Duration = Duration::from_millis(250);
 const LONGEST_DELAY: Duration = Duration::from_secs(10);
+const STREAM: &str = "text/event-stream";
 const LAST_EVENT_ID: header::HeaderName = header::HeaderName::from_static("last-event-id");
 
 /// An entry of a log, read, and as it came.
@@ -193,10 +194,18 @@ impl Follower {
             .client
             .url(&["api", "v1", "attempts", attempt, "events"], &[]);
         let call = Call::new(Method::GET, url)
-            .header(header::ACCEPT, "text/event-stream")
+            .header(header::ACCEPT, STREAM)
             .header(LAST_EVENT_ID, &self.last.to_string())
             .timeout(None);
         let response = self.client.open(call).await?;
+        let content_type = response.headers().get(header::CONTENT_TYPE);
+        let is_stream = content_type.is_some_and(|it| it.as_bytes().starts_with(STREAM.as_bytes()));
+        if !is_stream {
+            let status = response.status().as_u16();
+            return Err(self
+                .client
+                .protocol(status, "it sends no stream of events", None));
+        }
         self.was_connected = true;
         self.connection = Some(Connection {
             response,

@@ -1,6 +1,6 @@
 //! The HTTP side: addresses, headers, time limits, retries, and what an answer means.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Request, Response, Url};
@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use super::address::{is_loopback, parse_base_url};
 use super::error::{Cause, ClientError, InvalidToken};
 use crate::problem::{Code, Problem};
+use outwork_domain::limits::{DIFF_BYTES, SESSION_BYTES};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// From the first byte sent to the last byte of the answer.
@@ -18,6 +19,18 @@ pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(45);
 /// Bodies are given a second more for each of these many bytes.
 const SLOWEST_BYTES_PER_SECOND: usize = 256 * 1024;
+/// An answer that comes more slowly, after [`REQUEST_TIMEOUT`], is given up: one byte now and then would hold a caller for ever.
+const SLOWEST_ANSWER_PER_SECOND: usize = 4 * 1024;
+/// The largest answer as JSON. A page of 100 environments with long scripts has a tenth of it.
+const JSON_BYTES: usize = 64 * 1024 * 1024;
+/// The largest answer that is a diff or a session.
+const OBJECT_BYTES: usize = if DIFF_BYTES > SESSION_BYTES {
+    DIFF_BYTES
+} else {
+    SESSION_BYTES
+};
+/// The largest answer that says no.
+const PROBLEM_BYTES: usize = 1024 * 1024;
 /// How often a request that is safe to repeat is repeated, and how long each time waits before.
 const RETRY_AFTER: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(400)];
 /// How often to ask again while the server still works on the same request.
@@ -234,7 +247,7 @@ impl Client {
     pub(super) async fn json<T: DeserializeOwned>(&self, call: Call) -> Result<T, ClientError> {
         let response = self.send(call).await?;
         let status = response.status().as_u16();
-        let bytes = self.body(response).await?;
+        let bytes = self.body(response, JSON_BYTES).await?;
         serde_json::from_slice(&bytes).map_err(|error| {
             self.protocol(status, "the answer is not as expected", Some(error.into()))
         })
@@ -243,7 +256,7 @@ impl Client {
     /// Sends and reads the answer as bytes.
     pub(super) async fn bytes(&self, call: Call) -> Result<Vec<u8>, ClientError> {
         let response = self.open(call).await?;
-        self.body(response).await
+        self.body(response, OBJECT_BYTES).await
     }
 
     /// Sends once, for an answer that flows: the headers must come within the request's time.
@@ -313,7 +326,7 @@ impl Client {
     async fn accept(&self, response: Response) -> Result<Response, ClientError> {
         let status = response.status();
         if status.is_success() {
-            return Ok(response);
+            return self.not_a_page(response);
         }
         if status.is_redirection() {
             let target = response
@@ -321,23 +334,75 @@ impl Client {
                 .get(header::LOCATION)
                 .and_then(|value| value.to_str().ok())
                 .unwrap_or("somewhere else");
+            let target: String = target.chars().take(200).collect();
             let detail = format!("it redirects to {target}; use that address");
             return Err(self.protocol(status.as_u16(), detail, None));
         }
-        let bytes = self.body(response).await?;
-        Err(match serde_json::from_slice::<Problem>(&bytes) {
-            Ok(problem) => ClientError::Problem(Box::new(problem)),
-            Err(_) => self.protocol(status.as_u16(), format!("status {status}"), None),
+        let later = retry_after(response.headers());
+        let body = self.body(response, PROBLEM_BYTES).await;
+        let problem = body.and_then(|bytes| {
+            serde_json::from_slice::<Problem>(&bytes)
+                .map_err(|_| self.protocol(status.as_u16(), format!("status {status}"), None))
+        });
+        Err(match (problem, later) {
+            (Ok(mut problem), later) => {
+                // What is between client and server knows better than the body what it is.
+                problem.status = status.as_u16();
+                let later = later.map(|seconds| format!("Try again in {seconds} seconds."));
+                problem.hint = problem.hint.or(later);
+                ClientError::Problem(Box::new(problem))
+            }
+            (Err(ClientError::Protocol { status, detail, .. }), Some(seconds)) => {
+                let detail = format!("{detail}; it asks to try again in {seconds} seconds");
+                self.protocol(status, detail, None)
+            }
+            (Err(error), _) => error,
         })
     }
 
-    async fn body(&self, mut response: Response) -> Result<Vec<u8>, ClientError> {
+    /// A sign-in page of what stands in between is no answer, though its status says so.
+    fn not_a_page(&self, response: Response) -> Result<Response, ClientError> {
+        let content_type = response.headers().get(header::CONTENT_TYPE);
+        let is_page = content_type.is_some_and(|it| it.as_bytes().starts_with(b"text/html"));
+        match is_page {
+            true => Err(self.protocol(
+                response.status().as_u16(),
+                "it answers with a web page",
+                None,
+            )),
+            false => Ok(response),
+        }
+    }
+
+    /// All of an answer of at most `limit` bytes, unless it comes so slowly that it would never end.
+    async fn body(&self, mut response: Response, limit: usize) -> Result<Vec<u8>, ClientError> {
+        let status = response.status().as_u16();
+        let begun = Instant::now();
         let mut bytes = Vec::new();
         while let Some(chunk) = self.chunk(&mut response).await? {
-            bytes.extend_from_slice(chunk.as_ref());
+            let chunk = chunk.as_ref();
+            if chunk.len() > limit - bytes.len() {
+                let detail = format!("the answer is larger than {limit} bytes");
+                return Err(self.protocol(status, detail, None));
+            }
+            bytes.extend_from_slice(chunk);
+            let seconds = bytes.len() / SLOWEST_ANSWER_PER_SECOND;
+            if begun.elapsed() > REQUEST_TIMEOUT + Duration::from_secs(seconds as u64) {
+                return Err(self.unreachable("the answer comes too slowly".into()));
+            }
         }
         Ok(bytes)
     }
+}
+
+/// How many seconds to wait, where a server or what stands before it says so.
+fn retry_after(headers: &HeaderMap) -> Option<u32> {
+    headers
+        .get(header::RETRY_AFTER)?
+        .to_str()
+        .ok()?
+        .parse()
+        .ok()
 }
 
 #[cfg(test)]

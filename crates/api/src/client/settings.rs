@@ -15,6 +15,8 @@ const ENVIRONMENTS: [&str; 3] = ["api", "v1", "environments"];
 const CACHE: [&str; 3] = ["api", "v1", "cache"];
 const CREDENTIALS: [&str; 3] = ["api", "v1", "credentials"];
 const MODEL: [&str; 3] = ["api", "v1", "model"];
+/// How many pages of environments are read: more than anybody has, and no list without an end.
+const PAGES: usize = 200;
 
 impl Client {
     /// Who the token belongs to.
@@ -43,7 +45,7 @@ impl Client {
             limit: Some(MAX_LIMIT),
             cursor: None,
         };
-        loop {
+        for _ in 0..PAGES {
             let page = self.environments(&query).await?;
             all.extend(page.items);
             if page.next_cursor.is_none() {
@@ -51,6 +53,7 @@ impl Client {
             }
             query.cursor = page.next_cursor;
         }
+        Err(self.protocol(200, "its list of environments has no end", None))
     }
 
     /// Makes an environment. The same key again gives the same one.

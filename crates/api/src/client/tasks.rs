@@ -235,11 +235,20 @@ impl Client {
         );
         let page: Page<Value> = self.json(Call::new(Method::GET, url)).await?;
         let items = page.items.into_iter().map(EventRecord::from_json);
-        let items: Result<_, _> = items.collect();
+        let items: Result<Vec<_>, _> = items.collect();
+        let items = items.map_err(|error| {
+            self.protocol(200, "an event cannot be read", Some(Box::new(error)))
+        })?;
+        // Whoever reads on after the last one would else read the same for ever.
+        let numbers = items.iter().map(|record| record.event.seq);
+        if !std::iter::once(after)
+            .chain(numbers)
+            .is_sorted_by(|a, b| a < b)
+        {
+            return Err(self.protocol(200, "its events are not in order", None));
+        }
         Ok(Page {
-            items: items.map_err(|error| {
-                self.protocol(200, "an event cannot be read", Some(Box::new(error)))
-            })?,
+            items,
             next_cursor: page.next_cursor,
         })
     }

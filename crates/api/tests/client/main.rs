@@ -146,8 +146,8 @@ async fn each_kind_of_failure_has_its_error() {
     assert!(error.is_transient(), "{error}");
     let error = client.me().await.expect_err("a redirect").to_string();
     assert!(error.contains("redirects to /elsewhere"), "{error}");
-    let error = client.me().await.expect_err("not JSON").to_string();
-    assert!(error.contains("the answer is not as expected"), "{error}");
+    let error = client.me().await.expect_err("a page").to_string();
+    assert!(error.contains("it answers with a web page"), "{error}");
     let error = client.me().await.expect_err("nobody listens");
     assert!(
         matches!(error, ClientError::Unreachable { .. }),

@@ -74,7 +74,9 @@ pub(crate) fn run(command: ContextCommand, session: &mut Session) -> Result<(), 
         ContextCommand::List(args) => list(&config, session, &args),
         ContextCommand::Use(OneArgs { context }) => {
             let url = found(&config, &context)?;
-            session.out.note(&format!("commands go to {url} now"));
+            session
+                .out
+                .note(&format!("commands go to {} now", plain(&url)));
             let config = Config {
                 default_host: Some(url),
                 ..config
@@ -100,7 +102,7 @@ pub(crate) fn run(command: ContextCommand, session: &mut Session) -> Result<(), 
         ContextCommand::Rm(OneArgs { context }) => {
             let url = found(&config, &context)?;
             session.files.sign_out(&url)?;
-            session.out.note(&format!("signed out of {url}"));
+            session.out.note(&format!("signed out of {}", plain(&url)));
             if config.default_host.as_ref() == Some(&url) && config.hosts.len() > 1 {
                 session
                     .out

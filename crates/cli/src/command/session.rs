@@ -145,7 +145,8 @@ async fn folder(session: &mut Session) -> Result<String, CliError> {
         Err(_) => {
             let here = session.current_dir.display().to_string();
             session.out.note(&format!(
-                "this folder is in no git repository; the session goes on in {here}"
+                "this folder is in no git repository; the session goes on in {}",
+                plain(&here)
             ));
             session.current_dir.clone()
         }
@@ -208,6 +209,7 @@ fn noted(session: &mut Session, put: Put) -> PathBuf {
         Put::New(path) => (path, "written to"),
         Put::There(path) => (path, "already in"),
     };
-    session.out.note(&format!("{what} {}", path.display()));
+    let shown = plain(&path.display().to_string());
+    session.out.note(&format!("{what} {shown}"));
     path
 }

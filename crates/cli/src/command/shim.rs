@@ -10,6 +10,7 @@ use crate::codex::arguments::{CLOUD_DEFAULT, Route, route};
 use crate::codex::program::{LAUNCHER_MARK, become_it, installed, is_launcher};
 use crate::error::CliError;
 use crate::session::Session;
+use crate::terminal::plain::plain;
 
 /// Let `codex cloud` and `codex apply` use Outwork, whatever the version of codex
 #[derive(Subcommand, Clone, Debug)]
@@ -66,9 +67,9 @@ fn install(place: Place, session: &mut Session) -> Result<(), CliError> {
     std::fs::set_permissions(new.path(), PermissionsExt::from_mode(0o755)).map_err(failed)?;
     new.persist(&launcher)
         .map_err(|error| failed(error.error))?;
-    session.out.line(&launcher.display().to_string())?;
+    session.out.line(&plain(&launcher.display().to_string()))?;
     if !is_first(&launcher, session) {
-        let folder = folder.display();
+        let folder = plain(&folder.display().to_string());
         session.out.note(&format!(
             "put it first in the PATH, in your shell's profile too: export PATH=\"{folder}:$PATH\""
         ));
@@ -85,7 +86,8 @@ fn uninstall(place: Place, session: &mut Session) -> Result<(), CliError> {
         );
     }
     std::fs::remove_file(&launcher).map_err(|error| unwritable(&launcher, error))?;
-    session.out.note(&format!("removed {}", launcher.display()));
+    let shown = plain(&launcher.display().to_string());
+    session.out.note(&format!("removed {shown}"));
     Ok(())
 }
 

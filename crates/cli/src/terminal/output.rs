@@ -9,6 +9,9 @@ use super::plain::{plain, plain_json};
 use super::style::{Paint, Style};
 use crate::error::{CliError, Kind};
 
+/// In characters, of an error.
+const LONGEST_LINE: usize = 1000;
+
 /// Results to standard output, notes and errors to standard error.
 pub(crate) struct Output {
     pub stdout: Box<dyn Write + Send>,
@@ -72,22 +75,22 @@ impl Output {
         }
         let style = self.stderr_style;
         let label = style.paint(Paint::Red, "error:");
-        self.stderr_line(&format!("{label} {}", plain(&error.message)));
+        self.stderr_line(&format!("{label} {}", short(&error.message)));
         for detail in error
             .details
             .iter()
             .filter(|detail| !is_said(error, detail))
         {
-            self.stderr_line(&format!("  {}", plain(detail)));
+            self.stderr_line(&format!("  {}", short(detail)));
         }
         if let Some(cause) = error.root_cause() {
             for line in cause.trim_end().lines() {
-                self.stderr_line(&format!("  {}", plain(line)));
+                self.stderr_line(&format!("  {}", short(line)));
             }
         }
         if let Some(hint) = &error.hint {
             let label = style.paint(Paint::Cyan, "hint:");
-            self.stderr_line(&format!("{label} {}", plain(hint)));
+            self.stderr_line(&format!("{label} {}", short(hint)));
         }
     }
 
@@ -117,6 +120,15 @@ impl Output {
         // Nothing can be done, and nobody be told, when standard error is closed.
         let _ = self.stderr.write_all(format!("{line}\n").as_bytes());
         let _ = self.stderr.flush();
+    }
+}
+
+/// As much of a line as is of use to people, made safe to show: a server may say anything at all.
+fn short(text: &str) -> String {
+    let safe = plain(text);
+    match safe.char_indices().nth(LONGEST_LINE) {
+        Some((end, _)) => format!("{}…", &safe[..end]),
+        None => safe,
     }
 }
 

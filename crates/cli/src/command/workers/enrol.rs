@@ -7,6 +7,7 @@ use outwork_api::enrolment::NewEnrolmentToken;
 
 use crate::error::CliError;
 use crate::session::Session;
+use crate::terminal::plain::plain;
 
 /// Make a token that lets workers in
 ///
@@ -53,7 +54,7 @@ pub(super) async fn run(args: EnrolArgs, session: &mut Session) -> Result<(), Cl
         return session.out.json(&made);
     }
     // Alone on standard output, so that it can be sent to a file.
-    session.out.line(made.token.reveal())?;
+    session.out.line(&plain(made.token.reveal()))?;
     let token = made.enrolment_token;
     let workers = match token.max_uses {
         1 => "one worker".to_owned(),
@@ -61,7 +62,8 @@ pub(super) async fn run(args: EnrolArgs, session: &mut Session) -> Result<(), Cl
     };
     session.out.note(&format!(
         "{} lets in {workers} until {}; it is not shown again",
-        token.id, token.expires_at
+        plain(&token.id),
+        token.expires_at
     ));
     Ok(())
 }

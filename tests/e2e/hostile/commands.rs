@@ -1,0 +1,223 @@
+//! Every command, with arguments that are right.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use clap::Subcommand;
+use outwork_cli::ClientCommand;
+
+pub const TASK: &str = "task_0192c3f0a1b27def8123456789abcdef";
+const ENVIRONMENT: &str = "env_0192c3f0a1b27def8123456789abcde1";
+
+/// What a command has to do with the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Talk {
+    /// It asks, and needs the answer.
+    Reads,
+    /// It asks for something to be done; that the answer says yes is enough.
+    Tells,
+    /// It asks, and says what came of it as its result.
+    Reports,
+    /// It asks nothing.
+    Never,
+}
+
+/// One way of calling a command.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// Its words, as in the command line.
+    pub path: &'static str,
+    pub arguments: &'static [&'static str],
+    pub talk: Talk,
+}
+
+const fn row(path: &'static str, arguments: &'static [&'static str], talk: Talk) -> Row {
+    Row {
+        path,
+        arguments,
+        talk,
+    }
+}
+
+/// At least one row for each command that there is; `every_command_has_a_row` says which one is missing.
+pub const ROWS: &[Row] = &[
+    row("exec", &["--env", ENVIRONMENT, "fix it"], Talk::Reads),
+    row(
+        "exec",
+        &["--env", ENVIRONMENT, "--wait", "fix it"],
+        Talk::Reads,
+    ),
+    row("list", &[], Talk::Reads),
+    row("list", &["--env", "demo"], Talk::Reads),
+    row("status", &[TASK], Talk::Reads),
+    row("status", &["cdef"], Talk::Reads),
+    row("log", &[TASK], Talk::Reads),
+    row("log", &["--follow", TASK], Talk::Reads),
+    row("diff", &[TASK], Talk::Reads),
+    row("diff", &["--list", TASK], Talk::Reads),
+    row("apply", &[TASK], Talk::Reads),
+    row("open", &[TASK], Talk::Reads),
+    row("follow-up", &[TASK, "more"], Talk::Reads),
+    row("answer", &[TASK, "yes"], Talk::Reads),
+    row("steer", &[TASK, "faster"], Talk::Reads),
+    row("interrupt", &[TASK], Talk::Reads),
+    row("retry", &[TASK], Talk::Reads),
+    row("cancel", &[TASK], Talk::Reads),
+    row(
+        "session export",
+        &[TASK, "--output", "rollout"],
+        Talk::Reads,
+    ),
+    row("env init", &["--yes", "--no-check"], Talk::Reads),
+    row(
+        "env create",
+        &["demo", "--repo", "https://h/x"],
+        Talk::Reads,
+    ),
+    row("env list", &[], Talk::Reads),
+    row("env show", &[ENVIRONMENT], Talk::Reads),
+    row("env edit", &[ENVIRONMENT, "--timeout", "1h"], Talk::Reads),
+    row("env rm", &[ENVIRONMENT], Talk::Reads),
+    row("env sync", &["--yes", ENVIRONMENT], Talk::Reads),
+    row(
+        "env secret set",
+        &[ENVIRONMENT, "NAME", "--from-file", "token"],
+        Talk::Reads,
+    ),
+    row("env secret list", &[ENVIRONMENT], Talk::Reads),
+    row("env secret rm", &[ENVIRONMENT, "demo"], Talk::Reads),
+    row("env cache list", &[], Talk::Reads),
+    row("env cache reset", &[ENVIRONMENT, "--yes"], Talk::Reads),
+    row(
+        "credential set",
+        &["h/team", "--token-file", "token"],
+        Talk::Reads,
+    ),
+    row("credential list", &[], Talk::Reads),
+    row("credential rm", &["demo"], Talk::Reads),
+    row(
+        "model set",
+        &["--base-url", "http://h", "--name", "m", "--no-key"],
+        Talk::Reads,
+    ),
+    row("model show", &[], Talk::Reads),
+    row("model rm", &[], Talk::Tells),
+    row("workers", &[], Talk::Reads),
+    row("workers enrol", &[], Talk::Reads),
+    row("workers tokens", &[], Talk::Reads),
+    row("workers revoke", &["demo"], Talk::Reads),
+    row("workers drain", &["demo"], Talk::Reads),
+    row("workers undrain", &["demo"], Talk::Reads),
+    row("workers retire", &["demo"], Talk::Reads),
+    row("workers set-slots", &["demo", "2"], Talk::Reads),
+    row("login", &["--token", "ow_good"], Talk::Reads),
+    row("login", &["--codex"], Talk::Reads),
+    row("login", &["--approve", "CODE"], Talk::Tells),
+    row("context list", &[], Talk::Never),
+    row("context use", &["demo"], Talk::Never),
+    row("context rename", &["demo", "other"], Talk::Never),
+    row("context rm", &["demo"], Talk::Never),
+    row("codex", &["--", "cloud"], Talk::Never),
+    row("shim install", &["--dir", "shims"], Talk::Never),
+    row("shim uninstall", &["--dir", "shims"], Talk::Never),
+    row("shim run", &["cloud", "list"], Talk::Reads),
+    row("doctor", &[], Talk::Reports),
+    row("completion", &["bash"], Talk::Never),
+    row("cloud", &[], Talk::Never),
+    row("cloud exec", &["--env", ENVIRONMENT, "fix it"], Talk::Reads),
+    row("cloud list", &[], Talk::Reads),
+    row("cloud status", &[TASK], Talk::Reads),
+    row("cloud diff", &[TASK], Talk::Reads),
+    row("cloud apply", &[TASK], Talk::Reads),
+    row("exit-codes", &[], Talk::Never),
+    // What stays up or works on data here: called so that it ends at once.
+    row("up", &["--listen", "nonsense"], Talk::Never),
+    row("server", &["--listen", "nonsense"], Talk::Never),
+    row("worker", &["--slots", "none"], Talk::Never),
+    row("agent install", &["nope"], Talk::Never),
+    row("agent list", &[], Talk::Never),
+    row("backup", &["backup", "--data-dir", "gone"], Talk::Never),
+    row("restore", &["gone", "--data-dir", "restored"], Talk::Never),
+];
+
+impl Row {
+    /// All words after the program's name.
+    pub fn words(&self) -> Vec<&'static str> {
+        self.path
+            .split(' ')
+            .chain(self.arguments.iter().copied())
+            .collect()
+    }
+
+    /// Whether it looks for something in the answers that they do not have: a session, an address, this clone's repository.
+    pub fn may_fail_with_made_up_answers(&self) -> bool {
+        let looks = [
+            "session export",
+            "open",
+            "env init",
+            "env sync",
+            "doctor",
+            "apply",
+            "cloud apply",
+        ];
+        let is_part_of_an_id = self.arguments == ["cdef"];
+        looks.contains(&self.path) || is_part_of_an_id || self.may_tell_of_failure()
+    }
+
+    /// Whether that it failed is what came of it: of the task, or of what was looked at.
+    pub fn may_tell_of_failure(&self) -> bool {
+        self.talk == Talk::Reports || self.arguments.contains(&"--wait")
+    }
+
+    /// Whether it goes on when it is called without its arguments.
+    pub fn stays_up(&self) -> bool {
+        ["up", "server", "worker"].contains(&self.path)
+    }
+}
+
+/// Every command that can be called, of the binary itself and of clap's tree, which has the hidden ones.
+pub fn all() -> BTreeSet<String> {
+    let mut all = BTreeSet::new();
+    leaves(
+        &ClientCommand::augment_subcommands(clap::Command::new("outwork")),
+        "",
+        &mut all,
+    );
+    listed("", &mut all);
+    all
+}
+
+fn leaves(command: &clap::Command, path: &str, all: &mut BTreeSet<String>) {
+    for inner in command.get_subcommands() {
+        leaves(inner, format!("{path} {}", inner.get_name()).trim(), all);
+    }
+    if !path.is_empty() && !command.is_subcommand_required_set() {
+        all.insert(path.to_owned());
+    }
+}
+
+/// Those that `--help` lists.
+fn listed(path: &str, all: &mut BTreeSet<String>) {
+    let words = path.split(' ').filter(|word| !word.is_empty());
+    let output = Command::new(crate::harness::OUTWORK)
+        .args(words)
+        .arg("--help")
+        .output();
+    let help = String::from_utf8(output.expect("it runs").stdout).expect("text");
+    let Some((usage, list)) = help.split_once("\nCommands:\n") else {
+        all.insert(path.to_owned());
+        return;
+    };
+    if usage.contains("[COMMAND]") && !path.is_empty() {
+        all.insert(path.to_owned());
+    }
+    let list = list.lines().take_while(|line| !line.is_empty());
+    for name in list
+        .filter(|line| !line.starts_with("   "))
+        .filter_map(|line| line.split_whitespace().next())
+    {
+        if name != "help" {
+            listed(format!("{path} {name}").trim(), all);
+        }
+    }
+}
