@@ -54,7 +54,7 @@ impl Store {
         let mut conn = snapshot.conn();
         let mut values = values![id(workspace), created_at, before, i64::from(limit) + 1];
         let TaskFilter { environment, kind } = filter;
-        values.extend(environment.map(id).map(Into::into));
+        values.extend(environment.map(id));
         // The kind is part of the text, or the index of reviews would not be used.
         let select = match (environment.is_some(), kind) {
             (false, None) => select_page!(""),

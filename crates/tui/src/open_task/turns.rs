@@ -31,7 +31,7 @@ impl OpenTask {
         let mut turns = turns.map(|turn| Some(turn.number));
         let found = match is_forward {
             true => turns.find(|number| *number > seen),
-            false => turns.filter(|number| *number < seen).last(),
+            false => turns.rfind(|number| *number < seen),
         };
         match found {
             Some(number) => self.see_turn(number, columns),

@@ -3,7 +3,7 @@
 use outwork_tui::{Answer, ApplyPlan, DiffKey, Effect, Event, Trouble};
 use ratatui::crossterm::event::{KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 
-use crate::made::{Picker, attempt, loaded, summary, task, tasks};
+use crate::made::{Picker, attempt, loaded, summary, task, tasks, time};
 
 fn mouse(picker: &mut Picker, kind: MouseEventKind, row: u16) {
     picker.event(Event::Mouse(MouseEvent {
@@ -189,4 +189,24 @@ fn an_open_task_is_asked_for_again_when_the_network_breaks() {
         "{}",
         picker.screen()
     );
+}
+
+#[test]
+fn what_is_seen_stays_where_it_is_when_tasks_come_in_above_it() {
+    let mut picker = listed(80, 14);
+    picker.press("G");
+    let titles = |picker: &Picker| {
+        let screen = picker.screen();
+        let words = screen.split_whitespace();
+        let numbers = words.filter(|word| word.starts_with("3") && word.ends_with('.'));
+        numbers.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let before = titles(&picker);
+    assert_eq!(before.len(), 10, "{}", picker.screen());
+    let mut newer = summary(0, "pending", "Newer");
+    newer.id = format!("task_{:032}", 99);
+    newer.created_at = time(5000);
+    picker.answer(tasks(0, vec![newer]));
+    assert!(picker.screen().contains("41/41"), "{}", picker.screen());
+    assert_eq!(titles(&picker), before);
 }
