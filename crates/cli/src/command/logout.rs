@@ -91,9 +91,5 @@ async fn sign_out_all(session: &mut Session) -> Result<(), CliError> {
 
 fn server(session: &Session) -> Result<String, CliError> {
     let flag = session.url_flag.as_deref();
-    Ok(config::server_url(
-        flag,
-        &session.variables,
-        &session.files,
-    )?)
+    config::server_url(flag, &session.variables, &session.files)
 }

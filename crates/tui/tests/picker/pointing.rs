@@ -178,7 +178,7 @@ fn an_open_task_is_asked_for_again_when_the_network_breaks() {
         "{}",
         picker.screen()
     );
-    assert_eq!(picker.at(6000).wanted(), [load.clone()]);
+    assert_eq!(picker.at(6000).wanted(), std::slice::from_ref(&load));
     assert_eq!(picker.at(12_000).wanted(), [], "it is on its way");
     picker.answer(missed());
     assert_eq!(picker.at(18_000).wanted(), [load]);
