@@ -170,7 +170,7 @@ fn the_mouse_opens_tasks_and_a_wider_terminal_shows_more() {
     outwork.exec("demo", "second task", &[]);
     let wanted = outwork.dir.path().join("wider");
     let line = format!(
-        "(while ! [ -e '{}' ]; do sleep 0.1; done; stty cols 100) & outwork cloud",
+        "(while ! [ -e '{}' ]; do sleep 0.1; done; stty cols 100 </dev/tty) & outwork cloud",
         wanted.display()
     );
     let mut terminal = Picker::run(&outwork, &line);
