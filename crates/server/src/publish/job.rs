@@ -79,10 +79,9 @@ async fn keep(plane: &Plane, publication: &Publication) -> StoreError {
         let kept = plane
             .store
             .move_publication(publication.id, renew, plane.now());
-        match kept.await {
-            Err(fault @ (StoreError::Publication(_) | StoreError::NotFound)) => return fault,
-            // A store that does not answer takes nothing away.
-            Ok(_) | Err(_) => {}
+        // A store that does not answer takes nothing away.
+        if let Err(fault @ (StoreError::Publication(_) | StoreError::NotFound)) = kept.await {
+            return fault;
         }
     }
 }

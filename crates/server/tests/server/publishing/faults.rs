@@ -64,6 +64,12 @@ async fn an_answer_that_was_lost_opens_no_second_pull_request() {
     passes(Kind::Gitea, vec![(Method::POST, Fault::DoneBut(500))]).await;
 }
 
+/// It takes the half minute that the server waits for an answer.
+#[tokio::test]
+async fn an_answer_that_never_comes_opens_no_second_pull_request() {
+    passes(Kind::GitHub, vec![(Method::POST, Fault::DoneAndSilent)]).await;
+}
+
 /// Somebody opens one between the look and the request.
 #[tokio::test]
 async fn a_pull_request_that_is_there_is_taken() {
