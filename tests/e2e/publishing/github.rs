@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 
@@ -133,7 +133,7 @@ impl Shared {
     }
 }
 
-fn run(dir: &PathBuf, arguments: &[&str]) -> String {
+fn run(dir: &Path, arguments: &[&str]) -> String {
     let output = git(dir).args(arguments).output().expect("git starts");
     assert!(
         output.status.success(),

@@ -4,7 +4,7 @@ mod faults;
 mod follow_up;
 mod forge;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use outwork_test_postgres::shared;
@@ -76,14 +76,14 @@ impl Scene {
     }
 
     /// A task whose agent did that in the clone. Answers its id.
-    async fn done(&self, change: impl FnOnce(&PathBuf)) -> String {
+    async fn done(&self, change: impl FnOnce(&Path)) -> String {
         let task = self.rig.task("app", PROMPT).await;
         self.work(change).await;
         task["id"].as_str().expect("an id").to_owned()
     }
 
     /// What waits is done like that; the diff is against `main`, whatever the clone had before.
-    async fn work(&self, change: impl FnOnce(&PathBuf)) {
+    async fn work(&self, change: impl FnOnce(&Path)) {
         let mut claims =
             crate::git_gateway::acquire(&self.worker.client, &self.worker.id, true).await;
         let claim = claims.pop().expect("an attempt waits");
@@ -164,7 +164,7 @@ impl Scene {
 }
 
 /// A file changed, one added, one moved and made executable.
-fn change(clone: &PathBuf) {
+fn change(clone: &Path) {
     use std::os::unix::fs::PermissionsExt;
     std::fs::write(clone.join("file"), "three\n").expect("a file");
     std::fs::write(clone.join("new.txt"), "why | `so`").expect("a file");

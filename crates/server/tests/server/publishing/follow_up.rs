@@ -1,6 +1,6 @@
 //! What is published after something was published.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use serde_json::json;
 
@@ -8,7 +8,7 @@ use super::forge::Kind;
 use super::{Scene, change};
 use crate::rig::repository;
 
-fn more(clone: &PathBuf) {
+fn more(clone: &Path) {
     std::fs::write(clone.join("more"), "more\n").expect("a file");
 }
 
