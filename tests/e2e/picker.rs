@@ -106,7 +106,8 @@ fn a_task_is_written_followed_and_stopped() {
     let outwork = Outwork::up(Engine::Sqlite);
     let repository = Repository::with(&[("a", "one\n")]);
     outwork.command_environment("demo", &repository, "echo begun; sleep 60");
-    let mut terminal = Picker::run(&outwork, "NO_COLOR=1 outwork cloud");
+    // By the flag: where `NO_COLOR` is set, the terminal's library leaves colours out by itself.
+    let mut terminal = Picker::run(&outwork, "outwork cloud --color never");
     terminal.until("no tasks yet");
     // The only environment there is is meant.
     terminal.press("n");
