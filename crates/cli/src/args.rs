@@ -199,7 +199,9 @@ impl ClientCommand {
                 command.is_some_and(|command| Self::from(command).is_paged())
             }
             Self::Exec(_)
+            | Self::Run(_)
             | Self::Apply(_)
+            | Self::Pr(_)
             | Self::Open(_)
             | Self::FollowUp(_)
             | Self::Answer(_)
@@ -212,6 +214,7 @@ impl ClientCommand {
             | Self::Model(_)
             | Self::Workers(_)
             | Self::Login(_)
+            | Self::Logout(_)
             | Self::Context(_)
             | Self::Codex(_)
             | Self::Shim(_)

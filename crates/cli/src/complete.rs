@@ -189,6 +189,7 @@ async fn tasks(client: &Client, wanted: Tasks) -> Result<Vec<Offer>, CliError> {
     };
     let query = TaskQuery {
         environment: None,
+        kind: None,
         page,
     };
     let is_wanted = |task: &TaskSummary| match wanted {
