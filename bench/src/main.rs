@@ -11,6 +11,7 @@ mod machine;
 mod player;
 mod server;
 
+mod cli;
 mod codex_start;
 mod egress;
 mod environment;
@@ -51,8 +52,9 @@ pub(crate) struct Bench {
 type Benchmark = fn(&Bench) -> Result<()>;
 
 /// All of them, in the order in which they run.
-const BENCHMARKS: [(&str, Benchmark); 11] = [
+const BENCHMARKS: [(&str, Benchmark); 12] = [
     ("footprint", footprint::run),
+    ("cli", cli::run),
     ("exec", exec::run),
     ("environment", environment::run),
     ("codex-start", codex_start::run),

@@ -79,7 +79,16 @@ impl Server {
         Ok(command.stdout(stdout).stderr(Stdio::null()).spawn()?)
     }
 
-    fn client(&self, bench: &Bench, arguments: &[&str]) -> Command {
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub(crate) fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// A command of the client, ready to run.
+    pub(crate) fn client(&self, bench: &Bench, arguments: &[&str]) -> Command {
         let mut command = Command::new(&bench.outwork);
         command
             .args(arguments)
