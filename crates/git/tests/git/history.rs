@@ -75,7 +75,7 @@ fn commits(repository: &Path) -> Vec<(String, String)> {
 }
 
 fn go_through(repository: &Path, commits: &[(String, String)], threads: usize) {
-    println!(
+    eprintln!(
         "seed {SEED}, {} commits of {}",
         commits.len(),
         repository.display()

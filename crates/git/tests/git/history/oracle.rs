@@ -144,10 +144,9 @@ fn partly(old: &[u8], parts: &[(&Part<'_>, &Vec<bool>)]) -> Vec<u8> {
 
 /// The first line of a hunk in the old file, from 0: of `@@ -4,2 +4,3 @@`.
 fn begin(line: &[u8]) -> usize {
-    let line = std::str::from_utf8(&line[..line.len().min(60)]).map_or_else(
-        |error| std::str::from_utf8(&line[..error.valid_up_to()]).expect("valid up to there"),
-        |line| line,
-    );
+    let line = std::str::from_utf8(&line[..line.len().min(60)]).unwrap_or_else(|error| {
+        std::str::from_utf8(&line[..error.valid_up_to()]).expect("valid up to there")
+    });
     let old = line
         .strip_prefix("@@ -")
         .and_then(|rest| rest.split(' ').next())
