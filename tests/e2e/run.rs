@@ -452,8 +452,10 @@ fn what_is_missing_is_said_before_anything_runs() {
     let hint = hint.as_str().expect("a hint");
     assert!(refused.contains(hint), "{hint:?} is not in {refused}");
 
+    // The home lies in this repository's own clone.
+    let elsewhere = tempfile::tempdir().expect("made");
     let mut outside = here.line(&["run", "--agent-command", "true", "go"]);
-    let outside = outside.current_dir(here.home()).output();
+    let outside = outside.current_dir(elsewhere.path()).output();
     let outside = Done::of(outside).code(1);
     assert!(
         outside.stderr.contains("in no git repository") && outside.stderr.contains("git init"),

@@ -85,6 +85,7 @@ const SOLE_USERS: &[(&str, &[&str])] = &[
             "outwork-remove",
             "outwork-failpoint",
             "outwork-snapshot",
+            "outwork-store",
             "outwork-image",
             "outwork-worker",
             "outwork",

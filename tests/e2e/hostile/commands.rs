@@ -56,6 +56,7 @@ pub const ROWS: &[Row] = &[
     row("diff", &[TASK], Talk::Reads),
     row("diff", &["--list", TASK], Talk::Reads),
     row("apply", &[TASK], Talk::Reads),
+    row("pr", &[TASK, "--timeout", "1s"], Talk::Reads),
     row("open", &[TASK], Talk::Reads),
     row("follow-up", &[TASK, "more"], Talk::Reads),
     row("answer", &[TASK, "yes"], Talk::Reads),
@@ -113,6 +114,8 @@ pub const ROWS: &[Row] = &[
     row("login", &["--token", "ow_good"], Talk::Reads),
     row("login", &["--codex"], Talk::Reads),
     row("login", &["--approve", "CODE"], Talk::Tells),
+    row("logout", &[], Talk::Never),
+    row("logout", &["--codex", "--all"], Talk::Tells),
     row("context list", &[], Talk::Never),
     row("context use", &["demo"], Talk::Never),
     row("context rename", &["demo", "other"], Talk::Never),
@@ -123,6 +126,7 @@ pub const ROWS: &[Row] = &[
     row("shim run", &["cloud", "list"], Talk::Reads),
     row("doctor", &[], Talk::Reports),
     row("completion", &["bash"], Talk::Never),
+    row("man", &["pages"], Talk::Never),
     row("cloud", &[], Talk::Never),
     row("cloud exec", &["--env", ENVIRONMENT, "fix it"], Talk::Reads),
     row("cloud list", &[], Talk::Reads),
@@ -132,6 +136,7 @@ pub const ROWS: &[Row] = &[
     row("exit-codes", &[], Talk::Never),
     // What stays up or works on data here: called so that it ends at once.
     row("up", &["--listen", "nonsense"], Talk::Never),
+    row("run", &["--timeout", "nonsense", "fix it"], Talk::Never),
     row("server", &["--listen", "nonsense"], Talk::Never),
     row("worker", &["--slots", "none"], Talk::Never),
     row("agent install", &["nope"], Talk::Never),
@@ -156,6 +161,7 @@ impl Row {
             "open",
             "env init",
             "env sync",
+            "env secret rm",
             "doctor",
             "apply",
             "cloud apply",
@@ -164,9 +170,9 @@ impl Row {
         looks.contains(&self.path) || is_part_of_an_id || self.may_tell_of_failure()
     }
 
-    /// Whether that it failed is what came of it: of the task, or of what was looked at.
+    /// Whether that it failed is what came of it: of the task, of what was published, or of what was looked at.
     pub fn may_tell_of_failure(&self) -> bool {
-        self.talk == Talk::Reports || self.arguments.contains(&"--wait")
+        self.talk == Talk::Reports || self.path == "pr" || self.arguments.contains(&"--wait")
     }
 
     /// Whether it goes on when it is called without its arguments.

@@ -56,6 +56,8 @@ impl Place {
             .env("OUTWORK_TOKEN", "ow_good")
             .env("BROWSER", "true")
             .env("NO_COLOR", "1")
+            // Its own codes are no fault of ours.
+            .env("OUTWORK_PAGER", "cat")
             .stdin(Stdio::null());
         command
     }

@@ -5,6 +5,7 @@ mod pick;
 mod undo;
 
 use clap::Args;
+use futures_util::FutureExt;
 use outwork_api::client::Client;
 use outwork_api::task::Task;
 use outwork_git::{ApplyError, Conflict, RefName, Repository, ThreeWay};
@@ -87,9 +88,14 @@ pub(crate) async fn run(args: ApplyArgs, session: &mut Session) -> Result<(), Cl
         (None, false) => return Err(CliError::usage("the task is missing")),
     };
     let client = session.client()?;
-    let repository = session.repository().await?;
-    let id = task.resolve(&client).await?;
-    let task = client.task(&id).await?;
+    let asked = async {
+        let id = task.resolve(&client).await?;
+        let task = client.task(&id).await?;
+        Ok::<_, CliError>((id, task))
+    };
+    // Git looks while the server does.
+    let (repository, asked) = tokio::try_join!(session.repository(), asked.map(Ok))?;
+    let (id, task) = asked?;
     let chosen = match args.repo {
         Some(name) => repository_ref::named(&task, Some(&name))?,
         None => repository_ref::here(&client, &repository, &task).await?,

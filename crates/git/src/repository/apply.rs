@@ -83,19 +83,23 @@ impl Repository {
                 conflicts: Vec::new(),
             });
         }
-        let output = self
-            .apply_call("read the diff", direction)
-            .args(["--numstat", "-z", "-"])
-            .input(Input::Bytes(patch))
-            .output()
-            .await?;
-        if output.code != Some(0) {
+        // Mostly it fits, and is read once.
+        let read = |operation, args: &'static [&'static str]| {
+            let call = self.apply_call(operation, direction).args(args);
+            call.input(Input::Bytes(patch)).output()
+        };
+        let checked = read("check the diff", &["--numstat", "--check", "-z", "-"]).await?;
+        let listed = match checked.code {
+            Some(0) => &checked,
+            _ => &read("read the diff", &["--numstat", "-z", "-"]).await?,
+        };
+        if listed.code != Some(0) {
             return Ok(ApplyPlan {
                 files: Vec::new(),
-                conflicts: reasons("read the diff", output.code, output.stderr)?,
+                conflicts: reasons("read the diff", listed.code, listed.stderr.clone())?,
             });
         }
-        let files = paths_in(&output.stdout);
+        let files = paths_in(&listed.stdout);
         let ways_out = ways_out(&self.top_level, patch, &files);
         if !ways_out.is_empty() {
             return Ok(ApplyPlan {
@@ -103,12 +107,6 @@ impl Repository {
                 conflicts: ways_out,
             });
         }
-        let checked = self
-            .apply_call("check the diff", direction)
-            .args(["--check", "-"])
-            .input(Input::Bytes(patch))
-            .output()
-            .await?;
         let conflicts = match checked.code {
             Some(0) => Vec::new(),
             code => reasons("check the diff", code, checked.stderr)?,

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 /// A cancel takes some 40 kB of the log that SQLite writes before the file.
 const BYTES: usize = 16 << 20;
+/// What stays free beside it: others that write in that moment must not find the disk full.
+const BESIDE: usize = 1 << 20;
 
 /// A file beside the database, which holds nothing.
 #[derive(Clone, Debug)]
@@ -37,6 +39,11 @@ impl Reserve {
     }
 
     fn fill(&self) -> io::Result<()> {
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        let disk = rustix::fs::statvfs(folder)?;
+        if disk.f_bavail.saturating_mul(disk.f_frsize) < (BYTES + BESIDE) as u64 {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         let mut file = OpenOptions::new()
             .write(true)
             .create_new(true)

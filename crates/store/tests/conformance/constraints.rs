@@ -54,8 +54,8 @@ async fn numbers_are_given_once(bed: Bed) {
     for statement in [
         "UPDATE events SET seq = 1",
         "UPDATE events SET worker_seq = 1 WHERE worker_seq IS NOT NULL",
-        "INSERT INTO turns SELECT 'turn_x', task_id, number, created_by, prompt, continues, \
-         created_at FROM turns",
+        "INSERT INTO turns (id, task_id, number, created_by, prompt, continues, created_at) \
+         SELECT 'turn_x', task_id, number, created_by, prompt, continues, created_at FROM turns",
     ] {
         let error = execute(&bed.place, statement.into())
             .await
