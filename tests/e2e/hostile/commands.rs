@@ -175,6 +175,14 @@ impl Row {
         self.talk == Talk::Reports || self.path == "pr" || self.arguments.contains(&"--wait")
     }
 
+    /// Whether it reads an agent's settings or a worker's orders, in which nothing may be that is not known: of a server that has more, it says
+    /// that the versions do not go together.
+    pub fn may_refuse_a_newer_server(&self) -> bool {
+        let reads_them = ["env ", "workers"];
+        reads_them.iter().any(|path| self.path.starts_with(path))
+            || self.arguments == ["--env", "demo"]
+    }
+
     /// Whether it goes on when it is called without its arguments.
     pub fn stays_up(&self) -> bool {
         ["up", "server", "worker"].contains(&self.path)

@@ -115,8 +115,8 @@ impl Maker {
             return json!("2026-11-20T14:50:00.000Z");
         }
         match (schema["enum"].get(0), self.version) {
-            (Some(_), Version::Newer) => json!("from_the_future"),
-            (Some(first), Version::This | Version::Older) => first.clone(),
+            (Some(first), Version::Newer) if !is_closed(first) => json!("from_the_future"),
+            (Some(first), _) => first.clone(),
             (None, _) => json!(self.text),
         }
     }
@@ -140,11 +140,18 @@ impl Maker {
                 self.value(&schema["additionalProperties"], depth + 1),
             );
         }
-        if self.version == Version::Newer {
+        // The names of a map are data.
+        if self.version == Version::Newer && schema["additionalProperties"].is_null() {
             object.insert("of_a_later_version".to_owned(), json!([{"x": self.text}]));
         }
         object.into()
     }
+}
+
+/// Whether a client has to know every value of an enumeration with this first one: priorities, agents. A server that has more of them is told
+/// apart by an error that says so.
+fn is_closed(first: &Value) -> bool {
+    ["low", "codex", "command"].iter().any(|one| first == one)
 }
 
 /// A diff whose every text is that one.

@@ -8,6 +8,7 @@ use clap_mangen::Man;
 
 use crate::error::CliError;
 use crate::session::Session;
+use crate::terminal::plain::plain;
 
 /// Write the manual pages, one for each command
 #[derive(Args, Clone, Debug)]
@@ -32,9 +33,10 @@ pub(crate) fn run(args: ManArgs, session: &mut Session) -> Result<(), CliError> 
     let folder = session.current_dir.join(folder);
     fs::create_dir_all(&folder).map_err(|error| unwritten(&folder.display().to_string(), error))?;
     let count = write(&root, &folder)?;
+    let shown = folder.display().to_string();
     session
         .out
-        .note(&format!("{count} pages are in {}", folder.display()));
+        .note(&format!("{count} pages are in {}", plain(&shown)));
     Ok(())
 }
 
