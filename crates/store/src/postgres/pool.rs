@@ -32,9 +32,10 @@ const BACK_OFF: Duration = Duration::from_millis(10);
 const PREPARED: usize = 512;
 
 /// Each statement finds its rows by an index. Of a new table the planner knows nothing, and would read all of it, or join by hashing
-/// all; and it keeps such a plan. `jit` comes with what a plan is thought to cost.
+/// all; and it keeps such a plan. `jit` comes with what a plan is thought to cost. No plan depends on a value, so each is made once: left to
+/// itself the server plans some statements each time, which takes longer than running them.
 const SETTINGS: &str = "SET jit = off; SET enable_seqscan = off; SET enable_bitmapscan = off; \
-     SET enable_hashjoin = off; SET enable_mergejoin = off";
+     SET enable_hashjoin = off; SET enable_mergejoin = off; SET plan_cache_mode = force_generic_plan";
 const VIEW: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 pub(crate) struct Pool {
