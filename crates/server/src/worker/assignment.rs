@@ -61,7 +61,11 @@ impl WorkerService {
             Some((question, text)) => (Some(question), text),
             None => (None, turn.prompt),
         };
-        let output_schema = turn.output_schema.as_deref().and_then(output_schema);
+        let output_schema = turn
+            .output_schema
+            .as_deref()
+            .map(output_schema)
+            .transpose()?;
         // Also an interrupt that a lost claim did not come to: it was acknowledged.
         let messages = message::since(messages, 0);
         let Environment { id, spec, .. } = environment;
@@ -297,9 +301,13 @@ impl Repositories<'_> {
     }
 }
 
-/// What was checked when it was stored.
-fn output_schema(stored: &str) -> Option<Value> {
-    serde_json::from_str(stored).ok()
+/// It was checked when it was stored. Without it an answer would pass that nobody has looked at.
+fn output_schema(stored: &str) -> Result<Value, Failure> {
+    serde_json::from_str(stored).map_err(|_| {
+        let message = "The schema of the answer cannot be read as it is stored.";
+        let hint = "Submit the task again with its `--output-schema`.";
+        Failure::new(FailureCode::Internal, message).with_hint(hint)
+    })
 }
 
 fn closed_secret(label: &str, name: &str) -> Failure {

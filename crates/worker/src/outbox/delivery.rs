@@ -92,12 +92,14 @@ impl Delivery {
         let mut backoff = Backoff::default();
         let mut sent_at: Option<Instant> = None;
         loop {
-            let Some((portion, end)) = self.next(&mut position).await else {
-                if self.last.is_cancelled() {
-                    return Delivered::Done;
+            let next = position.next_or_end(&self.outbox, &self.last).await;
+            let (portion, end) = match next {
+                Ok(Some(found)) => found,
+                Ok(None) => return Delivered::Done,
+                Err(error) => {
+                    tracing::error!(claim = %self.claim, %error, "the outbox cannot be read");
+                    return Delivered::Refused;
                 }
-                tracing::error!(claim = %self.claim, "the outbox cannot be read");
-                return Delivered::Refused;
             };
             let is_events = matches!(portion, Portion::Events { .. });
             if let (Some(sent_at), true) = (sent_at, is_events) {
@@ -109,7 +111,8 @@ impl Delivery {
             }
             // What was gathered meanwhile belongs to this portion.
             let (portion, end) = if is_events {
-                self.peek(&mut position).unwrap_or((portion, end))
+                let gathered = position.next(&self.outbox).ok().flatten();
+                gathered.unwrap_or((portion, end))
             } else {
                 (portion, end)
             };
@@ -149,31 +152,6 @@ impl Delivery {
                 },
             }
         }
-    }
-
-    /// Waits for something to send.
-    async fn next(&self, position: &mut Position) -> Option<(Portion, u64)> {
-        loop {
-            let changed = self.outbox.changed.notified();
-            match self.read(position) {
-                Ok(Some(found)) => return Some(found),
-                Ok(None) => tokio::select! {
-                    () = self.last.cancelled() => return None,
-                    () = changed => {}
-                },
-                Err(()) => return None,
-            }
-        }
-    }
-
-    fn peek(&self, position: &mut Position) -> Option<(Portion, u64)> {
-        self.read(position).ok().flatten()
-    }
-
-    fn read(&self, position: &mut Position) -> Result<Option<(Portion, u64)>, ()> {
-        position.next(&self.outbox).map_err(|error| {
-            tracing::error!(claim = %self.claim, %error, "reading the outbox failed");
-        })
     }
 
     /// Sends one portion; gives the acknowledged number of events where the answer says it.
@@ -229,6 +207,27 @@ impl Delivery {
 }
 
 impl Position {
+    /// As [`Self::next`], but waits until there is something; `None` once `last` says that nothing more is written, and all is sent.
+    pub(super) async fn next_or_end(
+        &mut self,
+        outbox: &Outbox,
+        last: &CancellationToken,
+    ) -> io::Result<Option<(Portion, u64)>> {
+        loop {
+            let changed = outbox.changed.notified();
+            // Asked before it looks: what was written before the end is found after it.
+            let is_last = last.is_cancelled();
+            let found = self.next(outbox)?;
+            if found.is_some() || is_last {
+                return Ok(found);
+            }
+            tokio::select! {
+                () = last.cancelled() => {}
+                () = changed => {}
+            }
+        }
+    }
+
     /// What is to be sent next, with the offset behind it; passes over what the server has. `None` until more is written.
     /// Errors: the disk's.
     pub fn next(&mut self, outbox: &Outbox) -> io::Result<Option<(Portion, u64)>> {

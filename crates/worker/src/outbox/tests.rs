@@ -1,8 +1,11 @@
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use outwork_api::worker::Outcome;
 use outwork_domain::{Step, Timestamp};
+use tokio_util::sync::CancellationToken;
 
+use super::delivery::{Portion, Position};
 use super::*;
 
 fn clock() -> Clock {
@@ -186,4 +189,26 @@ fn what_the_disk_refuses_is_kept_in_memory() {
     outbox.finish(finish());
     assert!(outbox.is_broken());
     assert_eq!(all(&outbox).len(), 2);
+}
+
+#[test]
+fn what_was_written_before_the_end_is_sent() {
+    // Whether it looks at what was written or at the end first is chance.
+    for _ in 0..40 {
+        let directory = tempfile::tempdir().unwrap();
+        let masker = Masker::new([] as [(&str, &str); 0]);
+        let outbox = Outbox::create(directory.path(), 1 << 20, clock(), masker);
+        let last = CancellationToken::new();
+        let mut position = Position::default();
+        let mut next = Box::pin(position.next_or_end(&outbox, &last));
+        assert!((&mut next).now_or_never().is_none(), "nothing is there");
+        outbox.step(Step::Running);
+        last.cancel();
+        let found = next.now_or_never().expect("it waits no more").unwrap();
+        let (portion, end) = found.expect("the step");
+        assert!(matches!(portion, Portion::Step(_)), "{portion:?}");
+        position.delivered(&portion, end, None);
+        let over = position.next_or_end(&outbox, &last).now_or_never();
+        assert!(matches!(over, Some(Ok(None))), "{over:?}");
+    }
 }
