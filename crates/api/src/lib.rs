@@ -3,7 +3,9 @@
 //!
 //! The types here are the contract. The server builds them from the domain, the client hands them
 //! to the CLI, and the OpenAPI files are generated from them. Clients must ignore fields and
-//! events they do not know; the server refuses unknown fields in requests.
+//! events they do not know; the server refuses unknown fields in requests. The client here does not
+//! ignore them yet in types that requests have, too, such as [`environment::Agent`]: of a newer
+//! server that has more in one it says that the versions do not go together.
 //!
 //! Read in this order: [`time`], [`secret`], [`problem`] (errors), [`page`], [`environment`],
 //! [`network`], [`injection`], [`cache`], [`credential`], [`enrolment`], [`task`], [`event`], [`publication`], [`session`], [`output_schema`], [`settings`]; then [`worker`] (the worker protocol as types and a trait), and
