@@ -128,12 +128,12 @@ fn nowhere_afterwards(mut outwork: Outwork, worker: Option<Worker>) {
 /// A variable, which agents do see: what looks for secrets finds this.
 pub const CONTROL: &str = "control8fQ2vXk41mZr7TbW";
 
-/// What the agent is to look for, backwards.
+/// What the agent is to look for, in hexadecimal: backwards, some texts look the same.
 pub fn prompt(canaries: &Canaries) -> String {
     let mut needles = canaries.needles();
     needles.push(("CONTROL".to_owned(), CONTROL.to_owned()));
     for (_, text) in &mut needles {
-        *text = text.chars().rev().collect();
+        *text = text.bytes().map(|byte| format!("{byte:02x}")).collect();
     }
     json!(needles).to_string()
 }

@@ -1,8 +1,8 @@
-"""Looks for secrets in everything that an agent can read. What it looks for comes backwards, so that it is not found itself."""
+"""Looks for secrets in everything that an agent can read. What it looks for comes in hexadecimal, so that it is not found itself."""
 
 import ctypes, json, os, platform, re, stat
 
-needles = [(name, text[::-1].encode()) for name, text in json.loads(input())]
+needles = [(name, bytes.fromhex(text)) for name, text in json.loads(input())]
 pattern = re.compile(b"|".join(re.escape(text) for _, text in needles))
 names = {text: name for name, text in needles}
 found, looked = set(), {"files": 0, "bytes": 0, "processes": 0, "regions": 0}

@@ -1,0 +1,14 @@
+import { Link } from '@tanstack/react-router';
+import { Empty } from '@/parts/Empty';
+
+export function NotFound() {
+  return (
+    <main>
+      <Empty title="There is nothing at this address.">
+        <p>
+          <Link to="/">All tasks</Link>
+        </p>
+      </Empty>
+    </main>
+  );
+}

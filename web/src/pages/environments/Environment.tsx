@@ -1,0 +1,3 @@
+export function Environment() {
+  return <h1>Environment</h1>;
+}

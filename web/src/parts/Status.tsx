@@ -1,0 +1,32 @@
+import css from './Status.module.css';
+
+/** How each status and outcome is called and looks: never by colour alone. */
+const KINDS: Record<string, { text: string; look: string; mark: string }> = {
+  pending: { text: 'Waiting', look: 'idle', mark: '○' },
+  running: { text: 'Running', look: 'busy', mark: '◐' },
+  needs_input: { text: 'Asks you', look: 'warn', mark: '?' },
+  succeeded: { text: 'Done', look: 'good', mark: '✓' },
+  failed: { text: 'Failed', look: 'bad', mark: '✕' },
+  cancelled: { text: 'Cancelled', look: 'idle', mark: '–' },
+  timed_out: { text: 'Timed out', look: 'bad', mark: '⧗' },
+  over_budget: { text: 'Over budget', look: 'bad', mark: '✕' },
+  lost: { text: 'Lost', look: 'bad', mark: '✕' },
+};
+
+/** What a task or attempt is doing; the outcome says more than `completed` or `failed`. */
+export function Status({ status, outcome }: { status: string; outcome?: string | null | undefined }) {
+  const known = KINDS[outcome ?? status] ?? KINDS[status];
+  const { text, look, mark } = known ?? {
+    text: (outcome ?? status).replaceAll('_', ' '),
+    look: 'idle',
+    mark: '·',
+  };
+  return (
+    <span className={`${css.status} ${css[look]}`}>
+      <span aria-hidden="true" className={css.mark}>
+        {mark}
+      </span>
+      {text}
+    </span>
+  );
+}
