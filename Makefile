@@ -12,12 +12,16 @@ help: ## List the targets
 bootstrap: ## Install what this machine lacks
 	@scripts/bootstrap
 
+.PHONY: web
+web: bootstrap ## Build the web page, which the binary holds
+	scripts/web
+
 .PHONY: build
-build: bootstrap ## Build the binary: target/debug/outwork
+build: web ## Build the binary: target/debug/outwork
 	$(CARGO) build --locked --workspace
 
 .PHONY: release
-release: bootstrap ## Build the binary for use: target/release/outwork
+release: web ## Build the binary for use: target/release/outwork
 	$(CARGO) build --locked --release -p outwork
 
 .PHONY: test

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import react from '@vitejs/plugin-react';
-import { defineConfig } from 'vite';
+import { defineConfig } from 'vitest/config';
 
 const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -17,6 +17,7 @@ export default defineConfig({
   plugins: [react()],
   resolve: { alias: { '@': at('src') } },
   server: { proxy: Object.fromEntries(['/api', '/sign-in', '/sign-out'].map((path) => [path, beside])) },
+  test: { include: ['src/**/*.test.ts', 'src/**/*.test.tsx'] },
   build: {
     target: 'es2023',
     // Nothing inside HTML or CSS as `data:`, so that the content security policy can name `'self'` alone.

@@ -19,6 +19,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("outwork-git", &["outwork-remove"]),
     // A leaf that all keepers of hostile trees share.
     ("outwork-remove", &[]),
+    // The web page's files.
+    ("outwork-web", &[]),
     // Empty but in the crash suite's binary.
     ("outwork-failpoint", &[]),
     ("outwork-snapshot", &["outwork-remove"]),
@@ -36,6 +38,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "outwork-git",
             // Which addresses are not public.
             "outwork-egress",
+            "outwork-web",
         ],
     ),
     (

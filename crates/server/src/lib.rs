@@ -13,6 +13,7 @@
 //! * `refusal`: every error as a problem; `http`: what surrounds each request; `view`: domain to wire.
 //! * `endpoints`: the task API, one file each; `submit`: how a task comes to be.
 //! * `codex_api`: the stock client's API, on the same services.
+//! * `web`: the web page's files, and who is signed in with a browser.
 //! * `publish`: results as branches and pull requests.
 //! * `worker`: the worker protocol; `reconcile`: what moves on by itself.
 
@@ -43,6 +44,8 @@ mod endpoints;
 mod submit;
 
 mod codex_api;
+
+mod web;
 
 mod worker;
 

@@ -37,6 +37,8 @@ pub(crate) enum Place<'a> {
         kind: CredentialKind,
         scope: &'a CredentialScope,
     },
+    /// Who is signed in with a browser; the browser keeps it.
+    SignIn,
     /// The text by which a server knows whether its key is the right one.
     Check,
 }
@@ -67,6 +69,7 @@ impl Place<'_> {
                 kind.as_str(),
                 scope.as_str()
             ),
+            Self::SignIn => "browser/sign_in".to_owned(),
             Self::Check => "server/sealed_check".to_owned(),
         }
     }
@@ -135,7 +138,7 @@ mod tests {
         let scopes = ["host", "host/path"].map(|text| CredentialScope::parse(text).unwrap());
         let targets = [("a.example", "x"), ("a.example", "y"), ("b.example", "x")]
             .map(|(host, header)| InjectionTarget::parse(host, header).unwrap());
-        let mut places = vec![Place::Check];
+        let mut places = vec![Place::Check, Place::SignIn];
         for workspace in workspaces {
             places.push(Place::ModelKey(workspace));
             for environment in environments {

@@ -17,8 +17,7 @@ const signIn = createRoute({
   getParentRoute: () => root,
   path: '/sign-in',
   validateSearch: (search: Record<string, unknown>): { to?: string } =>
-    // Only a path of this page: an address of another site is not followed.
-    typeof search.to === 'string' && /^\/(?![/\\])/.test(search.to) ? { to: search.to } : {},
+    typeof search.to === 'string' ? { to: search.to } : {},
   component: lazyRouteComponent(() => import('@/pages/sign-in/SignIn'), 'SignIn'),
 });
 

@@ -18,6 +18,11 @@ export const meQuery = queryOptions({
   staleTime: 60_000,
 });
 
+/** Where to go after signing in: a path of this page, never an address of another site. */
+export function ownPath(to: string | undefined): string {
+  return to !== undefined && /^\/(?![/\\])/.test(to) ? to : '/';
+}
+
 /** Gives the token to the server once; from then on a cookie that no script can read says who asks. */
 export async function signIn(token: string): Promise<void> {
   await send('/sign-in', { token });

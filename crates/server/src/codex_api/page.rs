@@ -1,4 +1,4 @@
-//! `/codex/tasks/ID`: what the client prints, for a browser. Plain HTML without scripts.
+//! `/codex/tasks/ID`: what the client prints. A browser is led to the web page; without one it gets plain HTML without scripts.
 //!
 //! Anybody who has the address may open it, so it holds no data; the status is for those who give their token as the password.
 
@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{Html, IntoResponse, Response};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{Html, IntoResponse, Redirect, Response};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use outwork_domain::TaskId;
@@ -20,12 +20,20 @@ use crate::http::params::Id;
 use crate::http::permit::{principal, sent};
 use crate::plane::Plane;
 use crate::refusal::Refusal;
+use crate::web::files;
 
 const SECURITY: &str = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 const CHALLENGE: &str =
     "Basic realm=\"Outwork: any name, your token as the password\", charset=\"UTF-8\"";
 
-pub(super) async fn task(Id(id): Id<TaskId>) -> Response {
+pub(super) async fn task(
+    State(plane): State<Arc<Plane>>,
+    Id(id): Id<TaskId>,
+    headers: HeaderMap,
+) -> Response {
+    if files::takes_html(&headers) && outwork_web::file(outwork_web::PAGE).is_some() {
+        return Redirect::to(&format!("{}/tasks/{id}", plane.public_url)).into_response();
+    }
     let body = format!(
         "<p>An Outwork task. <a href=\"{id}/status\">Show its status</a> (your token is the password), or in a terminal:</p>{}",
         commands(id)

@@ -12,6 +12,7 @@ use outwork_store::Authenticated;
 use crate::plane::Plane;
 use crate::refusal::Refusal;
 use crate::token::{self, TokenHash};
+use crate::web::sign_in;
 
 /// A permit of the domain, made from the request's token.
 pub(crate) struct Permit<P>(pub(crate) P);
@@ -81,6 +82,11 @@ impl FromRequestParts<Arc<Plane>> for Enrolling {
 pub(crate) const ENROL: &str = "Make an enrolment token with `outwork workers enrol`.";
 
 async fn authenticate(parts: &Parts, plane: &Plane) -> Result<Authenticated, Refusal> {
+    if !parts.headers.contains_key(AUTHORIZATION)
+        && let Some(token) = sign_in::token_of(plane, parts)?
+    {
+        return principal(plane, &token).await;
+    }
     principal(plane, sent(parts)?).await
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::header;
 use axum::response::IntoResponse;
 use axum::routing::{any, get};
@@ -24,6 +24,7 @@ use crate::endpoints::{
 };
 use crate::plane::Plane;
 use crate::refusal::Refusal;
+use crate::web;
 use crate::worker::routes as worker;
 
 const MIB: usize = 1024 * 1024;
@@ -184,10 +185,14 @@ pub(crate) fn router(plane: Arc<Plane>) -> Router {
             "/openapi/worker.json",
             document(openapi::worker_api_document()),
         )
-        .route("/tasks/{id}", get(signpost::task))
+        .merge(web::routes())
         .route("/problems/{code}", get(signpost::problem))
         .merge(codex_api::routes(TASK_BODY, SMALL_BODY))
-        .fallback(move |request| codex_api::behind_a_prefix(behind.clone(), request, unknown()))
+        .fallback(move |request: Request| {
+            let page = web::not_found(request.method(), request.headers());
+            let unknown = page.unwrap_or_else(|| unknown().into_response());
+            codex_api::behind_a_prefix(behind.clone(), request, unknown)
+        })
         .method_not_allowed_fallback(wrong_method)
         .layer(CatchPanicLayer::custom(envelope::panicked))
         .layer(middleware::from_fn_with_state(

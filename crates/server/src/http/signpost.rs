@@ -8,16 +8,21 @@ use outwork_domain::TaskId;
 
 use crate::refusal::Refusal;
 
-/// `/tasks/{id}`: this version has no web page; the commands that show the task.
-pub(crate) async fn task(Path(id): Path<String>) -> Response {
+/// A task, without the web page: the commands that show it.
+pub(crate) fn task(id: &str) -> Response {
     match id.parse::<TaskId>() {
         Ok(id) => format!(
-            "An Outwork task. This server has no web page; in a terminal:\n\n\
+            "An Outwork task. It is shown by the web page, which needs a browser; in a terminal:\n\n\
              outwork status {id}\noutwork log {id} --follow\noutwork diff {id}\n"
         )
         .into_response(),
         Err(error) => Refusal::new(Code::NotFound, error.to_string()).into_response(),
     }
+}
+
+/// An address of the web page, in a binary that was built without it.
+pub(crate) fn without_page() -> Response {
+    "This server was built without the web page. In a terminal, `outwork --help` lists what there is.\n".into_response()
 }
 
 /// `/problems/{code}`: what `type` of a problem names.

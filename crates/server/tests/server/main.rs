@@ -37,3 +37,4 @@ mod sessions;
 mod signposts;
 mod submission;
 mod verbs;
+mod web;

@@ -2,7 +2,7 @@ import { useMutation } from '@tanstack/react-query';
 import { useRouter, useSearch } from '@tanstack/react-router';
 import { useState } from 'react';
 import { ApiError } from '@/api/problem';
-import { signIn } from '@/app/session';
+import { ownPath, signIn } from '@/app/session';
 import { Button } from '@/parts/Button';
 import css from './SignIn.module.css';
 
@@ -13,7 +13,7 @@ export function SignIn() {
   const router = useRouter();
   const attempt = useMutation({
     mutationFn: signIn,
-    onSuccess: () => router.history.push(to ?? '/'),
+    onSuccess: () => router.history.push(ownPath(to)),
   });
   return (
     <main className={css.page}>

@@ -1,0 +1,42 @@
+import { useMutation, useQuery } from '@tanstack/react-query';
+import { useRouter } from '@tanstack/react-router';
+import { useState } from 'react';
+import { meQuery, signOut } from '@/app/session';
+import { setTheme, type Theme, theme } from '@/app/theme';
+import { Button } from '@/parts/Button';
+import { SelectField } from '@/parts/Field';
+import { Section } from '@/parts/Page';
+
+/** Who is signed in, and how the page looks to them. */
+export function You() {
+  const me = useQuery(meQuery);
+  const router = useRouter();
+  const [chosen, choose] = useState<Theme>(theme);
+  const leave = useMutation({
+    mutationFn: signOut,
+    onSuccess: () => router.navigate({ to: '/sign-in' }),
+  });
+  return (
+    <Section title="You" note={me.data && `${me.data.name}, in ${me.data.workspace_name}`}>
+      <SelectField
+        label="Theme"
+        value={chosen}
+        onChange={(event) => {
+          const wanted = event.target.value as Theme;
+          choose(wanted);
+          setTheme(wanted);
+        }}
+      >
+        <option value="system">As the system</option>
+        <option value="light">Light</option>
+        <option value="dark">Dark</option>
+      </SelectField>
+      <div>
+        <Button busy={leave.isPending} onClick={() => leave.mutate()}>
+          Sign out of this browser
+        </Button>
+      </div>
+      {me.data && <p>Server {me.data.server_version}</p>}
+    </Section>
+  );
+}

@@ -1,0 +1,44 @@
+import type { ReactNode } from 'react';
+import { useEffect } from 'react';
+import css from './Page.module.css';
+
+/** A page with its title, which the browser's tab has too, and what can be done on all of it. */
+export function Page({
+  title,
+  actions,
+  children,
+}: {
+  title: string;
+  actions?: ReactNode;
+  children: ReactNode;
+}) {
+  useTitle(title);
+  return (
+    <div className={css.page}>
+      <header className={css.head}>
+        <h1>{title}</h1>
+        {actions && <div className={css.actions}>{actions}</div>}
+      </header>
+      {children}
+    </div>
+  );
+}
+
+/** A part of a page under its own heading. */
+export function Section({ title, note, children }: { title: string; note?: ReactNode; children: ReactNode }) {
+  return (
+    <section className={css.section}>
+      <div className={css.about}>
+        <h2>{title}</h2>
+        {note && <p className={css.note}>{note}</p>}
+      </div>
+      <div className={css.body}>{children}</div>
+    </section>
+  );
+}
+
+export function useTitle(title: string): void {
+  useEffect(() => {
+    document.title = `${title} · Outwork`;
+  }, [title]);
+}
