@@ -2,6 +2,7 @@ import { useQuery } from '@tanstack/react-query';
 import { Link, Outlet, useRouterState } from '@tanstack/react-router';
 import { useEffect, useRef } from 'react';
 import css from './Frame.module.css';
+import { Shell } from './keys/Shell';
 import { meQuery } from './session';
 
 const PLACES = [
@@ -39,6 +40,7 @@ export function Frame() {
             </Link>
           ))}
         </nav>
+        <Shell />
         <Link to="/new" className={css.start}>
           New task
         </Link>

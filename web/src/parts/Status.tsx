@@ -10,6 +10,13 @@ const KINDS: Record<string, { text: string; look: string; mark: string }> = {
   cancelled: { text: 'Cancelled', look: 'idle', mark: '–' },
   timed_out: { text: 'Timed out', look: 'bad', mark: '⧗' },
   over_budget: { text: 'Over budget', look: 'bad', mark: '✕' },
+  queued: { text: 'Waiting', look: 'idle', mark: '○' },
+  leased: { text: 'Starting', look: 'busy', mark: '◐' },
+  preparing: { text: 'Preparing', look: 'busy', mark: '◐' },
+  setting_up: { text: 'Setting up', look: 'busy', mark: '◐' },
+  collecting: { text: 'Collecting', look: 'busy', mark: '◐' },
+  awaiting_input: { text: 'Asks you', look: 'warn', mark: '?' },
+  completed: { text: 'Done', look: 'good', mark: '✓' },
   lost: { text: 'Lost', look: 'bad', mark: '✕' },
 };
 

@@ -25,14 +25,14 @@ describe('pieces', () => {
       'b',
       { mark: 'U+202C', name: 'pop directional formatting' },
     ]);
-    expect(plainText('\u001b[8mx\u0007')).toBe('␛[8mx␇');
-    expect(plainText('pass\u200bword\u2060 \ufeff')).toBe('passU+200Bword' + 'U+2060 U+FEFF');
-    expect(plainText('tag\u{e0041}')).toBe('tagU+E0041');
-    expect(plainText('c1 \u009b31m')).toBe('c1 U+009B31m');
-    expect(plainText('lat\u200cin \u200djoin x\ufe0f')).toBe('latU+200Cin U+200Djoin xU+FE0F');
+    expect(plainText('\u001b[8mx\u0007')).toBe('‹ESC›[8mx‹BEL›');
+    expect(plainText('pass\u200bword\u2060 \ufeff')).toBe('pass‹U+200B›word‹U+2060› ‹U+FEFF›');
+    expect(plainText('tag\u{e0041}')).toBe('tag‹U+E0041›');
+    expect(plainText('c1 \u009b31m')).toBe('c1 ‹U+009B›31m');
+    expect(plainText('lat\u200cin \u200djoin x\ufe0f')).toBe('lat‹U+200C›in ‹U+200D›join x‹U+FE0F›');
   });
 
   it('keeps one line one line', () => {
-    expect(plainText('a\nb\rc\u2028d')).toBe('a␊b␍cU+2028d');
+    expect(plainText('a\nb\rc\u2028d')).toBe('a‹LF›b‹CR›c‹U+2028›d');
   });
 });

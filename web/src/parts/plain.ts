@@ -1,27 +1,33 @@
 /** A stretch of text as it is, or a character that nobody would see, or that would change what is seen. */
 export type Piece = string | { mark: string; name: string };
 
+// Few typefaces have pictures for these.
+const CONTROLS =
+  'NUL SOH STX ETX EOT ENQ ACK BEL BS HT LF VT FF CR SO SI DLE DC1 DC2 DC3 DC4 NAK SYN ETB CAN EM SUB ESC FS GS RS US'.split(
+    ' ',
+  );
+
 const NAMES: Record<number, string> = {
-  0x00ad: 'soft hyphen',
-  0x061c: 'Arabic letter mark',
-  0x200b: 'zero width space',
-  0x200c: 'zero width non-joiner',
-  0x200d: 'zero width joiner',
-  0x200e: 'left-to-right mark',
-  0x200f: 'right-to-left mark',
-  0x2028: 'line separator',
-  0x2029: 'paragraph separator',
-  0x202a: 'left-to-right embedding',
-  0x202b: 'right-to-left embedding',
-  0x202c: 'pop directional formatting',
-  0x202d: 'left-to-right override',
-  0x202e: 'right-to-left override',
-  0x2060: 'word joiner',
-  0x2066: 'left-to-right isolate',
-  0x2067: 'right-to-left isolate',
-  0x2068: 'first strong isolate',
-  0x2069: 'pop directional isolate',
-  0xfeff: 'byte order mark',
+  173: 'soft hyphen',
+  1564: 'Arabic letter mark',
+  8203: 'zero width space',
+  8204: 'zero width non-joiner',
+  8205: 'zero width joiner',
+  8206: 'left-to-right mark',
+  8207: 'right-to-left mark',
+  8232: 'line separator',
+  8233: 'paragraph separator',
+  8234: 'left-to-right embedding',
+  8235: 'right-to-left embedding',
+  8236: 'pop directional formatting',
+  8237: 'left-to-right override',
+  8238: 'right-to-left override',
+  8288: 'word joiner',
+  8294: 'left-to-right isolate',
+  8295: 'right-to-left isolate',
+  8296: 'first strong isolate',
+  8297: 'pop directional isolate',
+  65279: 'byte order mark',
 };
 
 /** Controls, what steers the direction of text, and what has no width: of these a reader has to know. */
@@ -30,7 +36,7 @@ const ODD =
   // biome-ignore lint/suspicious/noMisleadingCharacterClass: each is looked for alone
   /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ud800-\udfff\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\u{1d173}-\u{1d17a}\u{e0000}-\u{e0fff}]/gu;
 
-const PICTURE_BEFORE = /[\p{Extended_Pictographic}\p{EMod}\u{fe0f}\u{20e3}]$/u;
+const PICTURE_BEFORE = /(?:\p{Extended_Pictographic}|\p{EMod}|\u{fe0f}|\u{20e3})$/u;
 const PICTURE_AFTER = /^\p{Extended_Pictographic}/u;
 const VARIED_BEFORE = /[\p{Extended_Pictographic}\p{Emoji}\u2000-\u2bff]$/u;
 /** Scripts that join letters, in which a joiner is part of how a word is written. */
@@ -62,7 +68,7 @@ export function pieces(text: string, lines = true): Piece[] {
 /** The same as one string: for titles of windows, labels and other places that take no elements. */
 export function plainText(text: string): string {
   return pieces(text, false)
-    .map((piece) => (typeof piece === 'string' ? piece : piece.mark))
+    .map((piece) => (typeof piece === 'string' ? piece : `‹${piece.mark}›`))
     .join('');
 }
 
@@ -79,8 +85,8 @@ function belongs(text: string, at: number, odd: string, lines: boolean): boolean
 function mark(odd: string): Piece {
   const code = odd.codePointAt(0) ?? 0;
   const name = NAMES[code];
-  if (code < 0x20) return { mark: String.fromCodePoint(0x2400 + code), name: `control character ${hex(code)}` };
-  if (code === 0x7f) return { mark: '␡', name: 'delete' };
+  if (code < 0x20) return { mark: CONTROLS[code] ?? hex(code), name: `control character ${hex(code)}` };
+  if (code === 0x7f) return { mark: 'DEL', name: 'delete' };
   return { mark: hex(code), name: name ?? `invisible character ${hex(code)}` };
 }
 

@@ -1,3 +1,216 @@
+import { useQuery } from '@tanstack/react-query';
+import { useNavigate, useParams, useSearch } from '@tanstack/react-router';
+import { useEffect, useState } from 'react';
+import { useFollow } from '@/api/follow';
+import type { LaterAttempt, LaterTask, LaterTurn } from '@/api/later';
+import { taskQuery } from '@/api/tasks';
+import { useKeys } from '@/app/keys/keys';
+import { Failed } from '@/parts/Failed';
+import { Log } from '@/parts/log/Log';
+import { Plain } from '@/parts/Plain';
+import { plainText } from '@/parts/plain';
+import { Stat } from '@/parts/Stat';
+import { Review } from '../review/Review';
+import { Aside } from './Aside';
+import { Attempts } from './Attempts';
+import { Header } from './Header';
+import { Network } from './Network';
+import { Reply } from './Reply';
+import css from './Task.module.css';
+import { firstShown, hasDiff, hasEnded } from './turns';
+
+const TABS = ['log', 'changes', 'network', 'details'] as const;
+type Tab = (typeof TABS)[number];
+
+/** A task: what was asked, what each attempt does, and what came of it. */
 export function Task() {
-  return <h1>Task</h1>;
+  const { id } = useParams({ from: '/inside/tasks/$id' });
+  const task = useQuery(taskQuery(id));
+  useEffect(() => {
+    if (!task.data) return;
+    const before = document.title;
+    document.title = `${plainText(task.data.title)} · Outwork`;
+    return () => {
+      document.title = before;
+    };
+  }, [task.data]);
+  if (task.data) return <Shown task={task.data} />;
+  if (task.error) return <Failed error={task.error} reset={() => void task.refetch()} />;
+  return <p className="notice">Reading the task…</p>;
+}
+
+function Shown({ task }: { task: LaterTask }) {
+  const search = useSearch({ from: '/inside/tasks/$id' });
+  const navigate = useNavigate({ from: '/tasks/$id' });
+  const turn = task.turns.find(({ number }) => number === Number(search.turn)) ?? task.turns.at(-1);
+  const asked = turn?.attempts.find(({ number }) => number === Number(search.attempt));
+  // What is shown stays shown when another attempt would be shown first meanwhile.
+  const [stays, setStays] = useState<string>();
+  const attempt = asked ?? turn?.attempts.find(({ id }) => id === stays) ?? (turn && firstShown(turn));
+  useEffect(() => setStays(attempt?.id), [attempt?.id]);
+  const go = (to: Record<string, string | number | undefined>) =>
+    void navigate({ search: (before) => ({ ...before, ...to }), replace: true });
+  const numbers = turn?.attempts.map(({ number }) => number) ?? [];
+  const next = (by: number) => {
+    const at = numbers.indexOf(attempt?.number ?? 0);
+    const number = numbers[at + by];
+    if (number !== undefined) go({ attempt: number });
+  };
+  useKeys('Task', {
+    '[': { text: 'Attempt before', run: () => next(-1) },
+    ']': { text: 'Next attempt', run: () => next(1) },
+    l: { text: 'Log', run: () => go({ tab: 'log' }) },
+    d: { text: 'Changes', run: () => go({ tab: 'changes' }) },
+    n: { text: 'Network', run: () => go({ tab: 'network' }) },
+    '/': { text: 'Find in the log', run: () => focus('[data-find]') },
+    r: { text: 'Reply', run: () => focus('[data-reply]') },
+  });
+  if (!turn || !attempt) return <Failed error={new Error('This task has no turn yet.')} />;
+  const tab =
+    TABS.find((name) => name === search.tab) ?? (hasEnded(attempt) && hasDiff(attempt) ? 'changes' : 'log');
+  return (
+    <div className={css.page} data-fills={tab === 'log' || undefined}>
+      <div className={css.content}>
+        <Header task={task} turn={turn} attempt={attempt} />
+        {task.turns.length > 1 && <Turns task={task} turn={turn} go={go} />}
+        {turn.prompt.trim() !== task.title && <Prompt key={turn.id} text={turn.prompt} />}
+        {turn.attempts.length > 1 && (
+          <Attempts turn={turn} shown={attempt} onShow={(number) => go({ attempt: number })} />
+        )}
+        <Content task={task} turn={turn} attempt={attempt} tab={tab} go={go} />
+      </div>
+      <Reply key={`${turn.id} ${attempt.id}`} task={task} turn={turn} attempt={attempt} />
+    </div>
+  );
+}
+
+const focus = (selector: string) => document.querySelector<HTMLElement>(selector)?.focus();
+
+function Turns({
+  task,
+  turn,
+  go,
+}: {
+  task: LaterTask;
+  turn: LaterTurn;
+  go: (to: Record<string, number | undefined>) => void;
+}) {
+  return (
+    <nav aria-label="Turns" className={css.turns}>
+      {task.turns.map(({ number, prompt, kind }) => (
+        <button
+          key={number}
+          type="button"
+          aria-current={number === turn.number ? 'page' : undefined}
+          onClick={() => go({ turn: number, attempt: undefined })}
+        >
+          <b>{number}</b>{' '}
+          {kind === 'composition' ? 'Composed' : <Plain text={prompt.split('\n')[0]?.slice(0, 80) ?? ''} />}
+        </button>
+      ))}
+    </nav>
+  );
+}
+
+const LONG = 600;
+
+function Prompt({ text }: { text: string }) {
+  const long = text.length > LONG || text.split('\n').length > 8;
+  const [open, setOpen] = useState(!long);
+  if (text === '') return null;
+  return (
+    <section aria-label="What was asked" className={css.prompt}>
+      <div className={open ? undefined : css.clamped}>
+        <Plain text={open ? text : text.slice(0, 4 * LONG)} lines />
+      </div>
+      {long && (
+        <button type="button" className={css.linkish} aria-expanded={open} onClick={() => setOpen(!open)}>
+          {open ? 'Show less' : 'Show all'}
+        </button>
+      )}
+    </section>
+  );
+}
+
+interface ContentProps {
+  task: LaterTask;
+  turn: LaterTurn;
+  attempt: LaterAttempt;
+  tab: Tab;
+  go: (to: Record<string, string | undefined>) => void;
+}
+
+function Content({ task, turn, attempt, tab, go }: ContentProps) {
+  const follow = useFollow(attempt.id);
+  const { requests } = follow.model;
+  const refused = requests.filter(({ verdict }) => verdict !== 'allowed').length;
+  const names: Record<Tab, React.ReactNode> = {
+    log: 'Log',
+    changes: (
+      <>
+        Changes <Stat stat={attempt.diff ?? follow.model.checkpoint} />
+      </>
+    ),
+    network: (
+      <>
+        Network {requests.length > 0 && <span className={css.count}>{requests.length}</span>}
+        {refused > 0 && <span className={css.refused}>{refused} refused</span>}
+      </>
+    ),
+    details: 'Details',
+  };
+  return (
+    <div className={css.split}>
+      <div className={css.panes}>
+        <div role="tablist" aria-label="About the attempt" className={css.tabs}>
+          {TABS.map((name) => (
+            <button
+              key={name}
+              type="button"
+              role="tab"
+              id={`tab-${name}`}
+              aria-selected={name === tab}
+              aria-controls="pane"
+              tabIndex={name === tab ? 0 : -1}
+              className={name === 'details' ? css.narrowOnly : undefined}
+              onClick={() => go({ tab: name })}
+              onKeyDown={(event) => {
+                const by = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0;
+                const to = TABS[TABS.indexOf(name) + by];
+                if (by === 0 || !to) return;
+                go({ tab: to });
+                document.getElementById(`tab-${to}`)?.focus();
+              }}
+            >
+              {names[name]}
+            </button>
+          ))}
+        </div>
+        <div id="pane" role="tabpanel" aria-labelledby={`tab-${tab}`} className={css[tab]}>
+          {tab === 'log' && (
+            <Log key={attempt.id} follow={follow} label={`Log of attempt ${attempt.number}`} />
+          )}
+          {tab === 'changes' && <Changes task={task} turn={turn} attempt={attempt} />}
+          {tab === 'network' && <Network requests={requests} environment={task.environment_label} />}
+          {tab === 'details' && <Aside task={task} turn={turn} attempt={attempt} follow={follow} />}
+        </div>
+      </div>
+      <aside aria-label="Details" className={css.aside}>
+        <Aside task={task} turn={turn} attempt={attempt} follow={follow} />
+      </aside>
+    </div>
+  );
+}
+
+function Changes({ task, turn, attempt }: { task: LaterTask; turn: LaterTurn; attempt: LaterAttempt }) {
+  if (!attempt.diff) {
+    return (
+      <p className="notice">
+        {hasEnded(attempt)
+          ? 'This attempt ended without a diff.'
+          : 'There is a diff as soon as the attempt has ended, or its work so far was saved.'}
+      </p>
+    );
+  }
+  return <Review taskId={task.id} turn={turn.number} attempt={attempt} attempts={turn.attempts} />;
 }

@@ -73,7 +73,11 @@ export function penAfter(text: string, from: Pen): Pen {
 
 /** A line without its escape sequences of looks, as it is searched and saved. */
 export const withoutLooks = (text: string) =>
-  text.includes('\u001b') ? spans(text, PLAIN_PEN).spans.map((span) => span.text).join('') : text;
+  text.includes('\u001b')
+    ? spans(text, PLAIN_PEN)
+        .spans.map((span) => span.text)
+        .join('')
+    : text;
 
 /** What a terminal would still show of a line that returned to its start, and how often it did. */
 export function overwritten(text: string): { text: string; times: number } {
@@ -86,7 +90,9 @@ const same = (a: Pen, b: Pen) => (Object.keys(a) as (keyof Pen)[]).every((key) =
 
 /** What progress bars send and nobody misses: erasing, and hiding the cursor. */
 const silent = (parameters: string, final: string) =>
-  final === 'K' || final === 'J' || ((final === 'h' || final === 'l') && /^\?(25|7|2004|2026)$/.test(parameters));
+  final === 'K' ||
+  final === 'J' ||
+  ((final === 'h' || final === 'l') && /^\?(25|7|2004|2026)$/.test(parameters));
 
 function drawn(before: Pen, parameters: string): Pen {
   const codes = parameters.split(/[;:]/).map((code) => (code === '' ? 0 : Number(code)));

@@ -31,7 +31,8 @@ export class Heights {
     const change = height - (this.own[row] ?? 0);
     if (change === 0) return;
     this.own[row] = height;
-    for (let at = row + 1; at <= this.own.length; at += at & -at) this.sums[at] = (this.sums[at] ?? 0) + change;
+    for (let at = row + 1; at <= this.own.length; at += at & -at)
+      this.sums[at] = (this.sums[at] ?? 0) + change;
   }
 
   /** The sum of the heights of all rows before `row`. */

@@ -18,7 +18,9 @@ const seen = (model: LogModel) =>
     const found = model.items[item];
     if (!found) return 'nothing';
     if (line < 0) return found.kind;
-    return found.kind === 'output' || found.kind === 'command' ? (found.lines[line]?.text ?? 'nothing') : 'nothing';
+    return found.kind === 'output' || found.kind === 'command'
+      ? (found.lines[line]?.text ?? 'nothing')
+      : 'nothing';
   });
 const output = (text: string): EventBody => ({ type: 'output', stream: 'stdout', text });
 const lines = (count: number) => Array.from({ length: count }, (_, at) => `line ${at}\n`).join('');

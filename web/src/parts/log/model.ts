@@ -1,5 +1,5 @@
 import type { DiffStat, Event, Failure, PlanEntry } from '@/api/generated';
-import { PLAIN_PEN, type Pen, penAfter, withoutLooks } from './ansi';
+import { type Pen, PLAIN_PEN, penAfter, withoutLooks } from './ansi';
 
 /** A line of output, and how a terminal would draw its beginning. */
 export interface Line {
@@ -127,7 +127,12 @@ export class LogModel {
         break;
       case 'command_started':
         this.running.set(`${event.epoch} ${event.id}`, this.items.length);
-        this.add({ kind: 'command', at, command: { id: event.id, text: event.command, ended: false }, lines: [] });
+        this.add({
+          kind: 'command',
+          at,
+          command: { id: event.id, text: event.command, ended: false },
+          lines: [],
+        });
         break;
       case 'command_output': {
         const item = this.running.get(`${event.epoch} ${event.id}`);
@@ -199,10 +204,18 @@ export class LogModel {
     } else if (state === 'succeeded' || state === 'failed' || state === 'cancelled') {
       this.ended = state;
       this.failure = event.failure ?? undefined;
-      const text = { succeeded: 'The attempt succeeded.', cancelled: 'The attempt was cancelled.' }[state as string];
+      const text = { succeeded: 'The attempt succeeded.', cancelled: 'The attempt was cancelled.' }[
+        state as string
+      ];
       const detail = event.failure?.hint ?? undefined;
       const tone = state === 'succeeded' ? 'good' : state === 'failed' ? 'bad' : 'plain';
-      this.add({ kind: 'note', at, tone, text: text ?? event.failure?.message ?? 'The attempt failed.', detail });
+      this.add({
+        kind: 'note',
+        at,
+        tone,
+        text: text ?? event.failure?.message ?? 'The attempt failed.',
+        detail,
+      });
     }
   }
 
@@ -313,7 +326,8 @@ export class LogModel {
     for (const item of this.items) {
       const head = headText(item);
       if (head !== '') all.push(head);
-      if (item.kind === 'output' || item.kind === 'command') all.push(...item.lines.map(({ text }) => withoutLooks(text)));
+      if (item.kind === 'output' || item.kind === 'command')
+        all.push(...item.lines.map(({ text }) => withoutLooks(text)));
     }
     return `${all.join('\n')}\n`;
   }
@@ -339,7 +353,9 @@ function headText(item: Item): string {
     case 'network':
       return item.requests.map(requestText).join('\n');
     case 'plan':
-      return item.entries.map(({ text, status }) => `[${status === 'completed' ? 'x' : ' '}] ${text}`).join('\n');
+      return item.entries
+        .map(({ text, status }) => `[${status === 'completed' ? 'x' : ' '}] ${text}`)
+        .join('\n');
     case 'note':
       return item.detail ? `${item.text}\n${item.detail}` : item.text;
   }

@@ -1,0 +1,53 @@
+import { queryOptions } from '@tanstack/react-query';
+import { call } from './call';
+import { getTask, listEnvironments, listPublications } from './generated';
+import { commentsOfTask, type LaterTask, overlapsOfTask } from './later';
+import { every } from './live';
+
+export const isOver = ({ status }: { status: string }) => status === 'completed' || status === 'failed';
+
+export const taskQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['task', id],
+    queryFn: async ({ signal }) => (await call(getTask({ path: { id }, signal }))) as LaterTask,
+    refetchInterval: ({ state }) => (state.data && isOver(state.data) ? every(15_000)() : every(2_000)()),
+  });
+
+export const overlapsQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['task', id, 'overlaps'],
+    queryFn: ({ signal }) => overlapsOfTask(id, signal),
+    staleTime: 15_000,
+    retry: false,
+  });
+
+export const commentsQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['task', id, 'comments'],
+    queryFn: ({ signal }) => commentsOfTask(id, signal),
+  });
+
+export const publicationsQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['task', id, 'publications'],
+    queryFn: async ({ signal }) => (await call(listPublications({ path: { id }, signal }))).items,
+    refetchInterval: ({ state }) =>
+      state.data?.some(({ state }) => state === 'queued' || state === 'publishing') ? 2_000 : false,
+  });
+
+export const environmentsQuery = queryOptions({
+  queryKey: ['environments'],
+  queryFn: async ({ signal }) => {
+    const items = [];
+    let cursor: string | undefined;
+    do {
+      const page = await call(
+        listEnvironments({ query: { limit: 100, ...(cursor !== undefined && { cursor }) }, signal }),
+      );
+      items.push(...page.items);
+      cursor = page.next_cursor ?? undefined;
+    } while (cursor !== undefined && items.length < 5_000);
+    return items;
+  },
+  staleTime: 30_000,
+});

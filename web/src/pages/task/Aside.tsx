@@ -1,0 +1,384 @@
+import { useQuery } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
+import { type ReactNode, useEffect, useState } from 'react';
+import type { Follow } from '@/api/follow';
+import {
+  agentName,
+  type LaterAttempt,
+  type LaterTask,
+  type LaterTurn,
+  nameOf,
+  type Verification,
+} from '@/api/later';
+import { overlapsQuery, publicationsQuery } from '@/api/tasks';
+import { Ago } from '@/parts/Ago';
+import { Button } from '@/parts/Button';
+import { Copy } from '@/parts/Copy';
+import { counted, duration, number, short } from '@/parts/format';
+import type { Step } from '@/parts/log/model';
+import { Plain } from '@/parts/Plain';
+import { Refused } from '@/parts/Refused';
+import { Status } from '@/parts/Status';
+import css from './Aside.module.css';
+import { useChoose } from './actions';
+import { CostText, VerifiedMark } from './evidence';
+import { applyCommand, safeUrl } from './Header';
+import { hasDiff, hasEnded } from './turns';
+
+export interface AsideProps {
+  task: LaterTask;
+  turn: LaterTurn;
+  attempt: LaterAttempt;
+  follow: Follow;
+}
+
+/** What is known about the attempt beside its log and its diff. */
+export function Aside(props: AsideProps) {
+  const { task, turn, attempt, follow } = props;
+  const { plan } = follow.model;
+  return (
+    <div className={css.aside}>
+      <Failure attempt={attempt} />
+      <Part title="Steps">
+        <Steps attempt={attempt} steps={follow.model.steps} />
+      </Part>
+      {plan.length > 0 && (
+        <Part title="Plan">
+          <ol className={css.plan}>
+            {plan.map(({ text, status }, at) => (
+              // biome-ignore lint/suspicious/noArrayIndexKey: entries have no other name
+              <li key={at} className={status === 'completed' ? css.done : undefined}>
+                <span aria-hidden="true">
+                  {status === 'completed' ? '✓' : status === 'in_progress' ? '◐' : '○'}
+                </span>
+                <span>
+                  <Plain text={text} />
+                  <span className="visually-hidden"> ({status.replaceAll('_', ' ')})</span>
+                </span>
+              </li>
+            ))}
+          </ol>
+        </Part>
+      )}
+      {attempt.verification && (
+        <Part title="Verification">
+          <Verified verification={attempt.verification} />
+        </Part>
+      )}
+      {turn.attempts.length > 1 && <Ranked {...props} />}
+      <Overlaps task={task} />
+      <Publications task={task} />
+      {task.approval && task.approval.state !== 'not_needed' && (
+        <Part title="Approval">
+          <p>
+            {task.approval.state === 'approved'
+              ? '✓ Approved'
+              : `${task.approval.given.length} of ${task.approval.needed}`}
+            {task.approval.given.length > 0 &&
+              ` by ${task.approval.given.map(({ by }) => nameOf(by)).join(', ')}`}
+          </p>
+          {task.approval.rejected.length > 0 && (
+            <p className={css.bad}>
+              ✕ Rejected by {task.approval.rejected.map(({ by }) => nameOf(by)).join(', ')}
+            </p>
+          )}
+        </Part>
+      )}
+      {hasDiff(attempt) && (
+        <Part title="Apply">
+          <Copy text={applyCommand(task, turn, attempt)} label="the command that applies this diff" />
+        </Part>
+      )}
+      <Part title="Attempt">
+        <Facts {...props} />
+      </Part>
+    </div>
+  );
+}
+
+function Part({ title, children }: { title: string; children: ReactNode }) {
+  return (
+    <section className={css.part}>
+      <h2>{title}</h2>
+      {children}
+    </section>
+  );
+}
+
+function Failure({ attempt: { failure } }: { attempt: LaterAttempt }) {
+  if (!failure) return null;
+  return (
+    <section className={css.failure} aria-label="Why it failed">
+      <p>
+        <Plain text={failure.message} lines />
+      </p>
+      {failure.hint && (
+        <p className={css.quiet}>
+          <Plain text={failure.hint} lines />
+        </p>
+      )}
+      <code>{failure.code}</code>
+    </section>
+  );
+}
+
+function Steps({ attempt, steps }: { attempt: LaterAttempt; steps: Step[] }) {
+  const over = hasEnded(attempt);
+  if (steps.length === 0) {
+    return (
+      <p className={css.quiet}>
+        {over
+          ? 'It ended before it began.'
+          : attempt.state === 'queued'
+            ? 'It waits for a worker.'
+            : 'A worker has it.'}
+      </p>
+    );
+  }
+  return (
+    <ol className={css.steps}>
+      {steps.map((step, at) => {
+        const running = step.durationMs === undefined && !over && at === steps.length - 1;
+        return (
+          // biome-ignore lint/suspicious/noArrayIndexKey: a step may come again
+          <li key={at}>
+            <span aria-hidden="true" className={running ? css.running : css.ended}>
+              {running ? '◐' : step.durationMs === undefined ? '–' : '✓'}
+            </span>
+            <span className={css.stepName}>{step.name}</span>
+            <span className={css.took}>
+              {step.durationMs === undefined ? (
+                running ? (
+                  <Running since={step.startedAt} />
+                ) : (
+                  'stopped'
+                )
+              ) : (
+                duration(step.durationMs)
+              )}
+            </span>
+          </li>
+        );
+      })}
+    </ol>
+  );
+}
+
+function Running({ since }: { since: string }) {
+  const [now, setNow] = useState(Date.now);
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), 1_000);
+    return () => clearInterval(timer);
+  }, []);
+  const ms = Math.max(0, now - new Date(since).getTime());
+  return <>{duration(Math.floor(ms / 1000) * 1000).replace('.0 s', ' s')}</>;
+}
+
+function Verified({ verification }: { verification: Verification }) {
+  const { command, exit_code, duration_ms, tests, tail, with_original_tests: original } = verification;
+  return (
+    <div className={css.stack}>
+      <p>
+        <VerifiedMark verification={verification} />
+        {tests && tests.skipped > 0 && <span className={css.quiet}> · {tests.skipped} skipped</span>}
+        {exit_code != null && exit_code !== 0 && <span className={css.quiet}> · exit {exit_code}</span>}
+        {duration_ms !== undefined && <span className={css.quiet}> · {duration(duration_ms)}</span>}
+      </p>
+      {original && (
+        <p className={original.state === 'passed' ? css.quiet : css.bad}>
+          It changed tests that were there before. With them put back: {original.state.replaceAll('_', ' ')}.
+          <span className={css.paths}>
+            <Plain text={original.changed.join('\n')} lines />
+          </span>
+        </p>
+      )}
+      {command && (
+        <code className={css.code}>
+          <Plain text={command} lines />
+        </code>
+      )}
+      {tail && (
+        <details>
+          <summary>End of its output</summary>
+          <pre className={css.tail}>
+            <Plain text={tail} lines />
+          </pre>
+        </details>
+      )}
+    </div>
+  );
+}
+
+const VERDICTS: Record<string, string> = {
+  decided: 'Best',
+  tie: 'A tie',
+  none_passed: 'None passed',
+  unverified: 'Not verified',
+  nothing_done: 'Nothing was done',
+  pending: 'Not decided yet',
+};
+
+function Ranked({ task, turn, attempt }: AsideProps) {
+  const choose = useChoose(task.id);
+  const { ranking, chosen } = turn;
+  if (!ranking && !chosen) return null;
+  const isChosen = chosen?.attempt === attempt.number;
+  return (
+    <Part title="Ranking">
+      <div className={css.stack}>
+        {ranking && (
+          <p>
+            <b>
+              {VERDICTS[ranking.verdict] ?? ranking.verdict}
+              {ranking.best != null && `: attempt ${ranking.best}`}
+            </b>
+            <span className={css.block}>
+              <Plain text={ranking.summary} />
+            </span>
+          </p>
+        )}
+        <ol className={css.places}>
+          {ranking?.places.map(({ attempt: of, place, reasons }) => (
+            <li key={of} className={of === attempt.number ? css.current : undefined}>
+              <b>
+                {place}. Attempt {of}
+              </b>
+              <ul>
+                {reasons.map(({ kind, text, good }) => (
+                  <li key={kind + text}>
+                    <span aria-hidden="true" className={good ? css.good : css.bad}>
+                      {good ? '+' : '−'}
+                    </span>{' '}
+                    <Plain text={text} />
+                  </li>
+                ))}
+              </ul>
+            </li>
+          ))}
+        </ol>
+        {chosen && (
+          <p className={css.quiet}>
+            {nameOf(chosen.by)} chose attempt {chosen.attempt}, <Ago at={chosen.at} />.
+          </p>
+        )}
+        {hasEnded(attempt) && (
+          <Button
+            busy={choose.isPending}
+            onClick={() =>
+              choose.mutate({ turn: turn.number, attempt: isChosen ? undefined : attempt.number })
+            }
+          >
+            {isChosen ? 'Leave it to the ranking' : `Choose attempt ${attempt.number}`}
+          </Button>
+        )}
+        <Refused error={choose.error} />
+      </div>
+    </Part>
+  );
+}
+
+function Overlaps({ task }: { task: LaterTask }) {
+  const overlaps = useQuery(overlapsQuery(task.id));
+  if (!overlaps.data || overlaps.data.length === 0) return null;
+  return (
+    <Part title={`Overlaps (${overlaps.data.length})`}>
+      <ul className={css.stack}>
+        {overlaps.data.map((overlap) => (
+          <li key={overlap.task_id}>
+            <Link to="/tasks/$id" params={{ id: overlap.task_id }}>
+              <Plain text={overlap.title} />
+            </Link>{' '}
+            <Status status={overlap.status} />
+            <span
+              className={css.paths}
+              title={overlap.certainty === 'touched' ? 'Both change these files' : 'Both name these files'}
+            >
+              {overlap.certainty === 'touched' ? 'changes ' : 'names '}
+              <Plain text={overlap.paths.slice(0, 3).join(', ')} />
+              {overlap.path_count > 3 && ` and ${overlap.path_count - 3} more`}
+            </span>
+          </li>
+        ))}
+      </ul>
+    </Part>
+  );
+}
+
+function Publications({ task }: { task: LaterTask }) {
+  const publications = useQuery(publicationsQuery(task.id));
+  if (!publications.data || publications.data.length === 0) return null;
+  return (
+    <Part title="Pull request">
+      <ul className={css.stack}>
+        {publications.data.map((one) => (
+          <li key={one.id}>
+            <span
+              className={one.state === 'failed' ? css.bad : one.state === 'published' ? css.good : css.quiet}
+            >
+              {one.state === 'failed' ? '✕' : one.state === 'published' ? '✓' : '◐'} {one.state}
+            </span>{' '}
+            {one.pull_request ? (
+              <a href={safeUrl(one.pull_request.url)} rel="noreferrer">
+                #{one.pull_request.number}
+              </a>
+            ) : null}{' '}
+            <span className={css.quiet}>
+              <Ago at={one.created_at} />
+            </span>
+            <span className={css.paths}>
+              <Plain text={one.branch} />
+            </span>
+            {(one.failure || one.message) && (
+              <span className={css.block}>
+                <Plain text={one.failure?.message ?? one.message ?? ''} lines />{' '}
+                {one.failure?.hint && (
+                  <span className={css.quiet}>
+                    <Plain text={one.failure.hint} lines />
+                  </span>
+                )}
+              </span>
+            )}
+          </li>
+        ))}
+      </ul>
+    </Part>
+  );
+}
+
+function Facts({ attempt, follow, turn }: AsideProps) {
+  const { tokens } = attempt;
+  const rows: [string, ReactNode][] = [];
+  if (turn.attempts.length === 1) rows.push(['State', <Status key="state" status={attempt.state} />]);
+  const agent = agentName(attempt.agent);
+  if (agent) rows.push(['Agent', <Plain key="agent" text={agent} />]);
+  if (tokens) {
+    rows.push([
+      'Tokens',
+      <span
+        key="tokens"
+        title={`${number(tokens.cached_input)} of the input cached, ${number(tokens.reasoning)} reasoning`}
+      >
+        {tokens.uncounted_calls > 0 && '≥ '}
+        {short(tokens.input)} in, {short(tokens.output)} out
+      </span>,
+    ]);
+  }
+  if (attempt.cost) rows.push(['Cost', <CostText key="cost" cost={attempt.cost} />]);
+  if (follow.model.calls > 0) rows.push(['Model', counted(follow.model.calls, 'call')]);
+  if (attempt.worker) rows.push(['Worker', <Plain key="worker" text={attempt.worker} />]);
+  if (attempt.isolation) rows.push(['Isolation', <Plain key="isolation" text={attempt.isolation} />]);
+  if (attempt.tries > 1) rows.push(['Tries', String(attempt.tries)]);
+  if (attempt.ended_at) rows.push(['Ended', <Ago key="ended" at={attempt.ended_at} />]);
+  else if (attempt.deadline_at) rows.push(['Deadline', <Ago key="deadline" at={attempt.deadline_at} />]);
+  rows.push(['Id', <code key="id">{attempt.id}</code>]);
+  return (
+    <dl className={css.facts}>
+      {rows.map(([name, value]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}

@@ -1,0 +1,41 @@
+import type { Cost, Verification } from '@/api/later';
+import css from './evidence.module.css';
+
+const WORDS: Record<string, { mark: string; text: string; look: string }> = {
+  passed: { mark: '✓', text: 'verified', look: 'good' },
+  failed: { mark: '✕', text: 'verification failed', look: 'bad' },
+  timed_out: { mark: '⧗', text: 'verification too slow', look: 'bad' },
+  not_run: { mark: '–', text: 'not verified', look: 'idle' },
+};
+
+/** What the environment's own command says of the work, in two words. */
+export function VerifiedMark({ verification }: { verification: Verification | null | undefined }) {
+  if (!verification) return null;
+  const { tests, with_original_tests: original } = verification;
+  const cheated = verification.state === 'passed' && original && original.state !== 'passed';
+  const known = WORDS[verification.state] ?? {
+    mark: '·',
+    text: verification.state.replaceAll('_', ' '),
+    look: 'idle',
+  };
+  if (cheated) return <span className={css.bad}>✕ passes only with its own tests</span>;
+  return (
+    <span className={css[known.look]}>
+      {known.mark} {tests ? `${tests.passed} of ${tests.passed + tests.failed} tests` : known.text}
+    </span>
+  );
+}
+
+/** What it cost; what is not known is not shown as nothing. */
+export function CostText({ cost }: { cost: Cost | null | undefined }) {
+  if (!cost) return null;
+  return (
+    <span
+      className={css.idle}
+      title={cost.is_lower_bound ? 'At least: some answers did not say what they used' : undefined}
+    >
+      {cost.is_lower_bound && '≥ '}
+      {cost.amount} {cost.currency}
+    </span>
+  );
+}
