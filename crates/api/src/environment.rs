@@ -23,6 +23,24 @@ pub enum Agent {
     },
 }
 
+/// The agent of one attempt, in place of its environment's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]
+pub enum AgentChoice {
+    /// The Codex CLI.
+    Codex {
+        /// The model's name at the workspace's endpoint, in place of the workspace's own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schema(min_length = 1, max_length = 200)]
+        model: Option<String>,
+    },
+    /// Any program.
+    Command {
+        /// Run by `/bin/bash -c`; the prompt is its standard input.
+        command: String,
+    },
+}
+
 /// A further repository.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -80,6 +98,10 @@ pub struct NewEnvironment {
     /// Bash: the command that tells whether the work is right.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verify_command: Option<String>,
+    /// How long that command may run, in seconds, 1 to 86400; 600 when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 86400)]
+    pub verify_timeout_seconds: Option<u64>,
     /// Variables for setup and agent.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub variables: BTreeMap<String, String>,
@@ -159,6 +181,10 @@ pub struct EnvironmentPatch {
     /// The new verification command; `""` for none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verify_command: Option<String>,
+    /// The new time limit of that command, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 86400)]
+    pub verify_timeout_seconds: Option<u64>,
     /// The new variables, all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variables: Option<BTreeMap<String, String>>,
@@ -230,6 +256,9 @@ pub struct Environment {
     /// Bash: the command that tells whether the work is right.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verify_command: Option<String>,
+    /// How long that command may run, in seconds.
+    #[serde(default = "ten_minutes")]
+    pub verify_timeout_seconds: u64,
     /// Variables for setup and agent.
     #[serde(default)]
     pub variables: BTreeMap<String, String>,
@@ -267,4 +296,9 @@ pub struct Environment {
     pub created_at: Time,
     /// When it was last edited.
     pub updated_at: Time,
+}
+
+/// As servers of an older version would have it.
+fn ten_minutes() -> u64 {
+    600
 }

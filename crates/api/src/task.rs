@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::environment::AgentChoice;
 use crate::time::Time;
 
 /// A task to be submitted.
@@ -25,6 +26,10 @@ pub struct NewTask {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 4)]
     pub attempts: Option<u32>,
+    /// The agent of each attempt, in place of the environment's; then `attempts` is their number or left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 4)]
+    pub agents: Vec<AgentChoice>,
     /// Uncommitted changes to start from, as a git patch; they are not part of the result.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub starting_diff: Option<String>,
@@ -324,6 +329,9 @@ pub struct Attempt {
     pub state: String,
     /// Whether somebody wants it stopped and it has not stopped yet.
     pub cancelling: bool,
+    /// Who runs it; absent from servers of an older version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AttemptAgent>,
     /// Until when it may stay in this state; absent once it has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline_at: Option<Time>,
@@ -361,6 +369,16 @@ pub struct Attempt {
     /// The tokens it used; absent when they are not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<Tokens>,
+}
+
+/// The agent of an attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AttemptAgent {
+    /// `codex` or `command`.
+    pub name: String,
+    /// The model that the attempt asked for in place of the workspace's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
 }
 
 /// Why an attempt failed.

@@ -4,6 +4,7 @@ pub(crate) mod output_schema;
 pub(crate) mod prompt;
 pub(crate) mod submitted;
 
+pub(crate) mod agents;
 pub(crate) mod answer;
 pub(crate) mod apply;
 pub(crate) mod cancel;

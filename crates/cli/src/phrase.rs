@@ -1,10 +1,11 @@
 //! The server's sentences, as they stand after `error:` and `hint:`.
 
 /// The names of fields in requests, as they are typed.
-const TYPED: [(&str, &str); 40] = [
+const TYPED: [(&str, &str); 43] = [
     ("agent.command", "--agent-command"),
     ("agent", "--agent"),
     ("attempt", "--attempt"),
+    ("agents", "--agent"),
     ("attempts", "--attempts"),
     ("api_key", "the key"),
     ("base_image", "--image"),
@@ -42,6 +43,8 @@ const TYPED: [(&str, &str); 40] = [
     ("timeout_seconds", "--timeout"),
     ("variables", "--var"),
     ("verify_command", "--verify"),
+    ("verify_timeout", "--verify-timeout"),
+    ("verify_timeout_seconds", "--verify-timeout"),
 ];
 
 /// A sentence, going on after a colon: without its capital and its full stop.

@@ -9,6 +9,7 @@ mod transitions;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use crate::agent::AgentChoice;
 use crate::failure::Failure;
 use crate::id::{AttemptId, TaskId, TurnId, WorkerId, WorkspaceId};
 use crate::limits::AttemptLimits;
@@ -348,6 +349,8 @@ pub struct Attempt {
     pub turn_id: TurnId,
     /// 1, 2, … within the turn.
     pub number: NonZeroU32,
+    /// Its own agent; `None`: its environment's.
+    pub agent: Option<AgentChoice>,
     /// When it was made.
     pub created_at: Timestamp,
     /// How long it may stay in each state.

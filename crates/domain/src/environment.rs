@@ -12,37 +12,11 @@ use crate::network::AgentNetwork;
 use crate::resources::Resources;
 use crate::time::Timestamp;
 
+pub use crate::agent::{AgentChoice, AgentName, AgentSpec};
 pub use injection::{
     HeaderName, Injection, InjectionTarget, InvalidInjection, check_injection_value,
 };
 pub use secret::{SecretName, check_secret};
-
-/// Which agent runs the tasks of an environment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AgentSpec {
-    /// The Codex CLI, driven through `codex app-server`.
-    Codex,
-    /// Any program: run by `/bin/bash -c`, the prompt on standard input.
-    Command(String),
-}
-
-impl AgentSpec {
-    /// The agent's name in the API and on the command line.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Codex => "codex",
-            Self::Command(_) => "command",
-        }
-    }
-
-    /// Whether it talks to the configured model through the worker's gateway.
-    pub const fn needs_model(&self) -> bool {
-        match self {
-            Self::Codex => true,
-            Self::Command(_) => false,
-        }
-    }
-}
 
 /// What a user writes down about an environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +42,8 @@ pub struct EnvironmentSpec {
     pub maintenance_script: Option<String>,
     /// The command (Bash) that tells whether the work is right.
     pub verify_command: Option<String>,
+    /// How long that may run.
+    pub verify_timeout: Duration,
     /// Variables for setup and agent: (name, value).
     pub variables: Vec<(String, String)>,
     /// How long each of the setup and maintenance scripts may run.
@@ -216,6 +192,7 @@ impl EnvironmentSpec {
         for (field, timeout) in [
             ("setup_timeout", self.setup_timeout),
             ("timeout", self.timeout),
+            ("verify_timeout", self.verify_timeout),
         ] {
             if timeout.is_zero() || timeout > day {
                 return invalid(field, "must be between 1 second and 24 hours");
@@ -365,14 +342,9 @@ impl EnvironmentSpec {
     }
 
     fn check_agent(&self) -> Result<(), InvalidEnvironment> {
-        match &self.agent {
-            AgentSpec::Command(command) if command.trim().is_empty() => {
-                invalid("agent_command", "is empty; give the program to run")
-            }
-            AgentSpec::Command(command) if command.contains('\0') => {
-                invalid("agent_command", "contains a NUL byte")
-            }
-            AgentSpec::Command(_) | AgentSpec::Codex => Ok(()),
+        match self.agent.fault() {
+            Some(problem) => invalid("agent_command", problem),
+            None => Ok(()),
         }
     }
 

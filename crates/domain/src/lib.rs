@@ -4,7 +4,7 @@
 //! Pure: no IO, no clock, no randomness, no serialisation. Time and ids are arguments. The store
 //! writes what this crate decides, the API shows it, the worker obeys it; none of them decides.
 //!
-//! Read in this order: [`id`] and [`time`] (newtypes), [`principal`] (who acts), [`environment`]
+//! Read in this order: [`id`] and [`time`] (newtypes), [`principal`] (who acts), [`agent`] (which agent runs), [`environment`]
 //! (how a repository's tasks run), [`network`] and [`resources`] (what its agent may reach and use),
 //! [`credential`] (how repositories are reached), [`task`] (what was asked), [`attempt`] (the state machine),
 //! [`failure`] (why an attempt ended badly), [`publication`] (a result as a branch and a pull request), [`status`] (what people are shown), [`priority`],
@@ -13,6 +13,7 @@
 pub mod id;
 pub mod time;
 
+pub mod agent;
 pub mod credential;
 pub mod environment;
 pub mod labels;

@@ -1,7 +1,7 @@
 //! Whose attempt is given out next.
 //!
-//! Attempts wait in lanes, one for each environment, principal and priority; within a lane the one
-//! that was made first comes first. [`Schedule`] says from which lane the next one is taken:
+//! Attempts wait in lanes, one for each environment, principal, priority and agent of their own;
+//! within a lane the one that was made first comes first. [`Schedule`] says from which lane the next one is taken:
 //!
 //! 1. of the lanes that the worker may serve, those of the highest priority;
 //! 2. of these, those of the principal that has the fewest attempts with workers;
@@ -20,6 +20,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 
+use crate::agent::AgentName;
 use crate::id::{EnvironmentId, PrincipalId, WorkspaceId};
 use crate::labels::{Labels, has_all};
 use crate::priority::Priority;
@@ -59,12 +60,14 @@ pub struct Lane {
     pub principal_id: PrincipalId,
     /// How urgent their tasks are.
     pub priority: Priority,
+    /// The agent that they were given; `None`: that of their environment.
+    pub agent: Option<AgentName>,
 }
 
 /// What an environment asks of workers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Needs {
-    /// The agent that the worker must have.
+    /// The agent that the worker must have, for attempts without one of their own.
     pub agent: String,
     /// The labels that it must have.
     pub labels: Labels,
@@ -105,6 +108,8 @@ pub struct Pick {
     pub lane: LaneId,
     /// Its environment.
     pub environment: EnvironmentId,
+    /// The agent of the lane's attempts; `None`: the environment's.
+    pub agent: Option<AgentName>,
     /// How many to take, 1 or more: several only where no other lane waits for such a worker.
     pub count: u32,
     /// When the first that waits there was made. As all that the schedule knows it is a hint: an older one that another process queued
@@ -266,7 +271,7 @@ impl Schedule {
         self.places.iter().any(|place| {
             place.lane.workspace_id == workspace
                 && place.since.is_some_and(|since| since <= now)
-                && self.sites[place.environment].takes(agents, None)
+                && self.sites[place.environment].takes(place.lane.agent, agents, None)
         })
     }
 
@@ -276,7 +281,7 @@ impl Schedule {
         self.places.iter().any(|place| {
             place.since.is_some()
                 && place.lane.workspace_id == workspace
-                && self.sites[place.environment].takes(agents, Some(labels))
+                && self.sites[place.environment].takes(place.lane.agent, agents, Some(labels))
         })
     }
 
@@ -290,13 +295,14 @@ impl Schedule {
             labels,
             now,
         } = *asks;
-        let takes = |site: &Site| site.takes(agents, Some(labels));
-        let open: Vec<bool> = self.sites.iter().map(takes).collect();
+        let is_open = |site: &Site| site.is_open(Some(labels));
+        let open: Vec<bool> = self.sites.iter().map(is_open).collect();
         let waiting: Vec<usize> = (0..self.places.len())
             .filter(|&at| {
                 let place = &self.places[at];
                 place.since.is_some_and(|since| since <= now)
                     && open[place.environment]
+                    && self.sites[place.environment].is_for(place.lane.agent, agents)
                     && place.lane.workspace_id == workspace_id
                     && !left_out.contains(&place.lane.id)
             })
@@ -324,6 +330,7 @@ impl Schedule {
         Some(Pick {
             lane: place.lane.id,
             environment: place.lane.environment_id,
+            agent: place.lane.agent,
             count,
             since,
             class,
@@ -446,16 +453,42 @@ impl Schedule {
 }
 
 impl Site {
-    fn takes(&self, agents: &[String], labels: Option<&Labels>) -> bool {
+    /// Whether a worker with these agents and labels may have one of its attempts that has that agent of its own.
+    fn takes(&self, own: Option<AgentName>, agents: &[String], labels: Option<&Labels>) -> bool {
+        self.is_for(own, agents) && self.is_open(labels)
+    }
+
+    fn is_open(&self, labels: Option<&Labels>) -> bool {
         self.needs.as_ref().is_some_and(|needs| {
             needs.room(self.running) > 0
-                && agents.contains(&needs.agent)
                 && labels.is_none_or(|labels| has_all(labels, &needs.labels))
         })
+    }
+
+    fn is_for(&self, own: Option<AgentName>, agents: &[String]) -> bool {
+        self.needs
+            .as_ref()
+            .is_some_and(|needs| agents.iter().any(|agent| agent == needs.agent(own)))
     }
 }
 
 impl Needs {
+    /// The agent that a worker must have for an attempt with that agent of its own.
+    pub fn agent(&self, own: Option<AgentName>) -> &str {
+        match own {
+            Some(own) => own.as_str(),
+            None => &self.agent,
+        }
+    }
+
+    /// What an attempt with that agent of its own asks.
+    pub fn for_attempt(&self, own: Option<AgentName>) -> Self {
+        Self {
+            agent: self.agent(own).to_owned(),
+            ..self.clone()
+        }
+    }
+
     /// How many more of its attempts may be held when `running` are.
     pub fn room(&self, running: u32) -> u32 {
         self.max_concurrent

@@ -107,6 +107,17 @@ impl WaitingFor {
         }
     }
 
+    /// Whether it goes on only when somebody does something.
+    pub const fn needs_somebody(&self) -> bool {
+        match self {
+            Self::Worker | Self::Agent(_) | Self::Labels { .. } => true,
+            Self::Retry { .. }
+            | Self::Environment { .. }
+            | Self::FreeWorker { .. }
+            | Self::Turn => false,
+        }
+    }
+
     /// The name in the API.
     pub const fn as_str(&self) -> &'static str {
         match self {

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use outwork_domain::agent::AgentName;
 use outwork_domain::labels::Labels;
 use outwork_domain::schedule::{AGED_SHARE, Asks, Lane, LaneId, LaneState, Needs, Pick, Schedule};
 use outwork_domain::{EnvironmentId, PrincipalId, Priority, Timestamp, WorkspaceId};
@@ -38,6 +39,7 @@ fn lane(id: i64, environment_of: u32, principal: u32, priority: Priority) -> Lan
         environment_id: environment(environment_of),
         principal_id: PrincipalId::from_uuid(Uuid::from_u128(u128::from(principal))),
         priority,
+        agent: None,
     }
 }
 
@@ -255,4 +257,31 @@ fn what_an_environment_asks_for_is_known_after_its_last_lane_is_gone() {
         schedule.queued(only, at(2));
         assert!(!has(&schedule, "codex") && schedule.is_stale());
     }
+}
+
+#[test]
+fn a_lane_with_an_agent_of_its_own_is_for_workers_that_have_it() {
+    let plain = lane(1, 0, 0, Priority::Normal);
+    let own = Lane {
+        agent: Some(AgentName::Command),
+        ..lane(2, 0, 0, Priority::Normal)
+    };
+    let mut schedule = endless(&[plain, own], &[None]);
+    let pick = |schedule: &mut Schedule, agents: &[&str]| {
+        let agents: Vec<_> = agents.iter().map(|&agent| agent.to_owned()).collect();
+        let (labels, now) = (Labels::new(), at(1));
+        let asks = Asks {
+            workspace_id: WORKSPACE,
+            agents: &agents,
+            labels: &labels,
+            now,
+        };
+        let pick = schedule.pick(&asks, &[], 1)?;
+        let picked = (pick.lane.get(), pick.agent);
+        schedule.give_back(pick);
+        Some(picked)
+    };
+    assert_eq!(pick(&mut schedule, &["codex"]), Some((1, None)));
+    assert_eq!(pick(&mut schedule, &["command"]), Some((2, own.agent)));
+    assert_eq!(pick(&mut schedule, &["another"]), None);
 }

@@ -27,6 +27,7 @@ fn attempt(state: State, desired: Desired, tries: u32) -> Attempt {
         task_id: TaskId::from_uuid(Uuid::from_u128(3)),
         turn_id: TurnId::from_uuid(Uuid::from_u128(4)),
         number: NonZeroU32::MIN,
+        agent: None,
         created_at: EARLIER,
         limits: AttemptLimits::default(),
         epoch: CURRENT,

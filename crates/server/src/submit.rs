@@ -10,6 +10,7 @@ pub(crate) mod turn;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use outwork_domain::agent::AgentChoice;
 use outwork_domain::environment::Environment;
 use outwork_domain::limits::AttemptLimits;
 use outwork_domain::{Attempt, AttemptId, Desired, Epoch, TaskId, Timestamp, TurnId, WorkspaceId};
@@ -23,14 +24,14 @@ fn setting_up(setup_timeout: Duration, preparing: Duration) -> Duration {
     3 * setup_timeout + preparing
 }
 
-/// `count` queued attempts of a turn.
+/// Queued attempts of a turn, one for each of `agents`.
 fn attempts(
     plane: &Plane,
     workspace: WorkspaceId,
     task: TaskId,
     turn: TurnId,
     environment: &Environment,
-    count: u32,
+    agents: Vec<Option<AgentChoice>>,
     now: Timestamp,
 ) -> Vec<Attempt> {
     let limits = AttemptLimits {
@@ -38,14 +39,16 @@ fn attempts(
         running: environment.spec.timeout,
         ..plane.limits
     };
-    (1..=count)
+    (1..)
         .filter_map(NonZeroU32::new)
-        .map(|number| Attempt {
+        .zip(agents)
+        .map(|(number, agent)| Attempt {
             id: AttemptId::from_uuid(plane.ids.uuid()),
             workspace_id: workspace,
             task_id: task,
             turn_id: turn,
             number,
+            agent,
             created_at: now,
             limits,
             epoch: Epoch::ZERO,

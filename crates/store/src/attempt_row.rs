@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use outwork_domain::agent::{AgentChoice, AgentSpec};
 use outwork_domain::attempt::Refused;
 use outwork_domain::schedule::LaneId;
 use outwork_domain::{
@@ -41,7 +42,7 @@ macro_rules! attempt_columns {
          a.tries, a.desired, a.cancel_since, a.state, a.step, a.lease_worker_id, a.lease_epoch, \
          a.lease_until, a.visible_at, a.deadline_at, a.ended_at, a.question, a.failure_code, \
          a.failure_message, a.failure_hint, a.worker_id, a.last_seq, a.acked_worker_seq, \
-         a.isolation, a.lane, a.has_checkpoint, \
+         a.isolation, a.lane, a.has_checkpoint, a.agent, a.agent_command, a.agent_model, \
          (SELECT s.away_ms FROM server s WHERE s.id = 1) AS away_ms"
     };
 }
@@ -59,6 +60,7 @@ impl AttemptRow {
                 .number::<u32>("number")?
                 .try_into()
                 .map_err(|_| StoreError::corrupt("number"))?,
+            agent: read_agent(row)?,
             created_at: row.time("created_at")?,
             limits: limits_json::from_json(row.str("limits")?)?,
             epoch: Epoch::new(row.int("epoch")?),
@@ -83,15 +85,16 @@ impl AttemptRow {
              cancel_since, state, step, lease_worker_id, lease_epoch, lease_until, visible_at, \
              deadline_at, due_at, ended_at, question, failure_code, failure_message, \
              failure_hint, worker_id, last_seq, acked_worker_seq, isolation, has_checkpoint, \
-             task_id, turn_id, number, created_at, limits, lane) \
+             task_id, turn_id, number, created_at, limits, lane, agent, agent_command, agent_model) \
              SELECT $1, $2, $3, $4, $5, $6 - s.away_ms, $7, $8, $9, $10, $11 - s.away_ms, $12, \
              $13 - s.away_ms, $14 - s.away_ms, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, \
-             $25, $26, $27, $28, $29, $30 FROM server s WHERE s.id = 1";
+             $25, $26, $27, $28, $29, $30, $31, $32, $33 FROM server s WHERE s.id = 1";
         let mut values = self.changing(Duration::ZERO);
         let Attempt {
             task_id,
             turn_id,
             number,
+            agent,
             created_at,
             limits,
             ..
@@ -102,7 +105,10 @@ impl AttemptRow {
             number.get(),
             *created_at,
             limits_json::to_json(limits),
-            self.lane.get()
+            self.lane.get(),
+            agent.as_ref().map(|choice| choice.agent.name()),
+            agent.as_ref().and_then(|choice| choice.agent.command()),
+            agent.as_ref().and_then(|choice| choice.model.as_deref())
         ]);
         tx.later(INSERT, values).await
     }
@@ -134,6 +140,7 @@ impl AttemptRow {
             task_id: _,
             turn_id: _,
             number: _,
+            agent: _,
             created_at: _,
             limits: _,
             epoch,
@@ -251,6 +258,17 @@ fn moves_on(state: &str, away: Duration) -> Duration {
         "succeeded" | "failed" | "cancelled" => Duration::ZERO,
         _ => away,
     }
+}
+
+fn read_agent(row: &Row) -> Result<Option<AgentChoice>, StoreError> {
+    let Some(name) = row.opt_text("agent")? else {
+        return Ok(None);
+    };
+    let agent = AgentSpec::from_parts(&name, row.opt_text("agent_command")?);
+    Ok(Some(AgentChoice {
+        agent: agent.ok_or_else(|| StoreError::corrupt("agent"))?,
+        model: row.opt_text("agent_model")?,
+    }))
 }
 
 fn read_desired(row: &Row, away: Duration) -> Result<Desired, StoreError> {

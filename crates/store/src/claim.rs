@@ -265,7 +265,9 @@ impl Run<'_> {
         let known = self.of_environment(tx, environment).await?;
         let needs = needs_of(&known.environment.spec);
         let lanes = &self.claim.lanes;
-        let fits = self.claim.agents.contains(&needs.agent) && has_all(&self.labels, &needs.labels);
+        let wanted = needs.agent(pick.agent);
+        let fits = self.claim.agents.iter().any(|agent| agent == wanted)
+            && has_all(&self.labels, &needs.labels);
         if !fits {
             lanes.lock().learn(environment, needs, None);
             return Ok(0);

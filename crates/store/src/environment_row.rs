@@ -23,30 +23,31 @@ macro_rules! select_environments {
              repository_url, branch, agent, agent_command, further_repositories, base_image, \
              runtimes, setup_script, maintenance_script, verify_command, variables, \
              setup_timeout_ms, timeout_ms, network, resources, nested_namespaces, max_tokens, \
-             required_labels, max_concurrent, cache_generation FROM environments WHERE ",
+             required_labels, max_concurrent, verify_timeout_ms, cache_generation FROM environments WHERE ",
             $where
         )
     };
 }
 pub(crate) use select_environments;
 
-/// Writes [`columns`]; `$26` is the revision that is replaced.
+/// Writes [`columns`]; `$27` is the revision that is replaced.
 pub(crate) const UPDATE: &str = "UPDATE environments SET revision = $3, updated_at = $4, \
      label = $5, label_folded = $6, repository_url = $7, branch = $8, agent = $9, \
      agent_command = $10, further_repositories = $11, base_image = $12, runtimes = $13, \
      setup_script = $14, maintenance_script = $15, verify_command = $16, variables = $17, \
      setup_timeout_ms = $18, timeout_ms = $19, network = $20, resources = $21, \
      nested_namespaces = $22, max_tokens = $23, required_labels = $24, \
-     max_concurrent = $25 WHERE id = $1 AND workspace_id = $2 AND revision = $26";
+     max_concurrent = $25, verify_timeout_ms = $26 \
+     WHERE id = $1 AND workspace_id = $2 AND revision = $27";
 
 /// Writes [`columns`], who made it and when.
 pub(crate) const INSERT: &str = "INSERT INTO environments (id, workspace_id, revision, \
      updated_at, label, label_folded, repository_url, branch, agent, agent_command, \
      further_repositories, base_image, runtimes, setup_script, maintenance_script, \
      verify_command, variables, setup_timeout_ms, timeout_ms, network, resources, \
-     nested_namespaces, max_tokens, required_labels, max_concurrent, created_by, created_at) \
+     nested_namespaces, max_tokens, required_labels, max_concurrent, verify_timeout_ms, created_by, created_at) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
-     $19, $20, $21, $22, $23, $24, $25, $26, $27) \
+     $19, $20, $21, $22, $23, $24, $25, $26, $27, $28) \
      ON CONFLICT (workspace_id, label_folded) WHERE deleted_at IS NULL DO NOTHING";
 
 /// Id, workspace, and the columns that change, in the order of both statements above.
@@ -71,6 +72,7 @@ pub(crate) fn columns(environment: &Environment, revision: i64) -> Vec<Value<'_>
         setup_script,
         maintenance_script,
         verify_command,
+        verify_timeout,
         variables,
         setup_timeout,
         timeout,
@@ -81,10 +83,6 @@ pub(crate) fn columns(environment: &Environment, revision: i64) -> Vec<Value<'_>
         required_labels,
         max_concurrent,
     } = spec;
-    let agent_command = match agent {
-        AgentSpec::Codex => None,
-        AgentSpec::Command(command) => Some(command.as_str()),
-    };
     let repositories: Vec<_> = further_repositories
         .iter()
         .map(|Repository { name, url, branch }| (name, url, branch))
@@ -103,7 +101,7 @@ pub(crate) fn columns(environment: &Environment, revision: i64) -> Vec<Value<'_>
         repository_url,
         branch.as_deref(),
         agent.name(),
-        agent_command,
+        agent.command(),
         json(&repositories),
         base_image.as_deref(),
         json(&runtimes),
@@ -118,16 +116,14 @@ pub(crate) fn columns(environment: &Environment, revision: i64) -> Vec<Value<'_>
         i64::from(*nested_namespaces),
         max_tokens.map(clamp),
         json(required_labels),
-        max_concurrent.map(i64::from)
+        max_concurrent.map(i64::from),
+        millis(*verify_timeout)
     ]
 }
 
 pub(crate) fn read(row: &Row) -> Result<Environment, StoreError> {
-    let agent = match (row.text("agent")?.as_str(), row.opt_text("agent_command")?) {
-        ("codex", None) => AgentSpec::Codex,
-        ("command", Some(command)) => AgentSpec::Command(command),
-        (_, _) => return Err(StoreError::corrupt("agent")),
-    };
+    let agent = AgentSpec::from_parts(row.str("agent")?, row.opt_text("agent_command")?)
+        .ok_or_else(|| StoreError::corrupt("agent"))?;
     let repositories: Vec<(String, String, Option<String>)> = parsed(row, "further_repositories")?;
     let runtimes: Vec<(String, String)> = parsed(row, "runtimes")?;
     Ok(Environment {
@@ -158,6 +154,7 @@ pub(crate) fn read(row: &Row) -> Result<Environment, StoreError> {
             setup_script: row.opt_text("setup_script")?,
             maintenance_script: row.opt_text("maintenance_script")?,
             verify_command: row.opt_text("verify_command")?,
+            verify_timeout: Duration::from_millis(row.number("verify_timeout_ms")?),
             variables: parsed(row, "variables")?,
             setup_timeout: Duration::from_millis(row.number("setup_timeout_ms")?),
             timeout: Duration::from_millis(row.number("timeout_ms")?),

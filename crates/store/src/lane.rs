@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use outwork_domain::agent::AgentName;
 use outwork_domain::environment::{AgentSpec, EnvironmentSpec};
 use outwork_domain::schedule::{Lane, LaneId, LaneState, Needs, Schedule};
 use outwork_domain::{EnvironmentId, PrincipalId, Priority, Timestamp, WorkspaceId};
@@ -37,7 +38,8 @@ pub(crate) enum Move {
 }
 
 /// What a lane's attempts have in common.
-type Key = (EnvironmentId, PrincipalId, Priority);
+type Key = (EnvironmentId, PrincipalId, Priority, Option<AgentName>);
+
 impl Move {
     /// Whether an attempt waits by it.
     pub(crate) fn queues(&self) -> bool {
@@ -164,7 +166,7 @@ const LANES: &str = "WITH RECURSIVE waiting (lane) AS ( \
          SELECT a.lane, count(*) FROM attempts a WHERE a.state = 'held' GROUP BY a.lane), \
      both_kinds (lane, waits) AS ( \
          SELECT lane, 1 FROM waiting UNION ALL SELECT lane, 0 FROM held) \
-     SELECT l.id, l.workspace_id, l.environment_id, l.principal_id, l.priority, \
+     SELECT l.id, l.workspace_id, l.environment_id, l.principal_id, l.priority, l.agent, \
          coalesce((SELECT h.running FROM held h WHERE h.lane = l.id), 0) AS running, \
          CAST(max(b.waits) AS BIGINT) AS waits, \
          (SELECT a.created_at FROM attempts a WHERE a.state = 'queued' AND a.lane = l.id \
@@ -196,6 +198,10 @@ fn read_lane(row: &Row) -> Result<Lane, StoreError> {
         principal_id: row.parsed("principal_id")?,
         priority: Priority::from_rank(row.int("priority")?)
             .ok_or_else(|| StoreError::corrupt("priority"))?,
+        agent: match row.str("agent")? {
+            "" => None,
+            name => Some(AgentName::parse(name).ok_or_else(|| StoreError::corrupt("agent"))?),
+        },
     })
 }
 
@@ -241,7 +247,12 @@ pub(crate) fn needs_of(spec: &EnvironmentSpec) -> Needs {
 }
 
 fn key(lane: &Lane) -> Key {
-    (lane.environment_id, lane.principal_id, lane.priority)
+    (
+        lane.environment_id,
+        lane.principal_id,
+        lane.priority,
+        lane.agent,
+    )
 }
 
 /// The lane of these; it is made when it is the first time. Its `id` is not looked at.
@@ -251,9 +262,10 @@ pub(crate) async fn lane_of(
     lane: Lane,
 ) -> Result<Lane, StoreError> {
     const SELECT: &str = "SELECT id FROM lanes \
-         WHERE environment_id = $1 AND principal_id = $2 AND priority = $3";
-    const INSERT: &str = "INSERT INTO lanes (environment_id, principal_id, priority, workspace_id) \
-         VALUES ($1, $2, $3, $4) ON CONFLICT (environment_id, principal_id, priority) DO NOTHING";
+         WHERE environment_id = $1 AND principal_id = $2 AND priority = $3 AND agent = $4";
+    const INSERT: &str = "INSERT INTO lanes (environment_id, principal_id, priority, agent, workspace_id) \
+         VALUES ($1, $2, $3, $4, $5) \
+         ON CONFLICT (environment_id, principal_id, priority, agent) DO NOTHING";
     let known = lanes.known().get(&key(&lane)).copied();
     if let Some(id) = known {
         return Ok(Lane { id, ..lane });
@@ -264,8 +276,14 @@ pub(crate) async fn lane_of(
         environment_id,
         principal_id,
         priority,
+        agent,
     } = lane;
-    let mut key = values![id(environment_id), id(principal_id), priority.rank()];
+    let mut key = values![
+        id(environment_id),
+        id(principal_id),
+        priority.rank(),
+        agent.map_or("", AgentName::as_str)
+    ];
     let found = match tx.row(SELECT, key.clone()).await? {
         Some(row) => row,
         None => {

@@ -1,5 +1,6 @@
 //! What goes into the store and comes out of it.
 
+use outwork_domain::agent::AgentName;
 use outwork_domain::credential::Credential;
 use outwork_domain::environment::{Environment, Injection, InjectionTarget, SecretName};
 use outwork_domain::principal::{Principal, PrincipalKind, Worker, WorkerOrders};
@@ -266,6 +267,8 @@ pub struct AttemptRecord {
     pub result: Option<AttemptResult>,
     /// What the task's first repository is called.
     pub repository: String,
+    /// The agent of its environment as that is now, for an attempt without one of its own.
+    pub environment_agent: AgentName,
 }
 
 /// What a worker handed in when it finished.

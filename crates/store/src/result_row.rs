@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use outwork_domain::agent::AgentName;
 use outwork_domain::{AttemptId, Epoch, ObjectKey};
 
 use crate::attempt_row::AttemptRow;
@@ -19,7 +20,7 @@ macro_rules! select_attempt_records {
             $crate::attempt_row::attempt_columns!(),
             ", r.epoch AS r_epoch, r.diff_key, r.files_changed, r.lines_added, r.lines_removed, \
              r.diff_size_bytes, r.session_key, r.message, r.tokens, t.repository_name, \
-             e.repository_url FROM attempts a JOIN tasks t ON t.id = a.task_id \
+             e.repository_url, e.agent AS environment_agent FROM attempts a JOIN tasks t ON t.id = a.task_id \
              JOIN environments e ON e.id = t.environment_id \
              LEFT JOIN results r ON r.attempt_id = a.id "
         )
@@ -51,6 +52,8 @@ pub(crate) async fn read_records(
             isolation,
             result,
             repository: first_repository(row)?,
+            environment_agent: AgentName::parse(row.str("environment_agent")?)
+                .ok_or_else(|| StoreError::corrupt("agent"))?,
         });
     }
     let ended = records.iter().filter(|record| record.result.is_some());

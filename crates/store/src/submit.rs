@@ -133,20 +133,30 @@ async fn insert_attempts(
     task: &Task,
     turn: &Turn,
 ) -> Result<(), StoreError> {
-    let lane = Lane {
+    let mut of_agent: Vec<Lane> = Vec::new();
+    let unplaced = Lane {
         id: LaneId::new(0),
         workspace_id: task.workspace_id,
         environment_id: task.environment_id,
         principal_id: turn.created_by,
         priority: task.priority,
+        agent: None,
     };
-    let lane = lane_of(tx, lanes, lane).await?;
     for attempt in attempts {
         let (of_workspace, of_task, of_turn) =
             (attempt.workspace_id, attempt.task_id, attempt.turn_id);
         if (of_workspace, of_task, of_turn) != (task.workspace_id, task.id, turn.id) {
             return Err(StoreError::corrupt("attempt of another turn"));
         }
+        let agent = attempt.agent.as_ref().map(|choice| choice.agent.kind());
+        let lane = match of_agent.iter().find(|lane| lane.agent == agent) {
+            Some(lane) => *lane,
+            None => {
+                let lane = lane_of(tx, lanes, Lane { agent, ..unplaced }).await?;
+                of_agent.push(lane);
+                lane
+            }
+        };
         transition::insert(tx, attempt, lane).await?;
     }
     Ok(())

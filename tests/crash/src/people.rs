@@ -174,6 +174,7 @@ impl Person {
             branch: None,
             commit: None,
             attempts: Some(intent.attempts),
+            agents: Vec::new(),
             starting_diff: None,
             starting_session: None,
             interactive: false,

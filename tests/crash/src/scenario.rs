@@ -36,6 +36,7 @@ async fn submit(site: &Site, work: &Work) -> Result<Task> {
         branch: None,
         commit: None,
         attempts: None,
+        agents: Vec::new(),
         starting_diff: None,
         starting_session: None,
         interactive: false,

@@ -374,6 +374,7 @@ fn environment(now: Timestamp) -> Environment {
             setup_script: None,
             maintenance_script: None,
             verify_command: None,
+            verify_timeout: Duration::from_secs(600),
             variables: Vec::new(),
             setup_timeout: Duration::from_secs(60),
             timeout: Duration::from_secs(60),

@@ -67,6 +67,7 @@ fn new_task() -> NewTask {
         branch: None,
         commit: None,
         attempts: None,
+        agents: Vec::new(),
         starting_diff: None,
         starting_session: None,
         interactive: true,

@@ -9,6 +9,7 @@ use outwork_api::environment::Environment;
 use outwork_api::task::{NewTask, Priority, TaskKind};
 use outwork_domain::Priority as Named;
 
+use super::agents::AgentsArgs;
 use super::environment::init::{self, InitArgs};
 use super::output_schema::OutputSchemaArgs;
 use super::prompt;
@@ -27,6 +28,7 @@ use crate::terminal::plain::plain;
 Examples:
   outwork exec --env demo \"fix the failing test\"
   outwork exec --wait --attempts 3 \"make the parser faster\"
+  outwork exec --agent codex --agent codex:MODEL --wait \"make the parser faster\"
   outwork exec --env demo --priority low \"look for dead code\"
   git log -5 | outwork exec --env demo --json -
   outwork exec --apply --context plan.md \"do what the plan says\"
@@ -59,6 +61,8 @@ pub struct ExecArgs {
     #[arg(long, value_name = "N", value_parser = crate::args::from_one)]
     pub attempts: Option<u32>,
     #[command(flatten)]
+    pub agents: AgentsArgs,
+    #[command(flatten)]
     pub output_schema: OutputSchemaArgs,
     /// Let the agent decide by itself instead of asking: the task never needs input
     #[arg(long)]
@@ -87,6 +91,7 @@ pub(crate) async fn run(args: ExecArgs, session: &mut Session) -> Result<ExitSta
         session: conversation,
         context,
         attempts,
+        agents,
         output_schema,
         non_interactive,
         priority,
@@ -94,6 +99,7 @@ pub(crate) async fn run(args: ExecArgs, session: &mut Session) -> Result<ExitSta
         prompt,
     } = args;
     submitted.check(session).await?;
+    let agents = agents.choices()?;
     let output_schema = output_schema.read(session)?;
     let client = session.client()?;
     let environment = match env {
@@ -127,6 +133,7 @@ pub(crate) async fn run(args: ExecArgs, session: &mut Session) -> Result<ExitSta
         branch,
         commit,
         attempts,
+        agents,
         starting_diff,
         starting_session,
         interactive: !non_interactive,

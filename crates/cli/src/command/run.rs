@@ -265,6 +265,7 @@ async fn came_of(
         branch: wanted.branch.clone(),
         commit: wanted.commit.clone(),
         attempts: None,
+        agents: Vec::new(),
         starting_diff: wanted.starting_diff.clone(),
         starting_session: wanted.starting_session.clone(),
         // The control plane ends with this command: nobody could answer later.

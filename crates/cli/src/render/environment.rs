@@ -42,6 +42,7 @@ pub(crate) fn environment(environment: &Environment, style: Style, now: Timestam
         setup_script,
         maintenance_script,
         verify_command,
+        verify_timeout_seconds,
         variables,
         secrets,
         setup_timeout_seconds,
@@ -79,6 +80,12 @@ pub(crate) fn environment(environment: &Environment, style: Style, now: Timestam
     let verify = verify_command.iter().flat_map(|command| command.lines());
     let names = std::iter::once("verify").chain(std::iter::repeat(""));
     lines.extend(names.zip(verify).map(|(name, line)| text(name, line)));
+    if verify_command.is_some() {
+        lines.push(text(
+            "verify timeout",
+            &duration::exactly(*verify_timeout_seconds),
+        ));
+    }
     lines.push(text(
         "setup timeout",
         &duration::exactly(*setup_timeout_seconds),

@@ -1,6 +1,8 @@
 //! Tasks as text.
 
-use outwork_api::task::{Attempt, DiffStat, Failure, Priority, Task, TaskSummary, Tokens};
+use outwork_api::task::{
+    Attempt, AttemptAgent, DiffStat, Failure, Priority, Task, TaskSummary, Tokens,
+};
 use outwork_domain::Timestamp;
 
 use crate::duration;
@@ -162,6 +164,7 @@ fn attempt_lines(attempt: &Attempt, style: Style) -> Vec<String> {
     if attempt.tries > 1 {
         facts.push(format!("{} tries", attempt.tries));
     }
+    facts.extend(attempt.agent.as_ref().map(agent));
     let isolation = attempt.isolation.iter();
     facts.extend(isolation.map(|isolation| format!("isolated by {}", plain(isolation))));
     let mut lines = vec![format!(
@@ -194,6 +197,13 @@ fn attempt_lines(attempt: &Attempt, style: Style) -> Vec<String> {
         lines.extend(message.lines().map(|line| format!("    {}", plain(line))));
     }
     lines
+}
+
+fn agent(agent: &AttemptAgent) -> String {
+    match &agent.model {
+        Some(model) => format!("{} ({})", plain(&agent.name), plain(model)),
+        None => plain(&agent.name),
+    }
 }
 
 /// Why it failed, and what to do.

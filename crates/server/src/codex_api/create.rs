@@ -110,6 +110,7 @@ fn new_task(request: Request) -> NewTask {
         branch: branch.filter(|branch| !branch.is_empty()),
         commit: None,
         attempts: metadata.and_then(|metadata| metadata.best_of_n),
+        agents: Vec::new(),
         starting_diff,
         starting_session: None,
         // The client cannot answer, but whoever uses it can: `outwork answer`.

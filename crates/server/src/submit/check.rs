@@ -1,16 +1,19 @@
 //! What can be said about a submission without asking anybody. All faults are reported at once.
 
+use outwork_api::environment;
 use outwork_api::output_schema::OutputSchema;
 use outwork_api::problem::Code;
 use outwork_api::session::{self, Session};
 use outwork_api::task::NewTask;
-use outwork_domain::environment::{AgentSpec, Environment};
+use outwork_domain::agent::{AgentChoice, AgentSpec};
+use outwork_domain::environment::Environment;
 use outwork_domain::limits::{DIFF_BYTES, PROMPT_BYTES};
 use outwork_git::{CommitRef, RefName, RefSpec};
 use serde_json::Value;
 
 use crate::plane::Plane;
 use crate::refusal::Refusal;
+use crate::view::environment::agent_choice;
 
 /// Faults found so far.
 #[derive(Default)]
@@ -51,6 +54,48 @@ impl Faults {
             self.add("/attempts", format!("is {count}; it must be 1 to {most}"));
         }
         count
+    }
+
+    /// The agent of each attempt: those that were named, else the environment's.
+    pub(super) fn agents(
+        &mut self,
+        named: Vec<environment::AgentChoice>,
+        attempts: Option<u32>,
+        most: u32,
+    ) -> Vec<Option<AgentChoice>> {
+        if named.is_empty() {
+            let count = self.attempts(attempts, most);
+            return vec![None; count as usize];
+        }
+        let count = named.len();
+        if count > most as usize {
+            let detail = format!("has {count} entries; at most {most} attempts run at once");
+            self.add("/agents", detail);
+        }
+        if let Some(attempts) = attempts
+            && attempts as usize != count
+        {
+            let detail = format!("is {attempts}, and `agents` has {count}; leave one of them out");
+            self.add("/attempts", detail);
+        }
+        let named = named.into_iter().map(agent_choice);
+        named.map(|choice| Some(self.agent(choice))).collect()
+    }
+
+    fn agent(&mut self, choice: AgentChoice) -> AgentChoice {
+        const MODEL_CHARS: usize = 200;
+        if let Some(problem) = choice.agent.fault() {
+            self.add("/agents", format!("a command {problem}"));
+        }
+        if let Some(model) = &choice.model
+            && (model.chars().count() > MODEL_CHARS || model.chars().any(char::is_control))
+        {
+            let detail = format!(
+                "a model must have at most {MODEL_CHARS} characters and no control characters"
+            );
+            self.add("/agents", detail);
+        }
+        choice
     }
 
     /// Where the task starts: what was asked, else the environment's branch, else the default branch.
@@ -138,21 +183,40 @@ impl Faults {
 }
 
 /// A session goes on with the agent that wrote it, and only with one that keeps a conversation.
-pub(super) fn fits(session: Option<&Session>, environment: &Environment) -> Result<(), Refusal> {
-    const POINTER: &str = "/starting_session";
+pub(super) fn fits(
+    session: Option<&Session>,
+    environment: &Environment,
+    agents: &[Option<AgentChoice>],
+) -> Result<(), Refusal> {
     let Some(session) = session else {
         return Ok(());
     };
-    let agent = &environment.spec.agent;
+    let own = |agent: &AgentSpec| fits_agent(session, agent);
+    each(environment, agents).try_for_each(own)
+}
+
+/// The agents that run: each attempt's own, or the environment's.
+fn each<'a>(
+    environment: &'a Environment,
+    agents: &'a [Option<AgentChoice>],
+) -> impl Iterator<Item = &'a AgentSpec> {
+    let of_environment = &environment.spec.agent;
+    agents
+        .iter()
+        .map(move |own| own.as_ref().map_or(of_environment, |own| &own.agent))
+}
+
+fn fits_agent(session: &Session, agent: &AgentSpec) -> Result<(), Refusal> {
+    const POINTER: &str = "/starting_session";
     let refusal = match agent {
         AgentSpec::Command(_) => Refusal::field(
             POINTER,
-            "cannot be used: the environment's agent is `command`, which keeps no conversation",
+            "cannot be used: the agent is `command`, which keeps no conversation",
         ),
         AgentSpec::Codex if session.agent == agent.name() => return Ok(()),
         AgentSpec::Codex => {
             let of: String = session.agent.chars().take(40).collect();
-            let detail = format!("is of the agent `{of}`, and the environment's agent is `codex`");
+            let detail = format!("is of the agent `{of}`, and the agent of the task is `codex`");
             Refusal::field(POINTER, detail)
         }
     };
@@ -160,9 +224,15 @@ pub(super) fn fits(session: Option<&Session>, environment: &Environment) -> Resu
 }
 
 /// A task whose agent needs a model is refused while none is set: it could only fail.
-pub(super) async fn has_model(plane: &Plane, environment: &Environment) -> Result<(), Refusal> {
-    let agent = &environment.spec.agent;
-    if !agent.needs_model() || plane.has_model(environment.workspace_id).await? {
+pub(super) async fn has_model(
+    plane: &Plane,
+    environment: &Environment,
+    agents: &[Option<AgentChoice>],
+) -> Result<(), Refusal> {
+    let Some(agent) = each(environment, agents).find(|agent| agent.needs_model()) else {
+        return Ok(());
+    };
+    if plane.has_model(environment.workspace_id).await? {
         return Ok(());
     }
     let detail = format!(

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use outwork_api::task::NewTask;
+use outwork_domain::agent::AgentName;
 use outwork_domain::principal::Member;
 use outwork_domain::task::{Base, Task, Turn, title};
 use outwork_domain::{ObjectKey, TaskId, TurnId};
@@ -64,6 +65,7 @@ pub(crate) async fn submit(
 struct Prepared {
     submission: Submission,
     environment_label: String,
+    environment_agent: AgentName,
     sent: Sent,
 }
 
@@ -71,8 +73,8 @@ async fn prepare(plane: &Plane, member: &Member, new: NewTask) -> Result<Prepare
     plane.need_space()?;
     let mut faults = check::Faults::default();
     faults.prompt(&new.prompt);
-    let count = faults.attempts(new.attempts, plane.attempts_per_turn);
     let asked = faults.start(&new);
+    let agents = faults.agents(new.agents, new.attempts, plane.attempts_per_turn);
     faults.starting_diff(new.starting_diff.as_deref());
     let output_schema = faults.output_schema(new.output_schema);
     let session = faults.starting_session(new.starting_session.as_deref());
@@ -81,9 +83,9 @@ async fn prepare(plane: &Plane, member: &Member, new: NewTask) -> Result<Prepare
     let environment = environments::by_name(plane, workspace, &new.environment)
         .await?
         .environment;
-    check::fits(session.as_ref(), &environment)?;
+    check::fits(session.as_ref(), &environment, &agents)?;
     drop(session);
-    check::has_model(plane, &environment).await?;
+    check::has_model(plane, &environment, &agents).await?;
     let Bases {
         repository,
         first,
@@ -122,7 +124,15 @@ async fn prepare(plane: &Plane, member: &Member, new: NewTask) -> Result<Prepare
         created_at: now,
         updated_at: now,
     };
-    let attempts = attempts(plane, workspace, task_id, turn.id, &environment, count, now);
+    let attempts = attempts(
+        plane,
+        workspace,
+        task_id,
+        turn.id,
+        &environment,
+        agents,
+        now,
+    );
     Ok(Prepared {
         submission: Submission {
             task,
@@ -130,6 +140,7 @@ async fn prepare(plane: &Plane, member: &Member, new: NewTask) -> Result<Prepare
             attempts,
             repository,
         },
+        environment_agent: environment.spec.agent.kind(),
         environment_label: environment.spec.label,
         sent,
     })
@@ -140,6 +151,7 @@ impl Prepared {
         let Self {
             submission,
             environment_label,
+            environment_agent,
             sent,
         } = self;
         let submission = Arc::new(submission);
@@ -158,7 +170,8 @@ impl Prepared {
                 let attempts = submission.attempts.len();
                 tracing::info!(task = %id, environment = %environment_id, attempts, "a task was submitted");
                 let submission = Arc::unwrap_or_clone(submission);
-                Ok(Made::New(Box::new(record(submission, environment_label))))
+                let record = record(submission, environment_label, environment_agent);
+                Ok(Made::New(Box::new(record)))
             }
             Submitted::Replayed { task_id } => Ok(Made::Replayed(task_id)),
         }
@@ -166,7 +179,11 @@ impl Prepared {
 }
 
 /// A task just as it was stored.
-fn record(submission: Submission, environment_label: String) -> TaskRecord {
+fn record(
+    submission: Submission,
+    environment_label: String,
+    environment_agent: AgentName,
+) -> TaskRecord {
     let Submission {
         task,
         turn,
@@ -179,6 +196,7 @@ fn record(submission: Submission, environment_label: String) -> TaskRecord {
         isolation: None,
         result: None,
         repository: repository.clone(),
+        environment_agent,
     };
     let attempts = attempts.into_iter().map(attempt).collect();
     TaskRecord {

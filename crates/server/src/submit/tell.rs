@@ -2,9 +2,9 @@
 
 use outwork_api::problem::Code;
 use outwork_api::task::Task;
-use outwork_domain::environment::AgentSpec;
+use outwork_domain::agent::AgentSpec;
 use outwork_domain::principal::Member;
-use outwork_domain::{Desired, State, TaskId};
+use outwork_domain::{Attempt, Desired, State, TaskId};
 use outwork_store::{AttemptRecord, Idempotency, StoreError, TaskRecord, Telling};
 
 use super::check;
@@ -81,10 +81,11 @@ pub(crate) async fn tell(
             plane.need_space()?;
         }
         let record = tasks::by_id(plane, workspace, id).await?;
+        let attempt = &chosen(&record, &kind, number)?.attempt;
         if let Kind::Steer(_) = kind {
-            steerable(plane, &record).await?;
+            steerable(plane, &record, attempt).await?;
         }
-        let attempt = chosen(&record, &kind, number)?.attempt.id;
+        let attempt = attempt.id;
         let what = match kind {
             Kind::Answer(text) => Telling::Answer(text),
             Kind::Steer(text) => Telling::Steer(text),
@@ -139,10 +140,17 @@ fn chosen<'a>(
 }
 
 /// A plain command hears nothing while it runs: better refused than not heard.
-async fn steerable(plane: &Plane, record: &TaskRecord) -> Result<(), Refusal> {
+async fn steerable(plane: &Plane, record: &TaskRecord, attempt: &Attempt) -> Result<(), Refusal> {
     let task = &record.task;
-    let environment = environments::by_id(plane, task.workspace_id, task.environment_id).await?;
-    match environment.environment.spec.agent {
+    let agent = match &attempt.agent {
+        Some(own) => own.agent.clone(),
+        None => {
+            let (workspace, environment) = (task.workspace_id, task.environment_id);
+            let record = environments::by_id(plane, workspace, environment).await?;
+            record.environment.spec.agent
+        }
+    };
+    match agent {
         AgentSpec::Codex => Ok(()),
         AgentSpec::Command(_) => {
             let detail = "The agent `command` hears nothing while it runs.";

@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 
 use outwork_api::task::{NewRetry, NewTurn};
+use outwork_domain::agent::AgentChoice;
 use outwork_domain::principal::Member;
 use outwork_domain::task::Turn;
 use outwork_domain::{AttemptId, TaskId, TurnId};
@@ -42,7 +43,7 @@ pub(crate) async fn submit(
         prompt: new.prompt,
         output_schema,
         continues,
-        count,
+        agents: agents(&record, worked, count),
     };
     add(plane, member, &record, next, idempotency).await
 }
@@ -75,7 +76,7 @@ pub(crate) async fn retry(
         prompt: newest.turn.prompt.clone(),
         output_schema: newest.turn.output_schema.clone(),
         continues,
-        count,
+        agents: agents(&record, worked, count),
     };
     add(plane, member, &record, next, idempotency).await
 }
@@ -85,8 +86,8 @@ struct Next {
     prompt: String,
     output_schema: Option<String>,
     continues: Option<AttemptId>,
-    /// How many attempts.
-    count: u32,
+    /// Of each attempt its own agent, if it has one.
+    agents: Vec<Option<AgentChoice>>,
 }
 
 async fn add(
@@ -100,13 +101,13 @@ async fn add(
         prompt,
         output_schema,
         continues,
-        count,
+        agents,
     } = next;
     let (workspace, task_id) = (member.workspace_id(), record.task.id);
     let environment = environments::by_id(plane, workspace, record.task.environment_id)
         .await?
         .environment;
-    check::has_model(plane, &environment).await?;
+    check::has_model(plane, &environment, &agents).await?;
 
     let now = plane.now();
     let turn = Turn {
@@ -120,7 +121,15 @@ async fn add(
         continues,
         created_at: now,
     };
-    let attempts = attempts(plane, workspace, task_id, turn.id, &environment, count, now);
+    let attempts = attempts(
+        plane,
+        workspace,
+        task_id,
+        turn.id,
+        &environment,
+        agents,
+        now,
+    );
     let added = plane
         .store
         .add_turn(workspace, turn, attempts, idempotency)
@@ -156,6 +165,15 @@ fn continued(record: &TaskRecord, asked: Option<u32>) -> Result<AttemptId, Refus
         Refusal::field("/attempt", detail)
     };
     Ok(chosen.ok_or_else(missing)?.attempt.id)
+}
+
+/// The agent of `worked` goes on: the session is of that one.
+fn agents(record: &TaskRecord, worked: AttemptId, count: u32) -> Vec<Option<AgentChoice>> {
+    let newest = record.turns.last();
+    let mut attempts = newest.into_iter().flat_map(|turn| &turn.attempts);
+    let worked = attempts.find(|record| record.attempt.id == worked);
+    let agent = worked.and_then(|record| record.attempt.agent.clone());
+    vec![agent; count as usize]
 }
 
 /// What a turn after that attempt of the newest one goes on from: its work, or what it went on from itself if it came to

@@ -1,6 +1,7 @@
 //! Attempts.
 
-use outwork_api::task::{Attempt as Wire, DiffStat, RepositoryDiff, Tokens};
+use outwork_api::task::{Attempt as Wire, AttemptAgent, DiffStat, RepositoryDiff, Tokens};
+use outwork_domain::agent::AgentName;
 use outwork_domain::{Attempt, Desired, ObjectKey, State, Timestamp};
 use outwork_store::{AttemptRecord, AttemptResult, FurtherDiff, StoredDiff};
 
@@ -18,6 +19,12 @@ pub(crate) fn diff<'a>(record: &'a AttemptRecord, repository: &str) -> Option<&'
 /// The agent's session as it was after the attempt.
 pub(crate) fn session(record: &AttemptRecord) -> Option<&ObjectKey> {
     record.result.as_ref()?.session.as_ref()
+}
+
+/// The agent that runs it.
+pub(crate) fn agent_of(record: &AttemptRecord) -> AgentName {
+    let own = record.attempt.agent.as_ref();
+    own.map_or(record.environment_agent, |own| own.agent.kind())
 }
 
 /// Whether a turn can go on from what it handed in.
@@ -64,12 +71,21 @@ fn sum(diffs: &[RepositoryDiff]) -> Option<DiffStat> {
 
 pub(crate) fn wire(record: AttemptRecord) -> Wire {
     let diffs = diffs(&record);
+    let agent = AttemptAgent {
+        name: agent_of(&record).as_str().to_owned(),
+        model: record
+            .attempt
+            .agent
+            .as_ref()
+            .and_then(|own| own.model.clone()),
+    };
     let AttemptRecord {
         attempt,
         worker,
         isolation,
         result,
         repository: _,
+        environment_agent: _,
     } = record;
     let deadline_at = deadline(&attempt);
     let question = match &attempt.state {
@@ -100,6 +116,7 @@ pub(crate) fn wire(record: AttemptRecord) -> Wire {
         id: attempt.id.to_string(),
         number: attempt.number.get(),
         state: attempt.state.as_str().to_owned(),
+        agent: Some(agent),
         cancelling: attempt.desired != Desired::Run && !attempt.state.is_final(),
         deadline_at: deadline_at.map(Into::into),
         tries: attempt.tries,

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use outwork_api::environment::{Agent, Environment as Wire, Repository, SecretName};
+use outwork_api::environment::{Agent, AgentChoice, Environment as Wire, Repository, SecretName};
 use outwork_api::injection::Injection;
+use outwork_domain::agent;
 use outwork_domain::environment;
 use outwork_domain::environment::{
     AgentSpec, Environment, EnvironmentSpec, InjectionTarget, Runtime,
@@ -38,6 +39,7 @@ pub(crate) fn wire(record: EnvironmentRecord) -> Wire {
         setup_script,
         maintenance_script,
         verify_command,
+        verify_timeout,
         variables,
         setup_timeout,
         timeout,
@@ -63,6 +65,7 @@ pub(crate) fn wire(record: EnvironmentRecord) -> Wire {
         setup_script,
         maintenance_script,
         verify_command,
+        verify_timeout_seconds: verify_timeout.as_secs(),
         variables: variables.into_iter().collect(),
         secrets: secrets.into_iter().map(wire_secret).collect(),
         setup_timeout_seconds: setup_timeout.as_secs(),
@@ -138,6 +141,15 @@ pub(crate) fn agent(agent: Agent) -> AgentSpec {
     }
 }
 
+/// The agent of one attempt.
+pub(crate) fn agent_choice(choice: AgentChoice) -> agent::AgentChoice {
+    let (agent, model) = match choice {
+        AgentChoice::Codex { model } => (AgentSpec::Codex, text(model)),
+        AgentChoice::Command { command } => (AgentSpec::Command(command), None),
+    };
+    agent::AgentChoice { agent, model }
+}
+
 /// A text that may be left out; an empty one counts as left out.
 pub(crate) fn text(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.is_empty())
@@ -146,6 +158,11 @@ pub(crate) fn text(text: Option<String>) -> Option<String> {
 /// The agent's limit asked for, or an hour.
 pub(crate) fn timeout(seconds: Option<u64>) -> Duration {
     Duration::from_secs(seconds.unwrap_or(3600))
+}
+
+/// The verify command's limit asked for, or ten minutes.
+pub(crate) fn verify_timeout(seconds: Option<u64>) -> Duration {
+    Duration::from_secs(seconds.unwrap_or(600))
 }
 
 /// The scripts' limit asked for, or twenty minutes.

@@ -8,6 +8,7 @@ use outwork_api::worker::{
     AssignedRepository, AssignedSecret, Assignment, ModelAccess, StepLimits,
 };
 use outwork_api::{Problem, Secret};
+use outwork_domain::agent::AgentChoice;
 use outwork_domain::environment::{Environment, EnvironmentSpec, InjectionTarget};
 use outwork_domain::limits::AttemptLimits;
 use outwork_domain::network::AgentNetwork;
@@ -92,11 +93,18 @@ impl WorkerService {
                 .map_err(|fault| unreadable(FailureCode::BaseImageUnavailable, &fault))?,
             None => None,
         };
-        let model = if spec.agent.needs_model() {
+        let (agent, own_model) = match attempt.agent.clone() {
+            Some(AgentChoice { agent, model }) => (agent, model),
+            None => (spec.agent, None),
+        };
+        let mut model = if agent.needs_model() {
             self.model(model)?
         } else {
             None
         };
+        if let (Some(access), Some(name)) = (&mut model, own_model) {
+            access.name = name;
+        }
         Ok(Assignment {
             attempt: attempt.id.to_string(),
             epoch: attempt.epoch.get(),
@@ -112,7 +120,7 @@ impl WorkerService {
             base_image: spec.base_image,
             image_credential,
             runtimes: wire_runtimes(spec.runtimes),
-            agent: wire_agent(spec.agent),
+            agent: wire_agent(agent),
             model,
             prompt,
             question,

@@ -3,6 +3,7 @@
 mod rig;
 
 mod access;
+mod agents;
 mod agreement;
 mod cache;
 mod canary;

@@ -108,6 +108,7 @@ async fn what_must_not_be_kept_is_refused(bed: Bed) {
     let (workspace, task, attempt) = (bed.workspace, held.task_id, held.id);
     for refused in [
         "UPDATE environments SET setup_timeout_ms = 0".to_owned(),
+        "UPDATE environments SET verify_timeout_ms = 0".to_owned(),
         "UPDATE environments SET cache_generation = -1".to_owned(),
         "UPDATE workspaces SET secret_version = -1".to_owned(),
         format!("INSERT INTO environment_secrets VALUES ({environment}, '', 1, $, 1)"),

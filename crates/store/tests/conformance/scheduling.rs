@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use outwork_domain::agent::{AgentChoice, AgentName, AgentSpec};
 use outwork_domain::attempt::Outcome;
 use outwork_domain::schedule::AGED_SHARE;
 use outwork_domain::{AttemptId, PrincipalId, Priority, State, Timestamp, WorkerId};
@@ -69,6 +70,50 @@ impl Bed {
         }
         all
     }
+}
+
+/// Two attempts of one task: the first has an agent of its own, the second its environment's.
+async fn an_attempt_goes_to_a_worker_with_its_own_agent(bed: Bed) {
+    let mut submission = bed.submission(2, at(0));
+    let own = AgentChoice {
+        agent: AgentSpec::Codex,
+        model: Some("gpt-big".into()),
+    };
+    submission.attempts[0].agent = Some(own.clone());
+    bed.store
+        .submit(submission.clone(), None)
+        .await
+        .expect("taken");
+    let of_environment = bed.environment.spec.agent.name().to_owned();
+    assert_eq!(of_environment, "command");
+    let claim = |agent: &str| {
+        let (worker, agents) = (bed.worker(), vec![agent.to_owned()]);
+        let bed = &bed;
+        async move {
+            let claimed = bed
+                .store
+                .claim(bed.workspace, worker, &agents, 9, at(1))
+                .await;
+            claimed.expect("claiming works")
+        }
+    };
+    let claimed = claim("codex").await;
+    let agents: Vec<_> = claimed.iter().map(|it| it.attempt.agent.clone()).collect();
+    assert_eq!(agents, [Some(own.clone())]);
+    let claimed = claim("command").await;
+    let agents: Vec<_> = claimed.iter().map(|it| it.attempt.agent.clone()).collect();
+    assert_eq!(agents, [None]);
+    // Shown is what it was given, and what its environment has.
+    let record = bed.record(submission.task.id).await;
+    let shown: Vec<_> = record.turns[0]
+        .attempts
+        .iter()
+        .map(|it| (it.attempt.agent.clone(), it.environment_agent))
+        .collect();
+    assert_eq!(
+        shown,
+        [(Some(own), AgentName::Command), (None, AgentName::Command)]
+    );
 }
 
 async fn who_queued_a_thousand_first_does_not_keep_the_others_back(bed: Bed) {
@@ -413,6 +458,7 @@ async fn nothing_starves(bed: Bed) {
 }
 
 on_both!(
+    an_attempt_goes_to_a_worker_with_its_own_agent,
     who_queued_a_thousand_first_does_not_keep_the_others_back,
     what_somebody_holds_counts_not_how_much_is_asked,
     a_full_environment_does_not_keep_the_others_back,

@@ -59,6 +59,7 @@ async fn all_of_an_environment_is_read_as_it_was_written(bed: Bed) {
         .to_vec();
     spec.maintenance_script = Some("maintain ü".into());
     spec.verify_command = Some("verify".into());
+    spec.verify_timeout = std::time::Duration::from_millis(4_321);
     spec.setup_timeout = std::time::Duration::from_millis(1_234);
     spec.network = AgentNetwork::On(NetworkRules {
         preset: Preset::Common,

@@ -127,6 +127,7 @@ async fn brought_up_to_date(place: Place, engine: &str, level: i64) {
         setup_script: Some("make".into()),
         maintenance_script: None,
         verify_command: None,
+        verify_timeout: Duration::from_secs(600),
         variables: vec![("A".into(), "1".into())],
         setup_timeout: Duration::from_secs(1200),
         timeout: Duration::from_secs(7),

@@ -175,6 +175,7 @@ pub fn attempt(number: u32, state: &str) -> Attempt {
         number,
         state: state.to_owned(),
         cancelling: false,
+        agent: None,
         deadline_at: None,
         tries: 1,
         worker: None,

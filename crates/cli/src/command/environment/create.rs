@@ -68,6 +68,9 @@ pub struct CreateArgs {
     /// The command that tells whether the work is right, such as 'npm test'
     #[arg(long, value_name = "COMMAND")]
     pub verify: Option<String>,
+    /// How long that command may run, such as 5m [default: 10m]
+    #[arg(long, value_name = "DURATION", value_parser = crate::duration::parse)]
+    pub verify_timeout: Option<Duration>,
     /// A variable for scripts and agent; may be given several times
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = values::parse_variable)]
     pub variables: Vec<(String, String)>,
@@ -117,6 +120,7 @@ pub(crate) async fn run(args: CreateArgs, session: &mut Session) -> Result<(), C
         setup,
         maintenance,
         verify,
+        verify_timeout,
         variables,
         secrets,
         setup_timeout,
@@ -141,6 +145,7 @@ pub(crate) async fn run(args: CreateArgs, session: &mut Session) -> Result<(), C
         setup_script: values::script(session, setup).await?,
         maintenance_script: values::script(session, maintenance).await?,
         verify_command: verify,
+        verify_timeout_seconds: verify_timeout.map(|timeout| timeout.as_secs()),
         variables: BTreeMap::from_iter(variables),
         secrets: values::secrets(session, secrets).await?,
         setup_timeout_seconds: setup_timeout.map(|timeout| timeout.as_secs()),

@@ -85,6 +85,9 @@ pub struct EditArgs {
     /// No such command any more
     #[arg(long)]
     pub no_verify: bool,
+    /// How long that command may run
+    #[arg(long, value_name = "DURATION", value_parser = crate::duration::parse)]
+    pub verify_timeout: Option<Duration>,
     /// Set a variable; may be given several times
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = values::parse_variable)]
     pub variables: Vec<(String, String)>,
@@ -197,6 +200,7 @@ async fn patch(
         no_maintenance,
         verify,
         no_verify,
+        verify_timeout,
         variables,
         unset,
         secrets,
@@ -230,6 +234,7 @@ async fn patch(
             .await?
             .or(none(no_maintenance)),
         verify_command: verify.or(none(no_verify)),
+        verify_timeout_seconds: verify_timeout.map(|timeout| timeout.as_secs()),
         variables: changed(&current.variables, variables, &unset),
         secrets: changed_secrets(
             current,

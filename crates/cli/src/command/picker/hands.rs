@@ -154,6 +154,7 @@ async fn send(client: &Client, said: Said, key: &IdempotencyKey) -> Result<Box<T
                 branch: None,
                 commit: None,
                 attempts: Some(attempts),
+                agents: Vec::new(),
                 starting_diff: None,
                 starting_session: None,
                 interactive: true,

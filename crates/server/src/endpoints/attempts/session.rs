@@ -6,18 +6,19 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use outwork_api::problem::Code;
-use outwork_domain::environment::AgentSpec;
+use outwork_domain::agent::AgentName;
 use outwork_domain::principal::Member;
 use outwork_domain::{AttemptId, State as AttemptState};
 use outwork_store::{AttemptRecord, StoreError, TaskRecord};
 
-use crate::endpoints::{environments, tasks};
+use crate::endpoints::tasks;
 use crate::http::openapi::{Conflicts, Missing, Refusals};
 use crate::http::params::Id;
 use crate::http::permit::Permit;
 use crate::plane::Plane;
 use crate::refusal::Refusal;
 use crate::view;
+use crate::view::attempt::agent_of;
 
 /// The agent's session as it was when the attempt ended or asked, in the format of `docs/session-format.md`.
 #[utoipa::path(get, path = "/attempts/{id}/session", operation_id = "getAttemptSession", tag = "attempts",
@@ -42,7 +43,7 @@ pub(crate) async fn bytes(
     record: &AttemptRecord,
 ) -> Result<Response, Refusal> {
     let Some(key) = view::attempt::session(record) else {
-        return Err(missing(plane, task, record).await?);
+        return Err(missing(task, record));
     };
     let content = plane.objects.get(key).await?;
     let content = content.ok_or_else(|| StoreError::Corrupt {
@@ -57,33 +58,24 @@ pub(crate) fn none() -> Refusal {
     Refusal::new(Code::NotFound, "There is no session yet.")
 }
 
-async fn missing(
-    plane: &Plane,
-    task: &TaskRecord,
-    record: &AttemptRecord,
-) -> Result<Refusal, Refusal> {
+fn missing(task: &TaskRecord, record: &AttemptRecord) -> Refusal {
     let id = task.task.id;
-    Ok(match record.attempt.state {
+    match record.attempt.state {
         AttemptState::Queued { .. } | AttemptState::Held { .. } => none().with_hint(format!(
             "The attempt has not ended: wait for it with `outwork log {id} --follow`."
         )),
         AttemptState::AwaitingInput { .. }
         | AttemptState::Succeeded { .. }
         | AttemptState::Failed { .. }
-        | AttemptState::Cancelled { .. } => {
-            let (workspace, environment) = (task.task.workspace_id, task.task.environment_id);
-            let environment = environments::by_id(plane, workspace, environment).await;
-            match environment.map(|record| record.environment.spec.agent) {
-                Ok(AgentSpec::Command(_)) => {
-                    let detail = "The agent `command` left no session.";
-                    Refusal::new(Code::Conflict, detail)
-                        .with_hint("The agent `codex` keeps its conversation as a session.")
-                }
-                // Also where the environment was deleted.
-                Ok(AgentSpec::Codex) | Err(_) => {
-                    none().with_hint("The agent did not come so far; `outwork status` says why.")
-                }
+        | AttemptState::Cancelled { .. } => match agent_of(record) {
+            AgentName::Command => {
+                let detail = "The agent `command` left no session.";
+                Refusal::new(Code::Conflict, detail)
+                    .with_hint("The agent `codex` keeps its conversation as a session.")
             }
-        }
-    })
+            AgentName::Codex => {
+                none().with_hint("The agent did not come so far; `outwork status` says why.")
+            }
+        },
+    }
 }

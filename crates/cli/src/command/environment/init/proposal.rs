@@ -243,6 +243,7 @@ impl Proposal {
             setup_script: given(setup),
             maintenance_script: given(maintenance),
             verify_command: given(verify),
+            verify_timeout_seconds: None,
             variables: variables.unwrap_or_default(),
             secrets,
             setup_timeout_seconds: None,

@@ -46,6 +46,7 @@ pub(super) async fn run(
         branch: None,
         commit: None,
         attempts: None,
+        agents: Vec::new(),
         starting_diff: None,
         starting_session: None,
         // Nobody is there to answer.
