@@ -8,7 +8,7 @@
 //! server that has more in one it says that the versions do not go together.
 //!
 //! Read in this order: [`time`], [`secret`], [`problem`] (errors), [`page`], [`environment`],
-//! [`network`], [`injection`], [`cache`], [`credential`], [`enrolment`], [`task`], [`event`], [`publication`], [`session`], [`output_schema`], [`settings`]; then [`worker`] (the worker protocol as types and a trait), and
+//! [`network`], [`injection`], [`cache`], [`credential`], [`enrolment`], [`task`], [`event`], [`change`], [`publication`], [`session`], [`output_schema`], [`settings`]; then [`worker`] (the worker protocol as types and a trait), and
 //! [`client`] (HTTP and SSE).
 
 pub mod page;
@@ -17,6 +17,7 @@ pub mod secret;
 pub mod time;
 
 pub mod cache;
+pub mod change;
 pub mod codex;
 pub mod credential;
 pub mod enrolment;

@@ -2,6 +2,7 @@
 
 pub(crate) mod attempts;
 pub(crate) mod cache;
+pub(crate) mod changes;
 pub(crate) mod codex_logins;
 pub(crate) mod credentials;
 pub(crate) mod enrolment;

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{Clock, FreeSpace, ModelDefault, ServerConfig};
 use crate::endpoints::attempts::Tails;
+use crate::endpoints::changes::Streams;
 use crate::git_gateway::GitGateway;
 use crate::heard::Heard;
 use crate::ids::Ids;
@@ -42,6 +43,8 @@ pub(crate) struct Plane {
     pub(crate) version: String,
     pub(crate) signals: Signals,
     pub(crate) tails: Tails,
+    /// How many streams of changes are open.
+    pub(crate) change_streams: Streams,
     pub(crate) heard: Heard,
     /// How many results this server may publish at once.
     pub(crate) publishers: Arc<Semaphore>,
@@ -88,6 +91,7 @@ impl Plane {
             version,
             signals: Signals::new(),
             tails: Tails::default(),
+            change_streams: Streams::default(),
             heard: Heard::default(),
             publishers: Arc::new(Semaphore::new(reconcile::publish::AT_ONCE)),
             shutdown,

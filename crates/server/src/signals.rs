@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use outwork_domain::{AttemptId, WorkerId, WorkspaceId};
+use outwork_domain::{AttemptId, TaskId, WorkerId, WorkspaceId};
 use outwork_store::Change;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, watch};
@@ -14,6 +14,9 @@ mod line;
 
 use line::Lines;
 pub(crate) use line::Turn;
+
+/// How many changes of tasks a listener may lag behind before it has to read again.
+const TASKS: usize = 4096;
 
 /// Receivers of a key are woken by [`Topic::signal`].
 pub(crate) struct Topic<K> {
@@ -67,6 +70,8 @@ pub(crate) struct Signals {
     pub(crate) queues: Lines<WorkspaceId>,
     /// A worker may have to be told something.
     pub(crate) workers: Topic<WorkerId>,
+    /// The task is new, or it changed; `None`: nobody knows which did.
+    pub(crate) tasks: broadcast::Sender<Option<TaskId>>,
     /// All reconcilers should look now.
     pub(crate) reconcile: watch::Sender<()>,
 }
@@ -77,6 +82,7 @@ impl Signals {
             attempts: Topic::new(),
             queues: Lines::new(),
             workers: Topic::new(),
+            tasks: broadcast::channel(TASKS).0,
             reconcile: watch::channel(()).0,
         }
     }
@@ -110,6 +116,7 @@ impl Signals {
                 self.attempts.signal(attempt);
             }
             Change::Worker(worker) => self.workers.signal(worker),
+            Change::Task(task) => self.task(Some(*task)),
         }
     }
 
@@ -118,7 +125,12 @@ impl Signals {
         self.attempts.signal_all();
         self.queues.call_all();
         self.workers.signal_all();
+        self.task(None);
         self.reconcile.send_replace(());
+    }
+
+    fn task(&self, task: Option<TaskId>) {
+        let _nobody_listens = self.tasks.send(task);
     }
 }
 

@@ -39,6 +39,7 @@ mod secret;
 mod settings;
 
 mod task;
+mod task_changes;
 mod task_row;
 
 mod idempotency;

@@ -22,6 +22,8 @@ pub enum Change {
     Command(AttemptId, Epoch, WorkerId),
     /// What is wanted of the worker changed.
     Worker(WorkerId),
+    /// The task is new, or it changed, also by a change of one of its attempts' states.
+    Task(TaskId),
 }
 
 /// The first workspace and the tokens to get in.

@@ -230,7 +230,7 @@ impl Committed {
     pub(crate) fn attempts(&self) -> impl Iterator<Item = AttemptId> {
         self.changes.iter().filter_map(|change| match change {
             Change::Attempt(attempt) => Some(*attempt),
-            Change::Queue(_) | Change::Command(..) | Change::Worker(_) => None,
+            Change::Queue(_) | Change::Command(..) | Change::Worker(_) | Change::Task(_) => None,
         })
     }
 
@@ -289,9 +289,10 @@ impl<'c> Tx<'c> {
         self.committed.moves.push(it);
     }
 
-    /// The task changed; its time is written at the end.
+    /// The task changed: its time is written at the end, and who listens is told.
     pub(crate) fn touch(&mut self, task: TaskId, at: Timestamp) {
         self.touched.insert(task, at);
+        self.changed(Change::Task(task));
     }
 
     /// Writes the times of the tasks that changed: at the end, or before they are read again.

@@ -10,7 +10,7 @@ use outwork_domain::{Attempt, EnvironmentId, TaskId, WorkspaceId};
 use crate::error::StoreError;
 use crate::idempotency::replay;
 use crate::lane::{Lanes, lane_of};
-use crate::record::{Idempotency, Submission, Submitted};
+use crate::record::{Change, Idempotency, Submission, Submitted};
 use crate::sql::{Sql, for_update, id, values};
 use crate::store::{Store, Tx, Write};
 use crate::task_row::{insert_task, insert_turn, load_task};
@@ -79,6 +79,7 @@ impl Write for Submit {
         insert_task(tx, task, repository).await?;
         insert_turn(tx, turn).await?;
         insert_attempts(tx, &self.lanes, attempts, task, turn).await?;
+        tx.changed(Change::Task(task.id));
         Ok(Submitted::New)
     }
 }

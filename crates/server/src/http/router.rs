@@ -19,8 +19,8 @@ use utoipa_axum::routes;
 use super::{envelope, health, openapi, origin, signpost};
 use crate::codex_api;
 use crate::endpoints::{
-    attempts, cache, codex_logins, credentials, enrolment, environments, me, model, publications,
-    tasks, workers,
+    attempts, cache, changes, codex_logins, credentials, enrolment, environments, me, model,
+    publications, tasks, workers,
 };
 use crate::plane::Plane;
 use crate::refusal::Refusal;
@@ -54,6 +54,7 @@ pub(crate) fn task_api() -> Routes {
     let api = OpenApiRouter::new()
         .routes(routes!(cache::get::get))
         .routes(routes!(cache::reset::reset))
+        .routes(routes!(changes::changes))
         .routes(routes!(
             codex_logins::make::make,
             codex_logins::revoke::revoke

@@ -8,6 +8,7 @@ mod agreement;
 mod cache;
 mod canary;
 mod cancelling;
+mod changes;
 mod codex_api;
 mod codex_client;
 mod containment;
