@@ -37,6 +37,9 @@
 //! | [`Client::set_worker_slots`] | `PUT /workers/{wkr}/slots` |
 //! | [`Client::enrolment_tokens`], [`Client::make_enrolment_token`], [`Client::revoke_enrolment_token`] | `GET`, `POST /enrolment-tokens`, `DELETE /enrolment-tokens/{enr}` |
 //! | [`Client::worker_tokens`] | `GET /worker-tokens` |
+//! | [`Client::members`], [`Client::add_member`], [`Client::change_member`], [`Client::remove_member`] | `GET`, `POST /members`, `PATCH`, `DELETE /members/{prn}` |
+//! | [`Client::member_tokens`], [`Client::make_member_token`] | `GET`, `POST /members/{prn}/tokens` |
+//! | [`Client::revoke_member_token`] | `DELETE /tokens/{tok}` |
 //! | [`Client::codex_login`] | `POST /codex-logins` |
 //! | [`Client::revoke_codex_logins`] | `DELETE /codex-logins` |
 //! | [`Client::approve_device`] | `POST /codex-logins/approve` |
@@ -49,6 +52,7 @@ pub mod http;
 pub mod sse;
 
 pub mod follow;
+mod members;
 pub mod settings;
 pub mod tasks;
 

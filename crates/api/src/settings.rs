@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::enrolment::WorkerState;
+use crate::member::Role;
 use crate::secret::Secret;
 use crate::time::Time;
 use crate::worker::WorkerDesired;
@@ -91,15 +92,33 @@ pub struct Worker {
     pub attempts: Vec<String>,
 }
 
+/// A workspace: what belongs to it is seen by its members alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Workspace {
+    /// `ws_…`.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+}
+
 /// Who is asking.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Me {
     /// `prn_…`.
+    #[serde(default)]
+    pub id: String,
+    /// The same, as it was called first.
     pub principal_id: String,
     /// `user`, `worker` or `integration`.
     pub kind: String,
     /// What people call it.
     pub name: String,
+    /// What it may do; absent for a worker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
+    /// The workspace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<Workspace>,
     /// `ws_…`.
     pub workspace_id: String,
     /// The workspace's name.

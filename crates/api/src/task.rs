@@ -5,6 +5,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::environment::AgentChoice;
+use crate::member::Person;
 use crate::time::Time;
 
 /// A task to be submitted.
@@ -238,6 +239,9 @@ pub struct TaskSummary {
     pub created_at: Time,
     /// When it last changed.
     pub updated_at: Time,
+    /// Who asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_by: Option<Person>,
     /// Its environment.
     pub environment_id: String,
     /// The environment's label now.

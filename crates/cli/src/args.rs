@@ -91,6 +91,10 @@ pub enum ClientCommand {
     #[command(subcommand)]
     Model(command::model::ModelCommand),
     Workers(command::workers::WorkersArgs),
+    #[command(subcommand)]
+    Member(command::member::MemberCommand),
+    #[command(subcommand)]
+    Token(command::token::TokenCommand),
     /// Sign in to a server
     Login(command::login::LoginArgs),
     Logout(command::logout::LogoutArgs),
@@ -168,6 +172,8 @@ impl ClientCommand {
             Self::Credential(command) => command.is_json(),
             Self::Model(command) => command.is_json(),
             Self::Workers(args) => args.is_json(),
+            Self::Member(command) => command.is_json(),
+            Self::Token(command) => command.is_json(),
             Self::Context(command) => command.is_json(),
             Self::Doctor(args) => args.json,
             Self::Cloud(args) => {
@@ -213,6 +219,8 @@ impl ClientCommand {
             | Self::Credential(_)
             | Self::Model(_)
             | Self::Workers(_)
+            | Self::Member(_)
+            | Self::Token(_)
             | Self::Login(_)
             | Self::Logout(_)
             | Self::Context(_)

@@ -29,8 +29,10 @@ pub(crate) mod credential;
 pub(crate) mod environment;
 pub(crate) mod login;
 pub(crate) mod logout;
+pub(crate) mod member;
 pub(crate) mod model;
 pub(crate) mod shim;
+pub(crate) mod token;
 pub(crate) mod workers;
 
 pub(crate) mod completion;

@@ -41,6 +41,7 @@ enum Named {
     Worker,
     Credential,
     Context,
+    Member,
 }
 
 /// Which tasks make sense for a command.
@@ -107,6 +108,7 @@ fn named(command: &str, arg: &Arg) -> Option<Named> {
         })),
         ("env", _) | (_, "ENVIRONMENT") => Some(Named::Environment),
         (_, "WORKER" | "WORKER|ENROLMENT") => Some(Named::Worker),
+        (_, "MEMBER") => Some(Named::Member),
         (_, "SCOPE|ID") => Some(Named::Credential),
         (_, "CONTEXT") | ("url", _) => Some(Named::Context),
         (_, _) => None,
@@ -170,6 +172,10 @@ impl Source {
                 Ok(all.into_iter().map(|one| (one.scope, one.id)).collect())
             }
             Named::Context => self.contexts(),
+            Named::Member => {
+                let all = client.members().await?.items;
+                Ok(all.into_iter().map(|one| (one.name, one.id)).collect())
+            }
         }
     }
 

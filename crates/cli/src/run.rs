@@ -86,6 +86,8 @@ async fn dispatch(command: ClientCommand, session: &mut Session) -> Result<ExitS
         ClientCommand::Credential(args) => command::credential::run(args, session).await.map(done),
         ClientCommand::Model(args) => command::model::run(args, session).await.map(done),
         ClientCommand::Workers(args) => command::workers::run(args, session).await.map(done),
+        ClientCommand::Member(args) => command::member::run(args, session).await.map(done),
+        ClientCommand::Token(args) => command::token::run(args, session).await.map(done),
         ClientCommand::Context(args) => command::context::run(args, session).map(done),
         ClientCommand::Login(args) => command::login::run(args, session).await.map(done),
         ClientCommand::Logout(args) => command::logout::run(args, session).await.map(done),

@@ -121,6 +121,10 @@ id!(
     /// A result on its way to a branch and a pull request.
     PublicationId, "pub", "a", "publication"
 );
+id!(
+    /// What somebody said about a file or lines of it.
+    CommentId, "com", "a", "comment"
+);
 
 /// The name of a stored object (diff, session, prompt): a relative path without `..`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

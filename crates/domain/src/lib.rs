@@ -34,7 +34,7 @@ pub mod waiting;
 pub use attempt::{Attempt, AttemptEvent, Command, Desired, Epoch, Lease, State, Step};
 pub use failure::{Failure, FailureCode};
 pub use id::{
-    AttemptId, CredentialId, EnrolmentTokenId, EnvironmentId, ObjectKey, PrincipalId,
+    AttemptId, CommentId, CredentialId, EnrolmentTokenId, EnvironmentId, ObjectKey, PrincipalId,
     PublicationId, TaskId, TokenId, TurnId, WorkerId, WorkspaceId,
 };
 pub use priority::Priority;

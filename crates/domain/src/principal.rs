@@ -35,6 +35,39 @@ impl PrincipalKind {
     }
 }
 
+/// What a member may do: each role may also do what those before it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// Reads.
+    Viewer,
+    /// Comments on results and approves them.
+    Reviewer,
+    /// Gives tasks, talks to agents, publishes, and says how environments run.
+    Member,
+    /// Says who is a member, and keeps credentials, the model and the workers.
+    Admin,
+}
+
+impl Role {
+    /// Every role, the one that may least first.
+    pub const ALL: [Self; 4] = [Self::Viewer, Self::Reviewer, Self::Member, Self::Admin];
+
+    /// The name in the database and the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Reviewer => "reviewer",
+            Self::Member => "member",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// The role of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == name)
+    }
+}
+
 /// A principal whose token was checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
@@ -46,14 +79,57 @@ pub struct Principal {
     pub kind: PrincipalKind,
     /// What people call it.
     pub name: String,
+    /// What it may do as a member. It says nothing of a worker, which is none.
+    pub role: Role,
     /// The only worker that it speaks for, when it was enrolled as one. `None`: any of the
     /// workspace, if it is of kind worker.
     pub worker_id: Option<WorkerId>,
 }
 
-/// The right to use the task API: made only by [`Principal::member`].
-#[derive(Clone, Debug)]
-pub struct Member(Principal);
+/// A permit for those who have at least a role, and the check that alone can make it.
+macro_rules! permit {
+    ($(#[$doc:meta])* $permit:ident, $check:ident, $role:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug)]
+        pub struct $permit(Principal);
+
+        impl $permit {
+            /// Who it is.
+            pub fn principal(&self) -> &Principal {
+                &self.0
+            }
+
+            /// Its tenant.
+            pub fn workspace_id(&self) -> WorkspaceId {
+                self.0.workspace_id
+            }
+        }
+
+        impl Principal {
+            /// The permit, if the role suffices.
+            pub fn $check(self) -> Result<$permit, NotAllowed> {
+                self.at_least($role).map($permit)
+            }
+        }
+    };
+}
+
+permit!(
+    /// The right to read what the workspace has.
+    Viewer, viewer, Role::Viewer
+);
+permit!(
+    /// The right to comment and to approve.
+    Reviewer, reviewer, Role::Reviewer
+);
+permit!(
+    /// The right to give tasks and all that belongs to them.
+    Member, member, Role::Member
+);
+permit!(
+    /// The right to everything in the workspace.
+    Admin, admin, Role::Admin
+);
 
 /// The right to use the worker API: made only by [`Principal::worker`].
 #[derive(Clone, Debug)]
@@ -69,15 +145,35 @@ pub struct WrongKind {
     pub needed: &'static str,
 }
 
+/// Why somebody may not do something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotAllowed {
+    /// Its kind.
+    #[error(transparent)]
+    WrongKind(#[from] WrongKind),
+    /// Its role.
+    #[error("this needs the role `{}`, and yours is `{}`", .needed.as_str(), .role.as_str())]
+    Role {
+        /// What it is.
+        role: Role,
+        /// What it would have to be at least.
+        needed: Role,
+    },
+}
+
 impl Principal {
-    /// The permit to use the task API.
-    pub fn member(self) -> Result<Member, WrongKind> {
+    fn at_least(self, needed: Role) -> Result<Self, NotAllowed> {
         match self.kind {
-            PrincipalKind::User | PrincipalKind::Integration => Ok(Member(self)),
-            PrincipalKind::Worker => Err(WrongKind {
-                kind: self.kind,
-                needed: "user",
-            }),
+            PrincipalKind::User | PrincipalKind::Integration => {}
+            PrincipalKind::Worker => {
+                let kind = self.kind;
+                let needed = "user";
+                return Err(WrongKind { kind, needed }.into());
+            }
+        }
+        match self.role {
+            role if role >= needed => Ok(self),
+            role => Err(NotAllowed::Role { role, needed }),
         }
     }
 
@@ -90,18 +186,6 @@ impl Principal {
                 needed: "worker",
             }),
         }
-    }
-}
-
-impl Member {
-    /// Who it is.
-    pub fn principal(&self) -> &Principal {
-        &self.0
-    }
-
-    /// Its tenant.
-    pub fn workspace_id(&self) -> WorkspaceId {
-        self.0.workspace_id
     }
 }
 
@@ -194,4 +278,51 @@ pub struct WorkerOrders {
     pub deadline_at: Option<Timestamp>,
     /// How many attempts it runs at once; `None`: as many as it says.
     pub slots: Option<u32>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    fn somebody(kind: PrincipalKind, role: Role) -> Principal {
+        Principal {
+            id: PrincipalId::from_uuid(Uuid::nil()),
+            workspace_id: WorkspaceId::from_uuid(Uuid::nil()),
+            kind,
+            name: "ada".to_owned(),
+            role,
+            worker_id: None,
+        }
+    }
+
+    #[test]
+    fn a_role_may_what_those_below_it_may_and_no_more() {
+        for (rank, role) in Role::ALL.into_iter().enumerate() {
+            let ada = somebody(PrincipalKind::User, role);
+            let may = [
+                ada.clone().viewer().is_ok(),
+                ada.clone().reviewer().is_ok(),
+                ada.clone().member().is_ok(),
+                ada.admin().is_ok(),
+            ];
+            let expected: Vec<bool> = (0..4).map(|needed| needed <= rank).collect();
+            assert_eq!(may.to_vec(), expected, "{role:?}");
+            assert_eq!(Role::parse(role.as_str()), Some(role));
+        }
+        let refused = somebody(PrincipalKind::User, Role::Reviewer).member();
+        assert_eq!(
+            refused.expect_err("too little").to_string(),
+            "this needs the role `member`, and yours is `reviewer`"
+        );
+    }
+
+    #[test]
+    fn a_worker_is_no_member_whatever_its_role() {
+        let worker = somebody(PrincipalKind::Worker, Role::Admin);
+        assert!(worker.clone().viewer().is_err());
+        assert!(worker.worker().is_ok());
+        let user = somebody(PrincipalKind::User, Role::Admin);
+        assert!(user.worker().is_err());
+    }
 }

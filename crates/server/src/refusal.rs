@@ -9,7 +9,7 @@ use outwork_api::Problem;
 use outwork_api::problem::Code;
 use outwork_api::worker::WorkerError;
 use outwork_domain::attempt::Refused;
-use outwork_domain::principal::WrongKind;
+use outwork_domain::principal::{NotAllowed, WrongKind};
 use outwork_store::StoreError;
 
 /// A request that was not done.
@@ -153,6 +153,16 @@ impl From<WrongKind> for Refusal {
     }
 }
 
+impl From<NotAllowed> for Refusal {
+    fn from(fault: NotAllowed) -> Self {
+        match fault {
+            NotAllowed::WrongKind(wrong) => wrong.into(),
+            NotAllowed::Role { .. } => Self::new(Code::Forbidden, sentence(&fault.to_string()))
+                .with_hint("An admin of the workspace gives roles, with `outwork member set`; `outwork member list` shows who that is."),
+        }
+    }
+}
+
 impl From<Refused> for Refusal {
     fn from(refused: Refused) -> Self {
         let code = match refused {
@@ -170,6 +180,8 @@ impl From<StoreError> for Refusal {
             StoreError::DiskFull => return Self::disk_full(),
             StoreError::Refused(refused) => return refused.clone().into(),
             StoreError::LabelTaken
+            | StoreError::NameTaken
+            | StoreError::LastAdmin
             | StoreError::InUse { .. }
             | StoreError::TooMany { .. }
             | StoreError::TurnNotEnded

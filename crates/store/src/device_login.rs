@@ -90,7 +90,7 @@ impl Store {
     }
 }
 
-const SELECT: &str = "SELECT d.approved_by, p.workspace_id, p.kind, p.name FROM device_logins d \
+const SELECT: &str = "SELECT d.approved_by, p.workspace_id, p.kind, p.name, p.role FROM device_logins d \
      LEFT JOIN principals p ON p.id = d.approved_by WHERE d.hash = $1 AND d.expires_at > $2";
 
 fn read(row: &Row) -> Result<DeviceLogin, StoreError> {
@@ -103,6 +103,7 @@ fn read(row: &Row) -> Result<DeviceLogin, StoreError> {
         kind: PrincipalKind::parse(&row.text("kind")?)
             .ok_or_else(|| StoreError::corrupt("kind"))?,
         name: row.text("name")?,
+        role: identity::role(row)?,
         worker_id: None,
     }))
 }

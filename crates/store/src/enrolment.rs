@@ -318,8 +318,8 @@ impl Enroll {
         enrolment_token: EnrolmentTokenId,
         workspace: WorkspaceId,
     ) -> Result<(), StoreError> {
-        const PRINCIPAL: &str = "INSERT INTO principals (id, workspace_id, kind, name, created_at) \
-             VALUES ($1, $2, 'worker', $3, $4)";
+        const PRINCIPAL: &str = "INSERT INTO principals (id, workspace_id, kind, name, created_at, role) \
+             VALUES ($1, $2, 'worker', $3, $4, 'viewer')";
         const TOKEN: &str =
             "INSERT INTO tokens (id, principal_id, hash, created_at) VALUES ($1, $2, $3, $4)";
         const WORKER: &str = "INSERT INTO worker_tokens (token_id, worker_id, enrolment_token_id, \

@@ -49,6 +49,12 @@ pub enum StoreError {
     /// Another live environment has the label.
     #[error("another environment has this label; choose another label")]
     LabelTaken,
+    /// Another member has the name.
+    #[error("another member has this name; choose another name")]
+    NameTaken,
+    /// Nobody could sign in as an admin any more.
+    #[error("nobody else can sign in as an admin; make somebody else an admin first, with a token")]
+    LastAdmin,
     /// Somebody changed it in between.
     #[error("it was changed in between; read it again and repeat the change")]
     RevisionMismatch,

@@ -1,11 +1,11 @@
 //! Workspaces, principals and tokens.
 
-use outwork_domain::principal::{Principal, PrincipalKind};
+use outwork_domain::principal::{Principal, PrincipalKind, Role};
 use outwork_domain::{PrincipalId, Timestamp, WorkspaceId};
 
 use crate::error::StoreError;
 use crate::record::{Authenticated, Bootstrap, NewToken};
-use crate::sql::{Sql, id, values};
+use crate::sql::{Row, Sql, id, values};
 use crate::store::{Store, Tx, Write};
 
 impl Store {
@@ -30,8 +30,8 @@ impl Store {
         self.write(AddWorkspace { id, name, now }).await
     }
 
-    /// Adds a token, and its principal unless it exists. Errors: [`StoreError::NotFound`] if the
-    /// workspace does not exist or the principal is not in it.
+    /// Adds a token, and its principal unless it exists: an admin, if it is no worker. Errors: [`StoreError::NotFound`] if
+    /// the workspace does not exist, or the principal is not in it or is deactivated.
     pub async fn add_token(&self, token: NewToken, now: Timestamp) -> Result<(), StoreError> {
         self.write(AddToken { token, now }).await
     }
@@ -55,7 +55,7 @@ impl Store {
         Ok(holds.then(|| token.authenticated.clone()))
     }
 
-    /// Ends the login with this token, which is not accepted any more; whether there was one. Tokens without an end are no logins, and stay.
+    /// Ends the login with this token, which is not accepted any more; whether there was one. Tokens without an end, or with a label, are no logins, and stay.
     pub async fn remove_login(&self, hash: [u8; 32]) -> Result<bool, StoreError> {
         Ok(self.write(RemoveLogins::With(hash)).await? > 0)
     }
@@ -66,7 +66,7 @@ impl Store {
     }
 
     async fn token(&self, hash: [u8; 32]) -> Result<Option<Token>, StoreError> {
-        const SELECT: &str = "SELECT p.id, p.workspace_id, p.kind, p.name, \
+        const SELECT: &str = "SELECT p.id, p.workspace_id, p.kind, p.name, p.role, \
              w.name AS workspace_name, wt.worker_id, wt.revoked_at, t.expires_at FROM tokens t \
              JOIN principals p ON p.id = t.principal_id \
              JOIN workspaces w ON w.id = p.workspace_id \
@@ -82,6 +82,7 @@ impl Store {
                 kind: PrincipalKind::parse(&row.text("kind")?)
                     .ok_or_else(|| StoreError::corrupt("kind"))?,
                 name: row.text("name")?,
+                role: role(&row)?,
                 worker_id: row.opt_parsed("worker_id")?,
             },
             workspace_name: row.text("workspace_name")?,
@@ -92,6 +93,10 @@ impl Store {
             expires_at: row.opt_time("expires_at")?,
         }))
     }
+}
+
+pub(crate) fn role(row: &Row) -> Result<Role, StoreError> {
+    Role::parse(row.str("role")?).ok_or_else(|| StoreError::corrupt("role"))
 }
 
 /// A token, which may have expired.
@@ -166,7 +171,8 @@ impl Write for AddToken {
     }
 }
 
-/// What was made for a client, by its person or by a code, has an end; what the server was set up with, and what workers have, has none.
+/// What was made for a client, by its person or by a code, has an end and no label; what the server was set up with, and what workers have,
+/// has no end, and what was made for a member has a label.
 enum RemoveLogins {
     With([u8; 32]),
     Of(PrincipalId),
@@ -176,8 +182,10 @@ impl Write for RemoveLogins {
     type Output = u64;
 
     async fn apply(&self, tx: &mut Tx<'_>) -> Result<u64, StoreError> {
-        const WITH: &str = "DELETE FROM tokens WHERE hash = $1 AND expires_at IS NOT NULL";
-        const OF: &str = "DELETE FROM tokens WHERE principal_id = $1 AND expires_at IS NOT NULL";
+        const WITH: &str =
+            "DELETE FROM tokens WHERE hash = $1 AND expires_at IS NOT NULL AND label IS NULL";
+        const OF: &str = "DELETE FROM tokens \
+             WHERE principal_id = $1 AND expires_at IS NOT NULL AND label IS NULL";
         match self {
             Self::With(hash) => tx.execute(WITH, values![*hash]).await,
             Self::Of(principal) => tx.execute(OF, values![id(principal)]).await,
@@ -203,12 +211,18 @@ pub(crate) async fn add(
     tx.row(WORKSPACE, values![id(workspace_id)])
         .await?
         .ok_or(StoreError::NotFound)?;
-    const PRINCIPAL: &str = "INSERT INTO principals (id, workspace_id, kind, name, created_at) \
-         VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id) DO NOTHING";
-    let values = values![id(principal_id), id(workspace_id), kind.as_str(), name, now];
+    const PRINCIPAL: &str = "INSERT INTO principals (id, workspace_id, kind, name, created_at, role) \
+         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING";
+    let role = match kind {
+        PrincipalKind::User | PrincipalKind::Integration => Role::Admin,
+        PrincipalKind::Worker => Role::Viewer,
+    };
+    let (kind, role) = (kind.as_str(), role.as_str());
+    let values = values![id(principal_id), id(workspace_id), kind, name, now, role];
     tx.execute(PRINCIPAL, values).await?;
     const TOKEN: &str = "INSERT INTO tokens (id, principal_id, hash, created_at, expires_at) \
-         SELECT $1, p.id, $3, $4, $5 FROM principals p WHERE p.id = $2 AND p.workspace_id = $6";
+         SELECT $1, p.id, $3, $4, $5 FROM principals p \
+         WHERE p.id = $2 AND p.workspace_id = $6 AND p.deactivated_at IS NULL";
     let values = values![
         id(token_id),
         id(principal_id),

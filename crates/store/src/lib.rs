@@ -27,6 +27,7 @@ mod sql;
 mod sqlite;
 
 mod identity;
+mod member;
 
 mod credential;
 mod environment;
@@ -86,6 +87,7 @@ pub use enrolment::{
     Enrolment, EnrolmentTokenRecord, NewEnrolment, NewEnrolmentToken, WorkerTokenRecord,
 };
 pub use error::{OpenError, StoreError};
+pub use member::{MemberChange, MemberRecord, MemberToken, Names};
 pub use message::Telling;
 pub use objects::{Objects, ObjectsError, S3Address, S3Addressing, S3Config, S3Credentials};
 pub use orders::{Expulsion, Order};

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use outwork_domain::environment::Environment;
-use outwork_domain::{EnvironmentId, Epoch, WorkerId, WorkspaceId};
+use outwork_domain::{EnvironmentId, Epoch, PrincipalId, WorkerId, WorkspaceId};
 
 use crate::error::StoreError;
 use crate::identity::Token;
@@ -77,6 +77,8 @@ pub(crate) struct Kept {
     /// Deleted ones, too.
     pub(crate) of_environments: Map<EnvironmentId, OfEnvironment>,
     pub(crate) of_workspaces: Map<WorkspaceId, OfWorkspace>,
+    /// Of members, also of those who are gone.
+    pub(crate) names: Map<WorkspaceId, HashMap<PrincipalId, String>>,
 }
 
 impl Settings {

@@ -80,6 +80,7 @@ impl From<&TaskSummary> for TaskRow {
             outcome,
             created_at,
             updated_at,
+            created_by: _,
             environment_id,
             environment_label,
             summary,

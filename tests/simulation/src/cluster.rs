@@ -10,7 +10,7 @@ use outwork_api::worker::WorkerApi;
 use outwork_domain::environment::{AgentSpec, Environment, EnvironmentSpec};
 use outwork_domain::limits::AttemptLimits;
 use outwork_domain::network::AgentNetwork;
-use outwork_domain::principal::{Principal, PrincipalKind};
+use outwork_domain::principal::{Principal, PrincipalKind, Role};
 use outwork_domain::resources::Resources;
 use outwork_domain::task::{Base, Task, Turn};
 use outwork_domain::{
@@ -209,6 +209,7 @@ impl Cluster {
             workspace_id: WORKSPACE,
             kind: PrincipalKind::Worker,
             name: "workers".to_owned(),
+            role: Role::Viewer,
             worker_id: None,
         };
         let api = server.worker_api(&principal.worker().expect("it is a worker"));

@@ -75,7 +75,7 @@ struct CreatedTask {
 
 pub(super) async fn create(
     State(plane): State<Arc<Plane>>,
-    SignedIn(member): SignedIn,
+    SignedIn(member): SignedIn<Member>,
     Body(request): Body<Request>,
 ) -> Result<Json<Created>, Refusal> {
     let id = submit_from(&plane, &member, new_task(request)).await?;

@@ -18,7 +18,7 @@ use outwork_api::Secret;
 use outwork_api::codex::CodexLogin;
 use outwork_api::problem::Code;
 use outwork_domain::Timestamp;
-use outwork_domain::principal::{Member, Principal};
+use outwork_domain::principal::{Principal, Viewer};
 use outwork_store::StoreError;
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -65,7 +65,7 @@ pub(super) fn jwt(claims: &serde_json::Value) -> String {
 /// Says that the client which shows `user_code` is that member's.
 pub(crate) async fn approve(
     plane: &Plane,
-    member: &Member,
+    member: &Viewer,
     user_code: &str,
 ) -> Result<(), Refusal> {
     let code = typed(user_code);

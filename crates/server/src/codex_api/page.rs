@@ -11,7 +11,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use outwork_domain::TaskId;
-use outwork_domain::principal::Member;
+use outwork_domain::principal::Viewer;
 use outwork_domain::status::task_status;
 
 use super::access_token;
@@ -68,12 +68,12 @@ pub(super) async fn status(
 }
 
 /// Whose token it is, sent as the client sends it or as a browser does.
-async fn member(plane: &Plane, parts: &Parts) -> Result<Member, Refusal> {
+async fn member(plane: &Plane, parts: &Parts) -> Result<Viewer, Refusal> {
     let token = match password(parts) {
         Some(password) => password,
         None => access_token::unwrap(sent(parts)?).into_owned(),
     };
-    Ok(principal(plane, &token).await?.principal.member()?)
+    Ok(principal(plane, &token).await?.principal.viewer()?)
 }
 
 fn password(parts: &Parts) -> Option<String> {

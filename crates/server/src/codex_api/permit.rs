@@ -5,17 +5,17 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use outwork_api::problem::Code;
-use outwork_domain::principal::Member;
+use outwork_domain::principal::Viewer;
 
 use super::access_token;
-use crate::http::permit::{principal, sent};
+use crate::http::permit::{FromPrincipal, principal, sent};
 use crate::plane::Plane;
 use crate::refusal::Refusal;
 
 /// Somebody who signed in to this server with the stock client, or has a token of this server.
-pub(super) struct SignedIn(pub(super) Member);
+pub(super) struct SignedIn<P = Viewer>(pub(super) P);
 
-impl FromRequestParts<Arc<Plane>> for SignedIn {
+impl<P: FromPrincipal> FromRequestParts<Arc<Plane>> for SignedIn<P> {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, plane: &Arc<Plane>) -> Result<Self, Refusal> {
@@ -24,7 +24,7 @@ impl FromRequestParts<Arc<Plane>> for SignedIn {
             Err(refusal) => Err(refusal),
         };
         let known = known.map_err(advise)?;
-        Ok(Self(known.principal.member()?))
+        Ok(Self(P::from_principal(known.principal)?))
     }
 }
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use outwork_api::settings::Me;
+use outwork_api::settings::{Me, Workspace};
+use outwork_domain::principal::PrincipalKind;
 
 use crate::http::openapi::Refusals;
 use crate::http::permit::Anybody;
@@ -18,7 +19,18 @@ pub(crate) async fn me(State(plane): State<Arc<Plane>>, anybody: Anybody) -> Jso
         principal,
         workspace_name,
     } = anybody;
+    let role = match principal.kind {
+        PrincipalKind::User | PrincipalKind::Integration => Some(principal.role.into()),
+        PrincipalKind::Worker => None,
+    };
+    let workspace = Workspace {
+        id: principal.workspace_id.to_string(),
+        name: workspace_name.clone(),
+    };
     Json(Me {
+        id: principal.id.to_string(),
+        role,
+        workspace: Some(workspace),
         principal_id: principal.id.to_string(),
         kind: principal.kind.as_str().to_owned(),
         name: principal.name,

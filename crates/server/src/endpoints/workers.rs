@@ -7,7 +7,7 @@ pub(crate) mod revoke;
 pub(crate) mod slots;
 
 use outwork_domain::WorkerId;
-use outwork_domain::principal::Member;
+use outwork_domain::principal::Admin;
 use outwork_store::{Order, StoreError};
 
 use crate::plane::Plane;
@@ -15,7 +15,7 @@ use crate::refusal::Refusal;
 
 async fn order(
     plane: &Plane,
-    member: &Member,
+    member: &Admin,
     worker: WorkerId,
     order: Order,
 ) -> Result<(), Refusal> {

@@ -7,6 +7,7 @@ use outwork_api::credential::Credential;
 use outwork_api::enrolment::{EnrolmentToken, WorkerToken};
 use outwork_api::environment::Environment;
 use outwork_api::event::Event;
+use outwork_api::member::{Member, MemberToken};
 use outwork_api::problem::{CONTENT_TYPE, Code};
 use outwork_api::publication::Publication;
 use outwork_api::settings::Worker;
@@ -76,10 +77,10 @@ fn pages_by_reference(components: &mut Components) {
         (name = "tasks", description = "What was asked, and what came of it."),
         (name = "attempts", description = "Single runs, their events and diffs."),
         (name = "cache", description = "Snapshots of environments that tasks start from."),
-        (name = "settings", description = "The model, credentials, the workers, and who is asking."),
+        (name = "settings", description = "The model, credentials, the workers, the members, and who is asking."),
         (name = "health", description = "For machines that watch this one.")
     ),
-    components(schemas(Problem, Event, Environment, TaskSummary, Worker, Credential, Publication, EnrolmentToken, WorkerToken)),
+    components(schemas(Problem, Event, Environment, TaskSummary, Worker, Credential, Publication, EnrolmentToken, WorkerToken, Member, MemberToken)),
     security(("token" = [])),
     modifiers(&Token)
 )]

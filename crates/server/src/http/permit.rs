@@ -6,7 +6,9 @@ use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use outwork_api::problem::Code;
-use outwork_domain::principal::{Member, Principal, WorkerAccess};
+use outwork_domain::principal::{
+    Admin, Member, NotAllowed, Principal, Reviewer, Viewer, WorkerAccess,
+};
 use outwork_store::Authenticated;
 
 use crate::plane::Plane;
@@ -17,19 +19,35 @@ use crate::web::sign_in;
 /// A permit of the domain, made from the request's token.
 pub(crate) struct Permit<P>(pub(crate) P);
 
-impl FromRequestParts<Arc<Plane>> for Permit<Member> {
-    type Rejection = Refusal;
-
-    async fn from_request_parts(parts: &mut Parts, plane: &Arc<Plane>) -> Result<Self, Refusal> {
-        Ok(Self(authenticate(parts, plane).await?.principal.member()?))
-    }
+/// A permit that the domain makes of a principal, or refuses it.
+pub(crate) trait FromPrincipal: Sized {
+    fn from_principal(principal: Principal) -> Result<Self, NotAllowed>;
 }
 
-impl FromRequestParts<Arc<Plane>> for Permit<WorkerAccess> {
+macro_rules! from_principal {
+    ($($permit:ident: $check:ident),+ $(,)?) => {
+        $(impl FromPrincipal for $permit {
+            fn from_principal(principal: Principal) -> Result<Self, NotAllowed> {
+                Ok(principal.$check()?)
+            }
+        })+
+    };
+}
+
+from_principal!(
+    Viewer: viewer,
+    Reviewer: reviewer,
+    Member: member,
+    Admin: admin,
+    WorkerAccess: worker,
+);
+
+impl<P: FromPrincipal> FromRequestParts<Arc<Plane>> for Permit<P> {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, plane: &Arc<Plane>) -> Result<Self, Refusal> {
-        Ok(Self(authenticate(parts, plane).await?.principal.worker()?))
+        let principal = authenticate(parts, plane).await?.principal;
+        Ok(Self(P::from_principal(principal)?))
     }
 }
 

@@ -19,8 +19,8 @@ use utoipa_axum::routes;
 use super::{envelope, health, openapi, origin, signpost};
 use crate::codex_api;
 use crate::endpoints::{
-    attempts, cache, changes, codex_logins, credentials, enrolment, environments, me, model,
-    publications, tasks, workers,
+    attempts, cache, changes, codex_logins, credentials, enrolment, environments, me, members,
+    model, publications, tasks, tokens, workers,
 };
 use crate::plane::Plane;
 use crate::refusal::Refusal;
@@ -98,6 +98,10 @@ pub(crate) fn task_api() -> Routes {
         .routes(routes!(enrolment::revoke::revoke))
         .routes(routes!(enrolment::tokens::worker_tokens))
         .routes(routes!(me::me))
+        .routes(routes!(members::list::list, members::add::add))
+        .routes(routes!(members::change::change, members::remove::remove))
+        .routes(routes!(tokens::list::list, tokens::make::make))
+        .routes(routes!(tokens::revoke::revoke))
         .layer(DefaultBodyLimit::max(SMALL_BODY))
         .merge(limited(
             OpenApiRouter::new()

@@ -1,14 +1,19 @@
 //! Tasks and turns, and which attempt stands for a task.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use outwork_api::member::Person;
 use outwork_api::problem::Code;
 use outwork_api::task::{
     Task as Wire, TaskRepository, TaskSummary, Turn as WireTurn, WaitingFor as WireWaitingFor,
 };
-use outwork_domain::State;
+use outwork_domain::principal::Principal;
 use outwork_domain::status::{TaskOutcome, task_status};
 use outwork_domain::task::{Base, FurtherBase, TaskKind, Turn};
 use outwork_domain::waiting::WaitingFor;
-use outwork_store::{AttemptRecord, TaskRecord, TurnRecord};
+use outwork_domain::{PrincipalId, State};
+use outwork_store::{AttemptRecord, Names, TaskRecord, TurnRecord};
 
 use super::{attempt, publication, waiting};
 use crate::plane::Plane;
@@ -46,12 +51,24 @@ pub(crate) fn repository<'a>(
     Err(Refusal::new(Code::NotFound, detail).with_hint(hint))
 }
 
+/// What a task is shown with, beside its own rows.
+#[derive(Default)]
+pub(crate) struct Beside {
+    pub(crate) waiting: Option<WaitingFor>,
+    pub(crate) names: Names,
+}
+
+/// Somebody with the name that they have now.
+pub(crate) fn person(names: &Names, id: PrincipalId) -> Person {
+    Person {
+        id: id.to_string(),
+        name: names.get(&id).cloned().unwrap_or_default(),
+    }
+}
+
 /// A task in a list: its newest turn decides.
-pub(crate) fn summary(
-    record: &TaskRecord,
-    waiting: Option<WaitingFor>,
-    public_url: &str,
-) -> TaskSummary {
+pub(crate) fn summary(record: &TaskRecord, beside: Beside, public_url: &str) -> TaskSummary {
+    let Beside { waiting, names } = beside;
     let TaskRecord {
         task,
         environment_label,
@@ -70,6 +87,7 @@ pub(crate) fn summary(
         outcome: outcome.map(TaskOutcome::as_str).map(str::to_owned),
         created_at: task.created_at.into(),
         updated_at: task.updated_at.into(),
+        created_by: Some(person(&names, task.created_by)),
         environment_id: task.environment_id.to_string(),
         environment_label: environment_label.clone(),
         summary: stat.unwrap_or_default(),
@@ -89,19 +107,25 @@ pub(crate) async fn whole(plane: &Plane, record: TaskRecord) -> Result<Wire, Ref
     let task = &record.task;
     let publications = plane.store.publications(task.workspace_id, task.id).await?;
     let pull_request = publications.iter().find_map(publication::of_task);
+    let names = plane.store.member_names(task.workspace_id).await?;
+    let beside = Beside { waiting, names };
     Ok(Wire {
         pull_request,
-        ..wire(record, waiting, &plane.public_url)
+        ..wire(record, beside, &plane.public_url)
     })
 }
 
-/// A task that was just submitted. What it waits for is not looked at, which would read all workers for each.
-pub(crate) fn submitted(plane: &Plane, record: TaskRecord) -> Wire {
-    wire(record, None, &plane.public_url)
+/// A task that was just submitted by `by`. What it waits for is not looked at, which would read all workers for each.
+pub(crate) fn submitted(plane: &Plane, record: TaskRecord, by: &Principal) -> Wire {
+    let beside = Beside {
+        waiting: None,
+        names: Arc::new(HashMap::from([(by.id, by.name.clone())])),
+    };
+    wire(record, beside, &plane.public_url)
 }
 
-fn wire(record: TaskRecord, waiting: Option<WaitingFor>, public_url: &str) -> Wire {
-    let summary = summary(&record, waiting, public_url);
+fn wire(record: TaskRecord, beside: Beside, public_url: &str) -> Wire {
+    let summary = summary(&record, beside, public_url);
     let TaskRecord {
         task,
         environment_label: _,

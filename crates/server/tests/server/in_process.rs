@@ -9,7 +9,7 @@ use outwork_api::worker::{
     Acquire, Desired, Finish, Outcome, OutputKind, Register, Release, WorkerApi, WorkerCommand,
     WorkerError,
 };
-use outwork_domain::principal::{Principal, PrincipalKind};
+use outwork_domain::principal::{Principal, PrincipalKind, Role};
 use outwork_domain::{PrincipalId, WorkspaceId};
 use serde_json::json;
 use uuid::Uuid;
@@ -22,6 +22,7 @@ fn api(rig: &Rig) -> Arc<dyn WorkerApi> {
         workspace_id: WorkspaceId::from_uuid(Uuid::from_u128(1)),
         kind: PrincipalKind::Worker,
         name: "in process".to_owned(),
+        role: Role::Viewer,
         worker_id: None,
     };
     rig.server

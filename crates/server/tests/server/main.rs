@@ -24,6 +24,7 @@ mod leases;
 mod leftovers;
 mod life;
 mod log;
+mod members;
 mod model;
 mod operating;
 mod output_schema;

@@ -38,6 +38,7 @@ mod injections;
 mod isolation;
 mod leases;
 mod lists;
+mod members;
 mod messages;
 mod objects;
 mod orders;

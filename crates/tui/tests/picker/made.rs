@@ -139,6 +139,7 @@ pub fn summary(number: u32, status: &str, title: &str) -> TaskSummary {
         outcome: outcome.map(str::to_owned),
         created_at: time(-i64::from(number) * 1000),
         updated_at: time(-i64::from(number) * 1000),
+        created_by: None,
         environment_id: "env_1".to_owned(),
         environment_label: "demo".to_owned(),
         summary: DiffStat {

@@ -29,7 +29,7 @@ pub(crate) async fn show() -> Response {
 pub(crate) async fn submit(State(plane): State<Arc<Plane>>, Raw(body): Raw) -> Response {
     let done = async {
         let Form { user_code, token } = form(&body)?;
-        let member = principal(&plane, token.trim()).await?.principal.member()?;
+        let member = principal(&plane, token.trim()).await?.principal.viewer()?;
         approve(&plane, &member, &user_code).await
     };
     match done.await {

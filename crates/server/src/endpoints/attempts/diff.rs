@@ -7,7 +7,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use outwork_api::problem::Code;
 use outwork_domain::AttemptId;
-use outwork_domain::principal::Member;
+use outwork_domain::principal::Viewer;
 use outwork_store::{AttemptRecord, StoreError, TaskRecord};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -39,7 +39,7 @@ pub(crate) struct Query {
         Refusals, Missing))]
 pub(crate) async fn diff(
     State(plane): State<Arc<Plane>>,
-    Permit(member): Permit<Member>,
+    Permit(member): Permit<Viewer>,
     Id(id): Id<AttemptId>,
     Params(query): Params<Query>,
 ) -> Result<Response, Refusal> {

@@ -9,7 +9,7 @@ use outwork_api::event::Event;
 use outwork_api::page::Page;
 use outwork_api::problem::Code;
 use outwork_domain::AttemptId;
-use outwork_domain::principal::Member;
+use outwork_domain::principal::Viewer;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -48,7 +48,7 @@ pub(crate) struct Query {
         Refusals, Missing))]
 pub(crate) async fn events(
     State(plane): State<Arc<Plane>>,
-    Permit(member): Permit<Member>,
+    Permit(member): Permit<Viewer>,
     Id(id): Id<AttemptId>,
     Params(query): Params<Query>,
     headers: HeaderMap,

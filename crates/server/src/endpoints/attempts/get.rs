@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use outwork_api::task::Attempt;
 use outwork_domain::AttemptId;
-use outwork_domain::principal::Member;
+use outwork_domain::principal::Viewer;
 
 use crate::http::openapi::{Missing, Refusals};
 use crate::http::params::Id;
@@ -21,7 +21,7 @@ use crate::view;
     responses((status = 200, description = "The attempt.", body = Attempt), Refusals, Missing))]
 pub(crate) async fn get(
     State(plane): State<Arc<Plane>>,
-    Permit(member): Permit<Member>,
+    Permit(member): Permit<Viewer>,
     Id(id): Id<AttemptId>,
 ) -> Result<Json<Attempt>, Refusal> {
     let record = super::by_id(&plane, member.workspace_id(), id).await?;

@@ -7,7 +7,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use outwork_api::problem::Code;
 use outwork_domain::agent::AgentName;
-use outwork_domain::principal::Member;
+use outwork_domain::principal::Viewer;
 use outwork_domain::{AttemptId, State as AttemptState};
 use outwork_store::{AttemptRecord, StoreError, TaskRecord};
 
@@ -27,7 +27,7 @@ use crate::view::attempt::agent_of;
         Refusals, Missing, Conflicts))]
 pub(crate) async fn session(
     State(plane): State<Arc<Plane>>,
-    Permit(member): Permit<Member>,
+    Permit(member): Permit<Viewer>,
     Id(id): Id<AttemptId>,
 ) -> Result<Response, Refusal> {
     let workspace = member.workspace_id();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use outwork_api::cache::{Cache, CacheUse, Snapshot};
-use outwork_domain::principal::Member;
+use outwork_domain::principal::Viewer;
 use outwork_store::{CacheRecord, CachedSnapshot, KeptSnapshot, SnapshotUses};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -31,7 +31,7 @@ pub(crate) struct Query {
     responses((status = 200, description = "The snapshots.", body = Cache), Refusals, Missing))]
 pub(crate) async fn get(
     State(plane): State<Arc<Plane>>,
-    Permit(member): Permit<Member>,
+    Permit(member): Permit<Viewer>,
     Params(query): Params<Query>,
 ) -> Result<Json<Cache>, Refusal> {
     let workspace = member.workspace_id();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use outwork_api::codex::DeviceApproval;
-use outwork_domain::principal::Member;
+use outwork_domain::principal::Viewer;
 
 use crate::codex_api::login;
 use crate::http::body::Body;
@@ -19,7 +19,7 @@ use crate::refusal::Refusal;
     responses((status = 204, description = "Approved."), Refusals, Missing))]
 pub(crate) async fn approve(
     State(plane): State<Arc<Plane>>,
-    Permit(member): Permit<Member>,
+    Permit(member): Permit<Viewer>,
     Body(DeviceApproval { user_code }): Body<DeviceApproval>,
 ) -> Result<StatusCode, Refusal> {
     login::approve(&plane, &member, &user_code).await?;

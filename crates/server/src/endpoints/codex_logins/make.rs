@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use outwork_api::codex::CodexLogin;
 use outwork_domain::TokenId;
-use outwork_domain::principal::Member;
+use outwork_domain::principal::Viewer;
 use outwork_store::NewToken;
 
 use crate::codex_api::login::{LIFE, codex_login};
@@ -22,7 +22,7 @@ use crate::token;
     responses((status = 201, description = "Made.", body = CodexLogin), Refusals))]
 pub(crate) async fn make(
     State(plane): State<Arc<Plane>>,
-    Permit(member): Permit<Member>,
+    Permit(member): Permit<Viewer>,
 ) -> Result<(StatusCode, Json<CodexLogin>), Refusal> {
     plane.need_space()?;
     let now = plane.now();

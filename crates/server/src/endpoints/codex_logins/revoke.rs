@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use outwork_domain::principal::Member;
+use outwork_domain::principal::Viewer;
 
 use crate::http::openapi::Refusals;
 use crate::http::permit::Permit;
@@ -17,7 +17,7 @@ use crate::refusal::Refusal;
     responses((status = 204, description = "There are none any more."), Refusals))]
 pub(crate) async fn revoke(
     State(plane): State<Arc<Plane>>,
-    Permit(member): Permit<Member>,
+    Permit(member): Permit<Viewer>,
 ) -> Result<StatusCode, Refusal> {
     let id = member.principal().id;
     let ended = plane.store.remove_logins(id).await?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use outwork_domain::CredentialId;
-use outwork_domain::principal::Member;
+use outwork_domain::principal::Admin;
 use outwork_store::StoreError;
 
 use crate::http::openapi::{Missing, Refusals};
@@ -20,7 +20,7 @@ use crate::refusal::Refusal;
     responses((status = 204, description = "Deleted."), Refusals, Missing))]
 pub(crate) async fn delete(
     State(plane): State<Arc<Plane>>,
-    Permit(member): Permit<Member>,
+    Permit(member): Permit<Admin>,
     Id(id): Id<CredentialId>,
 ) -> Result<StatusCode, Refusal> {
     match plane

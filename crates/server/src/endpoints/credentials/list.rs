@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use outwork_api::credential::Credential;
 use outwork_api::page::Page;
-use outwork_domain::principal::Member;
+use outwork_domain::principal::Admin;
 
 use super::wire;
 use crate::http::openapi::Refusals;
@@ -19,7 +19,7 @@ use crate::refusal::Refusal;
     responses((status = 200, description = "The credentials.", body = Page<Credential>), Refusals))]
 pub(crate) async fn list(
     State(plane): State<Arc<Plane>>,
-    Permit(member): Permit<Member>,
+    Permit(member): Permit<Admin>,
 ) -> Result<Json<Page<Credential>>, Refusal> {
     let records = plane.store.credentials(member.workspace_id()).await?;
     let items = records.into_iter().map(|record| wire(record.credential));

@@ -8,7 +8,7 @@ use outwork_api::credential::{Credential as Wire, CredentialSecret, NewCredentia
 use outwork_domain::CredentialId;
 use outwork_domain::credential::{Credential, CredentialScope};
 use outwork_domain::limits::SECRET_BYTES;
-use outwork_domain::principal::Member;
+use outwork_domain::principal::Admin;
 use outwork_git::InvalidCredential;
 use outwork_store::CredentialRecord;
 
@@ -29,7 +29,7 @@ const MAX_USERNAME_BYTES: usize = 255;
     responses((status = 200, description = "Set.", body = Wire), Refusals, Unacceptable, Conflicts))]
 pub(crate) async fn set(
     State(plane): State<Arc<Plane>>,
-    Permit(member): Permit<Member>,
+    Permit(member): Permit<Admin>,
     Body(new): Body<NewCredential>,
 ) -> Result<Json<Wire>, Refusal> {
     plane.need_space()?;

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use outwork_api::Secret;
 use outwork_api::enrolment::{ENROLMENT_SECONDS, MadeEnrolmentToken, NewEnrolmentToken as New};
 use outwork_domain::EnrolmentTokenId;
-use outwork_domain::principal::Member;
+use outwork_domain::principal::Admin;
 use outwork_store::NewEnrolmentToken;
 
 use super::wire;
@@ -29,7 +29,7 @@ const MAX_NAME_CHARS: usize = 200;
     responses((status = 201, description = "Made.", body = MadeEnrolmentToken), Refusals, Unacceptable))]
 pub(crate) async fn make(
     State(plane): State<Arc<Plane>>,
-    Permit(member): Permit<Member>,
+    Permit(member): Permit<Admin>,
     Body(new): Body<New>,
 ) -> Result<(StatusCode, Json<MadeEnrolmentToken>), Refusal> {
     let New {

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use outwork_api::enrolment::{EnrolmentToken, WorkerToken};
 use outwork_api::page::Page;
-use outwork_domain::principal::Member;
+use outwork_domain::principal::Admin;
 use outwork_store::WorkerTokenRecord;
 
 use super::wire;
@@ -20,7 +20,7 @@ use crate::refusal::Refusal;
     responses((status = 200, description = "The enrolment tokens.", body = Page<EnrolmentToken>), Refusals))]
 pub(crate) async fn enrolment_tokens(
     State(plane): State<Arc<Plane>>,
-    Permit(member): Permit<Member>,
+    Permit(member): Permit<Admin>,
 ) -> Result<Json<Page<EnrolmentToken>>, Refusal> {
     let records = plane.store.enrolment_tokens(member.workspace_id()).await?;
     Ok(Json(Page {
@@ -34,7 +34,7 @@ pub(crate) async fn enrolment_tokens(
     responses((status = 200, description = "The workers' own tokens.", body = Page<WorkerToken>), Refusals))]
 pub(crate) async fn worker_tokens(
     State(plane): State<Arc<Plane>>,
-    Permit(member): Permit<Member>,
+    Permit(member): Permit<Admin>,
 ) -> Result<Json<Page<WorkerToken>>, Refusal> {
     let records = plane.store.worker_tokens(member.workspace_id()).await?;
     Ok(Json(Page {

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 use outwork_api::environment::Environment as Wire;
 use outwork_domain::EnvironmentId;
-use outwork_domain::principal::Member;
+use outwork_domain::principal::Viewer;
 
 use crate::http::openapi::{Missing, Refusals};
 use crate::http::params::Id;
@@ -21,7 +21,7 @@ use crate::refusal::Refusal;
         Refusals, Missing))]
 pub(crate) async fn get(
     State(plane): State<Arc<Plane>>,
-    Permit(member): Permit<Member>,
+    Permit(member): Permit<Viewer>,
     Id(id): Id<EnvironmentId>,
 ) -> Result<Response, Refusal> {
     Ok(super::tagged(

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 use outwork_api::environment::Environment as Wire;
 use outwork_api::page::Page;
-use outwork_domain::principal::Member;
+use outwork_domain::principal::Viewer;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -39,7 +39,7 @@ pub(crate) struct Query {
         Refusals))]
 pub(crate) async fn list(
     State(plane): State<Arc<Plane>>,
-    Permit(member): Permit<Member>,
+    Permit(member): Permit<Viewer>,
     Params(query): Params<Query>,
     Address(uri): Address,
 ) -> Result<Response, Refusal> {

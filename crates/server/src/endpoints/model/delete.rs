@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use outwork_domain::principal::Member;
+use outwork_domain::principal::Admin;
 
 use crate::http::openapi::Refusals;
 use crate::http::permit::Permit;
@@ -16,7 +16,7 @@ use crate::refusal::Refusal;
     responses((status = 204, description = "Forgotten, or there was none."), Refusals))]
 pub(crate) async fn delete(
     State(plane): State<Arc<Plane>>,
-    Permit(member): Permit<Member>,
+    Permit(member): Permit<Admin>,
 ) -> Result<StatusCode, Refusal> {
     plane.store.delete_model(member.workspace_id()).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use outwork_api::problem::Code;
 use outwork_api::settings::Model;
-use outwork_domain::principal::Member;
+use outwork_domain::principal::Viewer;
 
 use super::{wire, wire_default};
 use crate::http::openapi::{Missing, Refusals};
@@ -19,7 +19,7 @@ use crate::refusal::Refusal;
     responses((status = 200, description = "The model.", body = Model), Refusals, Missing))]
 pub(crate) async fn get(
     State(plane): State<Arc<Plane>>,
-    Permit(member): Permit<Member>,
+    Permit(member): Permit<Viewer>,
 ) -> Result<Json<Model>, Refusal> {
     if let Some(record) = plane.store.model(member.workspace_id()).await? {
         return Ok(Json(wire(record)));

@@ -9,7 +9,7 @@ use axum::http::{HeaderName, HeaderValue, Uri};
 use axum::response::{IntoResponse, Response};
 use outwork_api::secret::Secret;
 use outwork_api::settings::{Model, NewModel};
-use outwork_domain::principal::Member;
+use outwork_domain::principal::Admin;
 use outwork_store::ModelRecord;
 
 use super::wire;
@@ -33,7 +33,7 @@ const PLAIN_HTTP: &str = "299 outwork \"the model's address is plain http: the k
         Refusals, Unacceptable))]
 pub(crate) async fn set(
     State(plane): State<Arc<Plane>>,
-    Permit(member): Permit<Member>,
+    Permit(member): Permit<Admin>,
     Body(new): Body<NewModel>,
 ) -> Result<Response, Refusal> {
     plane.need_space()?;

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use outwork_api::publication::Publication;
 use outwork_domain::PublicationId;
-use outwork_domain::principal::Member;
+use outwork_domain::principal::Viewer;
 
 use crate::http::openapi::{Missing, Refusals};
 use crate::http::params::Id;
@@ -21,7 +21,7 @@ use crate::view;
     responses((status = 200, description = "The publication.", body = Publication), Refusals, Missing))]
 pub(crate) async fn get(
     State(plane): State<Arc<Plane>>,
-    Permit(member): Permit<Member>,
+    Permit(member): Permit<Viewer>,
     Id(id): Id<PublicationId>,
 ) -> Result<Json<Publication>, Refusal> {
     let found = plane.store.publication(member.workspace_id(), id).await?;

@@ -7,7 +7,7 @@ use axum::extract::State;
 use outwork_api::page::Page;
 use outwork_api::publication::Publication;
 use outwork_domain::TaskId;
-use outwork_domain::principal::Member;
+use outwork_domain::principal::Viewer;
 
 use crate::endpoints::tasks;
 use crate::http::openapi::{Missing, Refusals};
@@ -23,7 +23,7 @@ use crate::view;
     responses((status = 200, description = "The publications.", body = Page<Publication>), Refusals, Missing))]
 pub(crate) async fn list(
     State(plane): State<Arc<Plane>>,
-    Permit(member): Permit<Member>,
+    Permit(member): Permit<Viewer>,
     Id(id): Id<TaskId>,
 ) -> Result<Json<Page<Publication>>, Refusal> {
     let workspace = member.workspace_id();

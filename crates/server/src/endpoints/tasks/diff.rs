@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 use outwork_api::problem::Code;
 use outwork_domain::TaskId;
-use outwork_domain::principal::Member;
+use outwork_domain::principal::Viewer;
 use outwork_store::{AttemptRecord, TaskRecord, TurnRecord};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -41,7 +41,7 @@ pub(crate) struct Query {
         Refusals, Missing))]
 pub(crate) async fn diff(
     State(plane): State<Arc<Plane>>,
-    Permit(member): Permit<Member>,
+    Permit(member): Permit<Viewer>,
     Id(id): Id<TaskId>,
     Params(query): Params<Query>,
 ) -> Result<Response, Refusal> {

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use outwork_api::task::Task;
 use outwork_domain::TaskId;
-use outwork_domain::principal::Member;
+use outwork_domain::principal::Viewer;
 
 use crate::http::openapi::{Missing, Refusals};
 use crate::http::params::Id;
@@ -21,7 +21,7 @@ use crate::view;
     responses((status = 200, description = "The task.", body = Task), Refusals, Missing))]
 pub(crate) async fn get(
     State(plane): State<Arc<Plane>>,
-    Permit(member): Permit<Member>,
+    Permit(member): Permit<Viewer>,
     Id(id): Id<TaskId>,
 ) -> Result<Json<Task>, Refusal> {
     let record = super::by_id(&plane, member.workspace_id(), id).await?;

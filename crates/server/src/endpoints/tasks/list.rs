@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 use outwork_api::page::Page;
 use outwork_api::task::{TaskKind, TaskSummary};
-use outwork_domain::principal::Member;
+use outwork_domain::principal::Viewer;
 use outwork_domain::{EnvironmentId, WorkspaceId};
 use outwork_store::TaskFilter;
 use serde::Deserialize;
@@ -20,6 +20,7 @@ use crate::http::permit::Permit;
 use crate::plane::Plane;
 use crate::refusal::Refusal;
 use crate::view;
+use crate::view::task::Beside;
 
 /// Which tasks.
 #[derive(Deserialize, IntoParams)]
@@ -45,7 +46,7 @@ pub(crate) struct Query {
         Refusals, Missing))]
 pub(crate) async fn list(
     State(plane): State<Arc<Plane>>,
-    Permit(member): Permit<Member>,
+    Permit(member): Permit<Viewer>,
     Params(query): Params<Query>,
     Address(uri): Address,
 ) -> Result<Response, Refusal> {
@@ -57,12 +58,16 @@ pub(crate) async fn list(
         .tasks(workspace, filter, limit, query.cursor.as_deref())
         .await?;
     let mut waiting = view::waiting::of(&plane, &paged.items).await?;
+    let names = plane.store.member_names(workspace).await?;
     let items = paged
         .items
         .iter()
         .map(|record| {
-            let waiting = waiting.remove(&record.task.id);
-            view::task::summary(record, waiting, &plane.public_url)
+            let beside = Beside {
+                waiting: waiting.remove(&record.task.id),
+                names: Arc::clone(&names),
+            };
+            view::task::summary(record, beside, &plane.public_url)
         })
         .collect();
     Ok(paging::respond(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use outwork_domain::TaskId;
-use outwork_domain::principal::Member;
+use outwork_domain::principal::Viewer;
 use outwork_store::{AttemptRecord, TaskRecord};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -40,7 +40,7 @@ pub(crate) struct Query {
         Refusals, Missing, Conflicts))]
 pub(crate) async fn session(
     State(plane): State<Arc<Plane>>,
-    Permit(member): Permit<Member>,
+    Permit(member): Permit<Viewer>,
     Id(id): Id<TaskId>,
     Params(query): Params<Query>,
 ) -> Result<Response, Refusal> {

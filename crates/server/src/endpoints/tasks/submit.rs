@@ -44,6 +44,6 @@ pub(crate) async fn submit(
         ),
     };
     let id = record.task.id;
-    let task = view::task::submitted(&plane, record);
+    let task = view::task::submitted(&plane, record, member.principal());
     Ok(made(id, &submitted, task))
 }

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use outwork_api::enrolment::Drain;
 use outwork_domain::WorkerId;
-use outwork_domain::principal::{Member, WorkerDesired};
+use outwork_domain::principal::{Admin, WorkerDesired};
 use outwork_store::Order;
 
 use crate::http::body::Body;
@@ -26,7 +26,7 @@ const MAX_SECONDS: u64 = 365 * 24 * 3600;
     responses((status = 204, description = "The worker is told; it is given nothing more."), Refusals, Missing, Unacceptable))]
 pub(crate) async fn drain(
     State(plane): State<Arc<Plane>>,
-    Permit(member): Permit<Member>,
+    Permit(member): Permit<Admin>,
     Id(id): Id<WorkerId>,
     Body(how): Body<Drain>,
 ) -> Result<StatusCode, Refusal> {
@@ -40,7 +40,7 @@ pub(crate) async fn drain(
     responses((status = 204, description = "The worker is told; it is given nothing more."), Refusals, Missing, Unacceptable))]
 pub(crate) async fn retire(
     State(plane): State<Arc<Plane>>,
-    Permit(member): Permit<Member>,
+    Permit(member): Permit<Admin>,
     Id(id): Id<WorkerId>,
     Body(how): Body<Drain>,
 ) -> Result<StatusCode, Refusal> {
@@ -53,7 +53,7 @@ pub(crate) async fn retire(
     responses((status = 204, description = "It is given work again."), Refusals, Missing))]
 pub(crate) async fn undrain(
     State(plane): State<Arc<Plane>>,
-    Permit(member): Permit<Member>,
+    Permit(member): Permit<Admin>,
     Id(id): Id<WorkerId>,
 ) -> Result<StatusCode, Refusal> {
     want(&plane, &member, id, WorkerDesired::Run, Drain::default()).await
@@ -61,7 +61,7 @@ pub(crate) async fn undrain(
 
 async fn want(
     plane: &Plane,
-    member: &Member,
+    member: &Admin,
     worker: WorkerId,
     desired: WorkerDesired,
     how: Drain,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use outwork_domain::WorkerId;
-use outwork_domain::principal::Member;
+use outwork_domain::principal::Admin;
 use outwork_store::Expulsion;
 
 use super::missing;
@@ -22,7 +22,7 @@ use crate::refusal::Refusal;
     responses((status = 204, description = "Forgotten."), Refusals, Missing))]
 pub(crate) async fn forget(
     State(plane): State<Arc<Plane>>,
-    Permit(member): Permit<Member>,
+    Permit(member): Permit<Admin>,
     Id(id): Id<WorkerId>,
 ) -> Result<StatusCode, Refusal> {
     let store = &plane.store;

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use outwork_api::page::Page;
 use outwork_api::settings::Worker;
-use outwork_domain::principal::Member;
+use outwork_domain::principal::Viewer;
 
 use crate::http::openapi::Refusals;
 use crate::http::permit::Permit;
@@ -19,7 +19,7 @@ use crate::view;
     responses((status = 200, description = "The workers.", body = Page<Worker>), Refusals))]
 pub(crate) async fn list(
     State(plane): State<Arc<Plane>>,
-    Permit(member): Permit<Member>,
+    Permit(member): Permit<Viewer>,
 ) -> Result<Json<Page<Worker>>, Refusal> {
     let now = plane.now();
     let records = plane.store.workers(member.workspace_id()).await?;

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use outwork_api::enrolment::SetSlots;
 use outwork_domain::WorkerId;
-use outwork_domain::principal::Member;
+use outwork_domain::principal::Admin;
 use outwork_store::Order;
 
 use crate::http::body::Body;
@@ -23,7 +23,7 @@ use crate::worker::MAX_SLOTS;
     responses((status = 204, description = "The worker is told; it is given no more than that."), Refusals, Missing, Unacceptable))]
 pub(crate) async fn set(
     State(plane): State<Arc<Plane>>,
-    Permit(member): Permit<Member>,
+    Permit(member): Permit<Admin>,
     Id(id): Id<WorkerId>,
     Body(SetSlots { slots }): Body<SetSlots>,
 ) -> Result<StatusCode, Refusal> {

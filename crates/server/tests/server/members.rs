@@ -1,0 +1,155 @@
+//! Members: what each role may, and how somebody gets one and loses it.
+
+use std::fmt::Write as _;
+
+use outwork_server::task_api_document;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::rig::http::Client;
+use crate::rig::{Rig, repository};
+
+impl Rig {
+    /// A member of that role: its id, and what it does.
+    pub async fn member(&self, name: &str, role: &str) -> (String, Client) {
+        let body = json!({"name": name, "role": role});
+        let made = self.user().post("/api/v1/members", &body).await.expect(201);
+        let id = made["id"].as_str().expect("an id").to_owned();
+        let path = format!("/api/v1/members/{id}/tokens");
+        let body = json!({"label": "laptop"});
+        let token = self.user().post(&path, &body).await.expect(201);
+        let token = token["token"].as_str().expect("a token");
+        (id, Client::new(&self.url, Some(token)))
+    }
+}
+
+/// An operation that is added is in here with a role that somebody has thought about.
+#[tokio::test]
+async fn each_operation_wants_a_role() {
+    let rig = Rig::start().await;
+    let mut clients = Vec::new();
+    for role in ["viewer", "reviewer", "member", "admin"] {
+        clients.push((role, rig.member(role, role).await.1));
+    }
+    let document: Value = serde_json::from_str(&task_api_document()).expect("JSON");
+    let mut table = String::new();
+    for (path, item) in document["paths"].as_object().expect("paths") {
+        let operations = item.as_object().expect("operations");
+        for (method, operation) in operations.iter().filter(|_| path.starts_with("/api/")) {
+            let address = path.replace("{id}", "x");
+            let method: Method = method.to_uppercase().parse().expect("a method");
+            let mut least = "nobody";
+            for (role, client) in &clients {
+                let answer = match operation.get("requestBody") {
+                    Some(_) => client.send(method.clone(), &address, &json!({})).await,
+                    None => client.bare(method.clone(), &address).await,
+                };
+                if answer.status != 403 {
+                    least = role;
+                    break;
+                }
+                answer.problem(403, "forbidden");
+            }
+            let id = operation["operationId"].as_str().expect("an id");
+            writeln!(table, "{least:8} {id}").expect("memory");
+        }
+    }
+    insta::assert_snapshot!(table);
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_member_is_added_changed_and_removed() {
+    let rig = Rig::start().await;
+    let (id, ada) = rig.member("Ada", "viewer").await;
+    let me = ada.get("/api/v1/me").await.expect(200);
+    assert_eq!(
+        (
+            &me["id"],
+            &me["name"],
+            &me["role"],
+            &me["workspace"]["name"]
+        ),
+        (&json!(id), &json!("Ada"), &json!("viewer"), &json!("first"))
+    );
+    let path = repository::make(rig.directory.path());
+    rig.environment("app", &path).await;
+    let task = json!({"environment": "app", "prompt": "p"});
+    let refused = ada.post("/api/v1/tasks", &task).await;
+    let problem = refused.problem(403, "forbidden");
+    let detail = "This needs the role `member`, and yours is `viewer`.";
+    assert_eq!(problem["detail"], detail);
+
+    let member = format!("/api/v1/members/{id}");
+    let changed = rig
+        .user()
+        .send(Method::PATCH, &member, &json!({"role": "member"}))
+        .await;
+    assert_eq!(changed.expect(200)["role"], "member");
+    let made = ada.post("/api/v1/tasks", &task).await.expect(201);
+    let by = json!({"id": id, "name": "Ada"});
+    assert_eq!(made["created_by"], by);
+
+    rig.user().bare(Method::DELETE, &member).await.expect(204);
+    ada.get("/api/v1/me").await.problem(401, "unauthorized");
+    let tasks = rig.get("/api/v1/tasks").await;
+    assert_eq!(tasks["items"][0]["created_by"], by);
+    let again = rig.user().bare(Method::DELETE, &member).await;
+    again.problem(404, "not_found");
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn the_last_admin_stays_one() {
+    let rig = Rig::start().await;
+    let me = rig.get("/api/v1/me").await;
+    let member = format!("/api/v1/members/{}", me["id"].as_str().expect("an id"));
+    let lower = json!({"role": "member"});
+    let lowered = rig.user().send(Method::PATCH, &member, &lower).await;
+    let problem = lowered.problem(409, "conflict");
+    let detail = problem["detail"].as_str().expect("text");
+    assert!(detail.contains("make somebody else an admin"), "{detail}");
+    let removed = rig.user().bare(Method::DELETE, &member).await;
+    removed.problem(409, "conflict");
+    rig.member("Grace", "admin").await;
+    let lowered = rig.user().send(Method::PATCH, &member, &lower).await;
+    lowered.expect(200);
+    let again = rig.user().bare(Method::DELETE, &member).await;
+    again.problem(403, "forbidden");
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn ones_own_tokens_are_listed_and_revoked_and_those_of_others_by_admins() {
+    let rig = Rig::start().await;
+    let (ada_id, ada) = rig.member("Ada", "viewer").await;
+    let (_, grace) = rig.member("Grace", "member").await;
+    let path = format!("/api/v1/members/{ada_id}/tokens");
+    let listed = ada.get(&path).await.expect(200);
+    assert_eq!(listed["items"][0]["label"], "laptop");
+    assert!(listed["items"][0].get("token").is_none(), "{listed}");
+    grace.get(&path).await.problem(403, "forbidden");
+    ada.post(&path, &json!({"label": "another"}))
+        .await
+        .problem(403, "forbidden");
+    let token = format!(
+        "/api/v1/tokens/{}",
+        listed["items"][0]["id"].as_str().expect("an id")
+    );
+    let by_grace = grace.bare(Method::DELETE, &token).await;
+    by_grace.problem(403, "forbidden");
+    ada.bare(Method::DELETE, &token).await.expect(204);
+    ada.get(&path).await.problem(401, "unauthorized");
+    for (body, pointer) in [
+        (json!({"label": " "}), "/label"),
+        (
+            json!({"label": "x", "expires_in_days": 0}),
+            "/expires_in_days",
+        ),
+    ] {
+        let wrong = rig.user().post(&path, &body).await;
+        let problem = wrong.problem(422, "unprocessable");
+        assert_eq!(problem["errors"][0]["pointer"], pointer);
+    }
+    rig.stop().await;
+}
