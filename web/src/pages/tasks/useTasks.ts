@@ -1,0 +1,87 @@
+import { type InfiniteData, useInfiniteQuery, useQuery } from '@tanstack/react-query';
+import { useEffect, useMemo } from 'react';
+import { call } from '@/api/call';
+import { getTask, listTasks, type TaskKind } from '@/api/generated';
+import type { LaterSummary, LaterTask } from '@/api/later';
+import { every, onChange } from '@/api/live';
+import { queryClient } from '@/api/queries';
+import { merged, type Pages } from './list';
+
+const PAGE = 100;
+
+export interface Scope {
+  environment: string | undefined;
+  kind: TaskKind | undefined;
+}
+
+async function page({ environment, kind }: Scope, cursor: string | undefined, signal: AbortSignal) {
+  const query = {
+    limit: PAGE,
+    ...(environment !== undefined && { environment }),
+    ...(kind !== undefined && { kind }),
+    ...(cursor !== undefined && { cursor }),
+  };
+  const { items, next_cursor } = await call(listTasks({ query, signal }));
+  return { items: items as LaterSummary[], next_cursor: next_cursor ?? null };
+}
+
+/** The tasks of an environment and kind, newest first: a page at a time, and what is read stays up to date. */
+export function useTasks(scope: Scope) {
+  const { environment, kind } = scope;
+  const key = useMemo(
+    () => ['tasks', { environment: environment ?? null, kind: kind ?? null }],
+    [environment, kind],
+  );
+  const list = useInfiniteQuery({
+    queryKey: key,
+    queryFn: ({ pageParam, signal }) => page(scope, pageParam, signal),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (last) => last.next_cursor ?? undefined,
+    // Kept up to date by what follows, not by reading a hundred pages again.
+    staleTime: Number.POSITIVE_INFINITY,
+    gcTime: 30 * 60_000,
+  });
+  const head = useQuery({
+    queryKey: ['head', key],
+    queryFn: async ({ signal }) => {
+      const { items } = await page(scope, undefined, signal);
+      take(key, items);
+      return items.length;
+    },
+    refetchInterval: () => every(3_000)(),
+    enabled: list.isSuccess,
+  });
+  const { refetch } = head;
+  useEffect(
+    () =>
+      onChange((id) => {
+        const known = queryClient
+          .getQueryData<Pages>(key)
+          ?.pages.some(({ items }) => items.some((task) => task.id === id));
+        if (!known) void refetch({ cancelRefetch: false });
+        else
+          void call(getTask({ path: { id } })).then(
+            (task) => take(key, [summary(task as LaterTask)]),
+            ignored,
+          );
+      }),
+    [key, refetch],
+  );
+  const tasks = useMemo(() => list.data?.pages.flatMap(({ items }) => items) ?? [], [list.data]);
+  return { list, tasks };
+}
+
+function take(key: readonly unknown[], news: readonly LaterSummary[]): void {
+  queryClient.setQueryData<InfiniteData<unknown>>(
+    key,
+    (before) => before && merged(before as unknown as Pages, news),
+  );
+}
+
+/** A task as lists have it: without its turns. */
+function summary({ turns: _, approval, ...rest }: LaterTask): LaterSummary {
+  return { ...rest, ...(approval && { approval_state: approval.state }) };
+}
+
+/** It is asked again soon, and whether the server answers is said elsewhere. */
+const ignored = () => undefined;
