@@ -12,7 +12,7 @@ use futures_util::stream::{self, Stream};
 use outwork_api::Time;
 use outwork_api::change::Change;
 use outwork_api::problem::Code;
-use outwork_domain::principal::Member;
+use outwork_domain::principal::Viewer;
 use outwork_domain::{PrincipalId, TaskId, Timestamp, WorkspaceId};
 use outwork_store::StoreError;
 use tokio::sync::broadcast::Receiver;
@@ -41,7 +41,7 @@ const BATCH: u32 = 1000;
     responses((status = 200, description = "Changes, until the client goes.", body = Change, content_type = "text/event-stream"), Refusals))]
 pub(crate) async fn changes(
     State(plane): State<Arc<Plane>>,
-    Permit(member): Permit<Member>,
+    Permit(member): Permit<Viewer>,
 ) -> Result<Response, Refusal> {
     let open = plane.change_streams.open(member.principal().id)?;
     let changed = plane.signals.tasks.subscribe();

@@ -37,7 +37,7 @@ pub(super) async fn sign_in(
     State(plane): State<Arc<Plane>>,
     Body(SignIn { token }): Body<SignIn>,
 ) -> Result<Response, Refusal> {
-    principal(&plane, &token).await?.principal.member()?;
+    principal(&plane, &token).await?.principal.viewer()?;
     let until = plane.now().as_millis() + LASTS_S * 1000;
     let sealed = plane.close(&format!("{until} {token}"), Place::SignIn);
     let value = BASE64_URL_SAFE_NO_PAD.encode(sealed);
