@@ -1,15 +1,27 @@
+import { useQuery } from '@tanstack/react-query';
+import { meQuery } from '@/app/session';
 import { Page } from '@/parts/Page';
 import { Credentials } from './Credentials';
+import { Members } from './Members';
 import { Model } from './Model';
 import { You } from './You';
 
 /** What holds for the reader, and for the workspace. */
 export function Settings() {
+  const me = useQuery(meQuery);
+  const isAdmin = me.data?.role === 'admin';
   return (
     <Page title="Settings">
       <You />
-      <Model />
-      <Credentials />
+      {isAdmin ? (
+        <>
+          <Members />
+          <Model />
+          <Credentials />
+        </>
+      ) : (
+        <p>Members, the model and credentials of the workspace are for administrators.</p>
+      )}
     </Page>
   );
 }
