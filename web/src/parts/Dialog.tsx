@@ -11,24 +11,28 @@ export function Dialog({
   onClose,
   children,
   wide = false,
+  bare = false,
 }: {
   title: string;
   onClose: () => void;
   children: ReactNode;
   wide?: boolean;
+  /** Without a visible head, and in the upper part of the page. */
+  bare?: boolean;
 }) {
   const dialog = useRef<HTMLDialogElement>(null);
   const heading = useId();
   useEffect(() => {
     const element = dialog.current;
     if (!element?.open) element?.showModal();
+    element?.querySelector<HTMLElement>('[data-first]')?.focus();
     return () => element?.close();
   }, []);
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: Escape does the same
     <dialog
       ref={dialog}
-      className={wide ? `${css.dialog} ${css.wide}` : css.dialog}
+      className={`${css.dialog} ${wide ? css.wide : ''} ${bare ? css.bare : ''}`}
       aria-labelledby={heading}
       onCancel={(event) => {
         event.preventDefault();
@@ -37,11 +41,13 @@ export function Dialog({
       onClick={(event) => event.target === dialog.current && onClose()}
     >
       <div className={css.inside}>
-        <header className={css.head}>
+        <header className={bare ? 'visually-hidden' : css.head}>
           <h2 id={heading}>{title}</h2>
-          <Button look="quiet" aria-label="Close" onClick={onClose}>
-            ✕
-          </Button>
+          {!bare && (
+            <Button look="quiet" aria-label="Close" onClick={onClose}>
+              ✕
+            </Button>
+          )}
         </header>
         {children}
       </div>

@@ -44,9 +44,9 @@ export function Palette({ onClose }: { onClose: () => void }) {
     box.current?.querySelectorAll('[role="option"]')[next]?.scrollIntoView({ block: 'nearest' });
   };
   return (
-    <Dialog title="Commands" onClose={onClose} wide>
+    <Dialog title="Commands" onClose={onClose} wide bare>
       <input
-        autoFocus
+        data-first
         className={css.input}
         role="combobox"
         aria-expanded="true"

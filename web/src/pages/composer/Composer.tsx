@@ -157,6 +157,7 @@ function Form({ environments }: { environments: Environment[] }) {
           <span className={field.label}>Priority</span>
           <Segments<Priority>
             label="Priority"
+            text={capital}
             values={['low', 'normal', 'high']}
             value={draft.priority}
             onChange={(priority) => set({ priority })}
@@ -166,6 +167,7 @@ function Form({ environments }: { environments: Environment[] }) {
           <span className={field.label}>Kind</span>
           <Segments<TaskKind>
             label="Kind"
+            text={capital}
             values={['code', 'review']}
             value={draft.kind}
             onChange={(kind) => set({ kind })}
@@ -252,6 +254,8 @@ function Agents({ draft, set, environment }: AgentsProps) {
     </fieldset>
   );
 }
+
+const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 
 /** Other open tasks that change what this one is about to change. */
 function Overlapping({ draft }: { draft: Draft }) {

@@ -138,14 +138,18 @@ function Steps({ attempt, steps }: { attempt: LaterAttempt; steps: Step[] }) {
   return (
     <ol className={css.steps}>
       {steps.map((step, at) => {
+        const failed = attempt.failure != null && step.detail === attempt.failure.code;
         const running = step.durationMs === undefined && !over && at === steps.length - 1;
         return (
           // biome-ignore lint/suspicious/noArrayIndexKey: a step may come again
           <li key={at}>
-            <span aria-hidden="true" className={running ? css.running : css.ended}>
-              {running ? '◐' : step.durationMs === undefined ? '–' : '✓'}
+            <span aria-hidden="true" className={running ? css.running : failed ? css.bad : css.ended}>
+              {running ? '◐' : failed ? '✕' : step.durationMs === undefined ? '–' : '✓'}
             </span>
-            <span className={css.stepName}>{step.name}</span>
+            <span className={css.stepName}>
+              {step.name}
+              {failed && <span className="visually-hidden"> failed</span>}
+            </span>
             <span className={css.took}>
               {step.durationMs === undefined ? (
                 running ? (

@@ -57,7 +57,10 @@ export function Tasks() {
 
   const [at, setAt] = useState(-1);
   const move = (by: number) => {
-    const to = Math.max(0, Math.min(shown.length - 1, at + by));
+    // From the row that was left, as long as it is near; else from the first in sight.
+    const seen = items.find(({ start }) => start >= scrollY + offset);
+    const from = at >= (items[0]?.index ?? 0) && at <= last ? at : (seen?.index ?? 0) - Math.max(by, 0);
+    const to = Math.max(0, Math.min(shown.length - 1, from + by));
     setAt(to);
     rows.scrollToIndex(to, { align: 'auto' });
     requestAnimationFrame(() => document.querySelector<HTMLElement>(`[data-at="${to}"] a`)?.focus());
