@@ -8,7 +8,7 @@ const KINDS: Record<string, { text: string; look: string; mark: string }> = {
   succeeded: { text: 'Done', look: 'good', mark: '✓' },
   failed: { text: 'Failed', look: 'bad', mark: '✕' },
   cancelled: { text: 'Cancelled', look: 'idle', mark: '–' },
-  timed_out: { text: 'Timed out', look: 'bad', mark: '⧗' },
+  timed_out: { text: 'Timed out', look: 'bad', mark: '✕' },
   over_budget: { text: 'Over budget', look: 'bad', mark: '✕' },
   queued: { text: 'Waiting', look: 'idle', mark: '○' },
   leased: { text: 'Starting', look: 'busy', mark: '◐' },

@@ -36,63 +36,77 @@ export interface AsideProps {
 export function Aside(props: AsideProps) {
   const { task, turn, attempt, follow } = props;
   const { plan } = follow.model;
+  const steps = (
+    <Part key="steps" title="Steps">
+      <Steps attempt={attempt} steps={follow.model.steps} />
+    </Part>
+  );
+  const planned = plan.length > 0 && (
+    <Part key="plan" title="Plan">
+      <ol className={css.plan}>
+        {plan.map(({ text, status }, at) => (
+          // biome-ignore lint/suspicious/noArrayIndexKey: entries have no other name
+          <li key={at} className={status === 'completed' ? css.done : undefined}>
+            <span aria-hidden="true">{PLAN_MARKS[status] ?? '○'}</span>
+            <span>
+              <Plain text={text} />
+              <span className="visually-hidden"> ({status.replaceAll('_', ' ')})</span>
+            </span>
+          </li>
+        ))}
+      </ol>
+    </Part>
+  );
+  const ranked = turn.attempts.length > 1 && <Ranked key="ranking" {...props} />;
+  const verified = attempt.verification && (
+    <Part key="verification" title="Verification">
+      <Verified verification={attempt.verification} />
+    </Part>
+  );
+  // While it works, one looks at how far it is; afterwards, at what it is worth.
+  const order = hasEnded(attempt) ? [ranked, verified] : [steps, planned, ranked, verified];
   return (
     <div className={css.aside}>
       <Failure attempt={attempt} />
-      <Part title="Steps">
-        <Steps attempt={attempt} steps={follow.model.steps} />
-      </Part>
-      {plan.length > 0 && (
-        <Part title="Plan">
-          <ol className={css.plan}>
-            {plan.map(({ text, status }, at) => (
-              // biome-ignore lint/suspicious/noArrayIndexKey: entries have no other name
-              <li key={at} className={status === 'completed' ? css.done : undefined}>
-                <span aria-hidden="true">
-                  {status === 'completed' ? '✓' : status === 'in_progress' ? '◐' : '○'}
-                </span>
-                <span>
-                  <Plain text={text} />
-                  <span className="visually-hidden"> ({status.replaceAll('_', ' ')})</span>
-                </span>
-              </li>
-            ))}
-          </ol>
-        </Part>
-      )}
-      {attempt.verification && (
-        <Part title="Verification">
-          <Verified verification={attempt.verification} />
-        </Part>
-      )}
-      {turn.attempts.length > 1 && <Ranked {...props} />}
-      <Overlaps task={task} />
+      {order}
+      <Approved task={task} />
       <Publications task={task} />
-      {task.approval && task.approval.state !== 'not_needed' && (
-        <Part title="Approval">
-          <p>
-            {task.approval.state === 'approved'
-              ? '✓ Approved'
-              : `${task.approval.given.length} of ${task.approval.needed}`}
-            {task.approval.given.length > 0 &&
-              ` by ${task.approval.given.map(({ by }) => nameOf(by)).join(', ')}`}
-          </p>
-          {task.approval.rejected.length > 0 && (
-            <p className={css.bad}>
-              ✕ Rejected by {task.approval.rejected.map(({ by }) => nameOf(by)).join(', ')}
-            </p>
-          )}
-        </Part>
-      )}
+      <Overlaps task={task} />
       {hasDiff(attempt) && (
         <Part title="Apply">
           <Copy text={applyCommand(task, turn, attempt)} label="the command that applies this diff" />
         </Part>
       )}
+      {hasEnded(attempt) && [steps, planned]}
       <Part title="Attempt">
         <Facts {...props} />
       </Part>
     </div>
+  );
+}
+
+const PLAN_MARKS: Record<string, string> = { completed: '✓', in_progress: '◐' };
+
+function Approved({ task: { approval } }: { task: LaterTask }) {
+  if (!approval || approval.state === 'not_needed') return null;
+  const names = (all: typeof approval.given) => all.map(({ by }) => nameOf(by)).join(', ');
+  return (
+    <Part title="Approval">
+      <p>
+        {approval.state === 'approved' ? '✓ Approved' : `${approval.given.length} of ${approval.needed}`}
+        {approval.given.length > 0 && (
+          <>
+            {' '}
+            by <Plain text={names(approval.given)} />
+          </>
+        )}
+      </p>
+      {approval.rejected.length > 0 && (
+        <p className={css.bad}>
+          ✕ Rejected by <Plain text={names(approval.rejected)} />
+        </p>
+      )}
+    </Part>
   );
 }
 

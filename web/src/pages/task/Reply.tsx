@@ -6,7 +6,7 @@ import { commentsQuery } from '@/api/tasks';
 import { Button } from '@/parts/Button';
 import { Segments } from '@/parts/Field';
 import { counted } from '@/parts/format';
-import { Plain } from '@/parts/Plain';
+import { Prose } from '@/parts/Prose';
 import { Refused } from '@/parts/Refused';
 import { newKey, useAnswer, useFollowUp, useInterrupt, useSteer } from './actions';
 import css from './Reply.module.css';
@@ -41,7 +41,7 @@ function Say({ task, turn, attempt, kind }: ReplyProps & { kind: 'answer' | 'ste
         <div className={css.question}>
           <b>The agent{which} asks</b>
           <div className={css.asked}>
-            <Plain text={attempt.question ?? 'It waits for an answer.'} lines />
+            <Prose text={attempt.question ?? 'It waits for an answer.'} />
           </div>
         </div>
       )}

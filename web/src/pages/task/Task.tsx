@@ -8,6 +8,7 @@ import { useKeys } from '@/app/keys/keys';
 import { Failed } from '@/parts/Failed';
 import { Log } from '@/parts/log/Log';
 import { Plain } from '@/parts/Plain';
+import { Prose } from '@/parts/Prose';
 import { plainText } from '@/parts/plain';
 import { Stat } from '@/parts/Stat';
 import { Review } from '../review/Review';
@@ -112,16 +113,16 @@ function Turns({
   );
 }
 
-const LONG = 600;
+const LONG = 400;
 
 function Prompt({ text }: { text: string }) {
-  const long = text.length > LONG || text.split('\n').length > 8;
+  const long = text.length > LONG || text.split('\n').length > 4;
   const [open, setOpen] = useState(!long);
   if (text === '') return null;
   return (
     <section aria-label="What was asked" className={css.prompt}>
       <div className={open ? undefined : css.clamped}>
-        <Plain text={open ? text : text.slice(0, 4 * LONG)} lines />
+        <Prose text={open ? text : text.slice(0, 4 * LONG)} />
       </div>
       {long && (
         <button type="button" className={css.linkish} aria-expanded={open} onClick={() => setOpen(!open)}>

@@ -4,7 +4,7 @@ import css from './evidence.module.css';
 const WORDS: Record<string, { mark: string; text: string; look: string }> = {
   passed: { mark: '✓', text: 'verified', look: 'good' },
   failed: { mark: '✕', text: 'verification failed', look: 'bad' },
-  timed_out: { mark: '⧗', text: 'verification too slow', look: 'bad' },
+  timed_out: { mark: '✕', text: 'verification too slow', look: 'bad' },
   not_run: { mark: '–', text: 'not verified', look: 'idle' },
 };
 

@@ -1,6 +1,7 @@
 import { memo } from 'react';
 import { counted, duration } from '../format';
 import { Marked, Plain } from '../Plain';
+import { Prose } from '../Prose';
 import { overwritten, type Span, spans } from './ansi';
 import css from './Log.module.css';
 import { type Item, LINE_CHARS, type Line, requestText } from './model';
@@ -121,7 +122,7 @@ export function Head({ item, unfolded, onFold, times, running }: HeadProps) {
       return (
         <div className={css.message}>
           {time}
-          <Plain text={item.text} lines />
+          <Prose text={item.text} />
           {!item.whole && running && <span className={css.cursor} aria-hidden="true" />}
         </div>
       );
@@ -243,7 +244,7 @@ function Network({
         <Caret open={unfolded} />
         <span>
           {counted(item.requests.length, 'network request')}
-          {refused > 0 && <span className={css.badText}>, {refused} refused</span>}
+          {refused > 0 && <span className={css.badText}> · {refused} refused</span>}
         </span>
       </button>
       {unfolded && (
