@@ -5,11 +5,7 @@ import { ApiError } from './problem';
 
 // What servers of this version may not have yet. Where one does not, the page shows nothing in its place.
 
-export interface AgentChoice {
-  name: string;
-  model?: string;
-  command?: string;
-}
+export type AgentChoice = { name: 'codex'; model?: string } | { name: 'command'; command: string };
 
 export interface Verification {
   state: 'passed' | 'failed' | 'timed_out' | 'not_run' | (string & {});

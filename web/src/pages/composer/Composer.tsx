@@ -17,7 +17,7 @@ import { Refused } from '@/parts/Refused';
 import { Status } from '@/parts/Status';
 import { newKey } from '../task/actions';
 import css from './Composer.module.css';
-import { type Draft, EMPTY, keep, kept, pathsOf, requestOf } from './draft';
+import { type AgentDraft, type Draft, EMPTY, keep, kept, OWN_AGENT, pathsOf, requestOf } from './draft';
 
 /** Where a task is written and started. */
 export function Composer() {
@@ -62,7 +62,7 @@ function Form({ environments }: { environments: Environment[] }) {
   const environment = environments.find(({ label }) => label === draft.environment);
   const submit = useMutation({
     mutationFn: (): Promise<Task> => {
-      const body = requestOf(draft);
+      const body = requestOf(draft, environment?.agent);
       const text = JSON.stringify(body);
       // The same request sent again has the same key; another one has another.
       if (key.current.of !== text) key.current = { of: text, key: newKey() };
@@ -182,7 +182,10 @@ function Form({ environments }: { environments: Environment[] }) {
         />
         The agent may ask, and wait for an answer
       </label>
-      <details className={css.more} open={draft.agents.some(Boolean) || draft.paths !== '' || undefined}>
+      <details
+        className={css.more}
+        open={draft.agents.some(({ name }) => name !== '') || draft.paths !== '' || undefined}
+      >
         <summary>Agents and files</summary>
         <Agents draft={draft} set={set} environment={environment} />
         <Field
@@ -222,35 +225,48 @@ interface AgentsProps {
 }
 
 function Agents({ draft, set, environment }: AgentsProps) {
-  const own = environment?.agent.name ?? "the environment's";
+  const change = (at: number, to: Partial<AgentDraft>) =>
+    set({
+      agents: Array.from({ length: 4 }, (_, index) => {
+        const before = draft.agents[index] ?? OWN_AGENT;
+        return index === at ? { ...before, ...to } : before;
+      }),
+    });
   return (
     <fieldset className={css.agents}>
       <legend className={field.label}>Agent of each attempt</legend>
-      {Array.from({ length: draft.attempts }, (_, at) => (
-        <input
+      {Array.from({ length: draft.attempts }, (_, at) => {
+        const { name, detail } = draft.agents[at] ?? OWN_AGENT;
+        const number = at + 1;
+        return (
           // biome-ignore lint/suspicious/noArrayIndexKey: attempts are numbered
-          key={at}
-          className={field.text}
-          aria-label={`Agent of attempt ${at + 1}`}
-          list="agents"
-          spellCheck={false}
-          placeholder={own}
-          value={draft.agents[at] ?? ''}
-          onChange={(event) => {
-            const agents = Array.from({ length: 4 }, (_, at) => draft.agents[at] ?? '');
-            agents[at] = event.target.value;
-            set({ agents });
-          }}
-        />
-      ))}
-      <datalist id="agents">
-        {['codex', 'claude', 'acp'].map((name) => (
-          <option key={name} value={name} />
-        ))}
-      </datalist>
-      <span className={field.help}>
-        A name, or name/model. The environment's agent runs all of them unless each has one of its own.
-      </span>
+          <div key={at} className={css.agent}>
+            <select
+              className={field.select}
+              aria-label={`Agent of attempt ${number}`}
+              value={name}
+              onChange={(event) => change(at, { name: event.target.value as AgentDraft['name'], detail: '' })}
+            >
+              <option value="">The environment's{environment && ` (${environment.agent.name})`}</option>
+              <option value="codex">codex</option>
+              <option value="command">A command</option>
+            </select>
+            {name !== '' && (
+              <input
+                className={field.text}
+                aria-label={name === 'codex' ? `Model of attempt ${number}` : `Command of attempt ${number}`}
+                placeholder={
+                  name === 'codex' ? "the workspace's model" : 'Bash; the prompt is its standard input'
+                }
+                required={name === 'command'}
+                spellCheck={false}
+                value={detail}
+                onChange={(event) => change(at, { detail: event.target.value })}
+              />
+            )}
+          </div>
+        );
+      })}
     </fieldset>
   );
 }

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { agentOf, EMPTY, pathsOf, requestOf } from './draft';
+import { EMPTY, OWN_AGENT, pathsOf, requestOf } from './draft';
 
 it('sends only what was said', () => {
   expect(requestOf({ ...EMPTY, prompt: 'Do it', environment: 'demo' })).toEqual({
@@ -8,23 +8,29 @@ it('sends only what was said', () => {
     attempts: 1,
   });
   expect(
-    requestOf({
-      prompt: 'Do it',
-      environment: 'demo',
-      branch: ' next ',
-      attempts: 2,
-      agents: ['codex', 'claude/opus', 'left over'],
-      paths: 'src/a.rs, src/b.rs\n\n docs/',
-      kind: 'review',
-      priority: 'high',
-      interactive: false,
-    }),
+    requestOf(
+      {
+        prompt: 'Do it',
+        environment: 'demo',
+        branch: ' next ',
+        attempts: 2,
+        agents: [{ name: 'codex', detail: ' big ' }, OWN_AGENT, { name: 'codex', detail: 'left over' }],
+        paths: 'src/a.rs, src/b.rs\n\n docs/',
+        kind: 'review',
+        priority: 'high',
+        interactive: false,
+      },
+      { name: 'command', command: 'make it' },
+    ),
   ).toEqual({
     prompt: 'Do it',
     environment: 'demo',
     branch: 'next',
     attempts: 2,
-    agents: [{ name: 'codex' }, { name: 'claude', model: 'opus' }],
+    agents: [
+      { name: 'codex', model: 'big' },
+      { name: 'command', command: 'make it' },
+    ],
     paths: ['src/a.rs', 'src/b.rs', 'docs/'],
     kind: 'review',
     priority: 'high',
@@ -32,13 +38,11 @@ it('sends only what was said', () => {
   });
 });
 
-it('names no agents unless each attempt has one', () => {
-  const request = requestOf({ ...EMPTY, attempts: 2, agents: ['codex', ' '] });
+it('names no agents where all are the environment’s', () => {
+  const request = requestOf({ ...EMPTY, attempts: 2, agents: [OWN_AGENT, OWN_AGENT] }, { name: 'codex' });
   expect(request.agents).toBeUndefined();
 });
 
-it('reads agents and paths', () => {
-  expect(agentOf('')).toBeUndefined();
-  expect(agentOf('opencode/anthropic/x')).toEqual({ name: 'opencode', model: 'anthropic/x' });
+it('reads paths', () => {
   expect(pathsOf(' , \n')).toEqual([]);
 });

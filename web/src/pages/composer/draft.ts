@@ -1,5 +1,14 @@
-import type { Priority, TaskKind } from '@/api/generated';
+import type { Agent, Priority, TaskKind } from '@/api/generated';
 import type { AgentChoice, LaterNewTask } from '@/api/later';
+
+/** An agent that is being chosen; without a name: the environment's. */
+export interface AgentDraft {
+  name: '' | 'codex' | 'command';
+  /** The model, or the command. */
+  detail: string;
+}
+
+export const OWN_AGENT: AgentDraft = { name: '', detail: '' };
 
 /** A task that is being written. */
 export interface Draft {
@@ -7,8 +16,8 @@ export interface Draft {
   environment: string;
   branch: string;
   attempts: number;
-  /** One for each attempt, as far as they differ from the environment's; empty: the environment's. */
-  agents: string[];
+  /** What each attempt is to have in place of the environment's agent. */
+  agents: AgentDraft[];
   paths: string;
   kind: TaskKind;
   priority: Priority;
@@ -27,11 +36,16 @@ export const EMPTY: Draft = {
   interactive: true,
 };
 
-/** `codex`, or `codex/MODEL`. */
-export function agentOf(text: string): AgentChoice | undefined {
-  const [name, ...model] = text.trim().split('/');
-  if (!name) return undefined;
-  return { name, ...(model.length > 0 && { model: model.join('/') }) };
+/** The agents of all attempts as they are sent: none when all are the environment's. */
+export function agentsOf({ attempts, agents }: Draft, own: Agent | undefined): AgentChoice[] {
+  const wanted = Array.from({ length: attempts }, (_, at) => agents[at] ?? OWN_AGENT);
+  if (wanted.every(({ name }) => name === '')) return [];
+  return wanted.flatMap(({ name, detail }): AgentChoice[] => {
+    const text = detail.trim();
+    if (name === 'codex') return [{ name, ...(text !== '' && { model: text }) }];
+    if (name === 'command') return [{ name, command: detail }];
+    return own ? [own] : [];
+  });
 }
 
 export const pathsOf = (text: string) =>
@@ -41,16 +55,15 @@ export const pathsOf = (text: string) =>
     .filter(Boolean);
 
 /** What is sent: nothing that the server would choose by itself, so that older servers take it, too. */
-export function requestOf(draft: Draft): LaterNewTask {
-  const agents = draft.agents.slice(0, draft.attempts).map(agentOf);
-  const given = agents.filter((agent) => agent !== undefined);
+export function requestOf(draft: Draft, own?: Agent): LaterNewTask {
+  const agents = agentsOf(draft, own);
   const paths = pathsOf(draft.paths);
   return {
     environment: draft.environment,
     prompt: draft.prompt,
     attempts: draft.attempts,
     ...(draft.branch.trim() !== '' && { branch: draft.branch.trim() }),
-    ...(given.length > 0 && given.length === draft.attempts && { agents: given }),
+    ...(agents.length === draft.attempts && { agents }),
     ...(paths.length > 0 && { paths }),
     ...(draft.kind !== 'code' && { kind: draft.kind }),
     ...(draft.priority !== 'normal' && { priority: draft.priority }),
