@@ -56,7 +56,12 @@ export class Outwork {
 
   /** Runs a command of the CLI; its standard output. */
   cli(...args) {
-    return execFileSync(OUTWORK, args, { encoding: 'utf8', env: this.env(), maxBuffer: 1 << 28 });
+    return execFileSync(OUTWORK, args, {
+      encoding: 'utf8',
+      env: this.env(),
+      maxBuffer: 1 << 28,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
   }
 
   /** The same, as JSON. */

@@ -36,7 +36,7 @@ export function Shell() {
       <button
         type="button"
         className={css.open}
-        aria-label="Commands (Ctrl K)"
+        aria-label="Ctrl K: commands"
         onClick={() => setOpen('palette')}
       >
         <kbd>Ctrl K</kbd>
