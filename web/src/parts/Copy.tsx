@@ -7,7 +7,13 @@ export function Copy({ text, label }: { text: string; label: string }) {
   const [copied, setCopied] = useState(false);
   return (
     <div className={css.copy}>
-      <code className={css.text}>{text}</code>
+      <input
+        className={css.text}
+        readOnly
+        value={text}
+        aria-label={label}
+        onFocus={(event) => event.target.select()}
+      />
       <Button
         look="quiet"
         aria-label={`Copy: ${label}`}

@@ -41,14 +41,14 @@ export function Dialog({
       onClick={(event) => event.target === dialog.current && onClose()}
     >
       <div className={css.inside}>
-        <header className={bare ? 'visually-hidden' : css.head}>
+        <div className={bare ? 'visually-hidden' : css.head}>
           <h2 id={heading}>{title}</h2>
           {!bare && (
             <Button look="quiet" aria-label="Close" onClick={onClose}>
               ✕
             </Button>
           )}
-        </header>
+        </div>
         {children}
       </div>
     </dialog>

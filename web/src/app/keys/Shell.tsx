@@ -33,12 +33,8 @@ export function Shell() {
   const close = () => setOpen(undefined);
   return (
     <>
-      <button
-        type="button"
-        className={css.open}
-        aria-label="Ctrl K: commands"
-        onClick={() => setOpen('palette')}
-      >
+      <button type="button" className={css.open} onClick={() => setOpen('palette')}>
+        <span className="visually-hidden">Commands </span>
         <kbd>Ctrl K</kbd>
       </button>
       <span role="status" className={live === 'away' ? css.away : 'visually-hidden'}>

@@ -74,7 +74,7 @@ export function Aside(props: AsideProps) {
       <Overlaps task={task} />
       {hasDiff(attempt) && (
         <Part title="Apply">
-          <Copy text={applyCommand(task, turn, attempt)} label="the command that applies this diff" />
+          <Copy text={applyCommand(task, turn, attempt)} label="Command that applies this diff" />
         </Part>
       )}
       {hasEnded(attempt) && [steps, planned]}
@@ -218,7 +218,8 @@ function Verified({ verification }: { verification: Verification }) {
       {tail && (
         <details>
           <summary>End of its output</summary>
-          <pre className={css.tail}>
+          {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reachable with the keyboard */}
+          <pre className={css.tail} tabIndex={0}>
             <Plain text={tail} lines />
           </pre>
         </details>

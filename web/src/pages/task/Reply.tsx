@@ -40,7 +40,8 @@ function Say({ task, turn, attempt, kind }: ReplyProps & { kind: 'answer' | 'ste
       {kind === 'answer' && (
         <div className={css.question}>
           <b>The agent{which} asks</b>
-          <div className={css.asked}>
+          {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reachable with the keyboard */}
+          <div className={css.asked} tabIndex={0}>
             <Prose text={attempt.question ?? 'It waits for an answer.'} />
           </div>
         </div>
