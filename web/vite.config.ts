@@ -18,6 +18,7 @@ export default defineConfig({
   resolve: { alias: { '@': at('src') } },
   server: { proxy: Object.fromEntries(['/api', '/sign-in', '/sign-out'].map((path) => [path, beside])) },
   test: { include: ['src/**/*.test.ts', 'src/**/*.test.tsx'] },
+  worker: { format: 'es' },
   build: {
     target: 'es2023',
     // Nothing inside HTML or CSS as `data:`, so that the content security policy can name `'self'` alone.

@@ -1,0 +1,145 @@
+// Measures each page in Chromium with the processor slowed down 4 times: when rows are seen after the data has come, the
+// slowest answer to keys, clicks and scrolling, what the page holds, and whether the browser's own search finds a text in
+// the last file. `node run.mjs [--rounds N] [--slow N] [page…]`
+import { existsSync } from 'node:fs';
+import { cpus, loadavg } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { chromium } from 'playwright-core';
+import { makePatch, NEEDLE } from './patch.mjs';
+import { CSP, memory, serve } from './server.mjs';
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    rounds: { type: 'string', default: '5' },
+    slow: { type: 'string', default: '4' },
+    chromium: { type: 'string', default: '/usr/bin/chromium' },
+  },
+});
+const pages = positionals.length ? positionals : ['plain', 'review', 'pierre', 'pierre-strict', 'diff2html'];
+const dist = fileURLToPath(new URL('dist', import.meta.url));
+if (!existsSync(dist)) throw new Error('first: npx vite build --config bench/vite.config.ts');
+
+/** What counts as a line of a diff on each page. */
+const ROWS = {
+  review: '[class*=_line_]',
+  plain: 'pre',
+  diff2html: '.d2h-code-line',
+  pierre: 'diffs-container',
+};
+
+const patch = makePatch();
+const browser = await chromium.launch({
+  executablePath: values.chromium,
+  args: ['--no-sandbox', '--enable-precise-memory-info'],
+});
+console.log(
+  `${patch.split('\n').length} lines; ${cpus().length} processors, load ${loadavg()[0].toFixed(1)}, slowed ${values.slow} times; Chromium ${browser.version()}`,
+);
+
+/** Runs in the page before anything else: notes when the diff came, and the frame after the first row is there. */
+function observe(selector) {
+  const seen = { data: 0, visible: 0, worst: 0, blocked: [] };
+  Object.assign(globalThis, { seen });
+  document.addEventListener('securitypolicyviolation', (event) =>
+    seen.blocked.push(`${event.effectiveDirective} ${event.sourceFile ?? ''}:${event.lineNumber}`),
+  );
+  const text = Response.prototype.text;
+  Response.prototype.text = async function () {
+    const got = await text.call(this);
+    if (this.url.endsWith('/diff')) seen.data = performance.now();
+    return got;
+  };
+  const look = () => {
+    const found = document.querySelector(selector);
+    if (found && found.getBoundingClientRect().height > 0) {
+      requestAnimationFrame(() => requestAnimationFrame(() => (seen.visible ||= performance.now())));
+    } else requestAnimationFrame(look);
+  };
+  requestAnimationFrame(look);
+  new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) {
+      if (!entry.interactionId || entry.duration <= seen.worst) continue;
+      seen.worst = entry.duration;
+      seen.what = `${entry.name} on ${entry.target?.textContent?.slice(0, 30)}: waited ${Math.round(entry.processingStart - entry.startTime)}, ran ${Math.round(entry.processingEnd - entry.processingStart)}`;
+    }
+  }).observe({ type: 'event', durationThreshold: 16, buffered: true });
+}
+
+async function measure(name) {
+  const api = memory([patch]);
+  const policy =
+    name === 'pierre' ? CSP.replace("style-src-elem 'self'", "style-src-elem 'self' 'unsafe-inline'") : CSP;
+  const server = await serve(dist, api.answer, { csp: policy });
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
+  const page = await context.newPage();
+  const errors = [];
+  page.on('pageerror', (error) => errors.push(error.message));
+  const client = await context.newCDPSession(page);
+  await client.send('Emulation.setCPUThrottlingRate', { rate: Number(values.slow) });
+  await page.addInitScript(observe, ROWS[name.split('-')[0]]);
+  await page.goto(`${server.url}/${name.split('-')[0]}.html`);
+  await page.waitForFunction(() => globalThis.seen.visible > 0, null, { timeout: 180_000 });
+  const { data, visible } = await page.evaluate(() => globalThis.seen);
+
+  // At once, while the page may still be at work: clicks, keys, and the wheel.
+  for (const target of await page
+    .locator('main button:visible, main input[type=checkbox]:visible')
+    .all()
+    .then((all) => all.slice(0, 8)))
+    await target.click({ timeout: 10_000 }).catch(() => {});
+  for (const key of ['j', 'j', 'n', 'PageDown', 'End', 'Home']) await page.keyboard.press(key);
+  const frames = page.evaluate(async () => {
+    let worst = 0;
+    let last = performance.now();
+    const end = last + 2_500;
+    while (performance.now() < end) {
+      await new Promise((done) => requestAnimationFrame(done));
+      worst = Math.max(worst, performance.now() - last);
+      last = performance.now();
+    }
+    return worst;
+  });
+  await page.mouse.move(800, 500);
+  for (let i = 0; i < 12; i++) await page.mouse.wheel(0, 900);
+  const scroll = await frames;
+
+  // Until everything that is done when there is time is done.
+  await page.waitForTimeout(6_000);
+  const found = await page.evaluate((text) => {
+    getSelection()?.removeAllRanges();
+    return globalThis.find(text, true, false, true);
+  }, NEEDLE);
+  const worst = await page.evaluate(() => globalThis.seen.worst);
+  await client.send('HeapProfiler.collectGarbage');
+  const heap = await page.evaluate(() => performance.memory.usedJSHeapSize);
+  const { nodes } = await client.send('Memory.getDOMCounters');
+  const { blocked, what } = await page.evaluate(() => globalThis.seen);
+  await context.close();
+  server.close();
+  return { visible: visible - data, worst, scroll, heap: heap / 1e6, nodes, found, blocked, errors, what };
+}
+
+const results = Object.fromEntries(pages.map((name) => [name, []]));
+for (let round = 0; round < Number(values.rounds); round++)
+  for (const name of pages) results[name].push(await measure(name));
+await browser.close();
+
+const middle = (numbers) => numbers.sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
+console.log(
+  '| page | visible, ms | worst interaction, ms | longest frame, ms | heap, MB | nodes | search finds the end | blocked by the policy |',
+);
+console.log('|---|---|---|---|---|---|---|---|');
+for (const [name, runs] of Object.entries(results)) {
+  const of = (key, digits = 0) => middle(runs.map((run) => run[key])).toFixed(digits);
+  const most = (key) => Math.max(...runs.map((run) => run[key])).toFixed(0);
+  console.log(
+    `| ${name} | ${of('visible')} (≤ ${most('visible')}) | ${of('worst')} (≤ ${most('worst')}) | ${of('scroll')} | ${of('heap', 1)} | ${of('nodes')} | ${runs.every((run) => run.found) ? 'yes' : 'no'} | ${new Set(runs.flatMap((run) => run.blocked.map((what) => what.replace(/.*assets/, '')))).size} |`,
+  );
+  const slowest = runs.toSorted((a, b) => b.worst - a.worst)[0];
+  if (slowest.worst > 100) console.log(`  ${name}: slowest was ${slowest.what}`);
+  for (const error of new Set(runs.flatMap((run) => run.errors))) console.log(`  ${name}: ${error}`);
+  for (const what of [...new Set(runs.flatMap((run) => run.blocked))].slice(0, 3))
+    console.log(`  ${name}: refused ${what}`);
+}
