@@ -37,6 +37,11 @@
 //! | [`Client::set_worker_slots`] | `PUT /workers/{wkr}/slots` |
 //! | [`Client::enrolment_tokens`], [`Client::make_enrolment_token`], [`Client::revoke_enrolment_token`] | `GET`, `POST /enrolment-tokens`, `DELETE /enrolment-tokens/{enr}` |
 //! | [`Client::worker_tokens`] | `GET /worker-tokens` |
+//! | [`Client::comments`], [`Client::comment`] | `GET`, `POST /tasks/{task}/comments` |
+//! | [`Client::change_comment`], [`Client::delete_comment`] | `PATCH`, `DELETE /comments/{com}` |
+//! | [`Client::approvals`], [`Client::approve`] | `GET`, `POST /tasks/{task}/approvals` |
+//! | [`Client::viewed`], [`Client::mark_viewed`] | `GET`, `PUT /attempts/{att}/viewed` |
+//! | [`Client::audit`] | `GET /audit?limit=&cursor=` |
 //! | [`Client::members`], [`Client::add_member`], [`Client::change_member`], [`Client::remove_member`] | `GET`, `POST /members`, `PATCH`, `DELETE /members/{prn}` |
 //! | [`Client::member_tokens`], [`Client::make_member_token`] | `GET`, `POST /members/{prn}/tokens` |
 //! | [`Client::revoke_member_token`] | `DELETE /tokens/{tok}` |
@@ -53,6 +58,7 @@ pub mod sse;
 
 pub mod follow;
 mod members;
+mod review;
 pub mod settings;
 pub mod tasks;
 

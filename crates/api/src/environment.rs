@@ -140,6 +140,10 @@ pub struct NewEnvironment {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 100000)]
     pub max_concurrent: Option<u32>,
+    /// How many people have to approve a result before it is published; none when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 2)]
+    pub approvals: Option<u32>,
     /// Headers to put into the agent's requests, at most 50. Their values are never shown again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(max_items = 50)]
@@ -219,6 +223,10 @@ pub struct EnvironmentPatch {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(maximum = 100000)]
     pub max_concurrent: Option<u32>,
+    /// How many people have to approve a result before it is published. Only an admin asks for fewer than before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 2)]
+    pub approvals: Option<u32>,
     /// Headers to put into the agent's requests, or not any more; the others stay.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub injections: Vec<InjectionChange>,
@@ -287,6 +295,9 @@ pub struct Environment {
     /// How many of its attempts run at once; absent: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_concurrent: Option<u32>,
+    /// How many people have to approve a result before it is published.
+    #[serde(default)]
+    pub approvals: u32,
     /// The headers that are put into the agent's requests, without their values.
     #[serde(default)]
     pub injections: Vec<Injection>,

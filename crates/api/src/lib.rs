@@ -8,7 +8,7 @@
 //! server that has more in one it says that the versions do not go together.
 //!
 //! Read in this order: [`time`], [`secret`], [`problem`] (errors), [`page`], [`environment`],
-//! [`network`], [`injection`], [`cache`], [`credential`], [`enrolment`], [`member`], [`task`], [`event`], [`change`], [`publication`], [`session`], [`output_schema`], [`settings`]; then [`worker`] (the worker protocol as types and a trait), and
+//! [`network`], [`injection`], [`cache`], [`credential`], [`enrolment`], [`member`], [`task`], [`event`], [`change`], [`publication`], [`comment`], [`approval`], [`viewed`], [`audit`], [`session`], [`output_schema`], [`settings`]; then [`worker`] (the worker protocol as types and a trait), and
 //! [`client`] (HTTP and SSE).
 
 pub mod page;
@@ -16,9 +16,12 @@ pub mod problem;
 pub mod secret;
 pub mod time;
 
+pub mod approval;
+pub mod audit;
 pub mod cache;
 pub mod change;
 pub mod codex;
+pub mod comment;
 pub mod credential;
 pub mod enrolment;
 pub mod environment;
@@ -31,6 +34,7 @@ pub mod publication;
 pub mod session;
 pub mod settings;
 pub mod task;
+pub mod viewed;
 
 pub mod worker;
 

@@ -57,6 +57,8 @@ pub enum Code {
     MethodNotAllowed,
     /// It is not in a state in which this can be done.
     Conflict,
+    /// The result has not the approvals that it needs, or was rejected.
+    ApprovalMissing,
     /// The worker no longer holds the lease; it must stop.
     StaleLease,
     /// The attempt has ended; the worker has nothing more to do.
@@ -87,7 +89,7 @@ pub enum Code {
 
 impl Code {
     /// Every kind.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::InvalidRequest,
         Self::Unauthorized,
         Self::TokenRevoked,
@@ -95,6 +97,7 @@ impl Code {
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::Conflict,
+        Self::ApprovalMissing,
         Self::StaleLease,
         Self::AttemptEnded,
         Self::OutOfOrder,
@@ -120,6 +123,7 @@ impl Code {
             Self::NotFound => ("not_found", "Not found", 404),
             Self::MethodNotAllowed => ("method_not_allowed", "The method is not taken here", 405),
             Self::Conflict => ("conflict", "Not possible in this state", 409),
+            Self::ApprovalMissing => ("approval_missing", "Not approved", 409),
             Self::StaleLease => ("stale_lease", "The lease is stale", 409),
             Self::AttemptEnded => ("attempt_ended", "The attempt has ended", 409),
             Self::OutOfOrder => ("out_of_order", "Something before it is missing", 409),

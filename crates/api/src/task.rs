@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::approval::TaskApproval;
+use crate::comment::SendComments;
 use crate::environment::AgentChoice;
 use crate::member::Person;
 use crate::time::Time;
@@ -127,9 +129,14 @@ fn is_yes(it: &bool) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewTurn {
-    /// What is to be done next.
-    #[schema(min_length = 1, max_length = 1048576)]
+    /// What is to be done next; may be left out with `comments`.
+    #[serde(default)]
+    #[schema(max_length = 1048576)]
     pub prompt: String,
+    /// The comments that become a part of the prompt: `true` for the open ones of the attempt that is continued, or the ids of some that
+    /// are not resolved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comments: Option<SendComments>,
     /// How many attempts, 1 to 4; 1 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 4)]
@@ -255,6 +262,9 @@ pub struct TaskSummary {
     /// What it waits for; absent when no attempt of the newest turn is queued, and in the answer to a submission.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_for: Option<WaitingFor>,
+    /// `waiting`, `approved` or `rejected`: whether the result that is shown may leave; absent where nobody has to say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval_state: Option<String>,
 }
 
 /// A task with all its turns.
@@ -280,6 +290,9 @@ pub struct Task {
     /// The pull request that its newest published result is in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pull_request: Option<TaskPullRequest>,
+    /// Whether the result that is shown may leave; absent in the answer to a submission.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<TaskApproval>,
     /// Its turns, oldest first.
     pub turns: Vec<Turn>,
 }

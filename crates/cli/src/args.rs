@@ -65,6 +65,12 @@ pub enum ClientCommand {
     Apply(command::apply::ApplyArgs),
     /// Open a pull request from a task's result
     Pr(command::pr::PrArgs),
+    /// Comment on a file of a task's diff, or on lines of it
+    Comment(command::comment::CommentArgs),
+    /// List what was said about a task's results
+    Comments(command::comment::CommentsArgs),
+    /// Approve a task's result, or reject it
+    Approve(command::approve::ApproveArgs),
     Open(command::open::OpenArgs),
     /// Ask more of a task, in the same session
     FollowUp(command::follow_up::FollowUpArgs),
@@ -167,6 +173,9 @@ impl ClientCommand {
             Self::Cancel(args) => args.json,
             Self::Apply(args) => args.json,
             Self::Pr(args) => args.json,
+            Self::Comment(args) => args.json,
+            Self::Comments(args) => args.json,
+            Self::Approve(args) => args.json,
             Self::Session(command) => command.is_json(),
             Self::Env(command) => command.is_json(),
             Self::Credential(command) => command.is_json(),
@@ -197,7 +206,11 @@ impl ClientCommand {
     /// Whether its result may be longer than the screen, and ends by itself.
     pub(crate) fn is_paged(&self) -> bool {
         match self {
-            Self::List(_) | Self::Status(_) | Self::Diff(_) | Self::ExitCodes => true,
+            Self::List(_)
+            | Self::Status(_)
+            | Self::Diff(_)
+            | Self::Comments(_)
+            | Self::ExitCodes => true,
             Self::Log(args) => !args.follow,
             Self::Env(command) => command.is_paged(),
             Self::Cloud(args) => {
@@ -208,6 +221,8 @@ impl ClientCommand {
             | Self::Run(_)
             | Self::Apply(_)
             | Self::Pr(_)
+            | Self::Comment(_)
+            | Self::Approve(_)
             | Self::Open(_)
             | Self::FollowUp(_)
             | Self::Answer(_)

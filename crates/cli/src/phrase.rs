@@ -4,6 +4,7 @@
 const TYPED: [(&str, &str); 43] = [
     ("agent.command", "--agent-command"),
     ("agent", "--agent"),
+    ("approvals", "--approvals"),
     ("attempt", "--attempt"),
     ("agents", "--agent"),
     ("attempts", "--attempts"),
@@ -11,6 +12,7 @@ const TYPED: [(&str, &str); 43] = [
     ("base_image", "--image"),
     ("base_url", "--base-url"),
     ("branch", "--branch"),
+    ("comments", "--comments"),
     ("commit", "--commit"),
     ("context_window", "--context-window"),
     ("environment", "--env"),
@@ -25,6 +27,7 @@ const TYPED: [(&str, &str); 43] = [
     ("network.allow", "--allow"),
     ("network.methods", "--read-only-methods"),
     ("network.ports", "--port"),
+    ("path", "the path"),
     ("priority", "--priority"),
     ("prompt", "the prompt"),
     ("repository", "--repo"),

@@ -5,6 +5,7 @@ mod secret;
 
 use std::time::Duration;
 
+use crate::approval;
 use crate::id::{EnvironmentId, PrincipalId, WorkspaceId};
 use crate::labels::{Labels, check_labels};
 use crate::limits;
@@ -62,6 +63,8 @@ pub struct EnvironmentSpec {
     pub required_labels: Labels,
     /// How many of its attempts workers may hold at once; no limit when `None`.
     pub max_concurrent: Option<u32>,
+    /// How many people have to approve a result before it is published.
+    pub approvals: u32,
 }
 
 /// A further repository of an environment.
@@ -222,6 +225,10 @@ impl EnvironmentSpec {
         {
             let most = limits::MAX_CONCURRENT;
             return invalid("max_concurrent", &format!("must be between 1 and {most}"));
+        }
+        if self.approvals > approval::MOST {
+            let most = approval::MOST;
+            return invalid("approvals", &format!("must be between 0 and {most}"));
         }
         Ok(())
     }

@@ -125,6 +125,10 @@ id!(
     /// What somebody said about a file or lines of it.
     CommentId, "com", "a", "comment"
 );
+id!(
+    /// Something that somebody did.
+    AuditId, "aud", "an", "audit"
+);
 
 /// The name of a stored object (diff, session, prompt): a relative path without `..`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

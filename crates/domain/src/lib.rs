@@ -7,7 +7,7 @@
 //! Read in this order: [`id`] and [`time`] (newtypes), [`principal`] (who acts), [`agent`] (which agent runs), [`environment`]
 //! (how a repository's tasks run), [`network`] and [`resources`] (what its agent may reach and use),
 //! [`credential`] (how repositories are reached), [`task`] (what was asked), [`attempt`] (the state machine),
-//! [`failure`] (why an attempt ended badly), [`publication`] (a result as a branch and a pull request), [`status`] (what people are shown), [`priority`],
+//! [`failure`] (why an attempt ended badly), [`publication`] (a result as a branch and a pull request), [`comment`] and [`approval`] (what people say of a result), [`status`] (what people are shown), [`priority`],
 //! [`schedule`] (whose attempt is given out next), [`waiting`] (why one is not), [`limits`].
 
 pub mod id;
@@ -22,7 +22,9 @@ pub mod network;
 pub mod principal;
 pub mod resources;
 
+pub mod approval;
 pub mod attempt;
+pub mod comment;
 pub mod failure;
 pub mod priority;
 pub mod publication;
@@ -34,8 +36,8 @@ pub mod waiting;
 pub use attempt::{Attempt, AttemptEvent, Command, Desired, Epoch, Lease, State, Step};
 pub use failure::{Failure, FailureCode};
 pub use id::{
-    AttemptId, CommentId, CredentialId, EnrolmentTokenId, EnvironmentId, ObjectKey, PrincipalId,
-    PublicationId, TaskId, TokenId, TurnId, WorkerId, WorkspaceId,
+    AttemptId, AuditId, CommentId, CredentialId, EnrolmentTokenId, EnvironmentId, ObjectKey,
+    PrincipalId, PublicationId, TaskId, TokenId, TurnId, WorkerId, WorkspaceId,
 };
 pub use priority::Priority;
 pub use time::Timestamp;

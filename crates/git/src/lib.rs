@@ -98,6 +98,7 @@ pub use layered::{LayeredCheckout, LayeredRequest};
 pub use mirror::{Mirror, MirrorError};
 pub use names::{CommitId, CommitRef, InvalidName, ObjectId, RefName, TreeId};
 pub use patch::Conflict;
+pub use patch::parts::lines::{NotShown, Side as PatchSide};
 pub use patch::parts::{Choice, MalformedPatch, Part, Patch};
 #[cfg(target_os = "linux")]
 pub use place::Place;

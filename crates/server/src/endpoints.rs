@@ -1,9 +1,12 @@
 //! The task API: one file for each operation.
 
+pub(crate) mod approvals;
 pub(crate) mod attempts;
+pub(crate) mod audit;
 pub(crate) mod cache;
 pub(crate) mod changes;
 pub(crate) mod codex_logins;
+pub(crate) mod comments;
 pub(crate) mod credentials;
 pub(crate) mod enrolment;
 pub(crate) mod environments;

@@ -1,5 +1,6 @@
 //! What surrounds each request: who asks, its number, what of it can be read, and how errors leave.
 
+pub(crate) mod audit;
 pub(crate) mod body;
 pub(crate) mod envelope;
 pub(crate) mod etag;

@@ -182,6 +182,8 @@ impl From<StoreError> for Refusal {
             StoreError::LabelTaken
             | StoreError::NameTaken
             | StoreError::LastAdmin
+            | StoreError::CommentSent { .. }
+            | StoreError::CommentChanged
             | StoreError::InUse { .. }
             | StoreError::TooMany { .. }
             | StoreError::TurnNotEnded

@@ -287,6 +287,7 @@ impl Bench {
             max_tokens: None,
             required_labels: Labels::new(),
             max_concurrent: None,
+            approvals: 0,
         };
         let made = Environment {
             id: environment,

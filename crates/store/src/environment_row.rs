@@ -23,31 +23,31 @@ macro_rules! select_environments {
              repository_url, branch, agent, agent_command, further_repositories, base_image, \
              runtimes, setup_script, maintenance_script, verify_command, variables, \
              setup_timeout_ms, timeout_ms, network, resources, nested_namespaces, max_tokens, \
-             required_labels, max_concurrent, verify_timeout_ms, cache_generation FROM environments WHERE ",
+             required_labels, max_concurrent, verify_timeout_ms, approvals, cache_generation FROM environments WHERE ",
             $where
         )
     };
 }
 pub(crate) use select_environments;
 
-/// Writes [`columns`]; `$27` is the revision that is replaced.
+/// Writes [`columns`]; `$28` is the revision that is replaced.
 pub(crate) const UPDATE: &str = "UPDATE environments SET revision = $3, updated_at = $4, \
      label = $5, label_folded = $6, repository_url = $7, branch = $8, agent = $9, \
      agent_command = $10, further_repositories = $11, base_image = $12, runtimes = $13, \
      setup_script = $14, maintenance_script = $15, verify_command = $16, variables = $17, \
      setup_timeout_ms = $18, timeout_ms = $19, network = $20, resources = $21, \
      nested_namespaces = $22, max_tokens = $23, required_labels = $24, \
-     max_concurrent = $25, verify_timeout_ms = $26 \
-     WHERE id = $1 AND workspace_id = $2 AND revision = $27";
+     max_concurrent = $25, verify_timeout_ms = $26, approvals = $27 \
+     WHERE id = $1 AND workspace_id = $2 AND revision = $28";
 
 /// Writes [`columns`], who made it and when.
 pub(crate) const INSERT: &str = "INSERT INTO environments (id, workspace_id, revision, \
      updated_at, label, label_folded, repository_url, branch, agent, agent_command, \
      further_repositories, base_image, runtimes, setup_script, maintenance_script, \
      verify_command, variables, setup_timeout_ms, timeout_ms, network, resources, \
-     nested_namespaces, max_tokens, required_labels, max_concurrent, verify_timeout_ms, created_by, created_at) \
+     nested_namespaces, max_tokens, required_labels, max_concurrent, verify_timeout_ms, approvals, created_by, created_at) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
-     $19, $20, $21, $22, $23, $24, $25, $26, $27, $28) \
+     $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29) \
      ON CONFLICT (workspace_id, label_folded) WHERE deleted_at IS NULL DO NOTHING";
 
 /// Id, workspace, and the columns that change, in the order of both statements above.
@@ -82,6 +82,7 @@ pub(crate) fn columns(environment: &Environment, revision: i64) -> Vec<Value<'_>
         max_tokens,
         required_labels,
         max_concurrent,
+        approvals,
     } = spec;
     let repositories: Vec<_> = further_repositories
         .iter()
@@ -117,7 +118,8 @@ pub(crate) fn columns(environment: &Environment, revision: i64) -> Vec<Value<'_>
         max_tokens.map(clamp),
         json(required_labels),
         max_concurrent.map(i64::from),
-        millis(*verify_timeout)
+        millis(*verify_timeout),
+        *approvals,
     ]
 }
 
@@ -167,6 +169,7 @@ pub(crate) fn read(row: &Row) -> Result<Environment, StoreError> {
                 .transpose()?,
             required_labels: required_labels(row)?,
             max_concurrent: max_concurrent(row)?,
+            approvals: row.number("approvals")?,
         },
     })
 }

@@ -55,6 +55,17 @@ pub enum StoreError {
     /// Nobody could sign in as an admin any more.
     #[error("nobody else can sign in as an admin; make somebody else an admin first, with a token")]
     LastAdmin,
+    /// The agent was told the comment.
+    #[error("the comment is a part of turn {turn}, which the agent was given; write another one")]
+    CommentSent {
+        /// The turn's number.
+        turn: u32,
+    },
+    /// A comment is not what it was when the prompt was written.
+    #[error(
+        "a comment was changed, settled or deleted in between; read the comments again and repeat it"
+    )]
+    CommentChanged,
     /// Somebody changed it in between.
     #[error("it was changed in between; read it again and repeat the change")]
     RevisionMismatch,

@@ -54,14 +54,18 @@ mod transition;
 mod claim;
 mod lane;
 
+mod approval;
 mod cancel;
 mod checkpoint;
 mod collect;
+mod comment;
 mod event;
 mod lease;
 mod message;
 mod reap;
+mod viewed;
 
+mod audit;
 mod backup;
 mod cache;
 mod device_login;
@@ -73,6 +77,8 @@ mod worker;
 
 mod objects;
 
+pub use approval::{NewVerdict, OfAttempts};
+pub use audit::{AuditRecord, NewAudit};
 pub use backup::{
     CheckpointId, Counts, Fenced, NamedObject, copy_sqlite, settle_sqlite, sqlite_checkpoints,
     sqlite_damage, sqlite_schema,
@@ -82,6 +88,7 @@ pub use cache::{
 };
 pub use claim::When;
 pub use collect::{Collectable, GRACE as COLLECT_GRACE};
+pub use comment::{CommentChange, SentComment};
 pub use device_login::{DeviceLogin, DeviceToken, NewDeviceLogin};
 pub use enrolment::{
     Enrolment, EnrolmentTokenRecord, NewEnrolment, NewEnrolmentToken, WorkerTokenRecord,
@@ -103,3 +110,4 @@ pub use seal_check::SealCheck;
 pub use situation::{EnvironmentLoad, Situation, WorkerLoad};
 pub use sqlite::standby::{Last, Standby};
 pub use store::Store;
+pub use viewed::FileChanges;

@@ -241,6 +241,8 @@ pub struct TaskRecord {
     pub task: Task,
     /// The label of its environment, deleted or not.
     pub environment_label: String,
+    /// How many people have to approve a result, as its environment says now.
+    pub approvals_needed: u32,
     /// What its first repository is called.
     pub repository: String,
     /// Its turns in order; in a list only the newest.

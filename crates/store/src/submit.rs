@@ -7,6 +7,7 @@ use outwork_domain::schedule::{Lane, LaneId};
 use outwork_domain::task::{Task, Turn};
 use outwork_domain::{Attempt, EnvironmentId, TaskId, WorkspaceId};
 
+use crate::comment::{self, SentComment};
 use crate::error::StoreError;
 use crate::idempotency::replay;
 use crate::lane::{Lanes, lane_of};
@@ -43,10 +44,24 @@ impl Store {
         attempts: Vec<Attempt>,
         idempotency: Option<Idempotency>,
     ) -> Result<Submitted, StoreError> {
+        self.add_turn_with_comments(workspace, turn, attempts, Vec::new(), idempotency)
+            .await
+    }
+
+    /// The same with a prompt that has these comments, as they were read. Also errors: [`StoreError::CommentChanged`].
+    pub async fn add_turn_with_comments(
+        &self,
+        workspace: WorkspaceId,
+        turn: Turn,
+        attempts: Vec<Attempt>,
+        comments: Vec<SentComment>,
+        idempotency: Option<Idempotency>,
+    ) -> Result<Submitted, StoreError> {
         self.write(AddTurn {
             workspace,
             turn,
             attempts,
+            comments,
             idempotency,
             lanes: self.lanes().clone(),
         })
@@ -88,6 +103,7 @@ struct AddTurn {
     workspace: WorkspaceId,
     turn: Turn,
     attempts: Vec<Attempt>,
+    comments: Vec<SentComment>,
     idempotency: Option<Idempotency>,
     lanes: Lanes,
 }
@@ -122,6 +138,7 @@ impl Write for AddTurn {
         };
         insert_turn(tx, &turn).await?;
         insert_attempts(tx, &self.lanes, &self.attempts, &task, &turn).await?;
+        comment::send(tx, task_id, turn.id, &self.comments, created_at).await?;
         tx.touch(task_id, created_at);
         Ok(Submitted::New)
     }

@@ -143,6 +143,7 @@ async fn records(
         tasks.push(TaskRecord {
             task: read_task(row)?,
             environment_label: row.text("label")?,
+            approvals_needed: row.number("approvals")?,
             repository: first_repository(row)?,
             turns: Vec::new(),
         });

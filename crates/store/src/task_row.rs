@@ -15,7 +15,7 @@ macro_rules! task_columns {
     () => {
         "t.id, t.workspace_id, t.created_by, t.environment_id, t.title, t.base_branch, \
          t.base_commit, t.starting_diff, t.created_at, t.updated_at, t.interactive, t.priority, t.kind, t.repository_name, \
-         t.starting_session, e.repository_url, e.label"
+         t.starting_session, e.repository_url, e.label, e.approvals"
     };
 }
 pub(crate) use task_columns;

@@ -88,6 +88,7 @@ impl From<&TaskSummary> for TaskRow {
             is_review: _,
             attempt_total,
             waiting_for,
+            approval_state: _,
         } = task;
         let outcome = outcome.as_deref().filter(|it| *it != "succeeded");
         Self {

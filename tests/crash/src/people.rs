@@ -208,6 +208,7 @@ impl Person {
         let key = IdempotencyKey::from_random(random.wide());
         let new = NewTurn {
             prompt: work.prompt(),
+            comments: None,
             attempts: None,
             attempt: Some(1),
             output_schema: None,

@@ -385,6 +385,7 @@ fn environment(now: Timestamp) -> Environment {
             max_tokens: None,
             required_labels: Default::default(),
             max_concurrent: None,
+            approvals: 0,
         },
     }
 }

@@ -1,6 +1,7 @@
 //! `outwork follow-up`: the next turn of a task.
 
 use clap::Args;
+use outwork_api::comment::SendComments;
 use outwork_api::task::NewTurn;
 
 use super::output_schema::OutputSchemaArgs;
@@ -23,11 +24,14 @@ pub struct FollowUpArgs {
     /// How many attempts to run at once
     #[arg(long, value_name = "N", value_parser = crate::args::from_one)]
     pub attempts: Option<u32>,
+    /// Hand the open comments on that attempt's diff to the agent (`outwork comment`)
+    #[arg(long)]
+    pub comments: bool,
     #[command(flatten)]
     pub output_schema: OutputSchemaArgs,
     #[command(flatten)]
     pub submitted: SubmittedArgs,
-    /// What is to be done next; `-` for standard input
+    /// What is to be done next; `-` for standard input; may be left out with --comments
     pub prompt: Option<String>,
 }
 
@@ -36,6 +40,7 @@ pub(crate) async fn run(args: FollowUpArgs, session: &mut Session) -> Result<Exi
         task,
         attempt,
         attempts,
+        comments,
         output_schema,
         submitted,
         prompt,
@@ -43,10 +48,14 @@ pub(crate) async fn run(args: FollowUpArgs, session: &mut Session) -> Result<Exi
     submitted.check(session).await?;
     let output_schema = output_schema.read(session)?;
     let client = session.client()?;
-    let prompt = prompt::read(session, prompt.as_deref(), &[]).await?;
+    let prompt = match (&prompt, comments) {
+        (None, true) => String::new(),
+        (prompt, _) => prompt::read(session, prompt.as_deref(), &[]).await?,
+    };
     let id = task.resolve(&client).await?;
     let turn = NewTurn {
         prompt,
+        comments: comments.then_some(SendComments::Open(true)),
         attempts,
         attempt,
         output_schema,

@@ -53,6 +53,7 @@ pub(crate) fn environment(environment: &Environment, style: Style, now: Timestam
         max_tokens,
         required_labels,
         max_concurrent,
+        approvals,
         injections,
         revision: _,
         created_at: _,
@@ -108,6 +109,8 @@ pub(crate) fn environment(environment: &Environment, style: Style, now: Timestam
         lines.push(text("needs label", &format!("{name}={value}")));
     }
     lines.extend(max_concurrent.map(|most| text("at once", &format!("{most} at most"))));
+    let approvals = Some(*approvals).filter(|needed| *needed > 0);
+    lines.extend(approvals.map(|needed| text("approvals", &needed.to_string())));
     lines.push(text("updated", &updated_at.to_string()));
     for (key, value) in variables {
         lines.push(text("variable", &format!("{key}={value}")));

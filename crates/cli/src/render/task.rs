@@ -5,6 +5,7 @@ use outwork_api::task::{
 };
 use outwork_domain::Timestamp;
 
+use crate::command::approve;
 use crate::duration;
 use crate::phrase;
 use crate::terminal::plain::plain;
@@ -131,6 +132,11 @@ pub(crate) fn task(task: &Task, style: Style, now: Timestamp) -> Vec<String> {
         let (url, state) = (plain(&it.url), plain(&it.state));
         format!("{}{url} ({state})", label("pull request"))
     }));
+    let approval = task.approval.iter().filter(|it| {
+        let is_asked = it.state != "not_needed";
+        is_asked || !it.given.is_empty()
+    });
+    lines.extend(approval.map(|it| format!("{}{}", label("approval"), approve::words(it))));
     for turn in &task.turns {
         let first_line = turn.prompt.lines().next().unwrap_or("");
         let heading = format!("turn {}", turn.number);

@@ -13,6 +13,7 @@ mod environments;
 mod errors;
 mod exec;
 mod init;
+mod people;
 mod pull_requests;
 mod reading;
 mod repositories;

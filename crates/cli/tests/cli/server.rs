@@ -36,6 +36,8 @@ pub struct World {
     pub publications: Vec<Value>,
     /// How often an environment cannot be deleted yet.
     pub deletions_refused: u32,
+    /// What is answered at further addresses, by method and path; nothing where it is `null`.
+    pub answers: BTreeMap<String, Value>,
     /// Answers to everything but `/me`.
     pub refusal: Option<Problem>,
     /// Method, path with query, and body of each request.
@@ -80,6 +82,7 @@ impl Server {
             .route("/oauth/revoke", post(revoke))
             .route("/api/v1/credentials", get(credentials).put(set_credential))
             .route("/api/v1/credentials/{id}", axum::routing::delete(delete))
+            .fallback(further)
             .layer(middleware::from_fn_with_state(Arc::clone(&world), guard))
             .with_state(Arc::clone(&world));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
@@ -147,6 +150,15 @@ async fn guard(State(world): State<Shared>, request: Request, next: Next) -> Res
             next.run(Request::from_parts(parts, Body::from(bytes)))
                 .await
         }
+    }
+}
+
+async fn further(State(world): State<Shared>, request: Request) -> Response {
+    let line = format!("{} {}", request.method(), request.uri());
+    match world.lock().expect("no panic").answers.get(&line) {
+        Some(Value::Null) => StatusCode::NO_CONTENT.into_response(),
+        Some(answer) => Json(answer.clone()).into_response(),
+        None => missing("address"),
     }
 }
 

@@ -4,6 +4,7 @@
 //! what was chosen.
 
 mod choose;
+pub(crate) mod lines;
 mod read;
 
 use crate::wildmatch::wildmatch;

@@ -8,6 +8,7 @@ use outwork_api::problem::Code;
 use outwork_domain::principal::Viewer;
 
 use super::access_token;
+use crate::http::audit::Actor;
 use crate::http::permit::{FromPrincipal, principal, sent};
 use crate::plane::Plane;
 use crate::refusal::Refusal;
@@ -24,6 +25,7 @@ impl<P: FromPrincipal> FromRequestParts<Arc<Plane>> for SignedIn<P> {
             Err(refusal) => Err(refusal),
         };
         let known = known.map_err(advise)?;
+        Actor::tell(parts, &known.principal);
         Ok(Self(P::from_principal(known.principal)?))
     }
 }

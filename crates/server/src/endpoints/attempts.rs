@@ -6,6 +6,7 @@ pub(crate) mod events;
 pub(crate) mod follow;
 pub(crate) mod get;
 pub(crate) mod session;
+pub(crate) mod viewed;
 
 mod tail;
 

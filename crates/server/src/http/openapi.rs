@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 
 use outwork_api::Problem;
+use outwork_api::approval::Approval;
+use outwork_api::audit::AuditEntry;
+use outwork_api::comment::Comment;
 use outwork_api::credential::Credential;
 use outwork_api::enrolment::{EnrolmentToken, WorkerToken};
 use outwork_api::environment::Environment;
@@ -12,6 +15,7 @@ use outwork_api::problem::{CONTENT_TYPE, Code};
 use outwork_api::publication::Publication;
 use outwork_api::settings::Worker;
 use outwork_api::task::TaskSummary;
+use outwork_api::viewed::ViewedFile;
 use outwork_api::worker::{AttemptCommand, InputKind, Orders, OutputKind};
 use utoipa::openapi::schema::ArrayItems;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -80,7 +84,7 @@ fn pages_by_reference(components: &mut Components) {
         (name = "settings", description = "The model, credentials, the workers, the members, and who is asking."),
         (name = "health", description = "For machines that watch this one.")
     ),
-    components(schemas(Problem, Event, Environment, TaskSummary, Worker, Credential, Publication, EnrolmentToken, WorkerToken, Member, MemberToken)),
+    components(schemas(Problem, Event, Environment, TaskSummary, Worker, Credential, Publication, EnrolmentToken, WorkerToken, Member, MemberToken, Comment, Approval, ViewedFile, AuditEntry)),
     security(("token" = [])),
     modifiers(&Token)
 )]

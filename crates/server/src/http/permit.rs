@@ -11,6 +11,7 @@ use outwork_domain::principal::{
 };
 use outwork_store::Authenticated;
 
+use super::audit::Actor;
 use crate::plane::Plane;
 use crate::refusal::Refusal;
 use crate::token::{self, TokenHash};
@@ -100,12 +101,16 @@ impl FromRequestParts<Arc<Plane>> for Enrolling {
 pub(crate) const ENROL: &str = "Make an enrolment token with `outwork workers enrol`.";
 
 async fn authenticate(parts: &Parts, plane: &Plane) -> Result<Authenticated, Refusal> {
-    if !parts.headers.contains_key(AUTHORIZATION)
-        && let Some(token) = sign_in::token_of(plane, parts)?
-    {
-        return principal(plane, &token).await;
-    }
-    principal(plane, sent(parts)?).await
+    let signed_in = match parts.headers.contains_key(AUTHORIZATION) {
+        true => None,
+        false => sign_in::token_of(plane, parts)?,
+    };
+    let known = match &signed_in {
+        Some(token) => principal(plane, token).await?,
+        None => principal(plane, sent(parts)?).await?,
+    };
+    Actor::tell(parts, &known.principal);
+    Ok(known)
 }
 
 /// Whom a token speaks for.

@@ -16,11 +16,11 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{envelope, health, openapi, origin, signpost};
+use super::{audit as audit_layer, envelope, health, openapi, origin, signpost};
 use crate::codex_api;
 use crate::endpoints::{
-    attempts, cache, changes, codex_logins, credentials, enrolment, environments, me, members,
-    model, publications, tasks, tokens, workers,
+    approvals, attempts, audit, cache, changes, codex_logins, comments, credentials, enrolment,
+    environments, me, members, model, publications, tasks, tokens, workers,
 };
 use crate::plane::Plane;
 use crate::refusal::Refusal;
@@ -74,6 +74,11 @@ pub(crate) fn task_api() -> Routes {
             publications::list::list
         ))
         .routes(routes!(publications::get::get))
+        .routes(routes!(comments::list::list, comments::add::add))
+        .routes(routes!(comments::change::change, comments::remove::remove))
+        .routes(routes!(approvals::list::list, approvals::give::give))
+        .routes(routes!(attempts::viewed::list, attempts::viewed::mark))
+        .routes(routes!(audit::list))
         .routes(routes!(attempts::get::get))
         .routes(routes!(attempts::cancel::cancel))
         .routes(routes!(attempts::diff::diff))
@@ -200,6 +205,10 @@ pub(crate) fn router(plane: Arc<Plane>) -> Router {
         })
         .method_not_allowed_fallback(wrong_method)
         .layer(CatchPanicLayer::custom(envelope::panicked))
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&plane),
+            audit_layer::keep,
+        ))
         .layer(middleware::from_fn_with_state(
             Arc::clone(&plane),
             origin::check,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use outwork_domain::publication::{Command, LEASE, Publication, PullRequest};
 use outwork_git::Prepared;
-use outwork_store::{StoreError, TaskRecord};
+use outwork_store::{AttemptRecord, StoreError, TaskRecord};
 
 use super::access::{Access, access};
 use super::branch::{self, Subject};
@@ -14,6 +14,7 @@ use super::text;
 use super::trouble::Trouble;
 use crate::endpoints::environments;
 use crate::plane::Plane;
+use crate::view;
 
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -96,6 +97,7 @@ async fn publish(plane: &Plane, publication: &Publication) -> Result<Done, Troub
         .attempt(workspace, publication.attempt_id)
         .await?;
     let attempt = attempt.ok_or_else(missing)?;
+    still_approved(plane, &task, &attempt).await?;
     let it = Subject {
         plane,
         publication,
@@ -119,6 +121,28 @@ async fn publish(plane: &Plane, publication: &Publication) -> Result<Done, Troub
         }),
         note: None,
     })
+}
+
+/// It was when it was asked for; somebody may have thought better of it since, or the environment asks for more.
+async fn still_approved(
+    plane: &Plane,
+    task: &TaskRecord,
+    attempt: &AttemptRecord,
+) -> Result<(), Trouble> {
+    let mut turns = task.turns.iter();
+    let turn = turns.find(|turn| turn.turn.id == attempt.attempt.turn_id);
+    let turn = turn.ok_or(StoreError::NotFound)?;
+    let id = task.task.id;
+    let mut all = plane.store.approvals([id].into_iter()).await?;
+    let state = view::approval::state(task, turn, Some(attempt), all.remove(&id).as_ref());
+    match state.lets_pass() {
+        true => Ok(()),
+        false => Err(Trouble::last(
+            "approval_missing",
+            "The result is not approved any more.",
+            "`outwork status` says what it waits for; publish it again when it is approved.",
+        )),
+    }
 }
 
 fn branch_only(it: &Subject<'_>, access: &Access) -> Done {

@@ -66,6 +66,7 @@ struct Prepared {
     submission: Submission,
     environment_label: String,
     environment_agent: AgentName,
+    approvals_needed: u32,
     sent: Sent,
 }
 
@@ -142,6 +143,7 @@ async fn prepare(plane: &Plane, member: &Member, new: NewTask) -> Result<Prepare
         },
         environment_agent: environment.spec.agent.kind(),
         environment_label: environment.spec.label,
+        approvals_needed: environment.spec.approvals,
         sent,
     })
 }
@@ -152,6 +154,7 @@ impl Prepared {
             submission,
             environment_label,
             environment_agent,
+            approvals_needed,
             sent,
         } = self;
         let submission = Arc::new(submission);
@@ -170,7 +173,12 @@ impl Prepared {
                 let attempts = submission.attempts.len();
                 tracing::info!(task = %id, environment = %environment_id, attempts, "a task was submitted");
                 let submission = Arc::unwrap_or_clone(submission);
-                let record = record(submission, environment_label, environment_agent);
+                let record = record(
+                    submission,
+                    environment_label,
+                    environment_agent,
+                    approvals_needed,
+                );
                 Ok(Made::New(Box::new(record)))
             }
             Submitted::Replayed { task_id } => Ok(Made::Replayed(task_id)),
@@ -183,6 +191,7 @@ fn record(
     submission: Submission,
     environment_label: String,
     environment_agent: AgentName,
+    approvals_needed: u32,
 ) -> TaskRecord {
     let Submission {
         task,
@@ -202,6 +211,7 @@ fn record(
     TaskRecord {
         task,
         environment_label,
+        approvals_needed,
         turns: vec![TurnRecord { turn, attempts }],
         repository,
     }

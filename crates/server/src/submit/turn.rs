@@ -2,12 +2,14 @@
 
 use std::num::NonZeroU32;
 
+use outwork_api::comment::SendComments;
 use outwork_api::task::{NewRetry, NewTurn};
 use outwork_domain::agent::AgentChoice;
+use outwork_domain::comment::{self, Comment};
 use outwork_domain::principal::Member;
 use outwork_domain::task::Turn;
 use outwork_domain::{AttemptId, TaskId, TurnId};
-use outwork_store::{Idempotency, StoreError, Submitted, TaskRecord, TurnRecord};
+use outwork_store::{Idempotency, SentComment, StoreError, Submitted, TaskRecord, TurnRecord};
 
 use super::{attempts, check};
 use crate::endpoints::{environments, tasks};
@@ -32,15 +34,22 @@ pub(crate) async fn submit(
     }
     plane.need_space()?;
     let mut faults = check::Faults::default();
-    faults.prompt(&new.prompt);
+    if new.comments.is_none() {
+        faults.prompt(&new.prompt);
+    }
     let count = faults.attempts(new.attempts, plane.attempts_per_turn);
     let output_schema = faults.output_schema(new.output_schema);
     faults.none_or_refusal()?;
     let record = tasks::by_id(plane, member.workspace_id(), task_id).await?;
     let worked = continued(&record, new.attempt)?;
     let continues = goes_on_from(&record, worked);
+    let (prompt, comments) = match &new.comments {
+        None => (new.prompt, Vec::new()),
+        Some(wanted) => with_comments(plane, &record, worked, wanted, &new.prompt).await?,
+    };
     let next = Next {
-        prompt: new.prompt,
+        prompt,
+        comments,
         output_schema,
         continues,
         agents: agents(&record, worked, count),
@@ -74,6 +83,7 @@ pub(crate) async fn retry(
     };
     let next = Next {
         prompt: newest.turn.prompt.clone(),
+        comments: Vec::new(),
         output_schema: newest.turn.output_schema.clone(),
         continues,
         agents: agents(&record, worked, count),
@@ -84,6 +94,8 @@ pub(crate) async fn retry(
 /// A turn to be made.
 struct Next {
     prompt: String,
+    /// Those that are a part of it.
+    comments: Vec<SentComment>,
     output_schema: Option<String>,
     continues: Option<AttemptId>,
     /// Of each attempt its own agent, if it has one.
@@ -99,6 +111,7 @@ async fn add(
 ) -> Result<Submitted, Refusal> {
     let Next {
         prompt,
+        comments,
         output_schema,
         continues,
         agents,
@@ -132,9 +145,61 @@ async fn add(
     );
     let added = plane
         .store
-        .add_turn(workspace, turn, attempts, idempotency)
+        .add_turn_with_comments(workspace, turn, attempts, comments, idempotency)
         .await;
     added.map_err(|fault| not_ended(fault, task_id))
+}
+
+/// The prompt with the comments that are wanted, and which these are. `worked` is the attempt that is continued.
+async fn with_comments(
+    plane: &Plane,
+    record: &TaskRecord,
+    worked: AttemptId,
+    wanted: &SendComments,
+    prompt: &str,
+) -> Result<(String, Vec<SentComment>), Refusal> {
+    let task = &record.task;
+    let mut all = plane.store.comments(task.workspace_id, task.id).await?;
+    let comments: Vec<Comment> = match wanted {
+        SendComments::Open(false) => Vec::new(),
+        SendComments::Open(true) => {
+            all.retain(|comment| comment.attempt_id == worked && comment.is_open());
+            all
+        }
+        SendComments::Some(ids) => {
+            let missing = |id: &String| {
+                let found = all.iter().find(|comment| comment.id.to_string() == *id);
+                found.is_none_or(|comment| comment.resolved_at.is_some())
+            };
+            if let Some(id) = ids.iter().find(|id| missing(id)) {
+                let id: String = id.chars().take(80).collect();
+                let detail =
+                    format!("holds `{id}`, which is no comment of the task that is not resolved");
+                return Err(Refusal::field("/comments", detail));
+            }
+            all.retain(|comment| ids.contains(&comment.id.to_string()));
+            all
+        }
+    };
+    let mut faults = check::Faults::default();
+    if comments.is_empty() {
+        if *wanted != SendComments::Open(false) && prompt.trim().is_empty() {
+            let detail = "has nothing to send: there are no open comments on the attempt";
+            return Err(Refusal::field("/comments", detail)
+                .with_hint("`outwork comments TASK` shows them; `outwork comment` adds one."));
+        }
+        faults.prompt(prompt);
+        faults.none_or_refusal()?;
+        return Ok((prompt.to_owned(), Vec::new()));
+    }
+    let whole = comment::prompt(prompt, &comments, &record.repository);
+    faults.prompt(&whole);
+    faults.none_or_refusal()?;
+    let sent = comments.iter().map(|comment| SentComment {
+        id: comment.id,
+        updated_at: comment.updated_at,
+    });
+    Ok((whole, sent.collect()))
 }
 
 /// The attempt of the newest turn that is continued: the one named, else the one shown for the task, else the first.

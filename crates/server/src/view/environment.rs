@@ -49,6 +49,7 @@ pub(crate) fn wire(record: EnvironmentRecord) -> Wire {
         max_tokens,
         required_labels,
         max_concurrent,
+        approvals,
     } = spec;
     Wire {
         id: id.to_string(),
@@ -76,6 +77,7 @@ pub(crate) fn wire(record: EnvironmentRecord) -> Wire {
         max_tokens,
         required_labels,
         max_concurrent,
+        approvals,
         injections: injections.into_iter().map(wire_injection).collect(),
         revision,
         created_at: created_at.into(),

@@ -8,14 +8,15 @@ use outwork_api::problem::Code;
 use outwork_api::task::{
     Task as Wire, TaskRepository, TaskSummary, Turn as WireTurn, WaitingFor as WireWaitingFor,
 };
+use outwork_domain::approval::Approval;
 use outwork_domain::principal::Principal;
 use outwork_domain::status::{TaskOutcome, task_status};
 use outwork_domain::task::{Base, FurtherBase, TaskKind, Turn};
 use outwork_domain::waiting::WaitingFor;
 use outwork_domain::{PrincipalId, State};
-use outwork_store::{AttemptRecord, Names, TaskRecord, TurnRecord};
+use outwork_store::{AttemptRecord, Names, OfAttempts, TaskRecord, TurnRecord};
 
-use super::{attempt, publication, waiting};
+use super::{approval, attempt, publication, waiting};
 use crate::plane::Plane;
 use crate::refusal::Refusal;
 
@@ -56,6 +57,8 @@ pub(crate) fn repository<'a>(
 pub(crate) struct Beside {
     pub(crate) waiting: Option<WaitingFor>,
     pub(crate) names: Names,
+    /// What was said of its results.
+    pub(crate) approvals: Option<OfAttempts>,
 }
 
 /// Somebody with the name that they have now.
@@ -68,10 +71,15 @@ pub(crate) fn person(names: &Names, id: PrincipalId) -> Person {
 
 /// A task in a list: its newest turn decides.
 pub(crate) fn summary(record: &TaskRecord, beside: Beside, public_url: &str) -> TaskSummary {
-    let Beside { waiting, names } = beside;
+    let Beside {
+        waiting,
+        names,
+        approvals,
+    } = beside;
     let TaskRecord {
         task,
         environment_label,
+        approvals_needed: _,
         repository: _,
         turns,
     } = record;
@@ -79,6 +87,9 @@ pub(crate) fn summary(record: &TaskRecord, beside: Beside, public_url: &str) -> 
     let attempts = newest.map_or(&[][..], |turn| &turn.attempts);
     let (status, outcome) = task_status(attempts.iter().map(|record| &record.attempt.state));
     let stat = newest.and_then(shown).and_then(attempt::stat);
+    let approval =
+        newest.map(|turn| approval::state(record, turn, shown(turn), approvals.as_ref()));
+    let approval = approval.filter(|state| *state != Approval::NotNeeded);
     TaskSummary {
         id: task.id.to_string(),
         url: format!("{public_url}/tasks/{}", task.id),
@@ -97,6 +108,7 @@ pub(crate) fn summary(record: &TaskRecord, beside: Beside, public_url: &str) -> 
             reason: waiting.as_str().to_owned(),
             text: waiting.text(),
         }),
+        approval_state: approval.map(|state| state.as_str().to_owned()),
     }
 }
 
@@ -108,9 +120,20 @@ pub(crate) async fn whole(plane: &Plane, record: TaskRecord) -> Result<Wire, Ref
     let publications = plane.store.publications(task.workspace_id, task.id).await?;
     let pull_request = publications.iter().find_map(publication::of_task);
     let names = plane.store.member_names(task.workspace_id).await?;
-    let beside = Beside { waiting, names };
+    let mut approvals = plane.store.approvals([task.id].into_iter()).await?;
+    let approvals = approvals.remove(&task.id);
+    let approval = record.turns.last().map(|turn| {
+        let said = approvals.as_ref();
+        approval::wire(&record, turn, shown(turn), said, &names)
+    });
+    let beside = Beside {
+        waiting,
+        names,
+        approvals,
+    };
     Ok(Wire {
         pull_request,
+        approval,
         ..wire(record, beside, &plane.public_url)
     })
 }
@@ -120,6 +143,7 @@ pub(crate) fn submitted(plane: &Plane, record: TaskRecord, by: &Principal) -> Wi
     let beside = Beside {
         waiting: None,
         names: Arc::new(HashMap::from([(by.id, by.name.clone())])),
+        approvals: None,
     };
     wire(record, beside, &plane.public_url)
 }
@@ -129,6 +153,7 @@ fn wire(record: TaskRecord, beside: Beside, public_url: &str) -> Wire {
     let TaskRecord {
         task,
         environment_label: _,
+        approvals_needed: _,
         repository: _,
         turns,
     } = record;
@@ -147,6 +172,7 @@ fn wire(record: TaskRecord, beside: Beside, public_url: &str) -> Wire {
         priority: task.priority.into(),
         further_repositories: further.into_iter().map(wire_further).collect(),
         pull_request: None,
+        approval: None,
         turns: turns.into_iter().map(wire_turn).collect(),
     }
 }

@@ -33,6 +33,7 @@ mod private;
 mod problems;
 mod publishing;
 mod repositories;
+mod review;
 mod scheduling;
 mod secret_key;
 mod secrets;

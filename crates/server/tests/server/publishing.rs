@@ -1,5 +1,6 @@
 //! Results as branches and pull requests: pushed with the real git, opened at stand-ins of the servers' interfaces.
 
+mod approvals;
 mod faults;
 mod follow_up;
 mod forge;

@@ -413,6 +413,7 @@ fn environment(
             max_tokens: None,
             required_labels: Labels::new(),
             max_concurrent: None,
+            approvals: 0,
         },
     }
 }

@@ -44,6 +44,7 @@ mod objects;
 mod orders;
 mod publications;
 mod repositories;
+mod review;
 mod secrets;
 mod settings;
 mod tasks;

@@ -137,6 +137,7 @@ async fn brought_up_to_date(place: Place, engine: &str, level: i64) {
         max_tokens: None,
         required_labels: Default::default(),
         max_concurrent: None,
+        approvals: 0,
     };
     assert_eq!(record.environment.spec, expected);
     assert_eq!(record.environment.revision, 4);

@@ -150,6 +150,7 @@ pub fn summary(number: u32, status: &str, title: &str) -> TaskSummary {
         is_review: false,
         attempt_total: 1,
         waiting_for: None,
+        approval_state: None,
     }
 }
 
@@ -205,6 +206,7 @@ pub fn task(summary: TaskSummary, attempts: Vec<Attempt>) -> Task {
         priority: Default::default(),
         further_repositories: Vec::new(),
         pull_request: None,
+        approval: None,
         turns: vec![Turn {
             id: "turn_1".to_owned(),
             number: 1,

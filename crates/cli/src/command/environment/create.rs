@@ -105,6 +105,10 @@ pub struct CreateArgs {
     #[arg(long, value_name = "N", value_parser = crate::args::from_one,
         help_heading = "Where and when its tasks run")]
     pub max_concurrent: Option<u32>,
+    /// How many people have to approve a result before it is published: 0, 1 or 2
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=2),
+        help_heading = "Where and when its tasks run")]
+    pub approvals: Option<u32>,
 }
 
 pub(crate) async fn run(args: CreateArgs, session: &mut Session) -> Result<(), CliError> {
@@ -130,6 +134,7 @@ pub(crate) async fn run(args: CreateArgs, session: &mut Session) -> Result<(), C
         resources,
         required_labels,
         max_concurrent,
+        approvals,
         json,
     } = args;
     let agent = values::choose_agent(agent, agent_command)?.unwrap_or(Agent::Codex {});
@@ -156,6 +161,7 @@ pub(crate) async fn run(args: CreateArgs, session: &mut Session) -> Result<(), C
         max_tokens: resources.budget(),
         required_labels: BTreeMap::from_iter(required_labels),
         max_concurrent,
+        approvals,
         injections: inject::injections(session, injections).await?,
     };
     let key = session.idempotency_key();

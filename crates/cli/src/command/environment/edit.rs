@@ -154,6 +154,10 @@ pub struct EditArgs {
         help_heading = "Where and when its tasks run"
     )]
     pub no_max_concurrent: bool,
+    /// How many people have to approve a result before it is published: 0, 1 or 2; fewer than before as an admin only
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=2),
+        help_heading = "Where and when its tasks run")]
+    pub approvals: Option<u32>,
 }
 
 pub(crate) async fn run(args: EditArgs, session: &mut Session) -> Result<(), CliError> {
@@ -217,6 +221,7 @@ async fn patch(
         no_required_labels,
         max_concurrent,
         no_max_concurrent,
+        approvals,
         json: _,
     } = args;
     let none = |is_none: bool| is_none.then(String::new);
@@ -257,6 +262,7 @@ async fn patch(
             &no_required_labels,
         ),
         max_concurrent: max_concurrent.or(no_max_concurrent.then_some(0)),
+        approvals,
         injections: inject::changes(session, current, injections, remove_injections).await?,
     })
 }

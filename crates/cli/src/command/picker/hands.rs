@@ -172,6 +172,7 @@ async fn send(client: &Client, said: Said, key: &IdempotencyKey) -> Result<Box<T
         } => {
             let turn = NewTurn {
                 prompt,
+                comments: None,
                 attempts: Some(attempts),
                 attempt,
                 output_schema: None,

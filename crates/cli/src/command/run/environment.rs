@@ -206,6 +206,7 @@ fn patch(new: NewEnvironment) -> EnvironmentPatch {
         max_tokens,
         required_labels,
         max_concurrent: _,
+        approvals: _,
         injections: _,
     } = new;
     EnvironmentPatch {
@@ -230,6 +231,7 @@ fn patch(new: NewEnvironment) -> EnvironmentPatch {
         max_tokens: Some(max_tokens.unwrap_or(0)),
         required_labels: Some(required_labels),
         max_concurrent: None,
+        approvals: None,
         injections: Vec::new(),
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use outwork_api::problem::Code;
 use outwork_domain::AttemptId;
 use outwork_domain::principal::Viewer;
@@ -56,18 +57,26 @@ pub(crate) async fn patch(
     record: &AttemptRecord,
     repository: Option<&str>,
 ) -> Result<Response, Refusal> {
+    let content = patch_bytes(plane, task, record, repository).await?;
+    Ok(([(CONTENT_TYPE, "text/x-diff")], content).into_response())
+}
+
+/// The same, to be read here.
+pub(crate) async fn patch_bytes(
+    plane: &Plane,
+    task: &TaskRecord,
+    record: &AttemptRecord,
+    repository: Option<&str>,
+) -> Result<Bytes, Refusal> {
     let name = view::task::repository(task, repository)?;
     let Some(diff) = view::attempt::diff(record, name) else {
         let state = record.attempt.state.as_str();
         return Err(Refusal::new(Code::NotFound, NO_DIFF)
             .with_hint(format!("The attempt is {state} and has handed in none.")));
     };
-    let content = plane
-        .objects
-        .get(&diff.key)
-        .await?
-        .ok_or_else(|| StoreError::Corrupt {
-            what: "diff whose object is gone".to_owned(),
-        })?;
-    Ok(([(CONTENT_TYPE, "text/x-diff")], content).into_response())
+    let content = plane.objects.get(&diff.key).await?;
+    let gone = || StoreError::Corrupt {
+        what: "diff whose object is gone".to_owned(),
+    };
+    Ok(content.ok_or_else(gone)?)
 }

@@ -103,6 +103,7 @@ fn spec(new: NewEnvironment) -> Result<(EnvironmentSpec, Secrets, Vec<InjectionC
         max_tokens,
         required_labels,
         max_concurrent,
+        approvals,
         injections,
     } = new;
     let spec = EnvironmentSpec {
@@ -129,6 +130,7 @@ fn spec(new: NewEnvironment) -> Result<(EnvironmentSpec, Secrets, Vec<InjectionC
         max_tokens,
         required_labels,
         max_concurrent,
+        approvals: approvals.unwrap_or(0),
     };
     let set = |(name, value)| (name, Some(value));
     let inject = |NewInjection {

@@ -42,6 +42,13 @@ pub(crate) async fn update(
     plane.need_space()?;
     for _ in 0..EDITS {
         let stored = by_id(&plane, member.workspace_id(), id).await?;
+        if patch
+            .approvals
+            .is_some_and(|asked| asked < stored.environment.spec.approvals)
+        {
+            // Whoever could lower it could publish without.
+            member.principal().clone().admin()?;
+        }
         let revision = expected.revision().unwrap_or(stored.environment.revision);
         match edit(&plane, stored, patch.clone(), revision).await {
             // What the patch leaves out stays as it is, so it holds as well on top of what another edit made meanwhile.
@@ -103,6 +110,7 @@ fn apply(spec: EnvironmentSpec, patch: EnvironmentPatch) -> Result<EnvironmentSp
         max_tokens,
         required_labels,
         max_concurrent,
+        approvals,
         injections: _,
     } = patch;
     let text = |new: Option<String>, old: Option<String>| match new {
@@ -147,5 +155,6 @@ fn apply(spec: EnvironmentSpec, patch: EnvironmentPatch) -> Result<EnvironmentSp
             Some(0) => None,
             some => some,
         },
+        approvals: approvals.unwrap_or(spec.approvals),
     })
 }

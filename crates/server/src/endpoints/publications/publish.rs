@@ -87,8 +87,10 @@ async fn checked(
         author,
     } = new;
     let repository = view::task::repository(record, repository.as_deref())?.to_owned();
-    let attempt = chosen(record, chosen_turn(record, turn)?, attempt)?;
+    let turn = chosen_turn(record, turn)?;
+    let attempt = chosen(record, turn, attempt)?;
     has_changes(attempt, &repository)?;
+    view::approval::may_leave(plane, record, turn, attempt).await?;
     if let Some(author) = &author {
         Identity::parse(author).map_err(|fault| Refusal::field("/author", fault.to_string()))?;
     }

@@ -52,7 +52,16 @@ pub(crate) async fn diff(
 
 fn choose<'a>(record: &'a TaskRecord, query: &Query) -> Result<&'a AttemptRecord, Refusal> {
     let turn = chosen_turn(record, query.turn)?;
-    match query.attempt {
+    named_or_shown(record, turn, query.attempt)
+}
+
+/// The attempt of that number, the one whose diff is shown for the turn when none is given.
+pub(crate) fn named_or_shown<'a>(
+    record: &TaskRecord,
+    turn: &'a TurnRecord,
+    attempt: Option<u32>,
+) -> Result<&'a AttemptRecord, Refusal> {
+    match attempt {
         None => shown(turn).ok_or_else(|| no_diff_yet(record, turn)),
         Some(number) => chosen_attempt(turn, number),
     }

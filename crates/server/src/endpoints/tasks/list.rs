@@ -59,6 +59,8 @@ pub(crate) async fn list(
         .await?;
     let mut waiting = view::waiting::of(&plane, &paged.items).await?;
     let names = plane.store.member_names(workspace).await?;
+    let ids = paged.items.iter().map(|record| record.task.id);
+    let mut approvals = plane.store.approvals(ids).await?;
     let items = paged
         .items
         .iter()
@@ -66,6 +68,7 @@ pub(crate) async fn list(
             let beside = Beside {
                 waiting: waiting.remove(&record.task.id),
                 names: Arc::clone(&names),
+                approvals: approvals.remove(&record.task.id),
             };
             view::task::summary(record, beside, &plane.public_url)
         })

@@ -254,6 +254,7 @@ impl Proposal {
             max_tokens: None,
             required_labels: BTreeMap::new(),
             max_concurrent: None,
+            approvals: None,
             injections: Vec::new(),
         }
     }

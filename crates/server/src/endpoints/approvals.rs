@@ -1,0 +1,4 @@
+//! What people say of results.
+
+pub(crate) mod give;
+pub(crate) mod list;
