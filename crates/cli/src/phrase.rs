@@ -1,7 +1,7 @@
 //! The server's sentences, as they stand after `error:` and `hint:`.
 
 /// The names of fields in requests, as they are typed.
-const TYPED: [(&str, &str); 43] = [
+const TYPED: &[(&str, &str)] = &[
     ("agent.command", "--agent-command"),
     ("agent", "--agent"),
     ("approvals", "--approvals"),
