@@ -99,7 +99,6 @@ export type Verdict = 'approve' | 'reject' | 'withdraw';
 
 interface Page<T> {
   items: T[];
-  next_cursor?: string | null;
 }
 
 /** `null` where the server does not have it. */
@@ -118,24 +117,10 @@ const send = <T>(method: 'post' | 'put' | 'patch' | 'delete', options: Options) 
   call(client[method](options) as Promise<{ data?: T; response?: Response }>);
 const json = { 'content-type': 'application/json' };
 
-export async function listComments(task: string, signal: AbortSignal): Promise<Comment[] | null> {
-  const found: Comment[] = [];
-  let cursor: string | undefined;
-  do {
-    const page = await known(
-      get<Page<Comment>>({
-        url: '/api/v1/tasks/{id}/comments',
-        path: { id: task },
-        query: { limit: 100, cursor },
-        signal,
-      }),
-    );
-    if (!page) return null;
-    found.push(...page.items);
-    cursor = page.next_cursor ?? undefined;
-  } while (cursor);
-  return found;
-}
+/** All of them are in one page. */
+export const listComments = async (task: string, signal: AbortSignal): Promise<Comment[] | null> =>
+  (await known(get<Page<Comment>>({ url: '/api/v1/tasks/{id}/comments', path: { id: task }, signal })))
+    ?.items ?? null;
 
 export const addComment = (task: string, body: NewComment) =>
   send<Comment>('post', { url: '/api/v1/tasks/{id}/comments', path: { id: task }, body, headers: json });

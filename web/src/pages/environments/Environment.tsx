@@ -97,13 +97,8 @@ function Sheet({ environment }: { environment: EnvironmentType }) {
           </a>
         ))}
       </nav>
-      <form
-        className={css.sheet}
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (changed > 0 && Object.keys(problems).length === 0) save.mutate();
-        }}
-      >
+      {/* No form: the dialogs inside have their own. */}
+      <div className={css.sheet}>
         <header className={css.title}>
           <h1>
             <Hidden>{base.label}</Hidden>
@@ -158,10 +153,9 @@ function Sheet({ environment }: { environment: EnvironmentType }) {
             }
           />
           {draft.agent.name === 'command' && (
-            <Text
+            <Script
               label="Command"
-              mono
-              spellCheck={false}
+              rows={2}
               value={draft.agent.command}
               help="Run by bash; the prompt is its standard input."
               onText={(command) => set({ agent: { name: 'command', command } })}
@@ -240,6 +234,17 @@ function Sheet({ environment }: { environment: EnvironmentType }) {
             help="Such as npm test. Without one, attempts are compared by their diffs alone."
             onText={(verify_command) => set({ verify_command })}
           />
+          {draft.verify_minutes !== undefined && (
+            <div className={css.columns}>
+              <Text
+                label="Time for it, minutes"
+                inputMode="decimal"
+                value={draft.verify_minutes}
+                problem={problem('verify_minutes', '/verify_timeout_seconds')}
+                onText={(verify_minutes) => set({ verify_minutes })}
+              />
+            </div>
+          )}
         </Section>
 
         <Section
@@ -384,10 +389,10 @@ function Sheet({ environment }: { environment: EnvironmentType }) {
               )}
             </p>
             <Button
-              type="submit"
               look="main"
               busy={save.isPending}
               disabled={changed === 0 || Object.keys(problems).length > 0}
+              onClick={() => save.mutate()}
             >
               Save
             </Button>
@@ -402,7 +407,7 @@ function Sheet({ environment }: { environment: EnvironmentType }) {
             </Button>
           </div>
         )}
-      </form>
+      </div>
     </div>
   );
 }

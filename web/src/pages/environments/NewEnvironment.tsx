@@ -89,12 +89,10 @@ export function NewEnvironment() {
         onPick={(name) => setAgent(name as Agent['name'])}
       />
       {agent === 'command' && (
-        <Text
+        <Script
           label="Command"
-          mono
-          required
-          help="Run by bash; the prompt is its standard input."
-          problem={fields?.get('/agent/command')}
+          rows={2}
+          help={fields?.get('/agent/command') ?? 'Run by bash; the prompt is its standard input.'}
           value={command}
           onText={setCommand}
         />

@@ -29,7 +29,7 @@ export function Secrets({ environment }: { environment: Environment }) {
                 set <Ago at={updated_at} />
               </span>
               <span className={css.does}>
-                <Button look="quiet" aria-label={`Set ${name} anew`} onClick={() => setSetting(name)}>
+                <Button look="quiet" aria-label={`Set anew: ${name}`} onClick={() => setSetting(name)}>
                   Set anew
                 </Button>
                 <Button look="quiet" aria-label={`Remove ${name}`} onClick={() => setRemoving(name)}>
@@ -40,7 +40,9 @@ export function Secrets({ environment }: { environment: Environment }) {
           ))}
         </ul>
       )}
-      <Button onClick={() => setSetting('')}>Add a secret</Button>
+      <Button className={css.start} onClick={() => setSetting('')}>
+        Add a secret
+      </Button>
       {setting !== undefined && (
         <SetSecret environment={environment} name={setting} onClose={() => setSetting(undefined)} />
       )}

@@ -116,6 +116,7 @@ export function Review({
       attempts={shown}
       sources={sources}
       repository={repository}
+      name={repository ?? repositories[0]}
       firstRepository={repository === undefined || repository === repositories[0]}
       tools={tools}
     />
@@ -127,32 +128,36 @@ interface SheetProps {
   turn: number;
   attempts: Attempt[];
   sources: Source[];
+  /** What requests name; the first need not be named. */
   repository: string | undefined;
+  name: string | undefined;
   firstRepository: boolean;
   tools: React.ReactNode;
 }
 
-function Sheet({ taskId, turn, attempts, sources, repository, firstRepository, tools }: SheetProps) {
+function Sheet({ taskId, turn, attempts, sources, repository, name, firstRepository, tools }: SheetProps) {
   const queries = useQueryClient();
   const entries = useMemo(() => entriesOf(sources), [sources]);
   const attempt = attempts[0] as Attempt;
   const [layout, setLayout] = useState<Layout>(() =>
     localStorage.getItem(LAYOUT) === 'split' ? 'split' : 'unified',
   );
-  const me = useQuery(meQuery).data as { id?: string } | null | undefined;
+  const me = useQuery(meQuery).data as { id?: string; principal_id: string } | null | undefined;
+
+  const mine = me?.id ?? me?.principal_id;
 
   // What was looked at.
   const seen = useQuery(viewedQuery(attempt.id));
   const view = useMutation({
     mutationFn: ({ path, viewed }: { path: string; viewed: boolean }) =>
       Promise.all(
-        attempts.map(({ id }) => setViewed(id, { path, viewed, ...(repository && { repository }) })),
+        attempts
+          .filter((_, i) => sources[i]?.files.some((file) => file.path === path))
+          .map(({ id }) => setViewed(id, { path, viewed, ...(repository && { repository }) })),
       ),
     onMutate: ({ path, viewed }) => {
       queries.setQueryData(viewedQuery(attempt.id).queryKey, (before: Viewed[] | null | undefined) => [
-        ...(before ?? []).filter(
-          (one) => !(one.path === path && sameRepository(one, repository, firstRepository)),
-        ),
+        ...(before ?? []).filter((one) => !(one.path === path && sameRepository(one, name, firstRepository))),
         ...(viewed ? [{ path, repository: repository ?? null, viewed_at: new Date().toISOString() }] : []),
       ]);
     },
@@ -160,10 +165,8 @@ function Sheet({ taskId, turn, attempts, sources, repository, firstRepository, t
   });
   const viewed = useMemo(
     () =>
-      new Set(
-        seen.data?.filter((one) => sameRepository(one, repository, firstRepository)).map(({ path }) => path),
-      ),
-    [seen.data, repository, firstRepository],
+      new Set(seen.data?.filter((one) => sameRepository(one, name, firstRepository)).map(({ path }) => path)),
+    [seen.data, name, firstRepository],
   );
 
   // A viewed file is closed, until somebody opens it.
@@ -185,10 +188,9 @@ function Sheet({ taskId, turn, attempts, sources, repository, firstRepository, t
   const said = useMemo(
     () =>
       comments.data?.filter(
-        (one) =>
-          one.turn === turn && numbers.has(one.attempt) && sameRepository(one, repository, firstRepository),
+        (one) => one.turn === turn && numbers.has(one.attempt) && sameRepository(one, name, firstRepository),
       ) ?? [],
-    [comments.data, turn, numbers, repository, firstRepository],
+    [comments.data, turn, numbers, name, firstRepository],
   );
   const threads = useMemo(() => {
     const found = new Map<string, Thread[]>();
@@ -196,7 +198,7 @@ function Sheet({ taskId, turn, attempts, sources, repository, firstRepository, t
     for (const [key, some] of byPlace(said)) {
       const [{ path, attempt, side, line, end_line } = NOTHING] = some;
       const place = line == null ? {} : { place: { side, line: end_line ?? line } };
-      add(path, { key, attempt, ...place, content: <CommentThread comments={some} me={me?.id} /> });
+      add(path, { key, attempt, ...place, content: <CommentThread comments={some} me={mine} /> });
     }
     if (draft) {
       const { path, attempt, place, end } = draft;
@@ -224,7 +226,7 @@ function Sheet({ taskId, turn, attempts, sources, repository, firstRepository, t
       });
     }
     return found;
-  }, [said, draft, me?.id, taskId, turn, repository]);
+  }, [said, draft, mine, taskId, turn, repository]);
   const openComments = useMemo(() => {
     const found = new Map<string, number>();
     for (const one of said) if (!one.resolved_at) found.set(one.path, (found.get(one.path) ?? 0) + 1);
@@ -325,7 +327,7 @@ function Sheet({ taskId, turn, attempts, sources, repository, firstRepository, t
           )}
         </span>
       </div>
-      <Approvals taskId={taskId} turn={turn} attempt={attempt.number} me={me?.id} />
+      <Approvals taskId={taskId} turn={turn} attempt={attempt.number} me={mine} />
       <div className={css.sheet}>
         <div className={css.files} data-open={listed}>
           <button
@@ -497,10 +499,8 @@ function byPlace(comments: Comment[]): Map<string, Comment[]> {
 /** Where the server names no repository it is the first. */
 function sameRepository(
   one: { repository?: string | null },
-  repository: string | undefined,
+  name: string | undefined,
   first: boolean,
 ): boolean {
-  return one.repository == null
-    ? first
-    : one.repository === repository || (first && repository === undefined);
+  return one.repository == null || name === undefined ? first : one.repository === name;
 }
