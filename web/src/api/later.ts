@@ -72,6 +72,14 @@ export interface Overlap {
   certainty: 'named' | 'touched' | (string & {});
 }
 
+export interface Merges {
+  base: string;
+  /** In this order as many as possible merge cleanly. */
+  order: string[];
+  clean: string[];
+  conflicts: { task_id: string; with: string[]; paths: string[] }[];
+}
+
 export interface OpenComment {
   id: string;
   turn: number;
@@ -138,3 +146,6 @@ export const agentName = (agent: LaterAttempt['agent']): string | undefined => {
   if (typeof agent === 'string') return agent;
   return agent.model ? `${agent.name} · ${agent.model}` : agent.name;
 };
+
+export const tryMerges = (tasks: string[]): Promise<Merges> =>
+  call(client.post<{ 200: Merges }>({ url: '/api/v1/merges', body: { tasks }, headers: json }));

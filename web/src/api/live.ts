@@ -65,6 +65,13 @@ function look(): void {
   }
 }
 
+/** Calls back when the server says that nobody is signed in any more. */
+export const onSignedOut = (then: () => void): (() => void) =>
+  queryClient.getQueryCache().subscribe(({ type, query }) => {
+    const { error } = query.state;
+    if (type === 'updated' && error instanceof ApiError && error.status === 401) then();
+  });
+
 /** Whether the server answers is read off what the page asks it anyway. */
 function watch(): void {
   const is = queryClient
@@ -96,8 +103,8 @@ async function run(signal: AbortSignal): Promise<void> {
         failures = 0;
         streaming = true;
         tell();
-        // What happened while nobody listened.
-        void queryClient.invalidateQueries();
+        // What happened while nobody listened. The list is kept up to date by its head, not by reading all of its pages again.
+        void queryClient.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] !== 'tasks' });
         await hear(response.body, signal);
       }
     } catch {

@@ -1,6 +1,7 @@
 import { useNavigate } from '@tanstack/react-router';
 import { useEffect, useState } from 'react';
-import { useLiveness } from '@/api/live';
+import { onSignedOut, useLiveness } from '@/api/live';
+import { queryClient } from '@/api/queries';
 import { Help } from './Help';
 import { useKeyboard, useKeys } from './keys';
 import { Palette } from './Palette';
@@ -30,6 +31,14 @@ export function Shell() {
     document.addEventListener('keydown', press);
     return () => document.removeEventListener('keydown', press);
   }, []);
+  useEffect(
+    () =>
+      onSignedOut(() => {
+        queryClient.clear();
+        void navigate({ to: '/sign-in', search: { to: location.pathname + location.search } });
+      }),
+    [navigate],
+  );
   const close = () => setOpen(undefined);
   return (
     <>

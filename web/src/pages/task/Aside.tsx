@@ -1,4 +1,4 @@
-import { useQuery } from '@tanstack/react-query';
+import { useMutation, useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { type ReactNode, useEffect, useState } from 'react';
 import type { Follow } from '@/api/follow';
@@ -8,9 +8,10 @@ import {
   type LaterTask,
   type LaterTurn,
   nameOf,
+  tryMerges,
   type Verification,
 } from '@/api/later';
-import { overlapsQuery, publicationsQuery } from '@/api/tasks';
+import { overlapsQuery, publicationsQuery, taskQuery } from '@/api/tasks';
 import { Ago } from '@/parts/Ago';
 import { Button } from '@/parts/Button';
 import { Copy } from '@/parts/Copy';
@@ -75,6 +76,14 @@ export function Aside(props: AsideProps) {
       {hasDiff(attempt) && (
         <Part title="Apply">
           <Copy text={applyCommand(task, turn, attempt)} label="Command that applies this diff" />
+        </Part>
+      )}
+      {attempt.output != null && (
+        <Part title="Output">
+          {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reachable with the keyboard */}
+          <pre className={css.tail} tabIndex={0}>
+            <Plain text={JSON.stringify(attempt.output, null, 2)} lines />
+          </pre>
         </Part>
       )}
       {hasEnded(attempt) && [steps, planned]}
@@ -299,6 +308,7 @@ function Ranked({ task, turn, attempt }: AsideProps) {
 function Overlaps({ task }: { task: LaterTask }) {
   const overlaps = useQuery(overlapsQuery(task.id));
   if (!overlaps.data || overlaps.data.length === 0) return null;
+  const hasResult = task.summary.files_changed > 0;
   return (
     <Part title={`Overlaps (${overlaps.data.length})`}>
       <ul className={css.stack}>
@@ -319,7 +329,51 @@ function Overlaps({ task }: { task: LaterTask }) {
           </li>
         ))}
       </ul>
+      {hasResult && (
+        <MergeOrder tasks={[task.id, ...overlaps.data.map(({ task_id }) => task_id)].slice(0, 20)} />
+      )}
     </Part>
+  );
+}
+
+/** Whether the results can be merged one after the other, tried on the server. */
+function MergeOrder({ tasks }: { tasks: string[] }) {
+  const merges = useMutation({ mutationFn: () => tryMerges(tasks) });
+  const { data } = merges;
+  return (
+    <div className={css.stack}>
+      <Button busy={merges.isPending} onClick={() => merges.mutate()}>
+        Which order merges?
+      </Button>
+      <Refused error={merges.error} />
+      {data && (
+        <ol className={css.places} aria-label="Order">
+          {data.order.map((id) => {
+            const conflict = data.conflicts.find(({ task_id }) => task_id === id);
+            return (
+              <li key={id}>
+                <span className={conflict ? css.bad : css.good}>{conflict ? '✕ conflicts' : '✓ merges'}</span>{' '}
+                {id === tasks[0] ? 'this task' : <TaskName id={id} />}
+                {conflict && (
+                  <span className={css.paths}>
+                    <Plain text={conflict.paths.slice(0, 5).join(', ')} />
+                  </span>
+                )}
+              </li>
+            );
+          })}
+        </ol>
+      )}
+    </div>
+  );
+}
+
+function TaskName({ id }: { id: string }) {
+  const task = useQuery({ ...taskQuery(id), refetchInterval: false });
+  return (
+    <Link to="/tasks/$id" params={{ id }}>
+      <Plain text={task.data?.title ?? id} />
+    </Link>
   );
 }
 

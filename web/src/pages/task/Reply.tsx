@@ -47,6 +47,7 @@ function Say({ task, turn, attempt, kind }: ReplyProps & { kind: 'answer' | 'ste
         </div>
       )}
       <Writer
+        task={task.id}
         placeholder={kind === 'answer' ? 'Your answer' : `Tell the agent${which} something while it works`}
         send={kind === 'answer' ? 'Answer' : 'Tell'}
         busy={act.isPending}
@@ -91,6 +92,7 @@ function FollowUp({ task, turn, attempt }: ReplyProps) {
   return (
     <section aria-label="Follow up" className={css.reply}>
       <Writer
+        task={task.id}
         placeholder={
           turn.attempts.length > 1
             ? `What is to be done next, from attempt ${attempt.number}?`
@@ -129,7 +131,11 @@ function FollowUp({ task, turn, attempt }: ReplyProps) {
   );
 }
 
+/** What is being written to each task, so that it stays when an attempt ends meanwhile or another is looked at. */
+const drafts = new Map<string, string>();
+
 interface WriterProps {
+  task: string;
   placeholder: string;
   send: string;
   busy: boolean;
@@ -139,15 +145,19 @@ interface WriterProps {
 }
 
 /** A text that is sent once: what was written stays until the server has it. */
-function Writer({ placeholder, send, busy, mayBeEmpty = false, onSend, children }: WriterProps) {
-  const [text, setText] = useState('');
+function Writer({ task, placeholder, send, busy, mayBeEmpty = false, onSend, children }: WriterProps) {
+  const [text, setText] = useState(() => drafts.get(task) ?? '');
+  const write = (to: string) => {
+    setText(to);
+    drafts.set(task, to);
+  };
   const key = useRef(newKey());
   const ready = (text.trim() !== '' || mayBeEmpty) && !busy;
   const submit = async () => {
     if (!ready) return;
     try {
       await onSend(text, key.current);
-      setText('');
+      write('');
       key.current = newKey();
     } catch {
       // The refusal is shown beside; another text is another request.
@@ -169,7 +179,7 @@ function Writer({ placeholder, send, busy, mayBeEmpty = false, onSend, children 
         placeholder={placeholder}
         value={text}
         onChange={(event) => {
-          setText(event.target.value);
+          write(event.target.value);
           key.current = newKey();
         }}
         onKeyDown={(event) => {

@@ -6,6 +6,7 @@ import type { LaterAttempt, LaterTask, LaterTurn } from '@/api/later';
 import { taskQuery } from '@/api/tasks';
 import { useKeys } from '@/app/keys/keys';
 import { Failed } from '@/parts/Failed';
+import { counted } from '@/parts/format';
 import { Log } from '@/parts/log/Log';
 import { Plain } from '@/parts/Plain';
 import { Prose } from '@/parts/Prose';
@@ -30,7 +31,8 @@ export function Task() {
   useEffect(() => {
     if (!task.data) return;
     const before = document.title;
-    document.title = `${plainText(task.data.title)} · Outwork`;
+    const mark = { needs_input: '? ', completed: '✓ ', failed: '✕ ' }[task.data.status] ?? '';
+    document.title = `${mark}${plainText(task.data.title)} · Outwork`;
     return () => {
       document.title = before;
     };
@@ -74,9 +76,15 @@ function Shown({ task }: { task: LaterTask }) {
       <div className={css.content}>
         <Header task={task} turn={turn} attempt={attempt} />
         {task.turns.length > 1 && <Turns task={task} turn={turn} go={go} />}
-        {turn.prompt.trim() !== task.title && <Prompt key={turn.id} text={turn.prompt} />}
+        {turn.prompt.trim() !== task.title && (
+          <Said key={turn.id} label="What was asked" text={turn.prompt} />
+        )}
+        {turn.composed_from && turn.composed_from.length > 0 && <Composed from={turn.composed_from} />}
         {turn.attempts.length > 1 && (
           <Attempts turn={turn} shown={attempt} onShow={(number) => go({ attempt: number })} />
+        )}
+        {hasEnded(attempt) && attempt.message && (
+          <Said key={attempt.id} label="What the agent said" text={attempt.message} agent />
         )}
         <Content task={task} turn={turn} attempt={attempt} tab={tab} go={go} />
       </div>
@@ -115,12 +123,12 @@ function Turns({
 
 const LONG = 400;
 
-function Prompt({ text }: { text: string }) {
+function Said({ label, text, agent = false }: { label: string; text: string; agent?: boolean }) {
   const long = text.length > LONG || text.split('\n').length > 4;
   const [open, setOpen] = useState(!long);
-  if (text === '') return null;
+  if (text.trim() === '') return null;
   return (
-    <section aria-label="What was asked" className={css.prompt}>
+    <section aria-label={label} className={agent ? `${css.said} ${css.agent}` : css.said}>
       <div className={open ? undefined : css.clamped}>
         <Prose text={open ? text : text.slice(0, 4 * LONG)} />
       </div>
@@ -131,6 +139,17 @@ function Prompt({ text }: { text: string }) {
       )}
     </section>
   );
+}
+
+function Composed({ from }: { from: NonNullable<LaterTurn['composed_from']> }) {
+  const parts = from.map(({ attempt, files, hunks }) => {
+    const what = [
+      files.length > 0 && counted(files.length, 'file'),
+      hunks.length > 0 && counted(hunks.length, 'hunk'),
+    ];
+    return `${what.filter(Boolean).join(' and ')} of attempt ${attempt}`;
+  });
+  return <p className={css.composed}>Composed from {parts.join(', ')}.</p>;
 }
 
 interface ContentProps {

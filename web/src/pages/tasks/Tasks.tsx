@@ -34,6 +34,7 @@ export function Tasks() {
   const { list, tasks } = useTasks({ environment, kind });
   const wanted = useDeferredValue(text);
   const shown = useMemo(() => filtered(tasks, { status, text: wanted }), [tasks, status, wanted]);
+  const asks = useMemo(() => filtered(tasks, { status: 'asks', text: '' }).length, [tasks]);
   const narrow = status !== 'all' || wanted.trim() !== '';
   const { hasNextPage, isFetchingNextPage, isError, fetchNextPage } = list;
 
@@ -88,7 +89,9 @@ export function Tasks() {
           label="Status"
           values={FILTERS}
           value={status}
-          text={(one) => STATUS_FILTERS[one]}
+          text={(one) =>
+            one === 'asks' && asks > 0 ? `${STATUS_FILTERS[one]} (${asks})` : STATUS_FILTERS[one]
+          }
           onChange={(one) => set({ status: one === 'all' ? undefined : one })}
         />
         <EnvironmentChoice value={environment} onChange={(environment) => set({ environment })} />

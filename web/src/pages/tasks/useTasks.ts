@@ -5,6 +5,7 @@ import { getTask, listTasks, type TaskKind } from '@/api/generated';
 import type { LaterSummary, LaterTask } from '@/api/later';
 import { every, onChange } from '@/api/live';
 import { queryClient } from '@/api/queries';
+import { isOver } from '@/api/tasks';
 import { merged, type Pages } from './list';
 
 const PAGE = 100;
@@ -46,6 +47,7 @@ export function useTasks(scope: Scope) {
     queryFn: async ({ signal }) => {
       const { items } = await page(scope, undefined, signal);
       take(key, items);
+      await further(key, new Set(items.map(({ id }) => id)), signal);
       return items.length;
     },
     refetchInterval: () => every(3_000)(),
@@ -69,6 +71,28 @@ export function useTasks(scope: Scope) {
   );
   const tasks = useMemo(() => list.data?.pages.flatMap(({ items }) => items) ?? [], [list.data]);
   return { list, tasks };
+}
+
+/** How many tasks beyond the first page are read again at once, and how seldom. */
+const FURTHER = 20;
+const FURTHER_MS = 15_000;
+let furtherAt = 0;
+
+/** Old tasks that had not ended when they were read. */
+async function further(
+  key: readonly unknown[],
+  read: ReadonlySet<string>,
+  signal: AbortSignal,
+): Promise<void> {
+  if (Date.now() - furtherAt < FURTHER_MS) return;
+  furtherAt = Date.now();
+  const all = queryClient.getQueryData<Pages>(key)?.pages.flatMap(({ items }) => items) ?? [];
+  const open = all.filter((task) => !isOver(task) && !read.has(task.id)).slice(0, FURTHER);
+  const now = await Promise.all(open.map(({ id }) => call(getTask({ path: { id }, signal })).catch(ignored)));
+  take(
+    key,
+    now.flatMap((task) => (task ? [summary(task as LaterTask)] : [])),
+  );
 }
 
 function take(key: readonly unknown[], news: readonly LaterSummary[]): void {

@@ -1,3 +1,4 @@
+// `npm run build`, then `node --test tests/browser/tasks-list.mjs`.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { attempt, open, summary, task } from './tasks-server.mjs';
