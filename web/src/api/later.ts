@@ -39,15 +39,18 @@ export type LaterAttempt = Attempt & {
 export type LaterTurn = Omit<Turn, 'attempts'> & {
   attempts: LaterAttempt[];
   ranking?: Ranking | null;
-  chosen?: { attempt: number; by: string | { name: string }; at: string } | null;
+  /** `by` is `prn_…`. */
+  chosen?: { attempt: number; by: string; at: string } | null;
+  /** The number of the attempt whose diff stands for the turn. */
+  shown?: number | null;
   kind?: 'prompt' | 'composition';
   composed_from?: { attempt: number; files: string[]; hunks: string[] }[] | null;
 };
 
 export interface Approval {
   needed: number;
-  given: { by: string | { name: string }; at: string }[];
-  rejected: { by: string | { name: string }; at: string }[];
+  given: { by: { name: string }; at: string }[];
+  rejected: { by: { name: string }; at: string }[];
   state: 'not_needed' | 'waiting' | 'approved' | 'rejected' | (string & {});
 }
 
@@ -125,7 +128,7 @@ export async function overlapsOfDraft(
 }
 
 export async function commentsOfTask(id: string, signal: AbortSignal): Promise<OpenComment[]> {
-  const url = `/api/v1/tasks/${encodeURIComponent(id)}/comments?limit=100`;
+  const url = `/api/v1/tasks/${encodeURIComponent(id)}/comments`;
   const page = await ifThere(call(client.get<{ 200: Page<OpenComment> }>({ url, signal })));
   return page?.items ?? [];
 }
@@ -138,8 +141,6 @@ export async function chooseAttempt(id: string, turn: number, attempt: number | 
       : client.put<{ 200: unknown }>({ url, body: { turn, attempt }, headers: json }),
   );
 }
-
-export const nameOf = (by: string | { name: string }) => (typeof by === 'string' ? by : by.name);
 
 export const agentName = (agent: LaterAttempt['agent']): string | undefined => {
   if (!agent) return undefined;

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { counted, duration, number, quoted, short } from './format';
+import { counted, duration, money, number, quoted, short } from './format';
 
 it('durations', () => {
   expect([0, 420, 9_949, 9_960, 59_400, 59_600, 184_000, 7_530_000].map(duration)).toEqual([
@@ -36,5 +36,15 @@ it('words of a shell', () => {
     "'two words'",
     "'it'\\''s'",
     "'$x'",
+  ]);
+});
+it('money', () => {
+  expect(['0', '12.5', '0.9025', '0.0042', '0.0000071', 'x'].map(money)).toEqual([
+    '0.00',
+    '12.50',
+    '0.90',
+    '0.0042',
+    '0.0000071',
+    'x',
   ]);
 });

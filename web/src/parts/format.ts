@@ -23,3 +23,12 @@ export const counted = (count: number, one: string, many = `${one}s`) =>
 /** A string as one word of a shell. */
 export const quoted = (text: string) =>
   /^[\w./:@%+=-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+
+/** A decimal number of money with as many digits as matter. */
+export function money(amount: string): string {
+  const value = Number(amount);
+  if (!Number.isFinite(value)) return amount;
+  return value >= 1 || value === 0
+    ? value.toFixed(2)
+    : value.toFixed(Math.max(2, 1 - Math.floor(Math.log10(value))));
+}

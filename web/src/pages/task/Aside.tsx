@@ -7,11 +7,11 @@ import {
   type LaterAttempt,
   type LaterTask,
   type LaterTurn,
-  nameOf,
   tryMerges,
   type Verification,
 } from '@/api/later';
 import { overlapsQuery, publicationsQuery, taskQuery } from '@/api/tasks';
+import { meQuery } from '@/app/session';
 import { Ago } from '@/parts/Ago';
 import { Button } from '@/parts/Button';
 import { Copy } from '@/parts/Copy';
@@ -21,7 +21,7 @@ import { Plain } from '@/parts/Plain';
 import { Refused } from '@/parts/Refused';
 import { Status } from '@/parts/Status';
 import css from './Aside.module.css';
-import { useChoose } from './actions';
+import { useChoose, useMay } from './actions';
 import { CostText, VerifiedMark } from './evidence';
 import { applyCommand, safeUrl } from './Header';
 import { hasDiff, hasEnded } from './turns';
@@ -98,7 +98,7 @@ const PLAN_MARKS: Record<string, string> = { completed: '✓', in_progress: '◐
 
 function Approved({ task: { approval } }: { task: LaterTask }) {
   if (!approval || approval.state === 'not_needed') return null;
-  const names = (all: typeof approval.given) => all.map(({ by }) => nameOf(by)).join(', ');
+  const names = (all: typeof approval.given) => all.map(({ by }) => by.name).join(', ');
   return (
     <Part title="Approval">
       <p>
@@ -248,6 +248,8 @@ const VERDICTS: Record<string, string> = {
 
 function Ranked({ task, turn, attempt }: AsideProps) {
   const choose = useChoose(task.id);
+  const me = useQuery(meQuery);
+  const may = useMay();
   const { ranking, chosen } = turn;
   if (!ranking && !chosen) return null;
   const isChosen = chosen?.attempt === attempt.number;
@@ -286,10 +288,11 @@ function Ranked({ task, turn, attempt }: AsideProps) {
         </ol>
         {chosen && (
           <p className={css.quiet}>
-            {nameOf(chosen.by)} chose attempt {chosen.attempt}, <Ago at={chosen.at} />.
+            {chosen.by === me.data?.principal_id ? 'You' : 'Somebody'} chose attempt {chosen.attempt},{' '}
+            <Ago at={chosen.at} />.
           </p>
         )}
-        {hasEnded(attempt) && (
+        {hasEnded(attempt) && may && (
           <Button
             busy={choose.isPending}
             onClick={() =>

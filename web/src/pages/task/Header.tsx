@@ -12,7 +12,7 @@ import menu from '@/parts/Menu.module.css';
 import { Plain } from '@/parts/Plain';
 import { Refused } from '@/parts/Refused';
 import { Status } from '@/parts/Status';
-import { newKey, useCancel, useRetry } from './actions';
+import { newKey, useCancel, useMay, useRetry } from './actions';
 import css from './Header.module.css';
 import { PullRequest } from './PullRequest';
 import { hasDiff, hasEnded } from './turns';
@@ -24,10 +24,12 @@ export function Header({ task, turn, attempt }: { task: LaterTask; turn: LaterTu
   const newest = task.turns.at(-1) === turn;
   const retry = useRetry(task.id);
   const again = (more: object) => retry.mutate({ key: newKey(), attempts: turn.attempts.length, ...more });
-  const publishable = over && hasDiff(attempt);
+  const may = useMay();
+  const publishable = may && over && hasDiff(attempt);
+  const cancellable = may && !over;
   useKeys('Task', {
-    x: { text: over ? '' : 'Cancel the task', run: () => !over && setAsks('cancel') },
-    p: { text: publishable ? 'Pull request' : '', run: () => publishable && setAsks('publish') },
+    x: { text: cancellable ? 'Cancel the task' : '', run: () => setAsks('cancel') },
+    p: { text: publishable ? 'Pull request' : '', run: () => setAsks('publish') },
     y: { text: 'Copy the command that applies it', run: () => void copy(applyCommand(task, turn, attempt)) },
   });
   return (
@@ -37,12 +39,12 @@ export function Header({ task, turn, attempt }: { task: LaterTask; turn: LaterTu
           <Plain text={task.title} />
         </h1>
         <div className={css.actions}>
-          {!over && (
+          {cancellable && (
             <Button look="danger" onClick={() => setAsks('cancel')}>
               Cancel
             </Button>
           )}
-          {over && newest && (
+          {may && over && newest && (
             <DropdownMenu.Root modal={false}>
               <DropdownMenu.Trigger asChild>
                 <Button busy={retry.isPending}>Retry ▾</Button>

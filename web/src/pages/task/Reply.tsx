@@ -8,7 +8,7 @@ import { Segments } from '@/parts/Field';
 import { counted } from '@/parts/format';
 import { Prose } from '@/parts/Prose';
 import { Refused } from '@/parts/Refused';
-import { newKey, useAnswer, useFollowUp, useInterrupt, useSteer } from './actions';
+import { newKey, useAnswer, useFollowUp, useInterrupt, useMay, useSteer } from './actions';
 import css from './Reply.module.css';
 import { replyOf } from './turns';
 
@@ -22,8 +22,8 @@ interface ReplyProps {
 export function Reply({ task, turn, attempt: shown }: ReplyProps) {
   const { kind, attempt } = replyOf(turn, shown);
   const newest = task.turns.at(-1) === turn;
-  if (!newest) return null;
-  if (kind === 'none') return null;
+  const may = useMay();
+  if (!newest || !may || kind === 'none') return null;
   if (kind === 'follow-up') return <FollowUp task={task} turn={turn} attempt={attempt} />;
   return <Say key={kind} task={task} turn={turn} attempt={attempt} kind={kind} />;
 }

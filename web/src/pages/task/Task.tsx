@@ -232,5 +232,9 @@ function Changes({ task, turn, attempt }: { task: LaterTask; turn: LaterTurn; at
       </p>
     );
   }
-  return <Review taskId={task.id} turn={turn.number} attempt={attempt} attempts={turn.attempts} />;
+  return (
+    <div data-own-keys="j k n p c v x">
+      <Review taskId={task.id} turn={turn.number} attempt={attempt} attempts={turn.attempts} />
+    </div>
+  );
 }

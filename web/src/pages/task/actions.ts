@@ -1,4 +1,4 @@
-import { useMutation } from '@tanstack/react-query';
+import { useMutation, useQuery } from '@tanstack/react-query';
 import { call } from '@/api/call';
 import {
   addTurn,
@@ -14,6 +14,14 @@ import {
 } from '@/api/generated';
 import { chooseAttempt, type LaterNewTurn } from '@/api/later';
 import { queryClient } from '@/api/queries';
+import { meQuery } from '@/app/session';
+
+/** Whether who is signed in may do more than read, comment and approve; servers without roles let everybody. */
+export function useMay(): boolean {
+  const me = useQuery(meQuery);
+  const role = (me.data as { role?: string } | null | undefined)?.role;
+  return role === undefined || role === 'member' || role === 'admin';
+}
 
 /** What people do to a task; each reads the task anew afterwards. */
 function useAct<T>(task: string, act: (what: T) => Promise<unknown>) {

@@ -1,4 +1,5 @@
 import type { Cost, Verification } from '@/api/later';
+import { money } from '@/parts/format';
 import css from './evidence.module.css';
 
 const WORDS: Record<string, { mark: string; text: string; look: string }> = {
@@ -12,7 +13,7 @@ const WORDS: Record<string, { mark: string; text: string; look: string }> = {
 export function VerifiedMark({ verification }: { verification: Verification | null | undefined }) {
   if (!verification) return null;
   const { tests, with_original_tests: original } = verification;
-  const cheated = verification.state === 'passed' && original && original.state !== 'passed';
+  const cheated = original && original.state !== 'passed';
   const known = WORDS[verification.state] ?? {
     mark: '·',
     text: verification.state.replaceAll('_', ' '),
@@ -32,10 +33,10 @@ export function CostText({ cost }: { cost: Cost | null | undefined }) {
   return (
     <span
       className={css.idle}
-      title={cost.is_lower_bound ? 'At least: some answers did not say what they used' : undefined}
+      title={`${cost.amount} ${cost.currency}${cost.is_lower_bound ? ', at least: some answers did not say what they used' : ''}`}
     >
       {cost.is_lower_bound && '≥ '}
-      {cost.amount} {cost.currency}
+      {money(cost.amount)} {cost.currency}
     </span>
   );
 }

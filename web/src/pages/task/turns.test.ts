@@ -29,6 +29,7 @@ describe('which attempt stands for a turn', () => {
     expect(numbers(['failed'])).toEqual([undefined, 1]);
     const ranking = { verdict: 'decided', best: 3, summary: '', places: [] };
     expect(numbers(['failed', 'succeeded', 'succeeded'], { ranking })).toEqual([3, 3]);
+    expect(numbers(['succeeded', 'succeeded'], { shown: 2 })).toEqual([2, 2]);
     const chosen = { attempt: 1, by: 'a', at: '' };
     expect(numbers(['failed', 'succeeded', 'succeeded'], { ranking, chosen })).toEqual([1, 1]);
     expect(numbers(['succeeded'], { ranking: { ...ranking, best: null } })).toEqual([1, 1]);

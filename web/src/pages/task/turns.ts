@@ -12,6 +12,7 @@ export function standing(turn: LaterTurn): LaterAttempt | undefined {
     turn.attempts.find((attempt) => attempt.number === number);
   return (
     numbered(turn.chosen?.attempt) ??
+    numbered(turn.shown) ??
     numbered(turn.ranking?.best) ??
     turn.attempts.find(({ state }) => state === 'succeeded') ??
     turn.attempts.find(hasDiff)
