@@ -87,6 +87,9 @@ function watch(): void {
   queueMicrotask(tell);
 }
 
+/** Reads again what is shown. The list is kept up to date by its head, not by reading all of its pages again. */
+const again = () => queryClient.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] !== 'tasks' });
+
 async function run(signal: AbortSignal): Promise<void> {
   for (let failures = 0; !signal.aborted; failures++) {
     try {
@@ -103,8 +106,8 @@ async function run(signal: AbortSignal): Promise<void> {
         failures = 0;
         streaming = true;
         tell();
-        // What happened while nobody listened. The list is kept up to date by its head, not by reading all of its pages again.
-        void queryClient.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] !== 'tasks' });
+        // What happened while nobody listened.
+        void again();
         await hear(response.body, signal);
       }
     } catch {
@@ -113,6 +116,8 @@ async function run(signal: AbortSignal): Promise<void> {
     if (streaming) {
       streaming = false;
       tell();
+      // From now on the page asks by itself, and so sees whether anybody answers.
+      void again();
     }
     await new Promise((resolve) => setTimeout(resolve, Math.min(500 * 2 ** failures, 15_000)));
   }

@@ -1,7 +1,15 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { useWindowVirtualizer } from '@tanstack/react-virtual';
-import { useDeferredValue, useEffect, useMemo, useRef, useState } from 'react';
+import {
+  useCallback,
+  useDeferredValue,
+  useEffect,
+  useMemo,
+  useRef,
+  useState,
+  useSyncExternalStore,
+} from 'react';
 import type { TaskKind } from '@/api/generated';
 import { environmentsQuery } from '@/api/tasks';
 import { useKeys } from '@/app/keys/keys';
@@ -41,13 +49,17 @@ export function Tasks() {
   const top = useRef<HTMLUListElement>(null);
   const [offset, setOffset] = useState(0);
   useEffect(() => setOffset(top.current?.offsetTop ?? 0), []);
+  const height = useNarrow() ? 60 : 38;
   const rows = useWindowVirtualizer({
     count: shown.length,
-    estimateSize: () => (matchMedia('(max-width: 48rem)').matches ? 60 : 38),
-    getItemKey: (index) => shown[index]?.id ?? index,
+    estimateSize: useCallback(() => height, [height]),
+    // Another function each time would make it measure all tasks again each time.
+    getItemKey: useCallback((index: number) => shown[index]?.id ?? index, [shown]),
     scrollMargin: offset,
     overscan: 12,
   });
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another height is the reason
+  useEffect(() => rows.measure(), [rows, height]);
   const items = rows.getVirtualItems();
   const last = items.at(-1)?.index ?? 0;
   // What a search looks for may stand on any page, so that all are read; else as far as somebody scrolls.
@@ -146,6 +158,18 @@ export function Tasks() {
     </div>
   );
 }
+
+/** As in Tasks.module.css. */
+const narrow = matchMedia('(max-width: 48rem)');
+
+const useNarrow = () =>
+  useSyncExternalStore(
+    (changed) => {
+      narrow.addEventListener('change', changed);
+      return () => narrow.removeEventListener('change', changed);
+    },
+    () => narrow.matches,
+  );
 
 function EnvironmentChoice({
   value,
