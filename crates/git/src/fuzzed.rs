@@ -7,10 +7,12 @@ use crate::index::{FileStat, parse_index, with_stats};
 use crate::listing::Listing;
 use crate::names::{CommitRef, RefName, is_deceptive};
 use crate::patch::conflicts_in;
+use crate::patch::parts::{ComposeError, Patch, Selection, compose};
 use crate::repository::ways_out::{inside, sources, ways_out};
 use crate::summary::parse_diff;
 use crate::tree_dir::NAMES_LIMIT_BYTES;
 use crate::url::RepoUrl;
+use std::collections::BTreeSet;
 use std::path::{Component, Path};
 use std::sync::Arc;
 
@@ -96,6 +98,44 @@ pub fn patch(bytes: &[u8]) {
     assert_eq!(sources(&quoted, &[b"rename from "]), [bytes]);
     let said = String::from_utf8_lossy(bytes);
     assert!(conflicts_in(&said).len() <= said.lines().count());
+    parts(bytes);
+}
+
+/// What is made of parts of two diffs is a diff or is refused, with parts that were taken.
+fn parts(bytes: &[u8]) {
+    let (one, two) = bytes.split_at(bytes.len() / 2);
+    let patches: Vec<Patch<'_>> = [bytes, one, two]
+        .into_iter()
+        .filter_map(|diff| Patch::parse(diff).ok())
+        .collect();
+    let ids = |patch: &Patch<'_>| {
+        let (mut whole, mut hunks) = (BTreeSet::new(), BTreeSet::new());
+        for (number, file) in patch.files().into_iter().enumerate() {
+            match number % 2 {
+                0 => drop(whole.insert(file.id)),
+                _ => hunks.extend(file.hunks.into_iter().step_by(2).map(|hunk| hunk.id)),
+            }
+        }
+        (whole, hunks)
+    };
+    let chosen: Vec<_> = patches.iter().map(ids).collect();
+    let selections: Vec<Selection<'_, '_>> = patches
+        .iter()
+        .zip(&chosen)
+        .map(|(patch, (files, hunks))| Selection {
+            patch,
+            files,
+            hunks,
+        })
+        .collect();
+    match compose(&selections) {
+        Ok(diff) => drop(Patch::parse(&diff).expect("a diff")),
+        Err(ComposeError::Unknown { .. }) => panic!("all ids are the diffs' own"),
+        Err(ComposeError::Contradictions(found)) => {
+            let mut parts = found.iter().flat_map(|it| &it.parts);
+            assert!(!found.is_empty() && parts.all(|part| part.selection < patches.len()));
+        }
+    }
 }
 
 /// Rules end for every path, and the last that fits decides.

@@ -99,7 +99,10 @@ pub use mirror::{Mirror, MirrorError};
 pub use names::{CommitId, CommitRef, InvalidName, ObjectId, RefName, TreeId};
 pub use patch::Conflict;
 pub use patch::parts::lines::{NotShown, Side as PatchSide};
-pub use patch::parts::{Choice, MalformedPatch, Part, Patch};
+pub use patch::parts::{
+    Choice, ComposeError, ContradictingPart, Contradiction, FilePart, FileStatus, HunkPart,
+    MalformedPatch, Part, Patch, Selection, compose, is_at,
+};
 #[cfg(target_os = "linux")]
 pub use place::Place;
 pub use process::{Git, GitError};

@@ -4,8 +4,16 @@
 //! what was chosen.
 
 mod choose;
+mod compose;
+mod edits;
+mod files;
+mod header;
 pub(crate) mod lines;
 mod read;
+
+pub use compose::{ComposeError, ContradictingPart, Contradiction, Selection, compose};
+pub use files::{FilePart, HunkPart};
+pub use header::FileStatus;
 
 use crate::wildmatch::wildmatch;
 
@@ -128,13 +136,18 @@ impl Patch<'_> {
 impl Part<'_> {
     /// Whether the path is that file, lies in that folder, or fits that pattern (`*` stops at a slash, `**` does not).
     pub fn is_at(&self, pattern: &[u8]) -> bool {
-        let pattern = pattern.strip_prefix(b"./").unwrap_or(pattern);
-        let folder = pattern.strip_suffix(b"/").unwrap_or(pattern);
-        let below = self.path.strip_prefix(folder);
-        let is_named = below.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"));
-        let is_all = folder.is_empty() || folder == b".";
-        is_all || is_named || wildmatch(pattern, self.path, true, &mut PATTERN_STEPS.clone())
+        is_at(self.path, pattern)
     }
+}
+
+/// Whether a path is that file, lies in that folder, or fits that pattern (`*` stops at a slash, `**` does not).
+pub fn is_at(path: &[u8], pattern: &[u8]) -> bool {
+    let pattern = pattern.strip_prefix(b"./").unwrap_or(pattern);
+    let folder = pattern.strip_suffix(b"/").unwrap_or(pattern);
+    let below = path.strip_prefix(folder);
+    let is_named = below.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"));
+    let is_all = folder.is_empty() || folder == b".";
+    is_all || is_named || wildmatch(pattern, path, true, &mut PATTERN_STEPS.clone())
 }
 
 #[cfg(test)]

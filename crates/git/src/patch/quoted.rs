@@ -40,3 +40,38 @@ pub(crate) fn unquoted(text: &[u8]) -> Vec<u8> {
     }
     path
 }
+
+/// The same the other way: in quotes only where git needs them.
+pub(crate) fn quoted(prefix: &[u8], path: &[u8]) -> Vec<u8> {
+    let is_plain = |byte: &u8| (b' '..0x7f).contains(byte) && !matches!(byte, b'"' | b'\\');
+    let mut text = Vec::with_capacity(prefix.len() + path.len());
+    if path.iter().all(is_plain) {
+        text.extend_from_slice(prefix);
+        text.extend_from_slice(path);
+        return text;
+    }
+    text.push(b'"');
+    text.extend_from_slice(prefix);
+    for byte in path {
+        match byte {
+            b'"' | b'\\' => text.extend_from_slice(&[b'\\', *byte]),
+            byte if is_plain(byte) => text.push(*byte),
+            byte => text.extend_from_slice(format!("\\{byte:03o}").as_bytes()),
+        }
+    }
+    text.push(b'"');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_is_read_back() {
+        let path: Vec<u8> = (1..=255).collect();
+        assert_eq!(unquoted(&quoted(b"", &path)), path);
+        assert_eq!(quoted(b"a/", b"plain name"), b"a/plain name");
+        assert_eq!(quoted(b"b/", "ä\"".as_bytes()), br#""b/\303\244\"""#);
+    }
+}

@@ -7,6 +7,7 @@ mod apply_attacks;
 mod attacks;
 mod changes;
 mod checkout;
+mod compose;
 mod diff;
 mod history;
 mod injection;
