@@ -11,6 +11,7 @@ mod codex;
 mod codex_client;
 mod command;
 mod completion;
+mod compose;
 mod conformance;
 mod credentials;
 mod environments;

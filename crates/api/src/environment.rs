@@ -21,6 +21,8 @@ pub enum Agent {
         /// Run by `/bin/bash -c`; the prompt is its standard input.
         command: String,
     },
+    /// Nothing runs: of the attempts of compositions. No environment has it.
+    None {},
 }
 
 /// The agent of one attempt, in place of its environment's.

@@ -59,6 +59,8 @@ pub enum Code {
     Conflict,
     /// The result has not the approvals that it needs, or was rejected.
     ApprovalMissing,
+    /// Parts of diffs that cannot be taken together.
+    PartsConflict,
     /// The worker no longer holds the lease; it must stop.
     StaleLease,
     /// The attempt has ended; the worker has nothing more to do.
@@ -98,6 +100,7 @@ impl Code {
         Self::MethodNotAllowed,
         Self::Conflict,
         Self::ApprovalMissing,
+        Self::PartsConflict,
         Self::StaleLease,
         Self::AttemptEnded,
         Self::OutOfOrder,
@@ -124,6 +127,7 @@ impl Code {
             Self::MethodNotAllowed => ("method_not_allowed", "The method is not taken here", 405),
             Self::Conflict => ("conflict", "Not possible in this state", 409),
             Self::ApprovalMissing => ("approval_missing", "Not approved", 409),
+            Self::PartsConflict => ("parts_conflict", "Parts contradict each other", 409),
             Self::StaleLease => ("stale_lease", "The lease is stale", 409),
             Self::AttemptEnded => ("attempt_ended", "The attempt has ended", 409),
             Self::OutOfOrder => ("out_of_order", "Something before it is missing", 409),

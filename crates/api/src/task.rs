@@ -8,6 +8,7 @@ use crate::approval::TaskApproval;
 use crate::comment::SendComments;
 use crate::environment::AgentChoice;
 use crate::member::Person;
+use crate::parts::ComposedFrom;
 use crate::time::Time;
 
 /// A task to be submitted.
@@ -312,6 +313,17 @@ pub struct TaskPullRequest {
     pub commit: String,
 }
 
+/// What a turn is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TurnKind {
+    /// Something asked of agents.
+    #[default]
+    Prompt,
+    /// One result of parts of others.
+    Composition,
+}
+
 /// One prompt and its attempts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Turn {
@@ -325,9 +337,15 @@ pub struct Turn {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub output_schema: Option<Value>,
-    /// The attempt that it continues.
+    /// The attempt that it continues; of a composition, the one whose session goes on after it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub continues: Option<String>,
+    /// What it is: `composition` makes one result of parts of attempts, and runs no agent.
+    #[serde(default)]
+    pub kind: TurnKind,
+    /// Of a composition: what was taken.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub composed_from: Vec<ComposedFrom>,
     /// When.
     pub created_at: Time,
     /// Its attempts, by number.
@@ -391,7 +409,7 @@ pub struct Attempt {
 /// The agent of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AttemptAgent {
-    /// `codex` or `command`.
+    /// `codex`, `command`, or, of a composition, `none`.
     pub name: String,
     /// The model that the attempt asked for in place of the workspace's.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -63,6 +63,7 @@ pub enum ClientCommand {
     Diff(command::diff::DiffArgs),
     #[command(visible_alias = "a")]
     Apply(command::apply::ApplyArgs),
+    Compose(command::compose::ComposeArgs),
     /// Open a pull request from a task's result
     Pr(command::pr::PrArgs),
     /// Comment on a file of a task's diff, or on lines of it
@@ -170,6 +171,7 @@ impl ClientCommand {
             Self::Steer(args) => args.json,
             Self::Interrupt(args) => args.json,
             Self::Retry(args) => args.submitted.json,
+            Self::Compose(args) => args.submitted.json,
             Self::Cancel(args) => args.json,
             Self::Apply(args) => args.json,
             Self::Pr(args) => args.json,
@@ -211,6 +213,7 @@ impl ClientCommand {
             | Self::Diff(_)
             | Self::Comments(_)
             | Self::ExitCodes => true,
+            Self::Compose(args) => args.list || args.dry_run,
             Self::Log(args) => !args.follow,
             Self::Env(command) => command.is_paged(),
             Self::Cloud(args) => {

@@ -10,6 +10,7 @@ pub(crate) mod apply;
 pub(crate) mod approve;
 pub(crate) mod cancel;
 pub(crate) mod comment;
+pub(crate) mod compose;
 pub(crate) mod diff;
 pub(crate) mod exec;
 pub(crate) mod follow_up;

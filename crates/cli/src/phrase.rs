@@ -27,6 +27,7 @@ const TYPED: &[(&str, &str)] = &[
     ("network.allow", "--allow"),
     ("network.methods", "--read-only-methods"),
     ("network.ports", "--port"),
+    ("parts", "--take"),
     ("path", "the path"),
     ("priority", "--priority"),
     ("prompt", "the prompt"),

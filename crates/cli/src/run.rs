@@ -73,6 +73,7 @@ async fn dispatch(command: ClientCommand, session: &mut Session) -> Result<ExitS
         ClientCommand::Log(args) => command::log::run(args, session).await.map(done),
         ClientCommand::Diff(args) => command::diff::run(args, session).await.map(done),
         ClientCommand::Apply(args) => command::apply::run(args, session).await.map(done),
+        ClientCommand::Compose(args) => command::compose::run(args, session).await,
         ClientCommand::Pr(args) => command::pr::run(args, session).await.map(done),
         ClientCommand::Comment(args) => command::comment::run(args, session).await.map(done),
         ClientCommand::Comments(args) => command::comment::list(args, session).await.map(done),

@@ -7,17 +7,20 @@ pub enum AgentName {
     Codex,
     /// Any program.
     Command,
+    /// Nothing runs: the attempt is to be what it begins with.
+    None,
 }
 
 impl AgentName {
     /// Every one.
-    pub const ALL: [Self; 2] = [Self::Codex, Self::Command];
+    pub const ALL: [Self; 3] = [Self::Codex, Self::Command, Self::None];
 
     /// The name in the API, in the database and on the command line.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Codex => "codex",
             Self::Command => "command",
+            Self::None => "none",
         }
     }
 
@@ -34,6 +37,8 @@ pub enum AgentSpec {
     Codex,
     /// Any program: run by `/bin/bash -c`, the prompt on standard input.
     Command(String),
+    /// Nothing runs: of compositions, and of no environment.
+    None,
 }
 
 impl AgentSpec {
@@ -42,6 +47,7 @@ impl AgentSpec {
         match self {
             Self::Codex => AgentName::Codex,
             Self::Command(_) => AgentName::Command,
+            Self::None => AgentName::None,
         }
     }
 
@@ -53,7 +59,7 @@ impl AgentSpec {
     /// The program, where it is any.
     pub fn command(&self) -> Option<&str> {
         match self {
-            Self::Codex => None,
+            Self::Codex | Self::None => None,
             Self::Command(command) => Some(command),
         }
     }
@@ -63,7 +69,8 @@ impl AgentSpec {
         match (AgentName::parse(name)?, command) {
             (AgentName::Codex, None) => Some(Self::Codex),
             (AgentName::Command, Some(command)) => Some(Self::Command(command)),
-            (AgentName::Codex, Some(_)) | (AgentName::Command, None) => None,
+            (AgentName::None, None) => Some(Self::None),
+            (AgentName::Codex | AgentName::None, Some(_)) | (AgentName::Command, None) => None,
         }
     }
 
@@ -71,7 +78,7 @@ impl AgentSpec {
     pub const fn needs_model(&self) -> bool {
         match self {
             Self::Codex => true,
-            Self::Command(_) => false,
+            Self::Command(_) | Self::None => false,
         }
     }
 
@@ -82,7 +89,7 @@ impl AgentSpec {
                 Some("is empty; give the program to run")
             }
             Self::Command(command) if command.contains('\0') => Some("contains a NUL byte"),
-            Self::Command(_) | Self::Codex => None,
+            Self::Command(_) | Self::Codex | Self::None => None,
         }
     }
 }
@@ -102,7 +109,8 @@ mod tests {
 
     #[test]
     fn an_agent_is_what_its_parts_say_or_nothing() {
-        for agent in [AgentSpec::Codex, AgentSpec::Command("cat".into())] {
+        let command = AgentSpec::Command("cat".into());
+        for agent in [AgentSpec::Codex, command, AgentSpec::None] {
             let command = agent.command().map(str::to_owned);
             assert_eq!(AgentSpec::from_parts(agent.name(), command), Some(agent));
         }

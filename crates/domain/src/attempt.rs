@@ -9,7 +9,7 @@ mod transitions;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use crate::agent::AgentChoice;
+use crate::agent::{AgentChoice, AgentName};
 use crate::failure::Failure;
 use crate::id::{AttemptId, TaskId, TurnId, WorkerId, WorkspaceId};
 use crate::limits::AttemptLimits;
@@ -363,4 +363,12 @@ pub struct Attempt {
     pub desired: Desired,
     /// Where it stands.
     pub state: State,
+}
+
+impl Attempt {
+    /// Whether it has a result already when it is made: what it is to be, which no agent changes.
+    pub fn begins_with_result(&self) -> bool {
+        let own = self.agent.as_ref().map(|own| own.agent.kind());
+        own == Some(AgentName::None)
+    }
 }

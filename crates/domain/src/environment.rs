@@ -349,6 +349,9 @@ impl EnvironmentSpec {
     }
 
     fn check_agent(&self) -> Result<(), InvalidEnvironment> {
+        if self.agent == AgentSpec::None {
+            return invalid("agent", "is `none`, which only compositions have");
+        }
         match self.agent.fault() {
             Some(problem) => invalid("agent_command", problem),
             None => Ok(()),

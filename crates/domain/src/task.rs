@@ -106,8 +106,49 @@ pub struct Turn {
     pub output_schema: Option<String>,
     /// The attempt whose work and session it continues; `None` in a first turn.
     pub continues: Option<crate::AttemptId>,
+    /// What it makes one result of, without an agent; `None`: it is a prompt.
+    pub composition: Option<Composition>,
     /// When.
     pub created_at: Timestamp,
+}
+
+/// What a turn is made of that runs no agent: parts of the diffs of attempts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Composition {
+    /// What is taken, in the order in which it was named.
+    pub parts: Vec<ComposedPart>,
+    /// Whether the environment's verification runs on it.
+    pub verify: bool,
+}
+
+/// What is taken of the diff of an attempt in one repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ComposedPart {
+    /// The number of the attempt's turn.
+    pub turn: NonZeroU32,
+    /// Its number within the turn.
+    pub attempt: NonZeroU32,
+    /// The repository's name; `None`: the first.
+    pub repository: Option<String>,
+    /// The files that are taken whole, by the ids of their parts.
+    pub files: Vec<String>,
+    /// The hunks, likewise.
+    pub hunks: Vec<String>,
+}
+
+/// What stands for the prompt of a composition: of which attempts of which turn it is.
+pub fn composition_title(turn: NonZeroU32, attempts: &[NonZeroU32]) -> String {
+    let numbers: Vec<String> = attempts.iter().map(ToString::to_string).collect();
+    match &numbers[..] {
+        [one] => format!("Parts of attempt {one} of turn {turn}"),
+        [first @ .., last] if !first.is_empty() => {
+            format!(
+                "Parts of attempts {} and {last} of turn {turn}",
+                first.join(", ")
+            )
+        }
+        _ => format!("Parts of turn {turn}"),
+    }
 }
 
 /// The title of a task: the first line of its prompt that has text, without control characters,
@@ -130,7 +171,21 @@ pub fn title(prompt: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::title;
+    use std::num::NonZeroU32;
+
+    use super::{composition_title, title};
+
+    #[test]
+    fn a_composition_says_what_it_is_of() {
+        let number = |number| NonZeroU32::new(number).expect("not 0");
+        let of = |attempts: &[u32]| {
+            let attempts: Vec<_> = attempts.iter().copied().map(number).collect();
+            composition_title(number(2), &attempts)
+        };
+        assert_eq!(of(&[3]), "Parts of attempt 3 of turn 2");
+        assert_eq!(of(&[1, 3]), "Parts of attempts 1 and 3 of turn 2");
+        assert_eq!(of(&[1, 2, 4]), "Parts of attempts 1, 2 and 4 of turn 2");
+    }
 
     #[test]
     fn a_title_is_one_clean_short_line() {

@@ -3,6 +3,7 @@
 mod base;
 mod check;
 
+pub(crate) mod composition;
 pub(crate) mod task;
 pub(crate) mod tell;
 pub(crate) mod turn;

@@ -344,6 +344,7 @@ impl Bench {
             prompt: "x".repeat(512),
             output_schema: None,
             continues: None,
+            composition: None,
             created_at: NOW,
         };
         let limits = AttemptLimits::default();

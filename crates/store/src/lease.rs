@@ -244,7 +244,7 @@ impl Write for Finish {
         let result = self.result_with(saved);
         // The first claim has none before it; what it hands over or finishes, it does not hold any more.
         let earlier = match row.attempt.epoch.get() {
-            1 => Earlier::None,
+            1 if !row.attempt.begins_with_result() => Earlier::None,
             _ => Earlier::Perhaps,
         };
         write_result(tx, self.attempt, result.epoch, &result, earlier).await

@@ -29,6 +29,7 @@ mod sqlite;
 mod identity;
 mod member;
 
+mod composition_json;
 mod credential;
 mod environment;
 mod environment_row;

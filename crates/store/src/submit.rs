@@ -11,7 +11,8 @@ use crate::comment::{self, SentComment};
 use crate::error::StoreError;
 use crate::idempotency::replay;
 use crate::lane::{Lanes, lane_of};
-use crate::record::{Change, Idempotency, Submission, Submitted};
+use crate::record::{AttemptResult, Change, Idempotency, Submission, Submitted};
+use crate::result_row::{Earlier, write_result};
 use crate::sql::{Sql, for_update, id, values};
 use crate::store::{Store, Tx, Write};
 use crate::task_row::{insert_task, insert_turn, load_task};
@@ -62,6 +63,29 @@ impl Store {
             turn,
             attempts,
             comments,
+            results: Vec::new(),
+            idempotency,
+            lanes: self.lanes().clone(),
+        })
+        .await
+    }
+
+    /// Adds a turn that runs no agent: what its attempts are to be is their result from the start, as if a claim before
+    /// had handed it in. Errors: as of [`Self::add_turn`].
+    pub async fn add_composition(
+        &self,
+        workspace: WorkspaceId,
+        turn: Turn,
+        attempts: Vec<(Attempt, AttemptResult)>,
+        idempotency: Option<Idempotency>,
+    ) -> Result<Submitted, StoreError> {
+        let (attempts, results) = attempts.into_iter().unzip();
+        self.write(AddTurn {
+            workspace,
+            turn,
+            attempts,
+            comments: Vec::new(),
+            results,
             idempotency,
             lanes: self.lanes().clone(),
         })
@@ -104,6 +128,8 @@ struct AddTurn {
     turn: Turn,
     attempts: Vec<Attempt>,
     comments: Vec<SentComment>,
+    /// What they begin with, in their order; none, unless they begin with something.
+    results: Vec<AttemptResult>,
     idempotency: Option<Idempotency>,
     lanes: Lanes,
 }
@@ -139,6 +165,9 @@ impl Write for AddTurn {
         insert_turn(tx, &turn).await?;
         insert_attempts(tx, &self.lanes, &self.attempts, &task, &turn).await?;
         comment::send(tx, task_id, turn.id, &self.comments, created_at).await?;
+        for (attempt, result) in self.attempts.iter().zip(&self.results) {
+            write_result(tx, attempt.id, result.epoch, result, Earlier::None).await?;
+        }
         tx.touch(task_id, created_at);
         Ok(Submitted::New)
     }

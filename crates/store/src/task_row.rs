@@ -6,6 +6,7 @@ use outwork_domain::environment::repository_name;
 use outwork_domain::task::{Base, FurtherBase, Task, TaskKind, Turn};
 use outwork_domain::{AttemptId, ObjectKey, Priority, TaskId, TurnId};
 
+use crate::composition_json;
 use crate::error::StoreError;
 use crate::sql::{Conn, Row, Sql, count, id, in_json, json_array, opt_id, values};
 use crate::store::Tx;
@@ -48,7 +49,7 @@ pub(crate) use select_turns;
 macro_rules! turn_columns {
     () => {
         "u.id AS turn_id, u.task_id, u.number AS turn_number, u.created_by AS turn_created_by, \
-         u.prompt, u.output_schema, u.continues, u.created_at AS turn_created_at"
+         u.prompt, u.output_schema, u.continues, u.created_at AS turn_created_at, u.composition"
     };
 }
 pub(crate) use turn_columns;
@@ -128,6 +129,10 @@ pub(crate) fn read_turn(row: &Row) -> Result<Turn, StoreError> {
         prompt: row.text("prompt")?,
         output_schema: row.opt_text("output_schema")?,
         continues: row.opt_parsed("continues")?,
+        composition: row
+            .opt_text("composition")?
+            .map(|text| composition_json::from_json(&text))
+            .transpose()?,
         created_at: row.time("turn_created_at")?,
     })
 }
@@ -279,7 +284,7 @@ async fn insert_further(
 
 pub(crate) async fn insert_turn(tx: &mut Tx<'_>, turn: &Turn) -> Result<(), StoreError> {
     const INSERT: &str = "INSERT INTO turns (id, task_id, number, created_by, prompt, continues, \
-         created_at, output_schema) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+         created_at, output_schema, composition) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     let Turn {
         id: turn_id,
         task_id,
@@ -288,6 +293,7 @@ pub(crate) async fn insert_turn(tx: &mut Tx<'_>, turn: &Turn) -> Result<(), Stor
         prompt,
         output_schema,
         continues,
+        composition,
         created_at,
     } = turn;
     let values = values![
@@ -298,7 +304,8 @@ pub(crate) async fn insert_turn(tx: &mut Tx<'_>, turn: &Turn) -> Result<(), Stor
         prompt,
         opt_id(*continues),
         *created_at,
-        output_schema.as_deref()
+        output_schema.as_deref(),
+        composition.as_ref().map(composition_json::to_json)
     ];
     tx.later(INSERT, values).await?;
     Ok(())

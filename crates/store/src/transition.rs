@@ -126,7 +126,7 @@ pub(crate) async fn write(
     }
     if row.attempt.state.is_final() {
         // Else its one claim handed in just what is its result, or there was none.
-        if row.attempt.epoch.get() > i64::from(by_worker) {
+        if row.attempt.epoch.get() > i64::from(by_worker) || row.attempt.begins_with_result() {
             collect::plan(tx, row.attempt.id, now).await?;
         }
         if let Some(saved) = saved {

@@ -133,12 +133,14 @@ pub async fn install(
     }
 }
 
-/// The names of the installed agents.
+/// Of compositions.
+const NONE: &str = "none";
+
+/// The names of the installed agents, and of the one that needs no installation because nothing runs.
 pub(crate) fn names(agents_dir: &Path) -> Vec<String> {
-    list(agents_dir)
-        .into_iter()
-        .map(|agent| agent.name.to_owned())
-        .collect()
+    let installed = list(agents_dir).into_iter();
+    let names = installed.map(|agent| agent.name.to_owned());
+    names.chain([NONE.to_owned()]).collect()
 }
 
 /// The versions of the installed agents that have one, by name.
@@ -282,13 +284,13 @@ mod tests {
     #[test]
     fn without_installations_there_is_only_the_command_agent() {
         let agents = tempfile::tempdir().unwrap();
-        assert_eq!(names(agents.path()), ["command"]);
-        assert_eq!(names(&agents.path().join("missing")), ["command"]);
+        assert_eq!(names(agents.path()), ["command", "none"]);
+        assert_eq!(names(&agents.path().join("missing")), ["command", "none"]);
         let program = agents.path().join("codex").join(CODEX_VERSION).join("bin");
         std::fs::create_dir_all(&program).unwrap();
-        assert_eq!(names(agents.path()), ["command"]);
+        assert_eq!(names(agents.path()), ["command", "none"]);
         std::fs::write(program.join("codex"), "").unwrap();
-        assert_eq!(names(agents.path()), ["command", "codex"]);
+        assert_eq!(names(agents.path()), ["command", "codex", "none"]);
     }
 
     #[tokio::test]

@@ -66,6 +66,8 @@ pub const ROWS: &[Row] = &[
     row("steer", &[TASK, "faster"], Talk::Reads),
     row("interrupt", &[TASK], Talk::Reads),
     row("retry", &[TASK], Talk::Reads),
+    row("compose", &[TASK, "--take", "1"], Talk::Reads),
+    row("compose", &[TASK, "--list"], Talk::Reads),
     row("cancel", &[TASK], Talk::Reads),
     row(
         "session export",

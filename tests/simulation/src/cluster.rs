@@ -352,6 +352,7 @@ fn turn(task_id: TaskId, id: TurnId, now: Timestamp) -> Turn {
         prompt: "simulated".to_owned(),
         output_schema: None,
         continues: None,
+        composition: None,
         created_at: now,
     }
 }

@@ -7,6 +7,7 @@ use super::error::ClientError;
 use super::follow::EventRecord;
 use super::http::{Call, Client, IdempotencyKey};
 use crate::page::{Page, PageQuery};
+use crate::parts::{DiffParts, NewComposition};
 use crate::publication::{NewPublication, Publication};
 use crate::task::{
     Attempt, Interruption, NewMessage, NewRetry, NewTask, NewTurn, Task, TaskKind, TaskSummary,
@@ -127,6 +128,29 @@ impl Client {
             .await
     }
 
+    /// Makes one result of parts of attempts, as a new turn.
+    pub async fn compose(
+        &self,
+        task: &str,
+        new: &NewComposition,
+        key: &IdempotencyKey,
+    ) -> Result<Task, ClientError> {
+        let url = self.url(&[&TASKS[..], &[task, "compositions"]].concat(), &[]);
+        self.json(Call::new(Method::POST, url).json(new).key(key))
+            .await
+    }
+
+    /// The diff of what `new`, whose `dry_run` is set, would make.
+    pub async fn compose_dry_run(
+        &self,
+        task: &str,
+        new: &NewComposition,
+    ) -> Result<Vec<u8>, ClientError> {
+        let url = self.url(&[&TASKS[..], &[task, "compositions"]].concat(), &[]);
+        let call = Call::new(Method::POST, url).json(new);
+        self.bytes(call.timeout(None)).await
+    }
+
     /// Publishes a result as a branch and a pull request; [`Client::publication`] says how far that has come.
     pub async fn publish(
         &self,
@@ -217,6 +241,18 @@ impl Client {
         let query = [("repository", repository.map(str::to_owned))];
         let url = self.url(&[&ATTEMPTS[..], &[attempt, "diff"]].concat(), &query);
         self.bytes(Call::new(Method::GET, url).timeout(None)).await
+    }
+
+    /// The parts of one attempt's diff, of the first repository unless another is named.
+    pub async fn attempt_parts(
+        &self,
+        attempt: &str,
+        repository: Option<&str>,
+    ) -> Result<DiffParts, ClientError> {
+        let query = [("repository", repository.map(str::to_owned))];
+        let path = [&ATTEMPTS[..], &[attempt, "diff", "parts"]].concat();
+        let url = self.url(&path, &query);
+        self.json(Call::new(Method::GET, url).timeout(None)).await
     }
 
     /// A page of an attempt's log.

@@ -294,7 +294,7 @@ struct Agents {
 /// What would else be waited for in vain.
 async fn expect_the_agent(client: &Client, agents: &Agents, agent: &Agent) -> Result<(), CliError> {
     match agent {
-        Agent::Command { .. } => return Ok(()),
+        Agent::Command { .. } | Agent::None {} => return Ok(()),
         Agent::Codex {} => {}
     }
     if !agents.installed.iter().any(|agent| agent == "codex") {

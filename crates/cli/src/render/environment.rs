@@ -15,6 +15,7 @@ pub(crate) fn agent(agent: &Agent) -> String {
     match agent {
         Agent::Codex {} => "codex".to_owned(),
         Agent::Command { command } => format!("command: {}", plain(command)),
+        Agent::None {} => "none".to_owned(),
     }
 }
 

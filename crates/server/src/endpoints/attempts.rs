@@ -5,6 +5,7 @@ pub(crate) mod diff;
 pub(crate) mod events;
 pub(crate) mod follow;
 pub(crate) mod get;
+pub(crate) mod parts;
 pub(crate) mod session;
 pub(crate) mod viewed;
 

@@ -67,6 +67,7 @@ pub(crate) fn task_api() -> Routes {
         .routes(routes!(tasks::cancel::cancel))
         .routes(routes!(tasks::interrupt::interrupt))
         .routes(routes!(tasks::retry::retry))
+        .routes(routes!(tasks::compose::compose))
         .routes(routes!(tasks::diff::diff))
         .routes(routes!(tasks::session::session))
         .routes(routes!(
@@ -82,6 +83,7 @@ pub(crate) fn task_api() -> Routes {
         .routes(routes!(attempts::get::get))
         .routes(routes!(attempts::cancel::cancel))
         .routes(routes!(attempts::diff::diff))
+        .routes(routes!(attempts::parts::parts))
         .routes(routes!(attempts::session::session))
         .routes(routes!(attempts::events::events))
         .routes(routes!(

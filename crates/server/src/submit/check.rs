@@ -209,10 +209,12 @@ fn each<'a>(
 fn fits_agent(session: &Session, agent: &AgentSpec) -> Result<(), Refusal> {
     const POINTER: &str = "/starting_session";
     let refusal = match agent {
-        AgentSpec::Command(_) => Refusal::field(
-            POINTER,
-            "cannot be used: the agent is `command`, which keeps no conversation",
-        ),
+        AgentSpec::Command(_) | AgentSpec::None => {
+            let name = agent.name();
+            let detail =
+                format!("cannot be used: the agent is `{name}`, which keeps no conversation");
+            Refusal::field(POINTER, detail)
+        }
         AgentSpec::Codex if session.agent == agent.name() => return Ok(()),
         AgentSpec::Codex => {
             let of: String = session.agent.chars().take(40).collect();

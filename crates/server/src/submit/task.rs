@@ -102,6 +102,7 @@ async fn prepare(plane: &Plane, member: &Member, new: NewTask) -> Result<Prepare
         number: NonZeroU32::MIN,
         created_by: member.principal().id,
         continues: None,
+        composition: None,
         created_at: now,
         prompt: new.prompt,
         output_schema,

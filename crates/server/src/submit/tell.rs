@@ -152,6 +152,11 @@ async fn steerable(plane: &Plane, record: &TaskRecord, attempt: &Attempt) -> Res
     };
     match agent {
         AgentSpec::Codex => Ok(()),
+        AgentSpec::None => {
+            let detail = "Nothing runs that hears: the turn makes one result of parts of others.";
+            Err(Refusal::new(Code::Conflict, detail)
+                .with_hint(format!("Follow up with `outwork follow-up {}`.", task.id)))
+        }
         AgentSpec::Command(_) => {
             let detail = "The agent `command` hears nothing while it runs.";
             let hint = format!(

@@ -3,14 +3,18 @@
 use std::num::NonZeroU32;
 
 use outwork_api::comment::SendComments;
+use outwork_api::problem::Code;
 use outwork_api::task::{NewRetry, NewTurn};
 use outwork_domain::agent::AgentChoice;
 use outwork_domain::comment::{self, Comment};
 use outwork_domain::principal::Member;
-use outwork_domain::task::Turn;
-use outwork_domain::{AttemptId, TaskId, TurnId};
-use outwork_store::{Idempotency, SentComment, StoreError, Submitted, TaskRecord, TurnRecord};
+use outwork_domain::task::{Composition, Turn};
+use outwork_domain::{AttemptId, Epoch, TaskId, TurnId};
+use outwork_store::{
+    AttemptResult, Idempotency, SentComment, StoreError, Submitted, TaskRecord, TurnRecord,
+};
 
+use super::composition::no_agent;
 use super::{attempts, check};
 use crate::endpoints::{environments, tasks};
 use crate::plane::Plane;
@@ -52,7 +56,9 @@ pub(crate) async fn submit(
         comments,
         output_schema,
         continues,
+        composition: None,
         agents: agents(&record, worked, count),
+        results: Vec::new(),
     };
     add(plane, member, &record, next, idempotency).await
 }
@@ -77,6 +83,10 @@ pub(crate) async fn retry(
     let record = tasks::by_id(plane, member.workspace_id(), task_id).await?;
     let worked = continued(&record, new.attempt)?;
     let newest = record.turns.last().expect("it was looked at just now");
+    if newest.turn.composition.is_some() {
+        let next = composed_again(newest, worked, count)?;
+        return add(plane, member, &record, next, idempotency).await;
+    }
     let continues = match new.from_start {
         true => newest.turn.continues,
         false => goes_on_from(&record, worked),
@@ -86,9 +96,46 @@ pub(crate) async fn retry(
         comments: Vec::new(),
         output_schema: newest.turn.output_schema.clone(),
         continues,
+        composition: None,
         agents: agents(&record, worked, count),
+        results: Vec::new(),
     };
     add(plane, member, &record, next, idempotency).await
+}
+
+/// A composition once more: what its attempt was to be is what the new ones are to be, wherever that one came to.
+fn composed_again(newest: &TurnRecord, worked: AttemptId, count: u32) -> Result<Next, Refusal> {
+    let mut attempts = newest.attempts.iter();
+    let worked = attempts.find(|record| record.attempt.id == worked);
+    let result = worked.and_then(|record| record.result.as_ref());
+    let result = result.filter(|it| it.diff.is_some() || !it.further_diffs.is_empty());
+    let Some(AttemptResult {
+        diff,
+        further_diffs,
+        session,
+        ..
+    }) = result.cloned()
+    else {
+        let detail = "Nothing is left of what was composed.";
+        return Err(Refusal::new(Code::Conflict, detail)
+            .with_hint("Compose it again with `outwork compose`."));
+    };
+    let result = AttemptResult {
+        epoch: Epoch::new(1),
+        diff,
+        further_diffs,
+        session,
+        message: None,
+        tokens: None,
+    };
+    Ok(Next {
+        prompt: newest.turn.prompt.clone(),
+        output_schema: None,
+        continues: newest.turn.continues,
+        composition: newest.turn.composition.clone(),
+        agents: vec![Some(no_agent()); count as usize],
+        results: vec![result; count as usize],
+    })
 }
 
 /// A turn to be made.
@@ -98,8 +145,11 @@ struct Next {
     comments: Vec<SentComment>,
     output_schema: Option<String>,
     continues: Option<AttemptId>,
+    composition: Option<Composition>,
     /// Of each attempt its own agent, if it has one.
     agents: Vec<Option<AgentChoice>>,
+    /// Of each attempt of a composition what it begins with.
+    results: Vec<AttemptResult>,
 }
 
 async fn add(
@@ -114,7 +164,9 @@ async fn add(
         comments,
         output_schema,
         continues,
+        composition,
         agents,
+        results,
     } = next;
     let (workspace, task_id) = (member.workspace_id(), record.task.id);
     let environment = environments::by_id(plane, workspace, record.task.environment_id)
@@ -132,6 +184,7 @@ async fn add(
         prompt,
         output_schema,
         continues,
+        composition,
         created_at: now,
     };
     let attempts = attempts(
@@ -143,10 +196,20 @@ async fn add(
         agents,
         now,
     );
-    let added = plane
-        .store
-        .add_turn_with_comments(workspace, turn, attempts, comments, idempotency)
-        .await;
+    let store = &plane.store;
+    let added = match turn.composition {
+        None => {
+            store
+                .add_turn_with_comments(workspace, turn, attempts, comments, idempotency)
+                .await
+        }
+        Some(_) => {
+            let attempts = attempts.into_iter().zip(results).collect();
+            store
+                .add_composition(workspace, turn, attempts, idempotency)
+                .await
+        }
+    };
     added.map_err(|fault| not_ended(fault, task_id))
 }
 
@@ -234,10 +297,21 @@ fn continued(record: &TaskRecord, asked: Option<u32>) -> Result<AttemptId, Refus
 
 /// The agent of `worked` goes on: the session is of that one.
 fn agents(record: &TaskRecord, worked: AttemptId, count: u32) -> Vec<Option<AgentChoice>> {
-    let newest = record.turns.last();
-    let mut attempts = newest.into_iter().flat_map(|turn| &turn.attempts);
-    let worked = attempts.find(|record| record.attempt.id == worked);
-    let agent = worked.and_then(|record| record.attempt.agent.clone());
+    let mut worked = Some(worked);
+    let mut agent = None;
+    for turn in record.turns.iter().rev() {
+        let mut attempts = turn.attempts.iter();
+        let Some(found) = attempts.find(|record| Some(record.attempt.id) == worked) else {
+            continue;
+        };
+        agent.clone_from(&found.attempt.agent);
+        if !found.attempt.begins_with_result() {
+            break;
+        }
+        // Of a composition it is that of the attempt whose session goes on.
+        agent = None;
+        worked = turn.turn.continues;
+    }
     vec![agent; count as usize]
 }
 
@@ -252,7 +326,7 @@ fn goes_on_from(record: &TaskRecord, worked: AttemptId) -> Option<AttemptId> {
     }
 }
 
-fn not_ended(fault: StoreError, task: TaskId) -> Refusal {
+pub(super) fn not_ended(fault: StoreError, task: TaskId) -> Refusal {
     match fault {
         StoreError::TurnNotEnded => Refusal::from(fault).with_hint(format!("Wait for it with `outwork log {task} --follow`, or stop it with `outwork cancel {task}`.")),
         StoreError::NotFound => tasks::missing(task),

@@ -133,6 +133,7 @@ pub(crate) fn wire_agent(agent: AgentSpec) -> Agent {
     match agent {
         AgentSpec::Codex => Agent::Codex {},
         AgentSpec::Command(command) => Agent::Command { command },
+        AgentSpec::None => Agent::None {},
     }
 }
 
@@ -140,6 +141,7 @@ pub(crate) fn agent(agent: Agent) -> AgentSpec {
     match agent {
         Agent::Codex {} => AgentSpec::Codex,
         Agent::Command { command } => AgentSpec::Command(command),
+        Agent::None {} => AgentSpec::None,
     }
 }
 

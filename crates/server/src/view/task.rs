@@ -4,14 +4,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use outwork_api::member::Person;
+use outwork_api::parts::ComposedFrom;
 use outwork_api::problem::Code;
 use outwork_api::task::{
-    Task as Wire, TaskRepository, TaskSummary, Turn as WireTurn, WaitingFor as WireWaitingFor,
+    Task as Wire, TaskRepository, TaskSummary, Turn as WireTurn, TurnKind,
+    WaitingFor as WireWaitingFor,
 };
 use outwork_domain::approval::Approval;
 use outwork_domain::principal::Principal;
 use outwork_domain::status::{TaskOutcome, task_status};
-use outwork_domain::task::{Base, FurtherBase, TaskKind, Turn};
+use outwork_domain::task::{Base, ComposedPart, Composition, FurtherBase, TaskKind, Turn};
 use outwork_domain::waiting::WaitingFor;
 use outwork_domain::{PrincipalId, State};
 use outwork_store::{AttemptRecord, Names, OfAttempts, TaskRecord, TurnRecord};
@@ -192,6 +194,26 @@ fn wire_further(base: FurtherBase) -> TaskRepository {
     }
 }
 
+fn composed_from(composition: Composition) -> impl Iterator<Item = ComposedFrom> {
+    let Composition { parts, verify: _ } = composition;
+    parts.into_iter().map(|part| {
+        let ComposedPart {
+            turn,
+            attempt,
+            repository,
+            files,
+            hunks,
+        } = part;
+        ComposedFrom {
+            turn: turn.get(),
+            attempt: attempt.get(),
+            repository,
+            files,
+            hunks,
+        }
+    })
+}
+
 fn wire_turn(record: TurnRecord) -> WireTurn {
     let TurnRecord { turn, attempts } = record;
     let Turn {
@@ -202,6 +224,7 @@ fn wire_turn(record: TurnRecord) -> WireTurn {
         prompt,
         output_schema,
         continues,
+        composition,
         created_at,
     } = turn;
     let output_schema = output_schema.and_then(|schema| serde_json::from_str(&schema).ok());
@@ -215,6 +238,11 @@ fn wire_turn(record: TurnRecord) -> WireTurn {
         prompt,
         output_schema,
         continues: continues.map(|attempt| attempt.to_string()),
+        kind: match &composition {
+            None => TurnKind::Prompt,
+            Some(_) => TurnKind::Composition,
+        },
+        composed_from: composition.into_iter().flat_map(composed_from).collect(),
         created_at: created_at.into(),
         attempts: attempts.into_iter().map(shown).collect(),
     }

@@ -69,7 +69,10 @@ impl WorkerService {
             .transpose()?;
         // Also an interrupt that a lost claim did not come to: it was acknowledged.
         let messages = message::since(messages, 0);
-        let Environment { id, spec, .. } = environment;
+        let Environment { id, mut spec, .. } = environment;
+        if turn.composition.is_some_and(|it| !it.verify) {
+            spec.verify_command = None;
+        }
         let continues = continues.as_ref();
         let repositories = Repositories {
             service: self,

@@ -11,6 +11,7 @@ mod cancelling;
 mod changes;
 mod codex_api;
 mod codex_client;
+mod compositions;
 mod containment;
 mod credentials;
 mod disk;

@@ -183,6 +183,7 @@ impl Bed {
             prompt: "fix it\nplease: ü 🦀 \\ \" '".into(),
             output_schema: Some(r#"{"type":"object"}"#.into()),
             continues: None,
+            composition: None,
             created_at: now,
         }
     }

@@ -27,6 +27,7 @@ mod backups;
 mod cache;
 mod checkpoints;
 mod claims;
+mod compositions;
 mod constraints;
 mod credentials;
 mod enrolment;

@@ -213,6 +213,8 @@ pub fn task(summary: TaskSummary, attempts: Vec<Attempt>) -> Task {
             prompt: format!("{}\n\nIn full.", summary.title),
             output_schema: None,
             continues: None,
+            kind: Default::default(),
+            composed_from: Vec::new(),
             created_at: summary.created_at,
             attempts,
         }],

@@ -20,6 +20,8 @@ fn with_turns(count: u32) -> Task {
                 number,
                 prompt: format!("Prompt {number}"),
                 output_schema: None,
+                kind: Default::default(),
+                composed_from: Vec::new(),
                 continues: (number > 1).then(|| format!("att_{}_2", number - 1)),
                 created_at: time(0),
                 attempts,

@@ -238,7 +238,8 @@ async fn spawn(run: &Run, launch: &Launch, outside: &Outside) -> Result<Running,
 
 fn agent_bind(run: &Run) -> Result<Option<ReadOnlyBind>, Failure> {
     match &run.assignment.agent {
-        outwork_api::environment::Agent::Command { command: _ } => Ok(None),
+        outwork_api::environment::Agent::Command { command: _ }
+        | outwork_api::environment::Agent::None {} => Ok(None),
         outwork_api::environment::Agent::Codex {} => {
             let root = crate::install::codex_root(&run.host.config.agents_dir);
             let host = root.ok_or_else(|| failure::agent_not_installed("codex"))?;

@@ -290,6 +290,7 @@ pub(super) async fn packed(run: &Run, spec: SessionSpec) -> Result<Option<Vec<u8
     let agent = match &run.assignment.agent {
         outwork_api::environment::Agent::Codex {} => "codex",
         outwork_api::environment::Agent::Command { command: _ } => "command",
+        outwork_api::environment::Agent::None {} => "none",
     };
     let packed = tokio::task::spawn_blocking(move || {
         let stored = session::collect(&root, &spec)?;

@@ -55,7 +55,8 @@ impl Bounds {
         let timing = &run.host.config.timing;
         let speaks = match &run.assignment.agent {
             outwork_api::environment::Agent::Codex {} => true,
-            outwork_api::environment::Agent::Command { command: _ } => false,
+            outwork_api::environment::Agent::Command { command: _ }
+            | outwork_api::environment::Agent::None {} => false,
         };
         Self {
             name: StepName::Agent,

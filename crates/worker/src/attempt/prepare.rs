@@ -20,6 +20,9 @@ use crate::retry::{Backoff, Verdict, verdict};
 use crate::sandbox_layout as inside;
 use crate::session::{self, UnpackError};
 
+/// The command line of an attempt without an agent.
+const NOTHING: &str = ":";
+
 /// A repository of the attempt, at hand.
 pub(super) struct Repository {
     /// Its directory below the workspace.
@@ -60,7 +63,7 @@ async fn make(run: &Run) -> Result<(Made, String), Failure> {
     let (repositories, session) = tokio::try_join!(repositories, session)?;
     let prepared = agent.prepare(launch_context(
         run,
-        session.as_ref().map(|(_, stored)| stored.clone()),
+        session.as_ref().and_then(|(_, stored)| stored.clone()),
     )?);
     let prepared = prepared.map_err(|error| failure::prepare(&error))?;
     let commits = repositories.iter().map(|repository| {
@@ -110,6 +113,11 @@ fn installed_agent(run: &Run) -> Result<Agent, Failure> {
     match &run.assignment.agent {
         wire::Agent::Command { command } => Ok(Agent::Command {
             command_line: command.clone(),
+        }),
+        // What it is to be is there when it begins. It goes the way of all attempts, so that its result is as exact and as well
+        // verified as theirs.
+        wire::Agent::None {} => Ok(Agent::Command {
+            command_line: NOTHING.to_owned(),
         }),
         wire::Agent::Codex {} => {
             if run.assignment.model.is_none() {
@@ -207,17 +215,21 @@ async fn repository(run: &Run, assigned: &AssignedRepository) -> Result<Reposito
 }
 
 /// The session that the turn continues, as bytes and read. One that is damaged, or another agent's, is told and left out:
-/// the files of the previous turn are there all the same. One that a newer worker can read is not left out.
+/// the files of the previous turn are there all the same. One that a newer worker can read is not left out. Where no agent runs it is
+/// whosever it is, and handed on as it came.
 async fn restored_session(
     run: &Run,
     agent: &str,
-) -> Result<Option<(Vec<u8>, StoredSession)>, Failure> {
+) -> Result<Option<(Vec<u8>, Option<StoredSession>)>, Failure> {
     if !run.assignment.has_session {
         return Ok(None);
     }
     let bytes = download(run, InputKind::Session, None).await?;
+    if run.assignment.agent == (wire::Agent::None {}) {
+        return Ok(Some((bytes, None)));
+    }
     let error = match session::unpack(agent, &bytes) {
-        Ok(stored) => return Ok(Some((bytes, stored))),
+        Ok(stored) => return Ok(Some((bytes, Some(stored)))),
         Err(error) => error,
     };
     if let UnpackError::Unusable(SessionError::Version { found: _ }) = error {

@@ -30,7 +30,7 @@ pub(crate) const NO_DIFF: &str = "There is no diff yet.";
 #[serde(deny_unknown_fields)]
 pub(crate) struct Query {
     /// The repository's name; the environment's first when left out.
-    repository: Option<String>,
+    pub(super) repository: Option<String>,
 }
 
 /// The diff of an attempt in one repository against the task's commit there.

@@ -73,6 +73,11 @@ fn missing(task: &TaskRecord, record: &AttemptRecord) -> Refusal {
                 Refusal::new(Code::Conflict, detail)
                     .with_hint("The agent `codex` keeps its conversation as a session.")
             }
+            AgentName::None => {
+                let detail = "No agent ran, and what the attempt is composed of has no session.";
+                Refusal::new(Code::Conflict, detail)
+                    .with_hint("`outwork session --attempt` of an earlier turn has one.")
+            }
             AgentName::Codex => {
                 none().with_hint("The agent did not come so far; `outwork status` says why.")
             }

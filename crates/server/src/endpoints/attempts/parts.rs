@@ -1,0 +1,119 @@
+//! The parts of an attempt's diff.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use outwork_api::parts::{DiffFile, DiffHunk, DiffParts};
+use outwork_api::problem::Code;
+use outwork_domain::AttemptId;
+use outwork_domain::principal::Member;
+use outwork_git::{FilePart, FileStatus, HunkPart, MalformedPatch, Patch};
+
+use super::diff::{Query, content};
+use crate::endpoints::tasks;
+use crate::http::openapi::{Missing, Refusals, Unacceptable};
+use crate::http::params::{Id, Params};
+use crate::http::permit::Permit;
+use crate::plane::Plane;
+use crate::refusal::Refusal;
+
+/// More would be an answer that no screen shows.
+const PARTS: usize = 100_000;
+
+/// The files and hunks of an attempt's diff in one repository, with the ids by which `POST /tasks/{id}/compositions` takes them.
+#[utoipa::path(get, path = "/attempts/{id}/diff/parts", operation_id = "getAttemptDiffParts", tag = "attempts",
+    params(("id" = String, Path, description = "`att_…`."), Query),
+    responses((status = 200, description = "The parts; none when nothing was changed.", body = DiffParts),
+        Refusals, Missing, Unacceptable))]
+pub(crate) async fn parts(
+    State(plane): State<Arc<Plane>>,
+    Permit(member): Permit<Member>,
+    Id(id): Id<AttemptId>,
+    Params(query): Params<Query>,
+) -> Result<Json<DiffParts>, Refusal> {
+    let workspace = member.workspace_id();
+    let record = super::by_id(&plane, workspace, id).await?;
+    let task = tasks::by_id(&plane, workspace, record.attempt.task_id).await?;
+    let diff = content(&plane, &task, &record, query.repository.as_deref()).await?;
+    // A large diff takes a while.
+    let read = tokio::task::spawn_blocking(move || wire(&diff)).await;
+    read.map_err(|panic| {
+        Refusal::new(Code::Internal, "The diff could not be read.").because(panic)
+    })?
+    .map(Json)
+}
+
+fn wire(diff: &[u8]) -> Result<DiffParts, Refusal> {
+    let patch = Patch::parse(diff).map_err(malformed)?;
+    let files = patch.files();
+    let count: usize = files.iter().map(|file| 1 + file.hunks.len()).sum();
+    if count > PARTS {
+        let detail = format!("The diff has {count} files and hunks; at most {PARTS} are shown.");
+        return Err(Refusal::new(Code::TooLarge, detail)
+            .with_hint("`outwork apply TASK --paths` takes single files of it."));
+    }
+    let files = files.into_iter().map(wire_file).collect();
+    Ok(DiffParts { files })
+}
+
+/// A worker handed it in as the diff of what it has.
+pub(crate) fn malformed(fault: MalformedPatch) -> Refusal {
+    Refusal::new(Code::Internal, "The diff cannot be taken apart.")
+        .with_hint("It can be applied as a whole with `outwork apply`.")
+        .because(fault)
+}
+
+fn wire_file(file: FilePart<'_>) -> DiffFile {
+    let FilePart {
+        id,
+        path,
+        old_path,
+        status,
+        additions,
+        deletions,
+        is_binary,
+        hunks,
+    } = file;
+    DiffFile {
+        id,
+        path: text(&path),
+        old_path: old_path.as_deref().map(text),
+        status: status_name(status).to_owned(),
+        additions,
+        deletions,
+        binary: is_binary,
+        hunks: hunks.into_iter().map(wire_hunk).collect(),
+    }
+}
+
+fn wire_hunk(hunk: HunkPart<'_>) -> DiffHunk {
+    let HunkPart {
+        id,
+        header,
+        old: (old_start, old_lines),
+        new: (new_start, new_lines),
+    } = hunk;
+    DiffHunk {
+        id,
+        header: text(header),
+        old_start,
+        old_lines,
+        new_start,
+        new_lines,
+    }
+}
+
+fn status_name(status: FileStatus) -> &'static str {
+    match status {
+        FileStatus::Added => "added",
+        FileStatus::Deleted => "deleted",
+        FileStatus::Modified => "modified",
+        FileStatus::Renamed => "renamed",
+        FileStatus::Copied => "copied",
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
