@@ -130,6 +130,7 @@ fn composed_again(newest: &TurnRecord, worked: AttemptId, count: u32) -> Result<
     };
     Ok(Next {
         prompt: newest.turn.prompt.clone(),
+        comments: Vec::new(),
         output_schema: None,
         continues: newest.turn.continues,
         composition: newest.turn.composition.clone(),

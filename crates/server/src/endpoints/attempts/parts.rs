@@ -7,10 +7,10 @@ use axum::extract::State;
 use outwork_api::parts::{DiffFile, DiffHunk, DiffParts};
 use outwork_api::problem::Code;
 use outwork_domain::AttemptId;
-use outwork_domain::principal::Member;
+use outwork_domain::principal::Viewer;
 use outwork_git::{FilePart, FileStatus, HunkPart, MalformedPatch, Patch};
 
-use super::diff::{Query, content};
+use super::diff::{Query, patch_bytes};
 use crate::endpoints::tasks;
 use crate::http::openapi::{Missing, Refusals, Unacceptable};
 use crate::http::params::{Id, Params};
@@ -28,14 +28,14 @@ const PARTS: usize = 100_000;
         Refusals, Missing, Unacceptable))]
 pub(crate) async fn parts(
     State(plane): State<Arc<Plane>>,
-    Permit(member): Permit<Member>,
+    Permit(member): Permit<Viewer>,
     Id(id): Id<AttemptId>,
     Params(query): Params<Query>,
 ) -> Result<Json<DiffParts>, Refusal> {
     let workspace = member.workspace_id();
     let record = super::by_id(&plane, workspace, id).await?;
     let task = tasks::by_id(&plane, workspace, record.attempt.task_id).await?;
-    let diff = content(&plane, &task, &record, query.repository.as_deref()).await?;
+    let diff = patch_bytes(&plane, &task, &record, query.repository.as_deref()).await?;
     // A large diff takes a while.
     let read = tokio::task::spawn_blocking(move || wire(&diff)).await;
     read.map_err(|panic| {
