@@ -14,7 +14,8 @@ use crate::transition;
 macro_rules! select {
     () => {
         "SELECT v.task_id, v.attempt_id, v.principal_id, v.verdict, v.body, v.given_at, \
-         CASE WHEN p.kind = 'user' AND p.deactivated_at IS NULL AND p.role <> 'viewer' THEN 1 ELSE 0 END AS counts \
+         CASE WHEN p.kind = 'user' AND p.deactivated_at IS NULL AND p.role <> 'viewer' \
+         THEN CAST(1 AS BIGINT) ELSE CAST(0 AS BIGINT) END AS counts \
          FROM approvals v JOIN principals p ON p.id = v.principal_id WHERE v.task_id"
     };
 }
