@@ -348,6 +348,16 @@ pub struct Turn {
     pub composed_from: Vec<ComposedFrom>,
     /// When.
     pub created_at: Time,
+    /// Which of its attempts is the best, and why; absent from servers of an older version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ranking: Option<Ranking>,
+    /// The attempt that a person chose; it comes before the ranking.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chosen: Option<Chosen>,
+    /// The number of the attempt whose diff is shown, applied, gone on from and published: the one that was chosen, else the one that the
+    /// ranking leads with, else the first that succeeded, else the first that has a diff.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown: Option<u32>,
     /// Its attempts, by number.
     pub attempts: Vec<Attempt>,
 }
@@ -404,6 +414,9 @@ pub struct Attempt {
     /// The tokens it used; absent when they are not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<Tokens>,
+    /// What the environment's verify command said of it; absent where the environment has none, and before it ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verification: Option<Verification>,
 }
 
 /// The agent of an attempt.
@@ -414,6 +427,114 @@ pub struct AttemptAgent {
     /// The model that the attempt asked for in place of the workspace's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+}
+
+/// What the environment's verify command said of an attempt. It ran where the agent had run, without a network, after the diff was made: nothing
+/// that it writes is part of the result. It never makes an attempt fail.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Verification {
+    /// `passed`, `failed`, `timed_out` or `not_run`. An attempt that passes only with test files that it changed itself has not passed.
+    pub state: String,
+    /// The command, Bash.
+    pub command: String,
+    /// How it ended; absent when it did not end by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// How long it ran, in milliseconds, both times together.
+    pub duration_ms: u64,
+    /// The tests that its output counts, where it is that of a known runner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tests: Option<TestCounts>,
+    /// The end of its output, at most 4 KiB.
+    pub tail: String,
+    /// Where the attempt passes and has changed or removed test files that were there: the run with these put back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub with_original_tests: Option<WithOriginalTests>,
+}
+
+/// The tests that an output counts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TestCounts {
+    /// `cargo test`, `nextest`, `pytest`, `unittest`, `jest`, `vitest`, `mocha`, `go test`, `maven`, `gradle`, `rspec`, `phpunit` or `tap`.
+    pub runner: String,
+    /// How many passed.
+    pub passed: u64,
+    /// How many did not.
+    pub failed: u64,
+    /// How many did not run.
+    pub skipped: u64,
+}
+
+/// A further run of the verify command, with the test files as they were.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct WithOriginalTests {
+    /// `passed`, `failed`, `timed_out` or `not_run`.
+    pub state: String,
+    /// How it ended; absent when it did not end by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// The test files that the attempt changed, at most 100.
+    pub changed: Vec<String>,
+}
+
+/// The attempts of a turn in order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Ranking {
+    /// `decided`, `tie`, `none_passed`, `unverified`, `nothing_done` or `pending`.
+    pub verdict: String,
+    /// The number of the best attempt; only where the verdict is `decided`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best: Option<u32>,
+    /// A sentence or two for people.
+    pub summary: String,
+    /// All attempts, the first first; empty while some have not ended.
+    pub places: Vec<RankedAttempt>,
+}
+
+/// Where an attempt stands among those of its turn.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RankedAttempt {
+    /// Its number.
+    pub attempt: u32,
+    /// 1, 2, …; those that nothing tells apart have the same.
+    pub place: u32,
+    /// Why.
+    pub reasons: Vec<RankingReason>,
+}
+
+/// Something that speaks for an attempt or against it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RankingReason {
+    /// `verification`, `tests`, `own_tests`, `changed_tests`, `scope`, `size`, `time`, `cost` or `outcome`.
+    pub kind: String,
+    /// For people.
+    pub text: String,
+    /// Whether it speaks for it.
+    pub good: bool,
+}
+
+/// The attempt that a person chose.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Chosen {
+    /// Its number within the turn.
+    pub attempt: u32,
+    /// Who chose it: `prn_…`.
+    pub by: String,
+    /// When.
+    pub at: Time,
+}
+
+/// The attempt of a turn that is to stand for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewChoice {
+    /// The number of the turn; the newest when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1)]
+    pub turn: Option<u32>,
+    /// The number of the attempt.
+    #[schema(minimum = 1)]
+    pub attempt: u32,
 }
 
 /// Why an attempt failed.

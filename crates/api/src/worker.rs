@@ -61,7 +61,7 @@ use crate::injection::AssignedInjection;
 use crate::network::{AgentNetwork, Resources};
 use crate::problem::Problem;
 use crate::secret::Secret;
-use crate::task::{Failure, RepositoryDiff, Tokens};
+use crate::task::{Failure, RepositoryDiff, Tokens, Verification};
 use crate::time::Time;
 
 pub use life::{AttemptCommand, Enroll, Enrolled, Orders, WorkerCommand, WorkerDesired};
@@ -280,6 +280,10 @@ pub struct Assignment {
     /// Bash, whenever a snapshot is resumed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub maintenance_script: Option<String>,
+    /// Bash: what is run after the agent, when the diffs are made, where the agent ran, without a network. `docs/best-of-n.md` has what
+    /// becomes of it. A worker that does not know it leaves it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verify: Option<AssignedVerification>,
     /// Variables for setup and agent.
     #[serde(default)]
     pub variables: BTreeMap<String, String>,
@@ -336,6 +340,15 @@ pub struct AssignedRepository {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub lease_token: Option<Secret>,
+}
+
+/// The verify command of an assignment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AssignedVerification {
+    /// Bash.
+    pub command: String,
+    /// How long each run of it may take, in milliseconds. There may be two.
+    pub timeout_ms: u64,
 }
 
 /// A secret of an assignment.
@@ -666,6 +679,20 @@ pub struct Finish {
     /// The tokens used; absent when no model was called.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<Tokens>,
+    /// What the verify command said, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verification: Option<Verification>,
+    /// How long the agent ran, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent_ms: Option<u64>,
+    /// The files that the diffs change, those of further repositories with the repository's name before them; at most 500.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 500)]
+    pub paths: Vec<String>,
+    /// The test files among them that were there before, at most 100.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 100)]
+    pub changed_tests: Vec<String>,
     /// The last event of the claim; the server refuses with `out_of_order` until it has it.
     pub last_seq: i64,
 }

@@ -85,6 +85,7 @@ pub enum ClientCommand {
     Retry(command::retry::RetryArgs),
     /// Stop a task
     Cancel(command::cancel::CancelArgs),
+    Choose(command::choose::ChooseArgs),
     /// Take a task's conversation home
     #[command(subcommand)]
     Session(command::session::SessionCommand),
@@ -173,6 +174,7 @@ impl ClientCommand {
             Self::Retry(args) => args.submitted.json,
             Self::Compose(args) => args.submitted.json,
             Self::Cancel(args) => args.json,
+            Self::Choose(args) => args.json,
             Self::Apply(args) => args.json,
             Self::Pr(args) => args.json,
             Self::Comment(args) => args.json,
@@ -233,6 +235,7 @@ impl ClientCommand {
             | Self::Interrupt(_)
             | Self::Retry(_)
             | Self::Cancel(_)
+            | Self::Choose(_)
             | Self::Session(_)
             | Self::Credential(_)
             | Self::Model(_)

@@ -9,6 +9,7 @@ pub(crate) mod answer;
 pub(crate) mod apply;
 pub(crate) mod approve;
 pub(crate) mod cancel;
+pub(crate) mod choose;
 pub(crate) mod comment;
 pub(crate) mod compose;
 pub(crate) mod diff;

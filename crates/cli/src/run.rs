@@ -84,6 +84,7 @@ async fn dispatch(command: ClientCommand, session: &mut Session) -> Result<ExitS
         ClientCommand::Steer(args) => command::steer::run(args, session).await.map(done),
         ClientCommand::Interrupt(args) => command::interrupt::run(args, session).await.map(done),
         ClientCommand::Retry(args) => command::retry::run(args, session).await,
+        ClientCommand::Choose(args) => command::choose::run(args, session).await.map(done),
         ClientCommand::Cancel(args) => command::cancel::run(args, session).await.map(done),
         ClientCommand::Session(args) => command::session::run(args, session).await.map(done),
         ClientCommand::Env(args) => command::environment::run(args, session).await.map(done),

@@ -294,6 +294,10 @@ fn lines(task: &Task, style: Style) -> Vec<String> {
     let mut lines = vec![format!("{}, {stat}", task::status(summary, style))];
     let attempts = attempts(task);
     let several = attempts.len() > 1;
+    if let Some(turn) = task.turns.last().filter(|_| several) {
+        let standing = task::standing(turn).into_iter();
+        lines.extend(standing.map(|line| line.trim_start().to_owned()));
+    }
     for attempt in attempts {
         let indent = if several {
             format!("[{}] ", attempt.number)

@@ -7,7 +7,9 @@
 //! Read in this order: [`id`] and [`time`] (newtypes), [`principal`] (who acts), [`agent`] (which agent runs), [`environment`]
 //! (how a repository's tasks run), [`network`] and [`resources`] (what its agent may reach and use),
 //! [`credential`] (how repositories are reached), [`task`] (what was asked), [`attempt`] (the state machine),
-//! [`failure`] (why an attempt ended badly), [`publication`] (a result as a branch and a pull request), [`comment`] and [`approval`] (what people say of a result), [`status`] (what people are shown), [`priority`],
+//! [`failure`] (why an attempt ended badly), [`publication`] (a result as a branch and a pull request), [`comment`] and [`approval`] (what people say of a result),
+//! [`evidence`] (what speaks for an attempt), [`ranking`] (which is the best), [`choice`] (which stands for its turn),
+//! [`status`] (what people are shown), [`priority`],
 //! [`schedule`] (whose attempt is given out next), [`waiting`] (why one is not), [`limits`].
 
 pub mod id;
@@ -24,10 +26,13 @@ pub mod resources;
 
 pub mod approval;
 pub mod attempt;
+pub mod choice;
 pub mod comment;
+pub mod evidence;
 pub mod failure;
 pub mod priority;
 pub mod publication;
+pub mod ranking;
 pub mod schedule;
 pub mod status;
 pub mod task;

@@ -3,6 +3,13 @@
 
 use std::time::Duration;
 
+/// How many of the paths that an attempt changed are kept as evidence.
+pub const PATHS: usize = 500;
+/// How many of the test files that it changed.
+pub const CHANGED_TESTS: usize = 100;
+/// How much of the end of the verify command's output.
+pub const VERIFICATION_TAIL_BYTES: usize = 4096;
+
 /// The longest prompt, in bytes of UTF-8.
 pub const PROMPT_BYTES: usize = 1024 * 1024;
 /// The longest label of an environment, in characters.

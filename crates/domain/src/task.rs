@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 
+use crate::choice::Choice;
 use crate::id::{EnvironmentId, ObjectKey, PrincipalId, TaskId, TurnId, WorkspaceId};
 use crate::priority::Priority;
 use crate::time::Timestamp;
@@ -110,6 +111,8 @@ pub struct Turn {
     pub composition: Option<Composition>,
     /// When.
     pub created_at: Timestamp,
+    /// The attempt that a person chose.
+    pub chosen: Option<Choice>,
 }
 
 /// What a turn is made of that runs no agent: parts of the diffs of attempts.

@@ -12,7 +12,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use outwork_domain::agent::AgentChoice;
-use outwork_domain::environment::Environment;
+use outwork_domain::environment::{Environment, EnvironmentSpec};
 use outwork_domain::limits::AttemptLimits;
 use outwork_domain::{Attempt, AttemptId, Desired, Epoch, TaskId, Timestamp, TurnId, WorkspaceId};
 
@@ -23,6 +23,25 @@ use crate::plane::Plane;
 /// snapshot is broken; the maintenance script. A build makes a checkout, for which it has the time of `preparing` once more.
 fn setting_up(setup_timeout: Duration, preparing: Duration) -> Duration {
     3 * setup_timeout + preparing
+}
+
+/// How long the verify command may take beside the diff: it may run twice.
+fn verifying(spec: &EnvironmentSpec) -> Duration {
+    match spec.verify_command {
+        Some(_) => 2 * (spec.verify_timeout + VERIFY_START),
+        None => Duration::ZERO,
+    }
+}
+
+/// For laying out what a run of the verify command sees, and for ending it.
+const VERIFY_START: Duration = Duration::from_secs(30);
+
+/// What there is for a run of the verify command of an attempt whose limits were set when it was submitted; `None`: nothing, since the
+/// environment had no command then.
+pub(crate) fn verify_timeout(collecting: Duration, of_diff: Duration) -> Option<Duration> {
+    let each = collecting.checked_sub(of_diff)? / 2;
+    each.checked_sub(VERIFY_START)
+        .filter(|each| !each.is_zero())
 }
 
 /// Queued attempts of a turn, one for each of `agents`.
@@ -38,6 +57,7 @@ fn attempts(
     let limits = AttemptLimits {
         setting_up: setting_up(environment.spec.setup_timeout, plane.limits.preparing),
         running: environment.spec.timeout,
+        collecting: plane.limits.collecting + verifying(&environment.spec),
         ..plane.limits
     };
     (1..)

@@ -4,6 +4,7 @@ pub(crate) mod approval;
 pub(crate) mod attempt;
 pub(crate) mod environment;
 pub(crate) mod event;
+pub(crate) mod evidence;
 pub(crate) mod publication;
 pub(crate) mod task;
 pub(crate) mod waiting;

@@ -395,6 +395,7 @@ impl Bench {
             session: None,
             message: None,
             tokens: None,
+            evidence: Default::default(),
         };
         self.store
             .finish(

@@ -176,6 +176,7 @@ impl Saved {
             session: self.session.map(ObjectKey::from_stored),
             message: None,
             tokens: None,
+            evidence: Default::default(),
         }
     }
 }

@@ -262,6 +262,7 @@ impl Finish {
                 AttemptResult {
                     message: self.result.message.clone(),
                     tokens: self.result.tokens,
+                    evidence: self.result.evidence.clone(),
                     ..saved
                 }
             }

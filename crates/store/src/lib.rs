@@ -44,6 +44,8 @@ mod task;
 mod task_changes;
 mod task_row;
 
+mod choice;
+mod evidence_json;
 mod idempotency;
 mod submit;
 

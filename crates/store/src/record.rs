@@ -3,6 +3,7 @@
 use outwork_domain::agent::AgentName;
 use outwork_domain::credential::Credential;
 use outwork_domain::environment::{Environment, Injection, InjectionTarget, SecretName};
+use outwork_domain::evidence::Evidence;
 use outwork_domain::principal::{Principal, PrincipalKind, Worker, WorkerOrders};
 use outwork_domain::task::{Task, TaskKind, Turn};
 use outwork_domain::{
@@ -290,6 +291,8 @@ pub struct AttemptResult {
     pub message: Option<String>,
     /// What the model counted.
     pub tokens: Option<Tokens>,
+    /// What speaks for it.
+    pub evidence: Evidence,
 }
 
 /// The diff of a further repository.

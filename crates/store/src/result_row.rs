@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 
 use outwork_domain::agent::AgentName;
+use outwork_domain::evidence::Evidence;
 use outwork_domain::{AttemptId, Epoch, ObjectKey};
 
 use crate::attempt_row::AttemptRow;
 use crate::error::StoreError;
+use crate::evidence_json;
 use crate::record::{AttemptRecord, AttemptResult, DiffStat, FurtherDiff, StoredDiff, Tokens};
 use crate::sql::{Conn, Row, Sql, Value, count, id, in_json, json_array, values};
 use crate::store::Tx;
@@ -19,7 +21,7 @@ macro_rules! select_attempt_records {
             "SELECT ",
             $crate::attempt_row::attempt_columns!(),
             ", r.epoch AS r_epoch, r.diff_key, r.files_changed, r.lines_added, r.lines_removed, \
-             r.diff_size_bytes, r.session_key, r.message, r.tokens, t.repository_name, \
+             r.diff_size_bytes, r.session_key, r.message, r.tokens, r.evidence, t.repository_name, \
              e.repository_url, e.agent AS environment_agent FROM attempts a JOIN tasks t ON t.id = a.task_id \
              JOIN environments e ON e.id = t.environment_id \
              LEFT JOIN results r ON r.attempt_id = a.id "
@@ -85,6 +87,10 @@ fn read_result(row: &Row, epoch: Epoch) -> Result<AttemptResult, StoreError> {
             .opt_text("tokens")?
             .map(|text| tokens_from_json(&text))
             .transpose()?,
+        evidence: match row.opt_text("evidence")? {
+            Some(json) => evidence_json::from_json(&json)?,
+            None => Evidence::default(),
+        },
     })
 }
 
@@ -138,13 +144,13 @@ pub(crate) async fn write_result(
     earlier: Earlier,
 ) -> Result<(), StoreError> {
     const UPSERT: &str = "INSERT INTO results (attempt_id, epoch, diff_key, files_changed, \
-         lines_added, lines_removed, diff_size_bytes, session_key, message, tokens) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
+         lines_added, lines_removed, diff_size_bytes, session_key, message, tokens, evidence) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
          ON CONFLICT (attempt_id) DO UPDATE SET epoch = excluded.epoch, \
          diff_key = excluded.diff_key, files_changed = excluded.files_changed, \
          lines_added = excluded.lines_added, lines_removed = excluded.lines_removed, \
          diff_size_bytes = excluded.diff_size_bytes, session_key = excluded.session_key, \
-         message = excluded.message, tokens = excluded.tokens";
+         message = excluded.message, tokens = excluded.tokens, evidence = excluded.evidence";
     let AttemptResult {
         epoch: _,
         diff,
@@ -152,6 +158,7 @@ pub(crate) async fn write_result(
         session,
         message,
         tokens,
+        evidence,
     } = result;
     let absent = || Value::Int(None);
     let [files, added, removed, size] = match diff {
@@ -168,7 +175,8 @@ pub(crate) async fn write_result(
         size,
         session.as_ref().map(ObjectKey::as_str),
         message.as_deref(),
-        tokens.as_ref().map(tokens_to_json)
+        tokens.as_ref().map(tokens_to_json),
+        (*evidence != Evidence::default()).then(|| evidence_json::to_json(evidence))
     ];
     tx.later(UPSERT, values).await?;
     if earlier == Earlier::Perhaps {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use outwork_domain::choice::Choice;
 use outwork_domain::environment::repository_name;
 use outwork_domain::task::{Base, FurtherBase, Task, TaskKind, Turn};
 use outwork_domain::{AttemptId, ObjectKey, Priority, TaskId, TurnId};
@@ -49,7 +50,8 @@ pub(crate) use select_turns;
 macro_rules! turn_columns {
     () => {
         "u.id AS turn_id, u.task_id, u.number AS turn_number, u.created_by AS turn_created_by, \
-         u.prompt, u.output_schema, u.continues, u.created_at AS turn_created_at, u.composition"
+         u.prompt, u.output_schema, u.continues, u.created_at AS turn_created_at, u.composition, \
+         u.chosen_attempt, u.chosen_by, u.chosen_at"
     };
 }
 pub(crate) use turn_columns;
@@ -134,7 +136,20 @@ pub(crate) fn read_turn(row: &Row) -> Result<Turn, StoreError> {
             .map(|text| composition_json::from_json(&text))
             .transpose()?,
         created_at: row.time("turn_created_at")?,
+        chosen: read_choice(row)?,
     })
+}
+
+fn read_choice(row: &Row) -> Result<Option<Choice>, StoreError> {
+    let (number, at) = (row.opt_int("chosen_attempt")?, row.opt_time("chosen_at")?);
+    let (Some(_), Some(by), Some(at)) = (number, row.opt_parsed("chosen_by")?, at) else {
+        return Ok(None);
+    };
+    Ok(Some(Choice {
+        attempt: row.number("chosen_attempt")?,
+        by,
+        at,
+    }))
 }
 
 /// A task that another row names, so it must exist; and what its first repository is called.
@@ -295,6 +310,8 @@ pub(crate) async fn insert_turn(tx: &mut Tx<'_>, turn: &Turn) -> Result<(), Stor
         continues,
         composition,
         created_at,
+        // A person chooses later.
+        chosen: _,
     } = turn;
     let values = values![
         id(turn_id),

@@ -154,7 +154,10 @@ impl OpenTask {
         self.row = Some(TaskRow::from(&task.summary));
         self.task = Some(task);
         if self.turn().map(|turn| turn.number) != turn_before {
-            (self.attempt, self.repository) = (0, 0);
+            let shown = self.turn().and_then(|turn| turn.shown);
+            let mut attempts = self.attempts().iter();
+            let stands = attempts.position(|attempt| Some(attempt.number) == shown);
+            (self.attempt, self.repository) = (stands.unwrap_or(0), 0);
         }
         self.attempt = self.attempt.min(self.attempts().len().saturating_sub(1));
         let running = self.running();

@@ -23,6 +23,7 @@ pub(crate) mod patch_stat;
 mod report;
 mod step;
 mod tail;
+mod verify;
 
 pub(crate) use build::GENERATION;
 pub(crate) use model::Models;
@@ -141,6 +142,7 @@ pub(crate) struct Run {
     session_after: Option<SessionSpec>,
     message: Option<String>,
     tokens: Option<Tokens>,
+    agent_time: Option<Duration>,
     /// Whether what the agent had done was saved for another worker to go on.
     is_handed_over: bool,
 }
@@ -343,8 +345,16 @@ fn finish(claim: ClaimId, outcome: Outcome) -> Finish {
         has_session: false,
         message: None,
         tokens: None,
+        verification: None,
+        agent_ms: None,
+        paths: Vec::new(),
+        changed_tests: Vec::new(),
         last_seq: 0,
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Run {
@@ -372,6 +382,7 @@ impl Run {
             session_after: None,
             message: None,
             tokens: None,
+            agent_time: None,
             is_handed_over: false,
         }
     }
@@ -404,9 +415,15 @@ impl Run {
             Err(Stopped::Abandoned) => return Ended::Abandoned,
         };
         let mut finish = finish(self.claim, outcome);
-        if collect::run(&self, &mut finish).await.is_err() {
+        let mut changes = verify::Changes::default();
+        if collect::run(&self, &mut finish, &mut changes)
+            .await
+            .is_err()
+        {
             return Ended::Abandoned;
         }
+        verify::run(&mut self, &mut finish, changes).await;
+        finish.agent_ms = self.agent_time.map(millis);
         finish.message = self.message.take();
         finish.tokens = self.tokens;
         Ended::Finished(Box::new(finish))

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use outwork_api::event::EventBody;
-use outwork_api::task::Failure;
+use outwork_api::task::{Failure, Verification};
 use outwork_api::worker::{Finish, NewEvent, Outcome, OutputKind};
 use outwork_domain::limits::EVENT_BYTES;
 use outwork_failpoint as failpoint;
@@ -265,6 +265,11 @@ impl Outbox {
         Finish {
             outcome,
             message: finish.message.as_deref().map(|text| self.masked(text)),
+            verification: finish.verification.map(|verification| Verification {
+                command: self.masked(&verification.command),
+                tail: self.masked(&verification.tail),
+                ..verification
+            }),
             ..finish
         }
     }

@@ -229,6 +229,11 @@ impl AttemptDir {
         self.0.join("maintained")
     }
 
+    /// What the verify command writes in its first run, and in the next.
+    pub(crate) fn verified(&self, run: u32) -> PathBuf {
+        self.0.join(format!("verified-{run}"))
+    }
+
     /// Git directories that no sandbox sees, one for each repository.
     pub(crate) fn git(&self) -> PathBuf {
         self.0.join("git")
@@ -236,7 +241,11 @@ impl AttemptDir {
 
     /// Makes room for another beginning on the same claim.
     pub(crate) fn clear(&self) -> io::Result<()> {
-        for part in [self.upper(), self.maintained(), self.git()] {
+        let verified = [self.verified(1), self.verified(2)];
+        for part in [self.upper(), self.maintained(), self.git()]
+            .into_iter()
+            .chain(verified)
+        {
             remove_tree(&part)?;
         }
         Ok(())

@@ -69,6 +69,7 @@ pub const ROWS: &[Row] = &[
     row("compose", &[TASK, "--take", "1"], Talk::Reads),
     row("compose", &[TASK, "--list"], Talk::Reads),
     row("cancel", &[TASK], Talk::Reads),
+    row("choose", &[TASK, "--attempt", "1"], Talk::Reads),
     row(
         "session export",
         &[TASK, "--output", "rollout"],

@@ -10,7 +10,8 @@ use crate::page::{Page, PageQuery};
 use crate::parts::{DiffParts, NewComposition};
 use crate::publication::{NewPublication, Publication};
 use crate::task::{
-    Attempt, Interruption, NewMessage, NewRetry, NewTask, NewTurn, Task, TaskKind, TaskSummary,
+    Attempt, Interruption, NewChoice, NewMessage, NewRetry, NewTask, NewTurn, Task, TaskKind,
+    TaskSummary,
 };
 
 /// Which tasks.
@@ -173,6 +174,23 @@ impl Client {
     pub async fn publication(&self, publication: &str) -> Result<Publication, ClientError> {
         let url = self.url(&["api", "v1", "publications", publication], &[]);
         self.json(Call::new(Method::GET, url)).await
+    }
+
+    /// Lets an attempt stand for its turn; see [`NewChoice`].
+    pub async fn choose(&self, task: &str, choice: &NewChoice) -> Result<Task, ClientError> {
+        let url = self.url(&[&TASKS[..], &[task, "choice"]].concat(), &[]);
+        self.json(Call::new(Method::PUT, url).json(choice)).await
+    }
+
+    /// Lets the ranking of the turn (the newest when left out) decide again.
+    pub async fn withdraw_choice(
+        &self,
+        task: &str,
+        turn: Option<u32>,
+    ) -> Result<Task, ClientError> {
+        let query = [("turn", turn.map(|turn| turn.to_string()))];
+        let url = self.url(&[&TASKS[..], &[task, "choice"]].concat(), &query);
+        self.json(Call::new(Method::DELETE, url)).await
     }
 
     /// Stops all attempts of a task's newest turn.

@@ -1,7 +1,8 @@
 //! Tasks as text.
 
 use outwork_api::task::{
-    Attempt, AttemptAgent, DiffStat, Failure, Priority, Task, TaskSummary, Tokens,
+    Attempt, AttemptAgent, DiffStat, Failure, Priority, Task, TaskSummary, Tokens, Turn,
+    Verification,
 };
 use outwork_domain::Timestamp;
 
@@ -146,11 +147,72 @@ pub(crate) fn task(task: &Task, style: Style, now: Timestamp) -> Vec<String> {
             style.paint(Paint::Bold, &heading),
             plain(first_line)
         ));
+        if turn.attempts.len() > 1 || turn.chosen.is_some() {
+            lines.extend(standing(turn));
+        }
         for attempt in &turn.attempts {
             lines.extend(attempt_lines(attempt, style));
+            lines.extend(reasons(turn, attempt.number, style));
         }
     }
     lines
+}
+
+/// Which attempt stands for the turn, and why.
+pub(crate) fn standing(turn: &Turn) -> Vec<String> {
+    let ranking = turn.ranking.iter();
+    let ranking = ranking.filter(|ranking| ranking.verdict != "pending");
+    let mut lines: Vec<_> = ranking
+        .map(|ranking| format!("  {}", plain(&ranking.summary)))
+        .collect();
+    if let Some(chosen) = &turn.chosen {
+        lines.push(format!("  Attempt {} was chosen.", chosen.attempt));
+    }
+    lines
+}
+
+/// The place of an attempt among several, and what speaks for it and against it. Of a single one its line says enough.
+fn reasons(turn: &Turn, attempt: u32, style: Style) -> Vec<String> {
+    let places = turn.ranking.iter().flat_map(|ranking| &ranking.places);
+    let mut place = places.filter(|place| place.attempt == attempt);
+    let Some(place) = place.next().filter(|_| turn.attempts.len() > 1) else {
+        return Vec::new();
+    };
+    let mut lines = vec![format!("    place {}", place.place)];
+    lines.extend(place.reasons.iter().map(|reason| {
+        let (mark, paint) = match reason.good {
+            true => ("+", Paint::Green),
+            false => ("-", Paint::Red),
+        };
+        format!("    {} {}", style.paint(paint, mark), plain(&reason.text))
+    }));
+    lines
+}
+
+/// `verification passed (12 tests)`.
+fn verification(run: &Verification) -> String {
+    let state = match run.state.as_str() {
+        "passed" => "passed",
+        "failed" => "failed",
+        "timed_out" => "timed out",
+        "not_run" => "not run",
+        other => other,
+    };
+    let counts = run.tests.as_ref().map(|tests| match tests.failed {
+        0 => format!(" ({} passed)", tests.passed),
+        failed => format!(" ({} passed, {failed} failed)", tests.passed),
+    });
+    let own = match &run.with_original_tests {
+        Some(original) if run.exit_code == Some(0) && original.state != "passed" => {
+            ", passed only with tests that it changed"
+        }
+        Some(_) | None => "",
+    };
+    format!(
+        "verification {}{}{own}",
+        plain(state),
+        counts.unwrap_or_default()
+    )
 }
 
 fn start_of(branch: Option<&str>, commit: &str) -> String {
@@ -166,6 +228,7 @@ fn attempt_lines(attempt: &Attempt, style: Style) -> Vec<String> {
         facts.push("cancelling".to_owned());
     }
     facts.extend(attempt.diff.as_ref().map(diff_stat));
+    facts.extend(attempt.verification.as_ref().map(verification));
     facts.extend(attempt.tokens.as_ref().map(tokens));
     if attempt.tries > 1 {
         facts.push(format!("{} tries", attempt.tries));

@@ -306,3 +306,84 @@ async fn workers_and_cancelling() {
         &format!("POST /api/v1/tasks/{TASK}/cancel")
     );
 }
+
+/// A task with two attempts, the second of them the best.
+fn ranked() -> World {
+    let mut knows = world("completed", Some("succeeded"), "succeeded");
+    let mut task = task_json(
+        TASK,
+        "fix it",
+        "completed",
+        Some("succeeded"),
+        &["succeeded", "succeeded"],
+    );
+    let turn = &mut task["turns"][0];
+    let reason =
+        |kind: &str, text: &str, good: bool| json!({"kind": kind, "text": text, "good": good});
+    turn["shown"] = json!(2);
+    turn["ranking"] = json!({"verdict": "decided", "best": 2, "summary": "Attempt 2 passes the verification; no other does.",
+    "places": [
+        {"attempt": 2, "place": 1, "reasons": [reason("verification", "it passes the verification", true)]},
+        {"attempt": 1, "place": 2, "reasons": [
+            reason("own_tests", "it passes only with tests that it changed itself: tests/\u{1b}[2Ja.py", false)]},
+    ]});
+    turn["attempts"][0]["agent"] = json!({"name": "codex", "model": "gpt-big"});
+    turn["attempts"][0]["verification"] = json!({"state": "failed", "command": "make test", "exit_code": 0, "duration_ms": 1200, "tail": "",
+        "tests": {"runner": "pytest", "passed": 3, "failed": 1, "skipped": 0},
+        "with_original_tests": {"state": "failed", "exit_code": 1, "changed": ["tests/a.py"]}});
+    turn["attempts"][1]["agent"] = json!({"name": "command"});
+    turn["attempts"][1]["verification"] = json!({"state": "passed", "command": "make test", "exit_code": 0, "duration_ms": 1200, "tail": "",
+        "tests": {"runner": "pytest", "passed": 4, "failed": 0, "skipped": 0}});
+    knows.tasks[0] = task;
+    knows
+}
+
+#[tokio::test]
+async fn a_status_says_which_attempt_is_first_and_why() {
+    let server = Server::start(ranked()).await;
+    let ran = Setup::new(&server).run(&["status", TASK]).await;
+    let ran = ran.expect(ExitStatus::Ok);
+    assert!(is_safe(&ran.stdout), "{:?}", ran.stdout);
+    let (_, turn) = ran.stdout.split_once("\n\n").expect("a turn");
+    insta::assert_snapshot!(turn);
+}
+
+#[tokio::test]
+async fn a_person_chooses_and_lets_the_ranking_decide_again() {
+    let server = Server::start(ranked()).await;
+    let choose = async |args: &[&str]| {
+        let mut all = vec!["choose", TASK];
+        all.extend(args);
+        Setup::new(&server).run(&all).await
+    };
+    let ran = choose(&["--attempt", "1", "--json"])
+        .await
+        .expect(ExitStatus::Ok);
+    assert_eq!(
+        ran.json()["turns"][0]["shown"],
+        2,
+        "the answer of the server"
+    );
+    let ran = choose(&["--none", "--turn", "1"])
+        .await
+        .expect(ExitStatus::Ok);
+    assert_eq!(
+        ran.stdout,
+        "nothing is chosen: Attempt 2 passes the verification; no other does.\n"
+    );
+    let asked: Vec<_> = server
+        .paths()
+        .into_iter()
+        .filter(|line| line.contains("choice"))
+        .collect();
+    assert_eq!(
+        asked,
+        [
+            format!("PUT /api/v1/tasks/{TASK}/choice"),
+            format!("DELETE /api/v1/tasks/{TASK}/choice?turn=1"),
+        ]
+    );
+    for wrong in [&[][..], &["--attempt", "0"], &["--attempt", "1", "--none"]] {
+        choose(wrong).await.expect(ExitStatus::Usage);
+    }
+}

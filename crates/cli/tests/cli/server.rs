@@ -9,7 +9,7 @@ use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use futures_util::{StreamExt, stream};
 use outwork_api::problem::{CONTENT_TYPE, Code, Problem};
@@ -70,6 +70,7 @@ impl Server {
             .route("/api/v1/tasks/{id}", get(task))
             .route("/api/v1/tasks/{id}/turns", post(submit))
             .route("/api/v1/tasks/{id}/cancel", post(submit))
+            .route("/api/v1/tasks/{id}/choice", put(submit).delete(submit))
             .route("/api/v1/tasks/{id}/publications", post(publish))
             .route("/api/v1/publications/{id}", get(publication))
             .route("/api/v1/tasks/{id}/diff", get(diff))

@@ -58,6 +58,33 @@ impl LayeredCheckout {
         Ok(restored)
     }
 
+    /// Writes files of the base tree into `upper`, which is to lie above all that the agent saw, and hides others there. For an upper directory
+    /// that nobody has written yet. What the base does not have is passed over.
+    ///
+    /// # Errors
+    /// The upper directory cannot be written, or git cannot be asked; it must not be used then.
+    pub async fn put_base(
+        &self,
+        upper: &Place,
+        files: &[Vec<u8>],
+        hide: &[Vec<u8>],
+    ) -> Result<(), CheckoutError> {
+        let folder = |source| place_error(upper, source);
+        let trusted = &self.trees.trusted;
+        let base = trusted.listing(Index::Base).map_err(folder)?;
+        let entries = files.iter().filter_map(|path| base.find(path));
+        let entries: Vec<_> = entries.map(|(_, entry)| entry.clone()).collect();
+        let mut writer = upper.make(self.owner).map_err(folder)?;
+        for path in hide {
+            writer.whiteout(path).map_err(folder)?;
+        }
+        match trusted.put(writer, entries).await {
+            Ok(_) => Ok(()),
+            Err(PutError::Folder(source)) => Err(folder(source)),
+            Err(PutError::Git(fault)) => Err(classify(fault)),
+        }
+    }
+
     fn restore_agent_git(&self, mut writer: TreeWriter, is_hidden: bool) -> io::Result<()> {
         let (trusted, snapshot) = (&self.trees.trusted, &self.snapshot);
         if is_hidden {

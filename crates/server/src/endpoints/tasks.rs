@@ -2,6 +2,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod cancel;
+pub(crate) mod choice;
 pub(crate) mod compose;
 pub(crate) mod diff;
 pub(crate) mod follow_up;

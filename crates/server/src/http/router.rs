@@ -65,6 +65,7 @@ pub(crate) fn task_api() -> Routes {
         .routes(routes!(tasks::list::list))
         .routes(routes!(tasks::get::get))
         .routes(routes!(tasks::cancel::cancel))
+        .routes(routes!(tasks::choice::choose, tasks::choice::withdraw))
         .routes(routes!(tasks::interrupt::interrupt))
         .routes(routes!(tasks::retry::retry))
         .routes(routes!(tasks::compose::compose))

@@ -106,6 +106,7 @@ async fn prepare(plane: &Plane, member: &Member, new: NewTask) -> Result<Prepare
         created_at: now,
         prompt: new.prompt,
         output_schema,
+        chosen: None,
     };
     let task = Task {
         id: task_id,

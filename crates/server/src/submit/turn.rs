@@ -187,6 +187,7 @@ async fn add(
         continues,
         composition,
         created_at: now,
+        chosen: None,
     };
     let attempts = attempts(
         plane,

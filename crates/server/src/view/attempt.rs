@@ -2,6 +2,7 @@
 
 use outwork_api::task::{Attempt as Wire, AttemptAgent, DiffStat, RepositoryDiff, Tokens};
 use outwork_domain::agent::AgentName;
+use outwork_domain::evidence::Evidence;
 use outwork_domain::{Attempt, Desired, ObjectKey, State, Timestamp};
 use outwork_store::{AttemptRecord, AttemptResult, FurtherDiff, StoredDiff};
 
@@ -101,7 +102,7 @@ pub(crate) fn wire(record: AttemptRecord) -> Wire {
         State::Succeeded { ended_at } | State::Cancelled { ended_at } => (Some(*ended_at), None),
         State::Failed { ended_at, failure } => (Some(*ended_at), Some(failure.clone())),
     };
-    let (message, tokens) = match result {
+    let (message, tokens, evidence) = match result {
         Some(AttemptResult {
             epoch: _,
             diff: _,
@@ -109,8 +110,9 @@ pub(crate) fn wire(record: AttemptRecord) -> Wire {
             session: _,
             message,
             tokens,
-        }) => (message, tokens),
-        None => (None, None),
+            evidence,
+        }) => (message, tokens, evidence),
+        None => (None, None, Evidence::default()),
     };
     Wire {
         id: attempt.id.to_string(),
@@ -130,6 +132,7 @@ pub(crate) fn wire(record: AttemptRecord) -> Wire {
         message,
         output: None,
         tokens: tokens.map(wire_tokens),
+        verification: evidence.verification.map(super::evidence::wire),
     }
 }
 

@@ -18,21 +18,15 @@ use outwork_domain::waiting::WaitingFor;
 use outwork_domain::{PrincipalId, State};
 use outwork_store::{AttemptRecord, Names, OfAttempts, TaskRecord, TurnRecord};
 
-use super::{approval, attempt, publication, waiting};
+use super::{approval, attempt, evidence, publication, waiting};
 use crate::plane::Plane;
 use crate::refusal::Refusal;
 
-/// The attempt whose diff is shown for a turn: the lowest-numbered that succeeded, else the lowest-numbered that has a diff.
+/// The attempt whose diff is shown for a turn: [`outwork_domain::choice`] says which.
 pub(crate) fn shown(turn: &TurnRecord) -> Option<&AttemptRecord> {
-    let succeeded = turn
-        .attempts
-        .iter()
-        .find(|record| matches!(record.attempt.state, State::Succeeded { .. }));
-    succeeded.or_else(|| {
-        turn.attempts
-            .iter()
-            .find(|record| attempt::stat(record).is_some())
-    })
+    let number = evidence::shown_of(turn, &evidence::ranking(turn))?;
+    let mut attempts = turn.attempts.iter();
+    attempts.find(|record| record.attempt.number.get() == number)
 }
 
 /// The task's repository of that name, the first when none is named.
@@ -215,6 +209,8 @@ fn composed_from(composition: Composition) -> impl Iterator<Item = ComposedFrom>
 }
 
 fn wire_turn(record: TurnRecord) -> WireTurn {
+    let ranking = evidence::ranking(&record);
+    let number_shown = evidence::shown_of(&record, &ranking);
     let TurnRecord { turn, attempts } = record;
     let Turn {
         id,
@@ -226,6 +222,7 @@ fn wire_turn(record: TurnRecord) -> WireTurn {
         continues,
         composition,
         created_at,
+        chosen,
     } = turn;
     let output_schema = output_schema.and_then(|schema| serde_json::from_str(&schema).ok());
     let shown: fn(AttemptRecord) -> _ = match output_schema {
@@ -244,6 +241,9 @@ fn wire_turn(record: TurnRecord) -> WireTurn {
         },
         composed_from: composition.into_iter().flat_map(composed_from).collect(),
         created_at: created_at.into(),
+        ranking: Some(evidence::wire_ranking(ranking)),
+        chosen: chosen.map(evidence::wire_choice),
+        shown: number_shown,
         attempts: attempts.into_iter().map(shown).collect(),
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use outwork_api::credential::CredentialSecret;
 use outwork_api::injection::AssignedInjection;
 use outwork_api::worker::{
-    AssignedRepository, AssignedSecret, Assignment, ModelAccess, StepLimits,
+    AssignedRepository, AssignedSecret, AssignedVerification, Assignment, ModelAccess, StepLimits,
 };
 use outwork_api::{Problem, Secret};
 use outwork_domain::agent::AgentChoice;
@@ -26,6 +26,7 @@ use crate::credentials::{self, Unreadable};
 use crate::git_gateway::Lease;
 use crate::refusal::{sentence, shell_word};
 use crate::seal::Place;
+use crate::submit::verify_timeout;
 use crate::view::attempt::{diff, session};
 use crate::view::environment::{wire_agent, wire_runtimes};
 
@@ -108,6 +109,13 @@ impl WorkerService {
         if let (Some(access), Some(name)) = (&mut model, own_model) {
             access.name = name;
         }
+        let of_diff = self.plane.limits.collecting.min(attempt.limits.collecting);
+        let verify = verify_timeout(attempt.limits.collecting, of_diff).and_then(|timeout| {
+            Some(AssignedVerification {
+                command: spec.verify_command?,
+                timeout_ms: millis(timeout),
+            })
+        });
         Ok(Assignment {
             attempt: attempt.id.to_string(),
             epoch: attempt.epoch.get(),
@@ -132,9 +140,10 @@ impl WorkerService {
             messages,
             setup_script: spec.setup_script,
             maintenance_script: spec.maintenance_script,
+            verify,
             variables: spec.variables.into_iter().collect(),
             secrets,
-            limits: step_limits(&attempt.limits, spec.setup_timeout),
+            limits: step_limits(&attempt.limits, of_diff, spec.setup_timeout),
             network: spec.network.into(),
             resources: spec.resources.into(),
             nested_namespaces: spec.nested_namespaces,
@@ -347,13 +356,14 @@ fn unreadable(code: FailureCode, fault: &Unreadable) -> Failure {
     Failure::new(code, sentence(&fault.to_string())).with_hint(fault.hint())
 }
 
-/// The attempt's own limit of `setting_up` is the server's, for all of that step; the worker's is for each script.
-fn step_limits(limits: &AttemptLimits, setup_timeout: Duration) -> StepLimits {
+/// The attempt's own limits of `setting_up` and `collecting` are the server's, for all of these steps; the worker's are for each script, and
+/// for the diff without the verify command.
+fn step_limits(limits: &AttemptLimits, of_diff: Duration, setup_timeout: Duration) -> StepLimits {
     StepLimits {
         preparing_ms: millis(limits.preparing),
         setting_up_ms: millis(setup_timeout),
         running_ms: millis(limits.running),
-        collecting_ms: millis(limits.collecting),
+        collecting_ms: millis(of_diff),
     }
 }
 

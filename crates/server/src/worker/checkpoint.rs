@@ -41,6 +41,7 @@ impl WorkerService {
             session,
             message: None,
             tokens: None,
+            evidence: Default::default(),
         };
         let store = &self.plane.store;
         let wanted = store

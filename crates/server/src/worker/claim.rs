@@ -89,6 +89,7 @@ impl WorkerService {
             session: None,
             message: None,
             tokens: None,
+            evidence: Default::default(),
         };
         let message = failure.message.clone();
         let now = self.plane.now();

@@ -1,9 +1,13 @@
 //! The end of an attempt.
 
+use std::time::Duration;
+
 use outwork_api::problem::Code;
 use outwork_api::task::RepositoryDiff;
 use outwork_api::worker::{Finish, Outcome, OutputKind};
 use outwork_domain::attempt;
+use outwork_domain::evidence::Evidence;
+use outwork_domain::limits::{CHANGED_TESTS, PATHS};
 use outwork_domain::{AttemptId, Epoch, Failure, FailureCode, ObjectKey};
 use outwork_failpoint as failpoint;
 use outwork_store::{AttemptRecord, AttemptResult, FurtherDiff, StoredDiff};
@@ -12,6 +16,7 @@ use super::objects::{self, Which};
 use super::{WorkerService, without_nul, wrong};
 use crate::refusal::Refusal;
 use crate::view::attempt::{stored_stat, tokens};
+use crate::view::evidence;
 
 impl WorkerService {
     /// A result names only objects that were handed in, by this very claim.
@@ -23,6 +28,10 @@ impl WorkerService {
             has_session,
             message,
             tokens: used,
+            verification,
+            agent_ms,
+            paths,
+            changed_tests,
             last_seq,
         } = request;
         let epoch = Epoch::new(epoch);
@@ -49,6 +58,12 @@ impl WorkerService {
             session,
             message: message.map(without_nul),
             tokens: used.map(tokens),
+            evidence: Evidence {
+                verification: verification.map(evidence::stored),
+                agent_time: agent_ms.map(Duration::from_millis),
+                paths: evidence::kept(paths, PATHS),
+                changed_tests: evidence::kept(changed_tests, CHANGED_TESTS),
+            },
         };
         let outcome = domain_outcome(outcome);
         failpoint::pass("server.finish.before");

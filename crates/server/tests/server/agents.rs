@@ -112,7 +112,7 @@ async fn what_cannot_be_is_refused_by_its_field() {
         assert_eq!(answer["errors"][0]["pointer"], pointer, "{answer}");
     }
     let unknown = task(json!([{"name": "claude"}]));
-    rig.user().post("/api/v1/tasks", &unknown).await.expect(422);
+    rig.user().post("/api/v1/tasks", &unknown).await.expect(400);
     // One that needs a model, and none is set.
     let answer = rig
         .user()

@@ -75,6 +75,10 @@ async fn a_worker_in_process_runs_a_task_and_is_told_to_stop_another() {
         has_session: false,
         message: None,
         tokens: None,
+        verification: None,
+        agent_ms: None,
+        paths: Vec::new(),
+        changed_tests: Vec::new(),
         last_seq: 0,
     };
     match api
@@ -242,6 +246,10 @@ async fn what_is_submitted_while_a_worker_hangs_up_goes_to_another() {
             has_session: false,
             message: None,
             tokens: None,
+            verification: None,
+            agent_ms: None,
+            paths: Vec::new(),
+            changed_tests: Vec::new(),
             last_seq: 0,
         };
         api.finish(held.attempt, finish).await.expect("finished");

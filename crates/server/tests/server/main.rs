@@ -17,6 +17,7 @@ mod credentials;
 mod disk;
 mod documents;
 mod environments;
+mod evidence;
 mod following;
 mod git_gateway;
 mod idempotency;

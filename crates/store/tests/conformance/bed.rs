@@ -8,6 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use outwork_domain::environment::{AgentSpec, Environment, EnvironmentSpec};
+use outwork_domain::evidence::{
+    Evidence, TestCounts, Verification, VerificationState, WithOriginalTests,
+};
 use outwork_domain::labels::Labels;
 use outwork_domain::limits::AttemptLimits;
 use outwork_domain::network::AgentNetwork;
@@ -185,6 +188,7 @@ impl Bed {
             continues: None,
             composition: None,
             created_at: now,
+            chosen: None,
         }
     }
 
@@ -321,6 +325,33 @@ pub(crate) fn events(from: i64, number: i64) -> Vec<NewEventRow> {
         .collect()
 }
 
+/// All that can be known of an attempt.
+pub(crate) fn evidence() -> Evidence {
+    Evidence {
+        verification: Some(Verification {
+            state: VerificationState::Failed,
+            command: "make 'test' ü".into(),
+            exit_code: Some(0),
+            duration: Duration::from_millis(1_234),
+            tests: Some(TestCounts {
+                runner: "pytest".into(),
+                passed: 3,
+                failed: 1,
+                skipped: 2,
+            }),
+            tail: "1 failed\n\u{1b}[0m \"ü\"".into(),
+            with_original_tests: Some(WithOriginalTests {
+                state: VerificationState::TimedOut,
+                exit_code: None,
+                changed: vec!["tests/a ü.py".into()],
+            }),
+        }),
+        agent_time: Some(Duration::from_millis(99)),
+        paths: vec!["src/a.py".into(), "tests/a ü.py".into()],
+        changed_tests: vec!["tests/a ü.py".into()],
+    }
+}
+
 pub(crate) fn result(claimed: &Attempt) -> AttemptResult {
     AttemptResult {
         epoch: claimed.epoch,
@@ -343,6 +374,7 @@ pub(crate) fn result(claimed: &Attempt) -> AttemptResult {
             reasoning: 1,
             uncounted_calls: 0,
         }),
+        evidence: evidence(),
     }
 }
 

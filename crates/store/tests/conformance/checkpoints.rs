@@ -26,6 +26,7 @@ fn saved(held: &Attempt, lines_added: u64) -> AttemptResult {
         session: Some(ObjectKey::checkpoint_session(held.id, held.epoch, false)),
         message: None,
         tokens: None,
+        evidence: Default::default(),
     }
 }
 
@@ -37,6 +38,7 @@ fn nothing(epoch: Epoch) -> AttemptResult {
         session: None,
         message: Some("no luck".into()),
         tokens: None,
+        evidence: Default::default(),
     }
 }
 

@@ -67,6 +67,7 @@ async fn a_failure_is_kept_whole(bed: Bed) {
             session: None,
             message: None,
             tokens: None,
+            evidence: Default::default(),
         };
         let outcome = Outcome::Failed(failure.clone());
         bed.store

@@ -26,6 +26,7 @@ mod past_the_store;
 mod backups;
 mod cache;
 mod checkpoints;
+mod choice;
 mod claims;
 mod compositions;
 mod constraints;

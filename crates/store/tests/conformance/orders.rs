@@ -234,6 +234,7 @@ async fn what_is_handed_over_goes_on_from_its_checkpoint(bed: Bed) {
             session: has_session.then_some(session.clone()),
             message: None,
             tokens: None,
+            evidence: Default::default(),
         };
         let saved = bed
             .store

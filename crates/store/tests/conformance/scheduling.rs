@@ -55,6 +55,7 @@ impl Bed {
             session: None,
             message: None,
             tokens: None,
+            evidence: Default::default(),
         };
         let ended = self
             .store

@@ -71,13 +71,14 @@ fn conversation(page: &mut Page, task: &Task, seen: Option<&Turn>) {
     }
 }
 
-/// What came of a turn: the attempt that the next one goes on from, or else the first that succeeded, or the first.
+/// What came of a turn: the attempt that the next one goes on from, or else the one that is shown for it, or the first.
 fn outcome(page: &mut Page, task: &Task, turn: &Turn) {
     let next = task.turns.iter().find(|it| it.number > turn.number);
     let continued = next.and_then(|next| next.continues.as_ref());
     let attempts = || turn.attempts.iter();
     let stands = attempts()
         .find(|attempt| Some(&attempt.id) == continued)
+        .or_else(|| attempts().find(|attempt| Some(attempt.number) == turn.shown))
         .or_else(|| attempts().find(|attempt| attempt.state == "succeeded"))
         .or(attempts().next());
     let Some(attempt) = stands else { return };
@@ -129,7 +130,41 @@ fn facts(page: &mut Page, task: &Task) {
     page.blank();
 }
 
+/// Which attempt stands for the turn, and why, where there are several.
+fn standing(page: &mut Page, turn: &Turn) {
+    let ranking = turn.ranking.iter();
+    let mut ranking = ranking.filter(|it| it.verdict != "pending" && turn.attempts.len() > 1);
+    if let Some(ranking) = ranking.next() {
+        page.text(Mark::Text, &ranking.summary);
+    }
+    if let Some(chosen) = &turn.chosen {
+        page.text(
+            Mark::Text,
+            &format!("Attempt {} was chosen.", chosen.attempt),
+        );
+    }
+}
+
+/// What speaks for an attempt and against it.
+fn reasons(page: &mut Page, turn: &Turn, attempt: u32) {
+    let mut places = turn.ranking.iter().flat_map(|ranking| &ranking.places);
+    let Some(place) = places.find(|place| place.attempt == attempt) else {
+        return;
+    };
+    if turn.attempts.len() > 1 {
+        page.text(Mark::Dim, &format!("  place {}", place.place));
+    }
+    for reason in &place.reasons {
+        let (mark, sign) = match reason.good {
+            true => (Mark::Dim, '+'),
+            false => (Mark::Trouble, '-'),
+        };
+        page.text(mark, &format!("  {sign} {}", reason.text));
+    }
+}
+
 fn attempts(page: &mut Page, turn: &Turn, seen: Option<u32>) {
+    standing(page, turn);
     for attempt in &turn.attempts {
         let pointer = match (turn.attempts.len(), seen == Some(attempt.number)) {
             (1, _) => "",
@@ -139,6 +174,7 @@ fn attempts(page: &mut Page, turn: &Turn, seen: Option<u32>) {
         let line = format!("{pointer}{}", line(attempt));
         page.text(Mark::Status(Status::of_attempt(&attempt.state)), &line);
         if seen == Some(attempt.number) {
+            reasons(page, turn, attempt.number);
             details(page, attempt);
         }
     }

@@ -1,6 +1,6 @@
 //! The attempts of a turn, side by side.
 
-use outwork_api::task::{DiffStat, Failure, Tokens};
+use outwork_api::task::{Chosen, DiffStat, Failure, RankedAttempt, Ranking, RankingReason, Tokens};
 use outwork_tui::{Answer, DiffKey, Effect, Trouble};
 
 use crate::made::{Picker, attempt, loaded, summary, task, tasks, time};
@@ -137,4 +137,48 @@ fn an_attempt_that_ends_has_its_diff_loaded_again() {
         "{}",
         picker.screen()
     );
+}
+
+/// The order of the attempts, with what speaks for the one that is seen: the one that stands for the turn.
+#[test]
+fn the_picker_says_which_attempt_is_first_and_why() {
+    let mut picker = Picker::new(100, 30);
+    let row = summary(3, "completed", "Make b something else");
+    picker.answer(tasks(0, vec![row.clone()])).press("<Enter>");
+    let mut whole = task(row, vec![attempt(1, "succeeded"), attempt(2, "succeeded")]);
+    let place = |attempt, place, good, text: &str| RankedAttempt {
+        attempt,
+        place,
+        reasons: vec![RankingReason {
+            kind: "verification".to_owned(),
+            text: text.to_owned(),
+            good,
+        }],
+    };
+    let turn = &mut whole.turns[0];
+    turn.shown = Some(2);
+    turn.ranking = Some(Ranking {
+        verdict: "decided".to_owned(),
+        best: Some(2),
+        summary: "Attempt 2 passes the verification; no other does.".to_owned(),
+        places: vec![
+            place(2, 1, true, "it passes the verification"),
+            place(
+                1,
+                2,
+                false,
+                "it does not pass the verification (exit code 1)",
+            ),
+        ],
+    });
+    picker.answer(loaded(whole.clone()));
+    insta::assert_snapshot!("the_best_is_seen_first", picker.screen());
+    // A person chose the other one.
+    whole.turns[0].chosen = Some(Chosen {
+        attempt: 1,
+        by: "prn_1".to_owned(),
+        at: time(0),
+    });
+    picker.answer(loaded(whole)).press("[");
+    insta::assert_snapshot!("the_other_was_chosen", picker.screen());
 }

@@ -194,6 +194,7 @@ pub fn attempt(number: u32, state: &str) -> Attempt {
         message: has_ended.then(|| format!("Attempt {number} is done.")),
         output: None,
         tokens: None,
+        verification: None,
     }
 }
 
@@ -216,6 +217,9 @@ pub fn task(summary: TaskSummary, attempts: Vec<Attempt>) -> Task {
             kind: Default::default(),
             composed_from: Vec::new(),
             created_at: summary.created_at,
+            ranking: None,
+            chosen: None,
+            shown: None,
             attempts,
         }],
         summary,

@@ -24,6 +24,9 @@ fn with_turns(count: u32) -> Task {
                 composed_from: Vec::new(),
                 continues: (number > 1).then(|| format!("att_{}_2", number - 1)),
                 created_at: time(0),
+                ranking: None,
+                chosen: None,
+                shown: None,
                 attempts,
             }
         })

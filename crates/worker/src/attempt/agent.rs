@@ -121,6 +121,7 @@ pub(super) async fn run(
         egress.stop().await;
     }
     drop(directory);
+    run.agent_time = Some(timer.elapsed());
     let done = driven
         .map_err(Stopped::Failed)
         .and_then(|driven| ended(run, driven));
@@ -138,6 +139,7 @@ fn ended(run: &mut Run, driven: Driven) -> Result<(), Stopped> {
         stopped,
         limit,
         exit: _,
+        code: _,
     } = driven;
     if let TurnOutcome::Completed { last_message } = &outcome {
         run.message = last_message.as_deref().map(clipped);

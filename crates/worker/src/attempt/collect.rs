@@ -12,11 +12,12 @@ use outwork_api::worker::{Finish, Outcome, OutputKind};
 use outwork_domain::limits::{DIFF_BYTES, SESSION_BYTES};
 use outwork_domain::{Failure, FailureCode};
 use outwork_failpoint as failpoint;
-use outwork_git::{Diff, DiffLimits, Warning};
+use outwork_git::{Diff, DiffLimits, FileChange, Warning};
 
 use super::patch_stat::stat;
 use super::prepare::Repository;
 use super::step::StepName;
+use super::verify::Changes;
 use super::{Run, tree};
 use crate::failure;
 use crate::hostile_file::ReadError;
@@ -30,33 +31,37 @@ const WARNINGS: usize = 20;
 /// The claim is not ours any more.
 pub(super) struct Abandoned;
 
-pub(super) async fn run(run: &Run, finish: &mut Finish) -> Result<(), Abandoned> {
+pub(super) async fn run(
+    run: &Run,
+    finish: &mut Finish,
+    changes: &mut Changes,
+) -> Result<(), Abandoned> {
     let mut stop = run.stop.clone();
     tokio::select! {
         wish = stop.above(Wish::Cancel) => {
             tracing::info!(claim = %run.claim, ?wish, "the claim was lost while its diff was computed");
             Err(Abandoned)
         }
-        () = collect(run, finish) => Ok(()),
+        () = collect(run, finish, changes) => Ok(()),
     }
 }
 
-async fn collect(run: &Run, finish: &mut Finish) {
+async fn collect(run: &Run, finish: &mut Finish, changes: &mut Changes) {
     if run.repositories.is_empty() {
         return;
     }
     let carries = |repository: &Repository| !repository.carried_diff.is_empty();
     if run.tree.is_some() || run.repositories.iter().any(carries) {
-        hand_in_diffs(run, finish).await;
+        hand_in_diffs(run, finish, changes).await;
     }
     save_session(run, finish).await;
 }
 
-async fn hand_in_diffs(run: &Run, finish: &mut Finish) {
+async fn hand_in_diffs(run: &Run, finish: &mut Finish, changes: &mut Changes) {
     failpoint::pass("worker.diff.before");
     let timer = run.begin(StepName::Diff);
     let limit = StepName::Diff.limit(&run.assignment);
-    let detail = match tokio::time::timeout(limit, all_diffs(run, finish)).await {
+    let detail = match tokio::time::timeout(limit, all_diffs(run, finish, changes)).await {
         Ok(detail) => detail,
         Err(_) => Err(failure::timed_out(StepName::Diff.sentence(), limit)),
     };
@@ -70,12 +75,19 @@ async fn hand_in_diffs(run: &Run, finish: &mut Finish) {
 }
 
 /// One repository after the other; what fails for one does not cost the others theirs.
-async fn all_diffs(run: &Run, finish: &mut Finish) -> Result<String, Failure> {
+async fn all_diffs(
+    run: &Run,
+    finish: &mut Finish,
+    changes: &mut Changes,
+) -> Result<String, Failure> {
     let mut total = DiffStat::default();
     let mut failed = None;
     for (index, repository) in run.repositories.iter().enumerate() {
         let handed_in = match diff(run, index, repository).await {
-            Ok(Some(diff)) => hand_in(run, index, repository, diff).await.map(Some),
+            Ok(Some(diff)) => {
+                changes.note(run, index, &diff.files);
+                hand_in(run, index, repository, diff).await.map(Some)
+            }
             Ok(None) => Ok(None),
             Err(failure) => Err(failure),
         };
@@ -133,6 +145,7 @@ fn fail(run: &Run, finish: &mut Finish, failure: Failure) {
 pub(super) struct Found {
     pub(super) patch: Vec<u8>,
     pub(super) summary: DiffStat,
+    pub(super) files: Vec<FileChange>,
     warnings: Vec<Warning>,
 }
 
@@ -152,6 +165,7 @@ impl From<Diff> for Found {
         Self {
             patch,
             summary,
+            files,
             warnings,
         }
     }
@@ -192,6 +206,7 @@ fn carried(repository: &Repository) -> Option<Found> {
     (!patch.is_empty()).then(|| Found {
         summary: stat(&patch),
         patch,
+        files: Vec::new(),
         warnings: Vec::new(),
     })
 }
@@ -210,6 +225,7 @@ async fn hand_in(
     let Found {
         patch,
         summary,
+        files: _,
         warnings,
     } = found;
     for warning in warnings.iter().take(WARNINGS) {

@@ -76,6 +76,8 @@ pub(super) struct Driven {
     pub(super) limit: Option<Failure>,
     /// In words, for people.
     pub(super) exit: String,
+    /// Its exit code, if it ended by itself.
+    pub(super) code: Option<i32>,
 }
 
 /// What a process has beside its sandbox.
@@ -519,6 +521,10 @@ impl<'a> Driver<'a> {
             stopped: self.stopped,
             limit,
             exit: status.to_string(),
+            code: match status {
+                ExitStatus::Code(code) => Some(code),
+                ExitStatus::Signal(_) => None,
+            },
         })
     }
 }

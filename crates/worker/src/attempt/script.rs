@@ -104,6 +104,7 @@ impl ScriptRun<'_> {
             stopped,
             limit,
             exit,
+            code: _,
         } = drive(run, running, adapter.as_mut(), &bounds, beside, &mut None).await?;
         match (stopped, outcome, limit) {
             (Some(stopped), _, _) => Err(stopped.into()),
@@ -143,7 +144,7 @@ fn environment(run: &Run, base: &Base, egress: &Egress) -> BTreeMap<String, Stri
     variables
 }
 
-fn context(run: &Run) -> Result<LaunchContext, Stopped> {
+pub(super) fn context(run: &Run) -> Result<LaunchContext, Stopped> {
     let path = |path: &str| {
         AbsolutePath::parse(path).map_err(|error| failure::internal("a path is wrong", &error))
     };

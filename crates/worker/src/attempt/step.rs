@@ -22,11 +22,18 @@ pub(super) enum StepName {
     Maintenance,
     Agent,
     Diff,
+    Verification,
 }
 
 pub(super) struct StepTimer {
     name: StepName,
     started_at: Instant,
+}
+
+impl StepTimer {
+    pub(super) fn elapsed(&self) -> Duration {
+        self.started_at.elapsed()
+    }
 }
 
 impl StepName {
@@ -38,6 +45,7 @@ impl StepName {
             Self::Maintenance => "maintenance",
             Self::Agent => "agent",
             Self::Diff => "diff",
+            Self::Verification => "verification",
         }
     }
 
@@ -49,6 +57,7 @@ impl StepName {
             Self::Maintenance => "The maintenance script",
             Self::Agent => "The agent",
             Self::Diff => "Computing the diff",
+            Self::Verification => "The verify command",
         }
     }
 
@@ -57,7 +66,7 @@ impl StepName {
             Self::Checkout | Self::Image => Step::Preparing,
             Self::Setup | Self::Maintenance => Step::SettingUp,
             Self::Agent => Step::Running,
-            Self::Diff => Step::Collecting,
+            Self::Diff | Self::Verification => Step::Collecting,
         }
     }
 
@@ -68,6 +77,7 @@ impl StepName {
             Self::Setup | Self::Maintenance => limits.setting_up_ms,
             Self::Agent => limits.running_ms,
             Self::Diff => limits.collecting_ms,
+            Self::Verification => assignment.verify.as_ref().map_or(0, |it| it.timeout_ms),
         })
     }
 }

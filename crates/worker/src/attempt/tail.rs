@@ -10,6 +10,7 @@ use crate::mask::{MaskStream, Masker};
 #[derive(Debug)]
 pub(super) struct Tail {
     masker: Masker,
+    bytes: usize,
     state: Mutex<State>,
 }
 
@@ -24,8 +25,14 @@ impl Tail {
     const BYTES: usize = 2000;
 
     pub(super) fn new(masker: Masker) -> Self {
+        Self::of(masker, Self::BYTES)
+    }
+
+    /// Of at most so many bytes.
+    pub(super) fn of(masker: Masker, bytes: usize) -> Self {
         Self {
             masker,
+            bytes,
             state: Mutex::default(),
         }
     }
@@ -42,8 +49,8 @@ impl Tail {
             OutputStream::Stdout => stdout.push(&self.masker, text),
             OutputStream::Stderr => stderr.push(&self.masker, text),
         });
-        if tail.len() > 2 * Self::BYTES {
-            let cut = tail.ceil_char_boundary(tail.len() - Self::BYTES);
+        if tail.len() > 2 * self.bytes {
+            let cut = tail.ceil_char_boundary(tail.len() - self.bytes);
             tail.drain(..cut);
         }
     }
@@ -58,7 +65,7 @@ impl Tail {
         .concat();
         state.text.push_str(&kept_back);
         let tail = &state.text;
-        tail[tail.ceil_char_boundary(tail.len().saturating_sub(Self::BYTES))..].to_owned()
+        tail[tail.ceil_char_boundary(tail.len().saturating_sub(self.bytes))..].to_owned()
     }
 }
 

@@ -138,8 +138,33 @@ impl Tree {
         Ok(())
     }
 
+    /// Layers for a command that sees what the agent left and whose writes are nobody's: above all others, in `path`.
+    pub(super) fn above(&self, path: PathBuf, ids: StoredIds) -> io::Result<Above> {
+        let mut layers = vec![self.upper.path().to_owned()];
+        layers.extend(self.layers.iter().cloned());
+        let upper = UpperDir::create(path, &self.base, ids)?;
+        Ok(Above { upper, layers })
+    }
+
     /// Where a repository's checkout is in the agent's own upper directory.
     pub(super) fn changed(&self, repository: &str) -> Place {
+        place(&self.upper.volume(Volume::Root), repository)
+    }
+}
+
+/// A layer above those of a tree.
+pub(super) struct Above {
+    upper: UpperDir,
+    layers: Vec<PathBuf>,
+}
+
+impl Above {
+    pub(super) fn overlays(&self, base: &Base) -> Vec<Overlay> {
+        build::overlays(base, &self.upper, &self.layers)
+    }
+
+    /// Where a repository's checkout is in it.
+    pub(super) fn place(&self, repository: &str) -> Place {
         place(&self.upper.volume(Volume::Root), repository)
     }
 }

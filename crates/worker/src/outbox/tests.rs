@@ -27,6 +27,10 @@ fn finish() -> Finish {
         has_session: false,
         message: None,
         tokens: None,
+        verification: None,
+        agent_ms: None,
+        paths: Vec::new(),
+        changed_tests: Vec::new(),
         last_seq: 0,
     }
 }

@@ -19,3 +19,4 @@ mod repositories;
 mod results;
 mod secrets;
 mod snapshots;
+mod verification;

@@ -113,6 +113,7 @@ impl Scene {
             messages: Vec::new(),
             setup_script: None,
             maintenance_script: None,
+            verify: None,
             variables: BTreeMap::new(),
             secrets: Vec::new(),
             limits: StepLimits {

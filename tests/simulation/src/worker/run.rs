@@ -360,6 +360,10 @@ fn end(claim: ClaimId, outcome: Outcome) -> Finish {
         has_session: false,
         message: Some(format!("{claim} is done")),
         tokens: None,
+        verification: None,
+        agent_ms: None,
+        paths: Vec::new(),
+        changed_tests: Vec::new(),
         last_seq: 0,
     }
 }

@@ -24,7 +24,7 @@ use crate::view::task::shown;
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Query {
-    /// The attempt's number within the turn; when left out, the lowest-numbered that succeeded, else the lowest-numbered that has a diff.
+    /// The attempt's number within the turn; when left out, the one that is shown for the turn (`Turn.shown`).
     #[param(minimum = 1)]
     attempt: Option<u32>,
     /// The turn's number; the newest when left out.
