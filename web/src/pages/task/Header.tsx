@@ -1,6 +1,6 @@
 import { Link } from '@tanstack/react-router';
 import { DropdownMenu } from 'radix-ui';
-import { useState } from 'react';
+import { useEffect, useState } from 'react';
 import type { LaterAttempt, LaterTask, LaterTurn } from '@/api/later';
 import { isOver } from '@/api/tasks';
 import { useKeys } from '@/app/keys/keys';
@@ -20,6 +20,12 @@ import { hasDiff, hasEnded } from './turns';
 /** What the task is and what can be done with it. */
 export function Header({ task, turn, attempt }: { task: LaterTask; turn: LaterTurn; attempt: LaterAttempt }) {
   const [asks, setAsks] = useState<'cancel' | 'publish'>();
+  const [told, setTold] = useState('');
+  useEffect(() => {
+    if (told === '') return;
+    const timer = setTimeout(() => setTold(''), 3_000);
+    return () => clearTimeout(timer);
+  }, [told]);
   const over = isOver(task);
   const newest = task.turns.at(-1) === turn;
   const retry = useRetry(task.id);
@@ -30,7 +36,13 @@ export function Header({ task, turn, attempt }: { task: LaterTask; turn: LaterTu
   useKeys('Task', {
     x: { text: cancellable ? 'Cancel the task' : '', run: () => setAsks('cancel') },
     p: { text: publishable ? 'Pull request' : '', run: () => setAsks('publish') },
-    y: { text: 'Copy the command that applies it', run: () => void copy(applyCommand(task, turn, attempt)) },
+    y: {
+      text: 'Copy the command that applies it',
+      run: () =>
+        void copy(applyCommand(task, turn, attempt)).then(() =>
+          setTold('Copied: the command that applies it.'),
+        ),
+    },
   });
   return (
     <header className={css.header}>
@@ -105,6 +117,9 @@ export function Header({ task, turn, attempt }: { task: LaterTask; turn: LaterTu
             Pull request #{task.pull_request.number} ({task.pull_request.state})
           </a>
         )}
+      </p>
+      <p role="status" className={css.told}>
+        {told}
       </p>
       <Refused error={retry.error} />
       {asks === 'cancel' && (

@@ -101,6 +101,7 @@ function FollowUp({ task, turn, attempt }: ReplyProps) {
         send="Follow up"
         busy={followUp.isPending}
         mayBeEmpty={sends}
+        compact
         onSend={async (prompt, key) => {
           await followUp.mutateAsync({
             key,
@@ -140,12 +141,22 @@ interface WriterProps {
   send: string;
   busy: boolean;
   mayBeEmpty?: boolean;
+  compact?: boolean;
   onSend: (text: string, key: string) => Promise<void>;
   children?: React.ReactNode;
 }
 
 /** A text that is sent once: what was written stays until the server has it. */
-function Writer({ task, placeholder, send, busy, mayBeEmpty = false, onSend, children }: WriterProps) {
+function Writer({
+  task,
+  placeholder,
+  send,
+  busy,
+  mayBeEmpty = false,
+  compact = false,
+  onSend,
+  children,
+}: WriterProps) {
   const [text, setText] = useState(() => drafts.get(task) ?? '');
   const write = (to: string) => {
     setText(to);
@@ -166,6 +177,8 @@ function Writer({ task, placeholder, send, busy, mayBeEmpty = false, onSend, chi
   return (
     <form
       className={css.writer}
+      // On a phone, what belongs to a text is there as soon as there is one.
+      data-empty={(compact && text === '' && !mayBeEmpty) || undefined}
       onSubmit={(event) => {
         event.preventDefault();
         void submit();
