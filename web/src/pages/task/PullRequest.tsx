@@ -23,6 +23,10 @@ export function PullRequest({ task, turn, attempt, onClose }: PullRequestProps) 
   const [branch, setBranch] = useState('');
   const [base, setBase] = useState('');
   const [draft, setDraft] = useState(false);
+  const repositories = (attempt.diffs ?? [])
+    .filter(({ files_changed }) => files_changed > 0)
+    .map(({ repository }) => repository);
+  const [repository, setRepository] = useState(repositories[0]);
   const key = useRef(newKey());
   const fields = publish.error instanceof ApiError ? publish.error.fields : new Map<string, string>();
   const waiting = task.approval?.state === 'waiting' || task.approval?.state === 'rejected';
@@ -42,6 +46,7 @@ export function PullRequest({ task, turn, attempt, onClose }: PullRequestProps) 
               turn: turn.number,
               attempt: attempt.number,
               draft,
+              ...(repositories.length > 1 && repository !== undefined && { repository }),
               ...(title.trim() !== '' && { title: title.trim() }),
               ...(body.trim() !== '' && { body }),
               ...(branch.trim() !== '' && { branch: branch.trim() }),
@@ -57,6 +62,22 @@ export function PullRequest({ task, turn, attempt, onClose }: PullRequestProps) 
               ? 'Somebody rejected this result; it cannot leave until that is withdrawn.'
               : `It needs ${task.approval?.needed} approvals and has ${task.approval?.given.length}.`}
           </p>
+        )}
+        {repositories.length > 1 && (
+          <Field label="Repository" wrong={fields.get('/repository')}>
+            {(props) => (
+              <select
+                {...props}
+                className={field.select}
+                value={repository}
+                onChange={(event) => setRepository(event.target.value)}
+              >
+                {repositories.map((name) => (
+                  <option key={name}>{name}</option>
+                ))}
+              </select>
+            )}
+          </Field>
         )}
         <Field label="Title" wrong={fields.get('/title')}>
           {(props) => (

@@ -9,6 +9,9 @@ import { isOver } from '@/api/tasks';
 import { merged, type Pages } from './list';
 
 const PAGE = 100;
+/** What changes is read so soon, and so many tasks by themselves; more by the first page. */
+const LOOK_MS = 400;
+const SINGLE = 4;
 
 export interface Scope {
   environment: string | undefined;
@@ -54,21 +57,31 @@ export function useTasks(scope: Scope) {
     enabled: list.isSuccess,
   });
   const { refetch } = head;
-  useEffect(
-    () =>
-      onChange((id) => {
-        const known = queryClient
-          .getQueryData<Pages>(key)
-          ?.pages.some(({ items }) => items.some((task) => task.id === id));
-        if (!known) void refetch({ cancelRefetch: false });
-        else
-          void call(getTask({ path: { id } })).then(
-            (task) => take(key, [summary(task as LaterTask)]),
-            ignored,
-          );
-      }),
-    [key, refetch],
-  );
+  useEffect(() => {
+    const changed = new Set<string>();
+    let due: ReturnType<typeof setTimeout> | undefined;
+    const look = () => {
+      due = undefined;
+      const ids = [...changed];
+      changed.clear();
+      const known = new Set(
+        queryClient.getQueryData<Pages>(key)?.pages.flatMap(({ items }) => items.map(({ id }) => id)),
+      );
+      const single = ids.filter((id) => known.has(id)).slice(0, SINGLE);
+      if (single.length < ids.length) void refetch({ cancelRefetch: false });
+      for (const id of single) {
+        void call(getTask({ path: { id } })).then((task) => take(key, [summary(task as LaterTask)]), ignored);
+      }
+    };
+    const unhear = onChange((id) => {
+      changed.add(id);
+      due ??= setTimeout(look, LOOK_MS);
+    });
+    return () => {
+      unhear();
+      clearTimeout(due);
+    };
+  }, [key, refetch]);
   const tasks = useMemo(() => list.data?.pages.flatMap(({ items }) => items) ?? [], [list.data]);
   return { list, tasks };
 }

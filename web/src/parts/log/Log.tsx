@@ -5,7 +5,7 @@ import { counted, number } from '../format';
 import css from './Log.module.css';
 import type { Row } from './model';
 import { Head, OutputLine } from './Rows';
-import { useFound } from './search';
+import { highlight, useFound } from './search';
 import { View } from './View';
 
 /** What is drawn above and below what is seen. */
@@ -65,6 +65,7 @@ export function Log({ follow, label }: { follow: Follow; label: string }) {
       changed = view.view.measured(row, child.getBoundingClientRect().height) || changed;
     }
     if (changed) again();
+    highlight(inner.current, search.text);
     if (Math.abs(element.scrollTop - at.top) >= 1) {
       element.scrollTop = at.top;
       at.set = element.scrollTop;

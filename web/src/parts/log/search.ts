@@ -45,3 +45,25 @@ export function useFound(follow: Follow) {
 }
 
 const name = ({ item, line }: Row) => `${item}:${line}`;
+
+/** Marks a text in what is drawn of the log, where the browser can do so without changing what is drawn. */
+export function highlight(root: Element | null, text: string): void {
+  if (!('highlights' in CSS)) return;
+  const found = new Highlight();
+  const needle = text.toLowerCase();
+  if (root && needle !== '') {
+    const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+      const hay = node.nodeValue?.toLowerCase() ?? '';
+      for (let at = hay.indexOf(needle); at >= 0; at = hay.indexOf(needle, at + needle.length)) {
+        // Letters that grow in lower case would put it elsewhere.
+        if (at + needle.length > (node.nodeValue?.length ?? 0)) break;
+        const range = new Range();
+        range.setStart(node, at);
+        range.setEnd(node, at + needle.length);
+        found.add(range);
+      }
+    }
+  }
+  CSS.highlights.set('found', found);
+}
