@@ -15,9 +15,11 @@ export const taskQuery = (id: string) =>
 
 export const overlapsQuery = (id: string) =>
   queryOptions({
-    queryKey: ['task', id, 'overlaps'],
+    // Not below the task's own key: what others do is not told with its changes.
+    queryKey: ['overlaps of', id],
     queryFn: ({ signal }) => overlapsOfTask(id, signal),
     staleTime: 15_000,
+    refetchInterval: 60_000,
     retry: false,
   });
 
