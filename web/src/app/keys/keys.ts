@@ -77,9 +77,16 @@ export function useKeyboard(): void {
         return;
       if (event.key === 'Escape' && isTyping(event.target)) (event.target as HTMLElement).blur();
       if (!keysOn() || isTyping(event.target) || document.querySelector('dialog[open]')) return;
-      // A part may have keys of its own, which mean nothing else while it has the focus.
-      const own = (event.target as Element).closest<HTMLElement>('[data-own-keys]')?.dataset.ownKeys;
-      if (own?.split(' ').includes(event.key)) return;
+      // A part may have keys of its own, wherever the focus is.
+      const part = document.querySelector<HTMLElement>('[data-own-keys]');
+      if (part?.dataset.ownKeys?.split(' ').includes(event.key)) {
+        const inside = part.querySelector<HTMLElement>('section[tabindex="0"]') ?? part;
+        if (inside.contains(event.target as Node)) return;
+        event.preventDefault();
+        inside.focus({ preventScroll: true });
+        inside.dispatchEvent(new KeyboardEvent('keydown', { key: event.key, bubbles: true }));
+        return;
+      }
       const all = bindings();
       const keys = presses.press(event.key, event.timeStamp, (keys) => all.some((one) => one.keys === keys));
       const found = all.find((one) => one.keys === keys);

@@ -44,7 +44,7 @@ export function agentsOf({ attempts, agents }: Draft, own: Agent | undefined): A
     const text = detail.trim();
     if (name === 'codex') return [{ name, ...(text !== '' && { model: text }) }];
     if (name === 'command') return [{ name, command: detail }];
-    return own ? [own] : [];
+    return own?.name === 'codex' || own?.name === 'command' ? [own] : [];
   });
 }
 
