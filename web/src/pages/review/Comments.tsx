@@ -5,7 +5,6 @@ import { Ago } from '@/parts/Ago';
 import { Button } from '@/parts/Button';
 import css from './Comments.module.css';
 import { Hidden } from './Hidden';
-import { commentsQuery } from './queries';
 
 /** What is said about one place. */
 export function CommentThread({ comments, me }: { comments: Comment[]; me: string | undefined }) {
@@ -23,8 +22,7 @@ export function CommentThread({ comments, me }: { comments: Comment[]; me: strin
 function One({ comment, mine }: { comment: Comment; mine: boolean }) {
   const [editing, setEditing] = useState(false);
   const queries = useQueryClient();
-  const { queryKey } = commentsQuery(comment.task_id);
-  const again = () => queries.invalidateQueries({ queryKey });
+  const again = () => queries.invalidateQueries({ queryKey: ['task', comment.task_id, 'comments'] });
   const resolve = useMutation({
     mutationFn: (resolved: boolean) => changeComment(comment.id, { resolved }),
     onSettled: again,
@@ -109,7 +107,7 @@ export function NewCommentForm({
   const add = useMutation({
     mutationFn: (text: string) => addComment(task, { ...about, text }),
     onSuccess: async () => {
-      await queries.invalidateQueries({ queryKey: commentsQuery(task).queryKey });
+      await queries.invalidateQueries({ queryKey: ['task', task, 'comments'] });
       onClose();
     },
   });

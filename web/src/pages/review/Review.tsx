@@ -59,8 +59,8 @@ export function Review({
   const diffs = useQueries({ queries: shown.map((one) => diffQuery(one, repository)) });
   const failed = diffs.find((diff) => diff.error)?.error;
   const waits = diffs.some((diff) => diff.isPending);
-  const first = diffs[0]?.data;
-  const second = diffs[1]?.data;
+  const first = diffs[0]?.data?.files;
+  const second = diffs[1]?.data?.files;
   const sources = useMemo<Source[]>(() => {
     if (!first) return [];
     const found = [{ attempt: attempt.number, files: first }];
@@ -158,7 +158,7 @@ function Sheet({ taskId, turn, attempts, sources, repository, name, firstReposit
     onMutate: ({ path, viewed }) => {
       queries.setQueryData(viewedQuery(attempt.id).queryKey, (before: Viewed[] | null | undefined) => [
         ...(before ?? []).filter((one) => !(one.path === path && sameRepository(one, name, firstRepository))),
-        ...(viewed ? [{ path, repository: repository ?? null, viewed_at: new Date().toISOString() }] : []),
+        ...(viewed ? [{ path, repository: name ?? null, viewed_at: new Date().toISOString() }] : []),
       ]);
     },
     onSettled: () => queries.invalidateQueries({ queryKey: viewedQuery(attempt.id).queryKey }),

@@ -3,7 +3,13 @@ import { call } from '@/api/call';
 import { type Attempt, getAttemptDiff, getTask } from '@/api/generated';
 import { getParts, listComments, listViewed } from '@/api/later-review';
 import { ApiError } from '@/api/problem';
-import { parsePatch } from './patch';
+import { type FilePatch, parsePatch } from './patch';
+
+/** A diff as it came, and read. */
+export interface Diff {
+  text: string;
+  files: FilePatch[];
+}
 
 const ENDED = new Set(['succeeded', 'failed', 'cancelled']);
 
@@ -18,12 +24,12 @@ export const diffQuery = (attempt: Attempt, repository: string | undefined) => {
       repository ?? '',
       ended ? 'ended' : `${diff?.files_changed}+${diff?.lines_added}-${diff?.lines_removed}`,
     ],
-    queryFn: async ({ signal }) => {
+    queryFn: async ({ signal }): Promise<Diff | null> => {
       try {
         const text = await call(
           getAttemptDiff({ path: { id }, query: repository ? { repository } : {}, parseAs: 'text', signal }),
         );
-        return parsePatch(text);
+        return { text, files: parsePatch(text) };
       } catch (error) {
         if (error instanceof ApiError && error.status === 404) return null;
         throw error;
@@ -31,13 +37,16 @@ export const diffQuery = (attempt: Attempt, repository: string | undefined) => {
     },
     // What ended does not change.
     staleTime: ended ? Number.POSITIVE_INFINITY : 5_000,
-    structuralSharing: false,
+    // The same diff once more is no reason to draw it anew.
+    structuralSharing: (before, now) =>
+      (before as Diff | null | undefined)?.text === (now as Diff | null)?.text ? before : now,
   });
 };
 
 export const commentsQuery = (task: string) =>
   queryOptions({
-    queryKey: ['task', task, 'comments'],
+    // With the task's other queries it is read again when the task changes.
+    queryKey: ['task', task, 'comments', 'all'],
     queryFn: ({ signal }) => listComments(task, signal),
   });
 
