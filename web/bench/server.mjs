@@ -137,7 +137,7 @@ export function memory(patches) {
   return { answer, attempts, comments, viewed, compositions, approval };
 }
 
-function partsOf(patch) {
+export function partsOf(patch) {
   const files = [];
   for (const line of patch.split('\n')) {
     const name = /^diff --git a\/.* b\/(.*)$/.exec(line);

@@ -4,6 +4,7 @@ import type { Turn } from '@/api/generated';
 import { compose, type PartTaken } from '@/api/later-review';
 import { ApiError } from '@/api/problem';
 import { Button } from '@/parts/Button';
+import { useBottom } from './bottom';
 import css from './Composition.module.css';
 import { Dialog } from './Dialog';
 import type { Count } from './selection';
@@ -22,6 +23,7 @@ interface Props {
 /** What was chosen, and to make a result of it. */
 export function Composition({ taskId, turn, count, other, parts, onReset }: Props) {
   const queries = useQueryClient();
+  const bottom = useBottom();
   const verify = useId();
   const [verified, setVerified] = useState(true);
   const [shown, setShown] = useState<string>();
@@ -45,7 +47,7 @@ export function Composition({ taskId, turn, count, other, parts, onReset }: Prop
     .filter(Boolean)
     .join(', ');
   return (
-    <section className={css.bar} aria-label="What you take">
+    <section className={css.bar} aria-label="What you take" data-bar="" style={{ insetBlockEnd: bottom }}>
       <p className={css.text} aria-live="polite">
         <strong>{text}</strong>
         {count.taken === 0 && ' — take at least one.'}
