@@ -448,8 +448,7 @@ const MOVES: Record<string, [1 | -1, boolean]> = {
 };
 
 function Sum({ source, named }: { source: Source; named: boolean }) {
-  const sum = (of: 'additions' | 'deletions') =>
-    source.files.reduce((all, file) => all + file[of], 0).toLocaleString();
+  const sum = (of: 'additions' | 'deletions') => source.files.reduce((all, file) => all + file[of], 0);
   return (
     <>
       {named ? `, attempt ${source.attempt} ` : ' '}
