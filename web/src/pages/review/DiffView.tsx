@@ -24,6 +24,8 @@ interface Props {
 /** What is drawn before the first paint is about as high as a window; then so many files at once. */
 const WINDOW = 1_400;
 const MORE = 4;
+/** What is made for the browser's own search: about 100,000 rows. */
+const EAGER = 2_000_000;
 const NOTHING: ReadonlySet<number> = new Set();
 const NO_THREADS: Thread[] = [];
 
@@ -53,8 +55,9 @@ export function DiffView(props: Props) {
     observer.current?.observe(block);
   }, []);
 
-  const [first] = useState(() => inWindow(entries));
+  const [first] = useState(() => within(entries, WINDOW));
   const [shown, showAll] = useGrowing(entries.length, first, MORE);
+  const [eager] = useState(() => within(entries, EAGER));
   const wanted = useRef<string>(undefined);
   jump.current = (path) => {
     const index = entries.findIndex((entry) => entry.path === path);
@@ -71,6 +74,7 @@ export function DiffView(props: Props) {
     show(element);
   });
 
+  const beyond = entries.length - eager;
   const rest = entries.slice(shown).reduce((sum, entry) => sum + heightOf(entry), 0);
   return (
     <div className={css.files}>
@@ -82,6 +86,7 @@ export function DiffView(props: Props) {
           sources={sources}
           layout={layout}
           first={index < first}
+          eager={index < eager}
           viewed={viewed.has(entry.path)}
           open={!closed.has(entry.path)}
           threads={threads.get(entry.path) ?? NO_THREADS}
@@ -94,6 +99,12 @@ export function DiffView(props: Props) {
         />
       ))}
       {rest > 0 && <div style={{ height: rest }} />}
+      {beyond > 0 && (
+        <p className={css.note}>
+          This diff is very large: of its last {beyond} files the browser's search finds what you have
+          scrolled to.
+        </p>
+      )}
     </div>
   );
 }
@@ -110,12 +121,12 @@ function heightOf({ patches }: Entry): number {
   return 48 + rows * ROW + hunks * 28;
 }
 
-/** How many files fill the window. */
-function inWindow(entries: Entry[]): number {
+/** How many files together are as high as that. */
+function within(entries: Entry[], most: number): number {
   let height = 0;
   for (const [i, entry] of entries.entries()) {
     height += heightOf(entry);
-    if (height > WINDOW) return i + 1;
+    if (height > most) return i + 1;
   }
   return entries.length;
 }

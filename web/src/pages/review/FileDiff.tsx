@@ -6,7 +6,16 @@ import { Hidden } from './Hidden';
 import { rowsOf } from './keys';
 import { languageOf } from './languages';
 import type { FilePatch, Place } from './patch';
-import { type Cell, FileRows, type HunkView, type Layout, ROW, type RowPlace } from './rows';
+import {
+  type Cell,
+  FILE_LIMIT,
+  FileRows,
+  type HunkView,
+  type Layout,
+  ROW,
+  type RowPlace,
+  stepsOf,
+} from './rows';
 import rowCss from './rows.module.css';
 import type { Work } from './work';
 
@@ -43,6 +52,8 @@ interface Props {
   open: boolean;
   /** Drawn at once; others when there is time. */
   first: boolean;
+  /** Its rows are made before it is near the window. */
+  eager: boolean;
   threads: Thread[];
   /** What is taken of it, by source. */
   takenFirst: Numbers;
@@ -65,6 +76,7 @@ export const FileDiff = memo(function FileDiff(props: Props) {
     viewed,
     open,
     first,
+    eager,
     threads,
     takenFirst,
     takenSecond,
@@ -94,11 +106,25 @@ export const FileDiff = memo(function FileDiff(props: Props) {
       takenBy(sources, takenFirst, takenSecond),
     );
     rowsOf.set(host, made);
-    host.style.containIntrinsicBlockSize = `auto ${size * ROW + HEAD * made.groups.length}px`;
+    const height = size * ROW + HEAD * made.groups.length;
+    host.style.containIntrinsicBlockSize = `auto ${height}px`;
+    // As high as it will be, until it is.
+    host.style.minBlockSize = `${Math.min(size, FILE_LIMIT) * ROW}px`;
     if (first) made.begin(FIRST_ROWS);
-    work.whenIdle(steps(made));
     setRows(made);
+    // Of a very large diff only what is read is made.
+    const near = new IntersectionObserver(
+      (seen) => {
+        if (!seen.some(({ isIntersecting }) => isIntersecting)) return;
+        near.disconnect();
+        work.soonest(stepsOf(made));
+      },
+      { rootMargin: '1000px 0px' },
+    );
+    if (eager) work.whenIdle(stepsOf(made));
+    else near.observe(host);
     return () => {
+      near.disconnect();
       made.drop();
       setHosts(NO_HOSTS);
     };
@@ -238,10 +264,6 @@ export const FileDiff = memo(function FileDiff(props: Props) {
 });
 
 const NO_HOSTS: ReadonlyMap<string, HTMLElement> = new Map();
-
-function* steps(rows: FileRows): Generator<void> {
-  while (rows.step()) yield;
-}
 
 function Sums({ files }: { files: (FilePatch | undefined)[] }) {
   const file = files[0] ?? files[1];

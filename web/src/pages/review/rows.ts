@@ -37,6 +37,8 @@ export const ROW = 20;
 const BLOCK = 120;
 /** A longer line is cut for display, with a button for the rest. */
 const LINE_LIMIT = 4_000;
+/** So many rows of a file are made by themselves; the rest when somebody asks. */
+export const FILE_LIMIT = 20_000;
 /** So many rows keep their colours; those looked at longest ago lose them first. */
 const COLOURED_LIMIT = 6_000;
 
@@ -127,6 +129,7 @@ class HunkView {
         block.append(pair);
       }
       this.element.append(block);
+      this.file.made += some.length;
       this.file.watch(block, this);
       yield;
     }
@@ -343,6 +346,8 @@ export function writeText(
 /** All rows of one file. */
 export class FileRows {
   readonly views: HunkView[] = [];
+  /** How many rows there are by now. */
+  made = 0;
   private filling: Generator<void> | undefined;
 
   constructor(
@@ -355,6 +360,7 @@ export class FileRows {
     readonly work: (some: Generator<void>) => void,
     /** Whether a hunk is part of what is put together. */
     public isTaken: (cell: Cell) => boolean,
+    private limit = FILE_LIMIT,
   ) {
     this.filling = this.fill();
   }
@@ -384,13 +390,36 @@ export class FileRows {
     }
   }
 
-  /** One step; whether there is more. */
+  /** One step; whether there is more to do by itself. */
   step(): boolean {
     if (!this.filling) return false;
+    if (this.made >= this.limit) {
+      this.offerRest();
+      return false;
+    }
     if (this.filling.next().done) {
       this.filling = undefined;
+      this.host.style.minBlockSize = '';
     }
     return this.filling !== undefined;
+  }
+
+  private offerRest(): void {
+    this.host.style.minBlockSize = '';
+    const total = this.groups.flatMap(({ columns }) => columns.flat());
+    const rest = total.reduce((sum, { hunk }) => sum + hunk.lines.length, 0) - this.made;
+    if (rest <= 0 || this.host.querySelector('[data-rest]')) return;
+    const more = document.createElement('button');
+    more.type = 'button';
+    more.className = css.rest ?? '';
+    more.dataset.rest = '';
+    more.textContent = `Show ${rest} more lines`;
+    more.onclick = () => {
+      more.remove();
+      this.limit = Number.POSITIVE_INFINITY;
+      this.work(stepsOf(this));
+    };
+    this.host.append(more);
   }
 
   /** Fills what is seen first. */
@@ -399,6 +428,8 @@ export class FileRows {
   }
 
   finish(): void {
+    this.limit = Number.POSITIVE_INFINITY;
+    this.host.querySelector('[data-rest]')?.remove();
     while (this.step());
   }
 
@@ -443,6 +474,11 @@ export class FileRows {
     }
     return undefined;
   }
+}
+
+/** All that is made by itself. */
+export function* stepsOf(rows: FileRows): Generator<void> {
+  while (rows.step()) yield;
 }
 
 export type { HunkView };

@@ -5,7 +5,7 @@ export function useGrowing(total: number, first: number, step: number): [number,
   const [shown, setShown] = useState(first);
   useEffect(() => {
     if (shown >= total) return;
-    const timer = setTimeout(() => startTransition(() => setShown((n) => n + step)), 8);
+    const timer = setTimeout(() => startTransition(() => setShown((n) => n + Math.max(step, n >> 4))), 8);
     return () => clearTimeout(timer);
   }, [shown, total, step]);
   const all = useCallback(() => setShown(total), [total]);
