@@ -354,6 +354,7 @@ fn turn(task_id: TaskId, id: TurnId, now: Timestamp) -> Turn {
         continues: None,
         composition: None,
         created_at: now,
+        chosen: None,
     }
 }
 

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use outwork_api::parts::{NewComposition, PartsOfAttempt};
 use outwork_api::problem::Code;
 use outwork_domain::agent::{AgentChoice, AgentSpec};
+use outwork_domain::evidence::Evidence;
 use outwork_domain::limits::DIFF_BYTES;
 use outwork_domain::principal::Member;
 use outwork_domain::task::{ComposedPart, Composition, Turn, composition_title};
@@ -362,6 +363,7 @@ async fn make(
         continues: Some(source.attempt.id),
         composition: Some(composition),
         created_at: now,
+        chosen: None,
     };
     let agents = vec![Some(no_agent())];
     let mut attempts = attempts(
@@ -418,6 +420,7 @@ fn beginning(session: Option<ObjectKey>) -> AttemptResult {
         session,
         message: None,
         tokens: None,
+        evidence: Evidence::default(),
     }
 }
 

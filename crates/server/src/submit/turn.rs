@@ -7,6 +7,7 @@ use outwork_api::problem::Code;
 use outwork_api::task::{NewRetry, NewTurn};
 use outwork_domain::agent::AgentChoice;
 use outwork_domain::comment::{self, Comment};
+use outwork_domain::evidence::Evidence;
 use outwork_domain::principal::Member;
 use outwork_domain::task::{Composition, Turn};
 use outwork_domain::{AttemptId, Epoch, TaskId, TurnId};
@@ -127,6 +128,7 @@ fn composed_again(newest: &TurnRecord, worked: AttemptId, count: u32) -> Result<
         session,
         message: None,
         tokens: None,
+        evidence: Evidence::default(),
     };
     Ok(Next {
         prompt: newest.turn.prompt.clone(),

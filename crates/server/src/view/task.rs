@@ -10,12 +10,12 @@ use outwork_api::task::{
     Task as Wire, TaskRepository, TaskSummary, Turn as WireTurn, TurnKind,
     WaitingFor as WireWaitingFor,
 };
+use outwork_domain::PrincipalId;
 use outwork_domain::approval::Approval;
 use outwork_domain::principal::Principal;
 use outwork_domain::status::{TaskOutcome, task_status};
 use outwork_domain::task::{Base, ComposedPart, Composition, FurtherBase, TaskKind, Turn};
 use outwork_domain::waiting::WaitingFor;
-use outwork_domain::{PrincipalId, State};
 use outwork_store::{AttemptRecord, Names, OfAttempts, TaskRecord, TurnRecord};
 
 use super::{approval, attempt, evidence, publication, waiting};

@@ -65,6 +65,7 @@ async fn a_composition_begins_with_its_result_and_ends_with_the_workers(bed: Bed
         session: None,
         message: None,
         tokens: None,
+        evidence: Default::default(),
     };
     let attempts = vec![(attempt.clone(), beginning.clone())];
     let made = store
