@@ -313,15 +313,9 @@ pub struct TaskPullRequest {
     pub commit: String,
 }
 
-/// What a turn is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum TurnKind {
-    /// Something asked of agents.
-    #[default]
-    Prompt,
-    /// One result of parts of others.
-    Composition,
+/// As servers of an older version have it.
+fn prompt() -> String {
+    "prompt".to_owned()
 }
 
 /// One prompt and its attempts.
@@ -340,9 +334,9 @@ pub struct Turn {
     /// The attempt that it continues; of a composition, the one whose session goes on after it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub continues: Option<String>,
-    /// What it is: `composition` makes one result of parts of attempts, and runs no agent.
-    #[serde(default)]
-    pub kind: TurnKind,
+    /// `prompt`, or `composition`, which makes one result of parts of attempts and runs no agent.
+    #[serde(default = "prompt")]
+    pub kind: String,
     /// Of a composition: what was taken.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub composed_from: Vec<ComposedFrom>,

@@ -266,6 +266,7 @@ impl Cluster {
             task_id,
             turn_id,
             number: NonZeroU32::new(number).expect("from 1"),
+            agent: None,
             created_at: now,
             limits: self.limits,
             epoch: Epoch::ZERO,

@@ -635,8 +635,8 @@ impl Simulation {
                 Change::Attempt(id) => {
                     changed.insert(id);
                 }
-                // Operators want nothing here.
-                Change::Queue(_) | Change::Worker(_) => {}
+                // Operators want nothing here, and nobody looks at all tasks.
+                Change::Queue(_) | Change::Worker(_) | Change::Task(_) => {}
                 Change::Command(attempt, epoch, _) => commands.push(ClaimId { attempt, epoch }),
             }
         }

@@ -7,8 +7,7 @@ use outwork_api::member::Person;
 use outwork_api::parts::ComposedFrom;
 use outwork_api::problem::Code;
 use outwork_api::task::{
-    Task as Wire, TaskRepository, TaskSummary, Turn as WireTurn, TurnKind,
-    WaitingFor as WireWaitingFor,
+    Task as Wire, TaskRepository, TaskSummary, Turn as WireTurn, WaitingFor as WireWaitingFor,
 };
 use outwork_domain::PrincipalId;
 use outwork_domain::approval::Approval;
@@ -236,8 +235,8 @@ fn wire_turn(record: TurnRecord) -> WireTurn {
         output_schema,
         continues: continues.map(|attempt| attempt.to_string()),
         kind: match &composition {
-            None => TurnKind::Prompt,
-            Some(_) => TurnKind::Composition,
+            None => "prompt".to_owned(),
+            Some(_) => "composition".to_owned(),
         },
         composed_from: composition.into_iter().flat_map(composed_from).collect(),
         created_at: created_at.into(),

@@ -144,7 +144,7 @@ async fn a_worker_that_the_server_forgot_registers_again() {
         again.worker.as_deref(),
         Some("wkr_00000000000000000000000000000001")
     );
-    assert_eq!(again.agents, ["command"]);
+    assert_eq!(again.agents, ["command", "none"]);
     worker.end().await;
 }
 
@@ -164,7 +164,7 @@ async fn an_agent_that_is_installed_meanwhile_is_told_to_the_server() {
     scene
         .api
         .until("codex is named", |state| {
-            (state.registrations.last()?.agents == ["command", "codex"]).then_some(())
+            (state.registrations.last()?.agents == ["command", "codex", "none"]).then_some(())
         })
         .await;
     worker.end().await;
