@@ -69,6 +69,16 @@ fn command_lines_are_taken_or_refused() {
         ("apply --undo TASK", true),
         ("apply --undo TASK --branch x", false),
         ("cancel http://h/codex/tasks/TASK", true),
+        ("choose TASK --attempt 2 --turn 1", true),
+        ("choose TASK --none", true),
+        ("choose TASK", false),
+        ("choose TASK --attempt 0", false),
+        ("choose TASK --attempt 1 --none", false),
+        (
+            "exec --agent codex:m --agent command --agent-command x p",
+            true,
+        ),
+        ("exec --agent claude p", false),
         (
             "follow-up TASK more --attempt 1 --attempts 2 --wait --json",
             true,

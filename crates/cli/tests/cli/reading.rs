@@ -383,7 +383,4 @@ async fn a_person_chooses_and_lets_the_ranking_decide_again() {
             format!("DELETE /api/v1/tasks/{TASK}/choice?turn=1"),
         ]
     );
-    for wrong in [&[][..], &["--attempt", "0"], &["--attempt", "1", "--none"]] {
-        choose(wrong).await.expect(ExitStatus::Usage);
-    }
 }
