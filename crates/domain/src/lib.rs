@@ -9,6 +9,7 @@
 //! [`credential`] (how repositories are reached), [`task`] (what was asked), [`attempt`] (the state machine),
 //! [`failure`] (why an attempt ended badly), [`publication`] (a result as a branch and a pull request), [`comment`] and [`approval`] (what people say of a result),
 //! [`evidence`] (what speaks for an attempt), [`ranking`] (which is the best), [`choice`] (which stands for its turn),
+//! [`overlap`] (which files a task is about), [`merge_order`] (in which order results merge), [`cost`] (what tokens cost),
 //! [`status`] (what people are shown), [`priority`],
 //! [`schedule`] (whose attempt is given out next), [`waiting`] (why one is not), [`limits`].
 
@@ -20,6 +21,7 @@ pub mod credential;
 pub mod environment;
 pub mod labels;
 pub mod limits;
+pub mod merge_order;
 pub mod network;
 pub mod principal;
 pub mod resources;
@@ -28,8 +30,10 @@ pub mod approval;
 pub mod attempt;
 pub mod choice;
 pub mod comment;
+pub mod cost;
 pub mod evidence;
 pub mod failure;
+pub mod overlap;
 pub mod priority;
 pub mod publication;
 pub mod ranking;
