@@ -11,6 +11,7 @@
 //!   is sealed and kept as part of a snapshot ([`SnapshotCheckout`]).
 //! * [`LayeredCheckout`]: a commit over a snapshot's, of which only the difference is written.
 //! * [`LayeredCheckout::diff`]: the exact diff of a working tree that must be assumed hostile. `docs/git.md` says why it can be trusted.
+//! * [`Copy::merges`]: results as commits that are merged, to see which of them conflict.
 //! * [`Git::prepare`] and [`Prepared::push`]: a diff as a commit of a branch, which is pushed and replaces nobody's.
 //! * [`Repository`]: the user's own repository: what it is, and applying a diff to it, all or nothing.
 //!
@@ -77,6 +78,8 @@ mod summary;
 #[cfg(target_os = "linux")]
 mod trees;
 
+#[cfg(target_os = "linux")]
+mod merges;
 mod patch;
 #[cfg(target_os = "linux")]
 mod publish;
@@ -95,6 +98,8 @@ pub use diff::{Diff, DiffError};
 #[cfg(target_os = "linux")]
 pub use layered::{LayeredCheckout, LayeredRequest};
 #[cfg(target_os = "linux")]
+pub use merges::{Copy, Merged, Merges, MergesError, Side};
+#[cfg(target_os = "linux")]
 pub use mirror::{Mirror, MirrorError};
 pub use names::{CommitId, CommitRef, InvalidName, ObjectId, RefName, TreeId};
 pub use patch::Conflict;
@@ -103,6 +108,7 @@ pub use patch::parts::{
     Choice, ComposeError, ContradictingPart, Contradiction, FilePart, FileStatus, HunkPart,
     MalformedPatch, Part, Patch, Selection, compose, is_at,
 };
+pub use patch::touched::touched;
 #[cfg(target_os = "linux")]
 pub use place::Place;
 pub use process::{Git, GitError};

@@ -2,6 +2,7 @@
 
 pub(crate) mod parts;
 pub(crate) mod quoted;
+pub(crate) mod touched;
 
 use std::fmt;
 

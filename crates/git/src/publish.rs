@@ -16,7 +16,7 @@ use crate::trusted::{Index, Trusted};
 use crate::url::RepoUrl;
 use crate::{checkout::CheckoutError, patch};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What is to become a commit.
 #[derive(Debug, Clone)]
@@ -118,7 +118,7 @@ pub struct Prepared {
 }
 
 #[derive(Debug)]
-struct Work(PathBuf);
+pub(crate) struct Work(PathBuf);
 
 impl Drop for Work {
     fn drop(&mut self) {
@@ -139,7 +139,8 @@ impl Git {
         if let Some(head) = &head {
             mirror.ensure_commit(&CommitRef::Full(head.clone())).await?;
         }
-        let work = Work::make(&request, &mirror, &base).map_err(PrepareError::Folder)?;
+        let work = Work::make(&request.folder, &request.name, &mirror, &base)
+            .map_err(PrepareError::Folder)?;
         let trusted = Trusted {
             git: self.clone(),
             dir: work.0.clone(),
@@ -216,8 +217,14 @@ impl Prepared {
 }
 
 impl Work {
-    fn make(request: &BranchRequest, mirror: &Mirror, base: &CommitId) -> io::Result<Self> {
-        let path = request.folder.join("work").join(&request.name);
+    /// A git directory of our own, that sees the objects of the copy.
+    pub(crate) fn make(
+        folder: &Path,
+        name: &str,
+        mirror: &Mirror,
+        base: &CommitId,
+    ) -> io::Result<Self> {
+        let path = folder.join("work").join(name);
         if path.exists() {
             std::fs::remove_dir_all(&path)?;
         }
@@ -225,9 +232,14 @@ impl Work {
         write_trusted(&work.0, &mirror.objects_dir(), base.object())?;
         Ok(work)
     }
+
+    pub(crate) fn dir(&self) -> &Path {
+        &self.0
+    }
 }
 
-async fn tree(trusted: &Trusted, patches: &[Vec<u8>]) -> Result<TreeId, PrepareError> {
+/// What the patches make of the commit.
+pub(crate) async fn tree(trusted: &Trusted, patches: &[Vec<u8>]) -> Result<TreeId, PrepareError> {
     trusted
         .read_tree(Index::Base, trusted.commit.as_str())
         .await?;

@@ -9,7 +9,7 @@ mod edits;
 mod files;
 mod header;
 pub(crate) mod lines;
-mod read;
+pub(in crate::patch) mod read;
 
 pub use compose::{ComposeError, ContradictingPart, Contradiction, Selection, compose};
 pub use files::{FilePart, HunkPart};
@@ -55,9 +55,9 @@ struct Hunk<'p> {
 
 /// As in a hunk's first line: where they begin, from 1, and how many there are.
 #[derive(Debug, Clone, Copy)]
-struct Lines {
-    start: u64,
-    count: u64,
+pub(in crate::patch) struct Lines {
+    pub(in crate::patch) start: u64,
+    pub(in crate::patch) count: u64,
 }
 
 /// What can be taken or left: a hunk; or a file without hunks, which is empty, binary, or only moved or given other rights.

@@ -12,6 +12,7 @@ mod diff;
 mod history;
 mod injection;
 mod layered;
+mod merges;
 mod mirror;
 mod names;
 mod ordinary_user;

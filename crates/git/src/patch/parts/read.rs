@@ -112,14 +112,14 @@ impl<'p> Reader<'p> {
 
 /// What a file is called, by the lines before its first hunk.
 #[derive(Default)]
-struct Names {
+pub(in crate::patch) struct Names {
     both: Option<Vec<u8>>,
     old: Option<Vec<u8>>,
     new: Option<Vec<u8>>,
 }
 
 impl Names {
-    fn hear(&mut self, line: &[u8]) {
+    pub(in crate::patch) fn hear(&mut self, line: &[u8]) {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         let path = |rest: &[u8], prefix: &[u8]| {
             // git ends a name with a blank in it by a tab.
@@ -139,7 +139,7 @@ impl Names {
         }
     }
 
-    fn path(self) -> Option<Vec<u8>> {
+    pub(in crate::patch) fn path(self) -> Option<Vec<u8>> {
         self.new.or(self.old).or(self.both)
     }
 }
@@ -153,7 +153,7 @@ fn same_twice(rest: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// `@@ -1,2 +3,4 @@ heading`
-fn hunk_line(line: &[u8]) -> Option<(Lines, Lines, &[u8])> {
+pub(in crate::patch) fn hunk_line(line: &[u8]) -> Option<(Lines, Lines, &[u8])> {
     let rest = line.strip_prefix(b"@@ -")?;
     let end = rest.windows(3).position(|window| window == b" @@")?;
     let numbers = std::str::from_utf8(&rest[..end]).ok()?;
