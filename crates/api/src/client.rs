@@ -23,6 +23,9 @@
 //! | [`Client::retry`] | `POST /tasks/{task}/retry` (key) |
 //! | [`Client::publish`], [`Client::publications`] | `POST /tasks/{task}/publications` (key), `GET` |
 //! | [`Client::publication`] | `GET /publications/{pub}` |
+//! | [`Client::find_overlaps`], [`Client::overlaps`] | `POST /overlaps`, `GET /tasks/{task}/overlaps` |
+//! | [`Client::merges`] | `POST /merges` |
+//! | [`Client::dismiss`], [`Client::restore`] | `PUT`, `DELETE /tasks/{task}/dismissal` |
 //! | [`Client::cancel_task`] | `POST /tasks/{task}/cancel` |
 //! | [`Client::task_diff`] | `GET /tasks/{task}/diff?turn=&attempt=` (bytes) |
 //! | [`Client::task_session`] | `GET /tasks/{task}/session?turn=&attempt=` (bytes) |
@@ -32,6 +35,7 @@
 //! | [`Client::events`] | `GET /attempts/{att}/events?after=&limit=` |
 //! | [`Client::follow`] | the same with `Accept: text/event-stream` and `Last-Event-ID` |
 //! | [`Client::model`], [`Client::set_model`], [`Client::delete_model`] | `GET`, `PUT`, `DELETE /model` |
+//! | [`Client::usage`] | `GET /usage?from=&to=&by=` |
 //! | [`Client::workers`], [`Client::forget_worker`] | `GET /workers`, `DELETE /workers/{wkr}` |
 //! | [`Client::drain_worker`], [`Client::undrain_worker`], [`Client::retire_worker`], [`Client::revoke_worker`] | `POST /workers/{wkr}/drain` and so on |
 //! | [`Client::set_worker_slots`] | `PUT /workers/{wkr}/slots` |
@@ -58,9 +62,11 @@ pub mod sse;
 
 pub mod follow;
 mod members;
+mod radar;
 mod review;
 pub mod settings;
 pub mod tasks;
+mod usage;
 
 pub mod worker;
 mod workers;
@@ -69,4 +75,5 @@ pub use error::{ClientError, InvalidBaseUrl, InvalidToken};
 pub use follow::{EventRecord, Follow, Followed, Jitter};
 pub use http::{Client, IdempotencyKey, Token};
 pub use tasks::{EventQuery, TaskQuery};
+pub use usage::UsageQuery;
 pub use worker::HttpWorkerApi;

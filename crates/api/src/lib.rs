@@ -8,7 +8,7 @@
 //! server that has more in one it says that the versions do not go together.
 //!
 //! Read in this order: [`time`], [`secret`], [`problem`] (errors), [`page`], [`environment`],
-//! [`network`], [`injection`], [`cache`], [`credential`], [`enrolment`], [`member`], [`task`], [`event`], [`change`], [`parts`], [`publication`], [`comment`], [`approval`], [`viewed`], [`audit`], [`session`], [`output_schema`], [`settings`]; then [`worker`] (the worker protocol as types and a trait), and
+//! [`network`], [`injection`], [`cache`], [`credential`], [`enrolment`], [`member`], [`task`], [`event`], [`change`], [`parts`], [`publication`], [`comment`], [`approval`], [`viewed`], [`audit`], [`radar`], [`session`], [`output_schema`], [`settings`], [`usage`]; then [`worker`] (the worker protocol as types and a trait), and
 //! [`client`] (HTTP and SSE).
 
 pub mod page;
@@ -32,9 +32,11 @@ pub mod network;
 pub mod output_schema;
 pub mod parts;
 pub mod publication;
+pub mod radar;
 pub mod session;
 pub mod settings;
 pub mod task;
+pub mod usage;
 pub mod viewed;
 
 pub mod worker;

@@ -26,6 +26,28 @@ pub struct NewModel {
     /// How many tokens a conversation may have; 128000 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context_window: Option<u64>,
+    /// What its tokens cost; not known when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prices: Option<Prices>,
+}
+
+/// What a model's tokens cost. Prices are decimal numbers as texts, such as `1.25`: at most 1000000000, with at most 9 digits after the point.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Prices {
+    /// The currency: three capital letters.
+    #[schema(example = "USD")]
+    pub currency: String,
+    /// Of a million tokens of input.
+    #[schema(example = "1.25")]
+    pub input_per_million: String,
+    /// Of a million tokens of input that the model had cached; the same as other input when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "0.125")]
+    pub cached_input_per_million: Option<String>,
+    /// Of a million tokens of output, reasoning included.
+    #[schema(example = "10")]
+    pub output_per_million: String,
 }
 
 /// The model that agents use.
@@ -39,6 +61,9 @@ pub struct Model {
     pub has_api_key: bool,
     /// How many tokens a conversation may have.
     pub context_window: u64,
+    /// What its tokens cost; absent when that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prices: Option<Prices>,
     /// When it was set.
     pub updated_at: Time,
 }

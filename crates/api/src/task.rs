@@ -55,6 +55,11 @@ pub struct NewTask {
     /// What it is for. It decides in which lists it stands, and nothing of what the agent does.
     #[serde(default, skip_serializing_if = "TaskKind::is_code")]
     pub kind: TaskKind,
+    /// Files and folders that it is about, from the repository's root, at most 200: so that others are told of overlaps. Those that the
+    /// prompt names count anyway. The agent may change others all the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 200)]
+    pub paths: Vec<String>,
 }
 
 /// What a task is for.
@@ -266,6 +271,15 @@ pub struct TaskSummary {
     /// `waiting`, `approved` or `rejected`: whether the result that is shown may leave; absent where nobody has to say so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval_state: Option<String>,
+    /// How many other open tasks are about the same files; absent when there is none. `GET /tasks/{id}/overlaps` says which.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub overlap_count: u32,
+}
+
+/// Left out then: mostly there is none.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+fn is_zero(it: &u32) -> bool {
+    *it == 0
 }
 
 /// A task with all its turns.
@@ -411,6 +425,9 @@ pub struct Attempt {
     /// What the environment's verify command said of it; absent where the environment has none, and before it ran.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verification: Option<Verification>,
+    /// What they cost, by the prices that held when it ended; absent when that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Cost>,
 }
 
 /// The agent of an attempt.
@@ -529,6 +546,18 @@ pub struct NewChoice {
     /// The number of the attempt.
     #[schema(minimum = 1)]
     pub attempt: u32,
+}
+
+/// What something cost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Cost {
+    /// The currency: three capital letters.
+    pub currency: String,
+    /// How much, exactly: a decimal number.
+    #[schema(example = "0.9025")]
+    pub amount: String,
+    /// Whether it was more: some of what was used was not counted.
+    pub is_lower_bound: bool,
 }
 
 /// Why an attempt failed.

@@ -86,6 +86,8 @@ pub enum ClientCommand {
     /// Stop a task
     Cancel(command::cancel::CancelArgs),
     Choose(command::choose::ChooseArgs),
+    /// Show which open tasks are about the same files
+    Conflicts(command::conflicts::ConflictsArgs),
     /// Take a task's conversation home
     #[command(subcommand)]
     Session(command::session::SessionCommand),
@@ -103,6 +105,8 @@ pub enum ClientCommand {
     Member(command::member::MemberCommand),
     #[command(subcommand)]
     Token(command::token::TokenCommand),
+    /// Show what was used: tokens, cost, and time
+    Usage(command::usage::UsageArgs),
     /// Sign in to a server
     Login(command::login::LoginArgs),
     Logout(command::logout::LogoutArgs),
@@ -175,6 +179,7 @@ impl ClientCommand {
             Self::Compose(args) => args.submitted.json,
             Self::Cancel(args) => args.json,
             Self::Choose(args) => args.json,
+            Self::Conflicts(args) => args.json,
             Self::Apply(args) => args.json,
             Self::Pr(args) => args.json,
             Self::Comment(args) => args.json,
@@ -187,6 +192,7 @@ impl ClientCommand {
             Self::Workers(args) => args.is_json(),
             Self::Member(command) => command.is_json(),
             Self::Token(command) => command.is_json(),
+            Self::Usage(args) => args.json,
             Self::Context(command) => command.is_json(),
             Self::Doctor(args) => args.json,
             Self::Cloud(args) => {
@@ -214,6 +220,8 @@ impl ClientCommand {
             | Self::Status(_)
             | Self::Diff(_)
             | Self::Comments(_)
+            | Self::Conflicts(_)
+            | Self::Usage(_)
             | Self::ExitCodes => true,
             Self::Compose(args) => args.list || args.dry_run,
             Self::Log(args) => !args.follow,

@@ -12,6 +12,7 @@ pub(crate) mod cancel;
 pub(crate) mod choose;
 pub(crate) mod comment;
 pub(crate) mod compose;
+pub(crate) mod conflicts;
 pub(crate) mod diff;
 pub(crate) mod exec;
 pub(crate) mod follow_up;
@@ -37,6 +38,7 @@ pub(crate) mod member;
 pub(crate) mod model;
 pub(crate) mod shim;
 pub(crate) mod token;
+pub(crate) mod usage;
 pub(crate) mod workers;
 
 pub(crate) mod completion;

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{Clock, FreeSpace, ModelDefault, ServerConfig};
 use crate::endpoints::attempts::Tails;
 use crate::endpoints::changes::Streams;
+use crate::endpoints::merges;
 use crate::git_gateway::GitGateway;
 use crate::heard::Heard;
 use crate::ids::Ids;
@@ -48,6 +49,8 @@ pub(crate) struct Plane {
     pub(crate) heard: Heard,
     /// How many results this server may publish at once.
     pub(crate) publishers: Arc<Semaphore>,
+    /// How many requests may try merges at once.
+    pub(crate) mergers: Arc<Semaphore>,
     pub(crate) shutdown: CancellationToken,
     pub(crate) started_at: Timestamp,
     clock: Arc<dyn Clock>,
@@ -94,6 +97,7 @@ impl Plane {
             change_streams: Streams::default(),
             heard: Heard::default(),
             publishers: Arc::new(Semaphore::new(reconcile::publish::AT_ONCE)),
+            mergers: Arc::new(Semaphore::new(merges::AT_ONCE)),
             shutdown,
             started_at: clock.now(),
             clock,
@@ -152,6 +156,7 @@ impl Plane {
             name,
             sealed_key,
             context_window,
+            prices: _,
             updated_at: _,
         } = record;
         let open = |sealed: Vec<u8>| {

@@ -1,6 +1,6 @@
 //! How a task and a turn come to be: everything is checked before anything is written, and what is answered is stored.
 
-mod base;
+pub(crate) mod base;
 mod check;
 
 pub(crate) mod composition;

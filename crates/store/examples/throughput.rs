@@ -366,6 +366,7 @@ impl Bench {
             turn,
             attempts: vec![attempt],
             repository: "repository".into(),
+            paths: Vec::new(),
         };
         self.store
             .submit(submission, None)

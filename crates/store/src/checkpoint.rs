@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use crate::attempt_row::AttemptRow;
 use crate::backup::NamedObject;
 use crate::error::StoreError;
-use crate::record::{AttemptResult, DiffStat, FurtherDiff, StoredDiff};
+use crate::record::{AttemptResult, DiffStat, FurtherDiff, HandedIn, StoredDiff, Touched};
 use crate::sql::{Conn, Row, id, values};
 use crate::store::{Store, Tx, Write};
-use crate::transition;
+use crate::{path, transition};
 
 impl Store {
     /// Keeps what the claim has done so far, in place of the checkpoint before; only its diffs and its session count. Renews the
@@ -19,13 +19,15 @@ impl Store {
         &self,
         workspace: WorkspaceId,
         attempt: AttemptId,
-        result: AttemptResult,
+        result: impl Into<HandedIn>,
         now: Timestamp,
     ) -> Result<Desired, StoreError> {
+        let HandedIn { result, touched } = result.into();
         self.write(Checkpoint {
             workspace,
             attempt,
             result,
+            touched,
             now,
         })
         .await
@@ -44,6 +46,7 @@ struct Checkpoint {
     workspace: WorkspaceId,
     attempt: AttemptId,
     result: AttemptResult,
+    touched: Vec<Touched>,
     now: Timestamp,
 }
 
@@ -64,6 +67,8 @@ impl Write for Checkpoint {
         let saved = serde_json::to_string(&Saved::from(&self.result)).expect("texts and numbers");
         tx.execute(UPSERT, values![id(self.attempt), epoch.get(), saved])
             .await?;
+        let of = (row.attempt.task_id, row.attempt.turn_id);
+        path::write_touched(tx, self.attempt, of, &self.touched, self.now).await?;
         Ok(row.attempt.desired)
     }
 }

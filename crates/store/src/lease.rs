@@ -5,11 +5,11 @@ use outwork_domain::{AttemptId, Command, Desired, Epoch, Step, Timestamp, Worker
 
 use crate::attempt_row::{AttemptRow, attempt_columns};
 use crate::error::StoreError;
-use crate::record::AttemptResult;
+use crate::record::{AttemptResult, HandedIn, Touched};
 use crate::result_row::{Earlier, write_result};
 use crate::sql::{for_update, id, values};
 use crate::store::{Store, Tx, Write};
-use crate::{checkpoint, collect, transition};
+use crate::{checkpoint, collect, path, transition};
 
 impl Store {
     /// Renews the leases that `worker` holds: for each claim, in the order given, what is wanted
@@ -60,16 +60,18 @@ impl Store {
         attempt: AttemptId,
         epoch: Epoch,
         outcome: Outcome,
-        result: AttemptResult,
+        result: impl Into<HandedIn>,
         last_seq: i64,
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        let HandedIn { result, touched } = result.into();
         self.write(Finish {
             workspace,
             attempt,
             epoch,
             outcome,
             result,
+            touched,
             last_seq,
             now,
         })
@@ -216,6 +218,7 @@ struct Finish {
     epoch: Epoch,
     outcome: Outcome,
     result: AttemptResult,
+    touched: Vec<Touched>,
     last_seq: i64,
     now: Timestamp,
 }
@@ -247,7 +250,9 @@ impl Write for Finish {
             1 if !row.attempt.begins_with_result() => Earlier::None,
             _ => Earlier::Perhaps,
         };
-        write_result(tx, self.attempt, result.epoch, &result, earlier).await
+        write_result(tx, self.attempt, result.epoch, &result, earlier).await?;
+        let (attempt, of) = (self.attempt, (row.attempt.task_id, row.attempt.turn_id));
+        path::write_touched(tx, attempt, of, &self.touched, self.now).await
     }
 }
 

@@ -36,6 +36,7 @@ mod environment_row;
 mod injection;
 mod model;
 mod network_json;
+mod prices_json;
 mod seal_check;
 mod secret;
 mod settings;
@@ -74,8 +75,10 @@ mod cache;
 mod device_login;
 mod enrolment;
 mod orders;
+mod path;
 mod publication;
 mod situation;
+mod usage;
 mod worker;
 
 mod objects;
@@ -101,13 +104,14 @@ pub use member::{MemberChange, MemberRecord, MemberToken, Names};
 pub use message::Telling;
 pub use objects::{Objects, ObjectsError, S3Address, S3Addressing, S3Config, S3Credentials};
 pub use orders::{Expulsion, Order};
+pub use path::Intent;
 pub use publication::{NewPublication, Requested};
 pub use record::{
     AttemptRecord, AttemptResult, Authenticated, Bootstrap, Capacity, Change, Claimed,
-    CredentialRecord, DiffStat, EnvironmentRecord, EventRow, FurtherDiff, Idempotency,
-    InjectionChange, Message, MessageBody, ModelRecord, NewEventRow, NewToken, Paged,
+    CredentialRecord, DiffStat, EnvironmentRecord, EventRow, FurtherDiff, HandedIn, Idempotency,
+    InjectionChange, Message, MessageBody, ModelRecord, NewEventRow, NewToken, Overlap, Paged,
     SealedChanges, SealedInjection, SealedSecret, SecretChange, StoredDiff, Submission, Submitted,
-    TaskFilter, TaskRecord, Tokens, TurnRecord, WorkerRecord,
+    TaskFilter, TaskRecord, Tokens, Touched, TurnRecord, UsedAttempt, WorkerRecord,
 };
 pub use seal_check::SealCheck;
 pub use situation::{EnvironmentLoad, Situation, WorkerLoad};

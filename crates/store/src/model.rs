@@ -3,6 +3,7 @@
 use outwork_domain::WorkspaceId;
 
 use crate::error::StoreError;
+use crate::prices_json;
 use crate::record::ModelRecord;
 use crate::sql::{Conn, count, id, values};
 use crate::store::{Store, Tx, Write};
@@ -38,15 +39,17 @@ impl Write for SetModel {
 
     async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
         const UPSERT: &str = "INSERT INTO models (workspace_id, base_url, name, sealed_key, \
-             context_window, updated_at) VALUES ($1, $2, $3, $4, $5, $6) \
+             context_window, updated_at, prices) VALUES ($1, $2, $3, $4, $5, $6, $7) \
              ON CONFLICT (workspace_id) DO UPDATE SET base_url = excluded.base_url, \
              name = excluded.name, sealed_key = excluded.sealed_key, \
-             context_window = excluded.context_window, updated_at = excluded.updated_at";
+             context_window = excluded.context_window, updated_at = excluded.updated_at, \
+             prices = excluded.prices";
         let ModelRecord {
             base_url,
             name,
             sealed_key,
             context_window,
+            prices,
             updated_at,
         } = &self.model;
         let values = values![
@@ -55,7 +58,8 @@ impl Write for SetModel {
             name,
             sealed_key.clone(),
             count(*context_window),
-            *updated_at
+            *updated_at,
+            prices.as_ref().map(prices_json::to_json)
         ];
         tx.execute(UPSERT, values).await?;
         Ok(())
@@ -80,8 +84,8 @@ pub(crate) async fn load(
     conn: &mut Conn<'_>,
     workspace: WorkspaceId,
 ) -> Result<Option<ModelRecord>, StoreError> {
-    const SELECT: &str = "SELECT base_url, name, sealed_key, context_window, updated_at \
-         FROM models WHERE workspace_id = $1";
+    const SELECT: &str = "SELECT base_url, name, sealed_key, context_window, updated_at, \
+         prices FROM models WHERE workspace_id = $1";
     let Some(row) = conn.row(SELECT, values![id(workspace)]).await? else {
         return Ok(None);
     };
@@ -90,6 +94,7 @@ pub(crate) async fn load(
         name: row.text("name")?,
         sealed_key: row.opt_bytes("sealed_key")?,
         context_window: row.number("context_window")?,
+        prices: prices_json::read(&row)?,
         updated_at: row.time("updated_at")?,
     }))
 }

@@ -1,9 +1,13 @@
 //! What goes into the store and comes out of it.
 
+use std::time::Duration;
+
 use outwork_domain::agent::AgentName;
+use outwork_domain::cost::Prices;
 use outwork_domain::credential::Credential;
 use outwork_domain::environment::{Environment, Injection, InjectionTarget, SecretName};
 use outwork_domain::evidence::Evidence;
+use outwork_domain::overlap::Certainty;
 use outwork_domain::principal::{Principal, PrincipalKind, Worker, WorkerOrders};
 use outwork_domain::task::{Task, TaskKind, Turn};
 use outwork_domain::{
@@ -173,6 +177,8 @@ pub struct ModelRecord {
     pub sealed_key: Option<Vec<u8>>,
     /// How many tokens fit.
     pub context_window: u64,
+    /// What its tokens cost, if that is known.
+    pub prices: Option<Prices>,
     /// When it was set.
     pub updated_at: Timestamp,
 }
@@ -188,6 +194,8 @@ pub struct Submission {
     pub attempts: Vec<Attempt>,
     /// What the environment's first repository is called, for the whole life of the task.
     pub repository: String,
+    /// Files and folders that a person says it is about; those that the prompt names come by themselves.
+    pub paths: Vec<String>,
 }
 
 /// The caller's name for a request, so that sending it twice does it once.
@@ -270,6 +278,8 @@ pub struct AttemptRecord {
     pub isolation: Option<String>,
     /// What the last worker that finished it handed in.
     pub result: Option<AttemptResult>,
+    /// What tokens cost when that was handed in, if it was known.
+    pub prices: Option<Prices>,
     /// What the task's first repository is called.
     pub repository: String,
     /// The agent of its environment as that is now, for an attempt without one of its own.
@@ -293,6 +303,46 @@ pub struct AttemptResult {
     pub tokens: Option<Tokens>,
     /// What speaks for it.
     pub evidence: Evidence,
+}
+
+/// What a worker hands in, and which files that changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HandedIn {
+    /// What it hands in.
+    pub result: AttemptResult,
+    /// For each of its diffs, the files.
+    pub touched: Vec<Touched>,
+}
+
+impl From<AttemptResult> for HandedIn {
+    fn from(result: AttemptResult) -> Self {
+        Self {
+            result,
+            touched: Vec::new(),
+        }
+    }
+}
+
+/// The files that a diff changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Touched {
+    /// The further repository's name; `None`: the first one.
+    pub repository: Option<String>,
+    /// Before and after, where one is moved.
+    pub paths: Vec<String>,
+}
+
+/// An open task that is about the same files as another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Overlap {
+    /// Which.
+    pub task_id: TaskId,
+    /// The first of the paths that both have.
+    pub paths: Vec<String>,
+    /// How many there are.
+    pub path_count: u64,
+    /// Whether it has changed one of them.
+    pub certainty: Certainty,
 }
 
 /// The diff of a further repository.
@@ -339,6 +389,37 @@ pub struct Tokens {
     pub reasoning: u64,
     /// How many answers did not say what they used.
     pub uncounted_calls: u64,
+}
+
+/// What an attempt used that has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsedAttempt {
+    /// Which.
+    pub attempt_id: AttemptId,
+    /// Its task.
+    pub task_id: TaskId,
+    /// The task's environment.
+    pub environment_id: EnvironmentId,
+    /// The environment's label now.
+    pub environment_label: String,
+    /// The environment's agent now.
+    pub agent: String,
+    /// Who asked for its turn.
+    pub principal_id: PrincipalId,
+    /// What people call them.
+    pub principal_name: String,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// Whether a worker ever had it.
+    pub was_claimed: bool,
+    /// The claim that handed in what follows; 0: none.
+    pub epoch: Epoch,
+    /// What the model counted.
+    pub tokens: Option<Tokens>,
+    /// What tokens cost then, if it was known.
+    pub prices: Option<Prices>,
+    /// How long workers held it.
+    pub held: Duration,
 }
 
 /// An attempt that a worker now holds, and all it needs to run it.

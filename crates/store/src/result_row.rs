@@ -9,6 +9,7 @@ use outwork_domain::{AttemptId, Epoch, ObjectKey};
 use crate::attempt_row::AttemptRow;
 use crate::error::StoreError;
 use crate::evidence_json;
+use crate::prices_json;
 use crate::record::{AttemptRecord, AttemptResult, DiffStat, FurtherDiff, StoredDiff, Tokens};
 use crate::sql::{Conn, Row, Sql, Value, count, id, in_json, json_array, values};
 use crate::store::Tx;
@@ -21,7 +22,7 @@ macro_rules! select_attempt_records {
             "SELECT ",
             $crate::attempt_row::attempt_columns!(),
             ", r.epoch AS r_epoch, r.diff_key, r.files_changed, r.lines_added, r.lines_removed, \
-             r.diff_size_bytes, r.session_key, r.message, r.tokens, r.evidence, t.repository_name, \
+             r.diff_size_bytes, r.session_key, r.message, r.tokens, r.evidence, r.prices, t.repository_name, \
              e.repository_url, e.agent AS environment_agent FROM attempts a JOIN tasks t ON t.id = a.task_id \
              JOIN environments e ON e.id = t.environment_id \
              LEFT JOIN results r ON r.attempt_id = a.id "
@@ -53,6 +54,7 @@ pub(crate) async fn read_records(
             worker,
             isolation,
             result,
+            prices: prices_json::read(row)?,
             repository: first_repository(row)?,
             environment_agent: AgentName::parse(row.str("environment_agent")?)
                 .ok_or_else(|| StoreError::corrupt("agent"))?,
@@ -144,13 +146,15 @@ pub(crate) async fn write_result(
     earlier: Earlier,
 ) -> Result<(), StoreError> {
     const UPSERT: &str = "INSERT INTO results (attempt_id, epoch, diff_key, files_changed, \
-         lines_added, lines_removed, diff_size_bytes, session_key, message, tokens, evidence) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
+         lines_added, lines_removed, diff_size_bytes, session_key, message, tokens, evidence, prices) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, CASE WHEN $10 IS NULL THEN NULL ELSE \
+         (SELECT m.prices FROM models m JOIN attempts a ON a.workspace_id = m.workspace_id WHERE a.id = $1) END) \
          ON CONFLICT (attempt_id) DO UPDATE SET epoch = excluded.epoch, \
          diff_key = excluded.diff_key, files_changed = excluded.files_changed, \
          lines_added = excluded.lines_added, lines_removed = excluded.lines_removed, \
          diff_size_bytes = excluded.diff_size_bytes, session_key = excluded.session_key, \
-         message = excluded.message, tokens = excluded.tokens, evidence = excluded.evidence";
+         message = excluded.message, tokens = excluded.tokens, evidence = excluded.evidence, \
+         prices = excluded.prices";
     let AttemptResult {
         epoch: _,
         diff,
@@ -239,7 +243,7 @@ fn tokens_to_json(tokens: &Tokens) -> String {
     .to_string()
 }
 
-fn tokens_from_json(text: &str) -> Result<Tokens, StoreError> {
+pub(crate) fn tokens_from_json(text: &str) -> Result<Tokens, StoreError> {
     let corrupt = || StoreError::corrupt("tokens");
     let json: serde_json::Value = serde_json::from_str(text).map_err(|_| corrupt())?;
     let number = |name: &str| json[name].as_u64().ok_or_else(corrupt);

@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use outwork_domain::overlap::named_in;
 use outwork_domain::schedule::{Lane, LaneId};
 use outwork_domain::task::{Task, Turn};
 use outwork_domain::{Attempt, EnvironmentId, TaskId, WorkspaceId};
@@ -16,7 +17,7 @@ use crate::result_row::{Earlier, write_result};
 use crate::sql::{Sql, for_update, id, values};
 use crate::store::{Store, Tx, Write};
 use crate::task_row::{insert_task, insert_turn, load_task};
-use crate::transition;
+use crate::{path, transition};
 
 impl Store {
     /// Makes a task with its first turn and attempts, together with the idempotency key. Errors:
@@ -26,8 +27,10 @@ impl Store {
         submission: impl Into<Arc<Submission>>,
         idempotency: Option<Idempotency>,
     ) -> Result<Submitted, StoreError> {
+        let submission = submission.into();
         self.write(Submit {
-            submission: submission.into(),
+            named: named_in(&submission.turn.prompt),
+            submission,
             idempotency,
             lanes: self.lanes().clone(),
         })
@@ -59,6 +62,7 @@ impl Store {
         idempotency: Option<Idempotency>,
     ) -> Result<Submitted, StoreError> {
         self.write(AddTurn {
+            named: named_in(&turn.prompt),
             workspace,
             turn,
             attempts,
@@ -84,6 +88,7 @@ impl Store {
             workspace,
             turn,
             attempts,
+            named: Vec::new(),
             comments: Vec::new(),
             results,
             idempotency,
@@ -95,6 +100,8 @@ impl Store {
 
 struct Submit {
     submission: Arc<Submission>,
+    /// The paths that its prompt names.
+    named: Vec<String>,
     idempotency: Option<Idempotency>,
     lanes: Lanes,
 }
@@ -108,6 +115,7 @@ impl Write for Submit {
             turn,
             attempts,
             repository,
+            paths,
         } = &*self.submission;
         if let Some(before) = replay(tx, &self.idempotency, task.id, task.created_at).await? {
             return Ok(before);
@@ -118,6 +126,8 @@ impl Write for Submit {
         insert_task(tx, task, repository).await?;
         insert_turn(tx, turn).await?;
         insert_attempts(tx, &self.lanes, attempts, task, turn).await?;
+        path::write_named(tx, task, task.id, paths, task.created_at).await?;
+        path::write_named(tx, task, turn.id, &self.named, task.created_at).await?;
         tx.changed(Change::Task(task.id));
         Ok(Submitted::New)
     }
@@ -126,6 +136,8 @@ impl Write for Submit {
 struct AddTurn {
     workspace: WorkspaceId,
     turn: Turn,
+    /// The paths that its prompt names.
+    named: Vec<String>,
     attempts: Vec<Attempt>,
     comments: Vec<SentComment>,
     /// What they begin with, in their order; none, unless they begin with something.
@@ -165,6 +177,7 @@ impl Write for AddTurn {
         insert_turn(tx, &turn).await?;
         insert_attempts(tx, &self.lanes, &self.attempts, &task, &turn).await?;
         comment::send(tx, task_id, turn.id, &self.comments, created_at).await?;
+        path::write_named(tx, &task, turn.id, &self.named, created_at).await?;
         for (attempt, result) in self.attempts.iter().zip(&self.results) {
             write_result(tx, attempt.id, result.epoch, result, Earlier::None).await?;
         }

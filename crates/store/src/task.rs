@@ -81,6 +81,26 @@ impl Store {
         })
     }
 
+    /// The tasks of these ids that the workspace has, each with its newest turn.
+    pub async fn tasks_of_ids(
+        &self,
+        workspace: WorkspaceId,
+        tasks: impl Iterator<Item = TaskId>,
+    ) -> Result<HashMap<TaskId, TaskRecord>, StoreError> {
+        const SELECT: Sql = in_json!(
+            concat!(select_tasks!(), "WHERE t.workspace_id = $1 AND t.id"),
+            "$2",
+            ""
+        );
+        let values = values![id(workspace), json_array(tasks)];
+        let mut snapshot = self.read().await?;
+        let mut conn = snapshot.conn();
+        let rows = conn.rows(SELECT, values).await?;
+        let found = records(&mut conn, &rows, Turns::Newest).await?;
+        let named = found.into_iter().map(|record| (record.task.id, record));
+        Ok(named.collect())
+    }
+
     /// The attempt.
     pub async fn attempt(
         &self,

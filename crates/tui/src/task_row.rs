@@ -89,6 +89,7 @@ impl From<&TaskSummary> for TaskRow {
             attempt_total,
             waiting_for,
             approval_state: _,
+            overlap_count: _,
         } = task;
         let outcome = outcome.as_deref().filter(|it| *it != "succeeded");
         Self {

@@ -181,6 +181,7 @@ impl Person {
             priority: Default::default(),
             kind: Default::default(),
             output_schema: None,
+            paths: Vec::new(),
         };
         let task = patiently(|| self.client.submit(&new, &key)).await?;
         self.kill_after.acknowledged(Acknowledged::Submit);

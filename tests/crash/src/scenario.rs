@@ -43,6 +43,7 @@ async fn submit(site: &Site, work: &Work) -> Result<Task> {
         priority: Default::default(),
         kind: Default::default(),
         output_schema: None,
+        paths: Vec::new(),
     };
     let key = IdempotencyKey::from_random(number);
     Ok(site.client.submit(&new, &key).await?)

@@ -70,6 +70,12 @@ pub const ROWS: &[Row] = &[
     row("compose", &[TASK, "--list"], Talk::Reads),
     row("cancel", &[TASK], Talk::Reads),
     row("choose", &[TASK, "--attempt", "1"], Talk::Reads),
+    row("conflicts", &[TASK], Talk::Reads),
+    row(
+        "conflicts",
+        &["--merge", TASK, "task_0192c3f0a1b27def8123456789abcd00"],
+        Talk::Reads,
+    ),
     row(
         "session export",
         &[TASK, "--output", "rollout"],
@@ -109,6 +115,7 @@ pub const ROWS: &[Row] = &[
     ),
     row("model show", &[], Talk::Reads),
     row("model rm", &[], Talk::Tells),
+    row("usage", &[], Talk::Reads),
     row("workers", &[], Talk::Reads),
     row("workers enrol", &[], Talk::Reads),
     row("workers tokens", &[], Talk::Reads),

@@ -74,6 +74,7 @@ fn new_task() -> NewTask {
         output_schema: None,
         priority: Default::default(),
         kind: Default::default(),
+        paths: Vec::new(),
     }
 }
 

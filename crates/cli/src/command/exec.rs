@@ -10,6 +10,7 @@ use outwork_api::task::{NewTask, Priority, TaskKind};
 use outwork_domain::Priority as Named;
 
 use super::agents::AgentsArgs;
+use super::conflicts;
 use super::environment::init::{self, InitArgs};
 use super::output_schema::OutputSchemaArgs;
 use super::prompt;
@@ -33,6 +34,7 @@ Examples:
   git log -5 | outwork exec --env demo --json -
   outwork exec --apply --context plan.md \"do what the plan says\"
   outwork exec --session last --with-changes \"go on with the parser\"
+  outwork exec --env demo --path src/parser --path Cargo.toml \"tidy up\"
   outwork exec --wait --output-schema risk.json \"how risky is this?\" | jq .risk
 
 `outwork help exit-codes` explains the exit codes.")]
@@ -60,6 +62,10 @@ pub struct ExecArgs {
     /// How many attempts to run at once
     #[arg(long, value_name = "N", value_parser = crate::args::from_one)]
     pub attempts: Option<u32>,
+    /// A file or folder that it is about, from the repository's root, so that others are told of overlaps; may be
+    /// repeated. Those that the prompt names count anyway
+    #[arg(long = "path", value_name = "PATH")]
+    pub paths: Vec<String>,
     #[command(flatten)]
     pub agents: AgentsArgs,
     #[command(flatten)]
@@ -92,6 +98,7 @@ pub(crate) async fn run(args: ExecArgs, session: &mut Session) -> Result<ExitSta
         context,
         attempts,
         agents,
+        paths,
         output_schema,
         non_interactive,
         priority,
@@ -140,7 +147,9 @@ pub(crate) async fn run(args: ExecArgs, session: &mut Session) -> Result<ExitSta
         priority,
         kind: TaskKind::Code,
         output_schema,
+        paths,
     };
+    conflicts::foretell(session, &client, &task).await;
     let key = session.idempotency_key();
     let task = client.submit(&task, &key).await?;
     submitted.go_on(session, &client, &task).await

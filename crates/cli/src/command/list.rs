@@ -84,7 +84,7 @@ pub(crate) async fn run(args: ListArgs, session: &mut Session) -> Result<(), Cli
             task::status(item, Style::PLAIN),
             item.environment_label.clone(),
             updated,
-            task::diff_stat(&item.summary),
+            task::changes(item),
             item.title.clone(),
         ]
     });

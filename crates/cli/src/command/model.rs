@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use outwork_api::Secret;
 use outwork_api::client::{Client, ClientError};
-use outwork_api::settings::{Model, NewModel};
+use outwork_api::settings::{Model, NewModel, Prices};
 
 use crate::error::CliError;
 use crate::session::Session;
@@ -42,9 +42,31 @@ pub struct ModelSetArgs {
     /// How many tokens a conversation may have [default: as it is set, or 128000]
     #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u64).range(1..))]
     pub context_window: Option<u64>,
+    #[command(flatten)]
+    pub prices: PriceArgs,
     /// Print the model as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// What a million of its tokens cost
+#[derive(Args, Clone, Debug, Default)]
+pub struct PriceArgs {
+    /// What a million tokens of input cost, such as 1.25 [default: as it is set, while address and name stay]
+    #[arg(long, value_name = "PRICE")]
+    pub price_input: Option<String>,
+    /// The same of input that the model had cached [default: as other input]
+    #[arg(long, value_name = "PRICE")]
+    pub price_cached_input: Option<String>,
+    /// The same of output, reasoning included
+    #[arg(long, value_name = "PRICE")]
+    pub price_output: Option<String>,
+    /// The currency of the prices [default: as it is set, or USD]
+    #[arg(long, value_name = "CODE")]
+    pub currency: Option<String>,
+    /// Forget the prices: what attempts cost is not known then
+    #[arg(long, conflicts_with_all = ["price_input", "price_cached_input", "price_output", "currency"])]
+    pub no_price: bool,
 }
 
 /// Show the model
@@ -75,13 +97,21 @@ pub(crate) async fn run(command: ModelCommand, session: &mut Session) -> Result<
                 key_file,
                 no_key,
                 context_window,
+                prices,
                 json,
             } = args;
             let api_key = match key_file {
                 Some(path) => Some(read_key(session, &path).await?),
                 None => no_key.then(String::new),
             };
-            let model = completed(&client, base_url, name, api_key, context_window).await?;
+            let asked = Asked {
+                base_url,
+                name,
+                api_key,
+                context_window,
+                prices,
+            };
+            let model = completed(&client, asked).await?;
             let model = client.set_model(&model).await.map_err(key_advice)?;
             warn_of_plain_text(session, &model);
             show(session, &model, json)
@@ -115,32 +145,49 @@ fn key_advice(error: ClientError) -> CliError {
     }
 }
 
-/// The model with what was given; the rest stays as it is set.
-async fn completed(
-    client: &Client,
+/// What was given.
+struct Asked {
     base_url: Option<String>,
     name: Option<String>,
     api_key: Option<String>,
     context_window: Option<u64>,
-) -> Result<NewModel, CliError> {
-    if base_url.is_none() && name.is_none() && api_key.is_none() && context_window.is_none() {
+    prices: PriceArgs,
+}
+
+/// The model with what was given; the rest stays as it is set.
+async fn completed(client: &Client, asked: Asked) -> Result<NewModel, CliError> {
+    let Asked {
+        base_url,
+        name,
+        api_key,
+        context_window,
+        prices,
+    } = asked;
+    let is_empty = base_url.is_none() && name.is_none() && api_key.is_none();
+    if is_empty && context_window.is_none() && !prices.says_something() {
         return Err(CliError::usage("nothing to set was given").hint(SET_ONE));
     }
-    let current = match (&base_url, &name, context_window) {
-        (Some(_), Some(_), Some(_)) => None,
-        _ => client.model().await?,
+    let current = client.model().await?;
+    let missing = |flag: &str| {
+        CliError::usage(format!("{flag} is missing, and no model is set")).hint(SET_ONE)
     };
-    let (current_url, current_name, current_window) = match current {
+    let (current_url, current_name, current_window, current_prices) = match current {
         Some(model) => (
             Some(model.base_url),
             Some(model.name),
             Some(model.context_window),
+            model.prices,
         ),
-        None => (None, None, None),
+        None => (None, None, None, None),
     };
-    let missing = |flag: &str| {
-        CliError::usage(format!("{flag} is missing, and no model is set")).hint(SET_ONE)
+    let is_same = |new: &Option<String>, old: &Option<String>| match (new, old) {
+        (Some(new), Some(old)) => new.trim_end_matches('/') == old.trim_end_matches('/'),
+        (Some(_), None) => false,
+        (None, _) => true,
     };
+    // Those of another model would be wrong.
+    let kept = current_prices
+        .filter(|_| is_same(&base_url, &current_url) && is_same(&name, &current_name));
     Ok(NewModel {
         base_url: base_url
             .or(current_url)
@@ -148,7 +195,64 @@ async fn completed(
         name: name.or(current_name).ok_or_else(|| missing("--name"))?,
         api_key: api_key.map(Secret::new),
         context_window: context_window.or(current_window),
+        prices: prices.completed(kept)?,
     })
+}
+
+impl PriceArgs {
+    fn says_something(&self) -> bool {
+        self.no_price || self.says_prices()
+    }
+
+    fn says_prices(&self) -> bool {
+        let all = [
+            &self.price_input,
+            &self.price_cached_input,
+            &self.price_output,
+            &self.currency,
+        ];
+        all.into_iter().any(Option::is_some)
+    }
+
+    /// With those that stay.
+    fn completed(self, kept: Option<Prices>) -> Result<Option<Prices>, CliError> {
+        if self.no_price || !self.says_prices() {
+            return Ok(kept.filter(|_| !self.no_price));
+        }
+        let missing = |flag: &str| {
+            CliError::usage(format!("{flag} is missing, and no prices are set"))
+                .hint("give --price-input and --price-output, for a million tokens each")
+        };
+        let (currency, input, cached, output) = match kept {
+            Some(Prices {
+                currency,
+                input_per_million,
+                cached_input_per_million,
+                output_per_million,
+            }) => (
+                Some(currency),
+                Some(input_per_million),
+                cached_input_per_million,
+                Some(output_per_million),
+            ),
+            None => (None, None, None, None),
+        };
+        Ok(Some(Prices {
+            currency: self
+                .currency
+                .or(currency)
+                .unwrap_or_else(|| "USD".to_owned()),
+            input_per_million: self
+                .price_input
+                .or(input)
+                .ok_or_else(|| missing("--price-input"))?,
+            cached_input_per_million: self.price_cached_input.or(cached),
+            output_per_million: self
+                .price_output
+                .or(output)
+                .ok_or_else(|| missing("--price-output"))?,
+        }))
+    }
 }
 
 /// A model in the next room is well reached by http; whoever meant another one should know.
@@ -198,9 +302,32 @@ fn show(session: &mut Session, model: &Model, is_json: bool) -> Result<(), CliEr
         ("base URL", plain(&model.base_url)),
         ("key", key.to_owned()),
         ("context", format!("{} tokens", model.context_window)),
+        ("prices", prices(model.prices.as_ref())),
         ("set at", model.updated_at.to_string()),
     ] {
         session.out.line(&format!("{name:<10}{value}"))?;
     }
     Ok(())
+}
+
+fn prices(prices: Option<&Prices>) -> String {
+    let Some(Prices {
+        currency,
+        input_per_million,
+        cached_input_per_million,
+        output_per_million,
+    }) = prices
+    else {
+        return "not known".to_owned();
+    };
+    let cached = cached_input_per_million.iter();
+    let cached: String = cached
+        .map(|cached| format!(", {} cached", plain(cached)))
+        .collect();
+    format!(
+        "{} in{cached}, {} out, {} for a million tokens",
+        plain(input_per_million),
+        plain(output_per_million),
+        plain(currency)
+    )
 }

@@ -273,6 +273,7 @@ async fn came_of(
         priority: Default::default(),
         kind: Default::default(),
         output_schema: None,
+        paths: Vec::new(),
     };
     let key = session.idempotency_key();
     let task = client.submit(&task, &key).await?;

@@ -1,7 +1,7 @@
 //! Tasks as text.
 
 use outwork_api::task::{
-    Attempt, AttemptAgent, DiffStat, Failure, Priority, Task, TaskSummary, Tokens, Turn,
+    Attempt, AttemptAgent, Cost, DiffStat, Failure, Priority, Task, TaskSummary, Tokens, Turn,
     Verification,
 };
 use outwork_domain::Timestamp;
@@ -11,6 +11,9 @@ use crate::duration;
 use crate::phrase;
 use crate::terminal::plain::plain;
 use crate::terminal::style::{Paint, Style};
+
+/// How many digits after the point people are shown.
+const COST_DIGITS: usize = 4;
 
 /// `completed`, or with how it came out where that says more: `failed (timed_out)`.
 pub(crate) fn status(task: &TaskSummary, style: Style) -> String {
@@ -65,6 +68,15 @@ pub(crate) fn diff_stat(stat: &DiffStat) -> String {
     }
 }
 
+/// The size of a task's diff, and how many others are about the same files.
+pub(crate) fn changes(task: &TaskSummary) -> String {
+    let stat = diff_stat(&task.summary);
+    match task.overlap_count {
+        0 => stat,
+        count => format!("{stat} (overlaps {count})"),
+    }
+}
+
 /// `1200 tokens in (1000 cached), 40 out`; says when the true sum is higher.
 pub(crate) fn tokens(tokens: &Tokens) -> String {
     let Tokens {
@@ -85,6 +97,24 @@ pub(crate) fn tokens(tokens: &Tokens) -> String {
         ));
     }
     text
+}
+
+/// `0.0123 USD`, and whether it was more.
+pub(crate) fn cost(cost: &Cost) -> String {
+    let Cost {
+        currency,
+        amount,
+        is_lower_bound,
+    } = cost;
+    let digits = amount.split_once('.').map_or(0, |(_, digits)| digits.len());
+    let shown = match amount.parse::<f64>() {
+        // Exact is what `--json` has.
+        Ok(number) if digits > COST_DIGITS && number < 0.0001 => "less than 0.0001".to_owned(),
+        Ok(number) if digits > COST_DIGITS => format!("{number:.COST_DIGITS$}"),
+        Ok(_) | Err(_) => plain(amount),
+    };
+    let more = if *is_lower_bound { " or more" } else { "" };
+    format!("{shown} {}{more}", plain(currency))
 }
 
 /// How long ago.
@@ -129,6 +159,14 @@ pub(crate) fn task(task: &Task, style: Style, now: Timestamp) -> Vec<String> {
         format!("{}{}", label("changes"), diff_stat(&summary.summary)),
         format!("{}{}", label("updated"), age(summary.updated_at, now)),
     ]);
+    if summary.overlap_count > 0 {
+        lines.push(format!(
+            "{}{} open tasks are about the same files; `outwork conflicts {}` shows them",
+            label("overlaps"),
+            summary.overlap_count,
+            plain(&summary.id)
+        ));
+    }
     lines.extend(task.pull_request.iter().map(|it| {
         let (url, state) = (plain(&it.url), plain(&it.state));
         format!("{}{url} ({state})", label("pull request"))
@@ -230,6 +268,7 @@ fn attempt_lines(attempt: &Attempt, style: Style) -> Vec<String> {
     facts.extend(attempt.diff.as_ref().map(diff_stat));
     facts.extend(attempt.verification.as_ref().map(verification));
     facts.extend(attempt.tokens.as_ref().map(tokens));
+    facts.extend(attempt.cost.as_ref().map(cost));
     if attempt.tries > 1 {
         facts.push(format!("{} tries", attempt.tries));
     }

@@ -34,6 +34,8 @@ pub struct World {
     pub credentials: Vec<Value>,
     /// How a publication stands, at one look after the other.
     pub publications: Vec<Value>,
+    /// What else it answers, by method and path.
+    pub answers: BTreeMap<String, Value>,
     /// How often an environment cannot be deleted yet.
     pub deletions_refused: u32,
     /// What is answered at further addresses, by method and path; nothing where it is `null`.
@@ -370,9 +372,12 @@ async fn model(State(world): State<Shared>) -> Response {
 }
 
 async fn set_model(State(world): State<Shared>, Json(new): Json<Value>) -> Json<Value> {
-    let model = json!({"base_url": new["base_url"], "name": new["name"],
+    let mut model = json!({"base_url": new["base_url"], "name": new["name"],
         "has_api_key": new["api_key"].is_string(), "context_window": 128_000,
         "updated_at": "2026-11-20T14:00:00.000Z"});
+    if new["prices"].is_object() {
+        model["prices"] = new["prices"].clone();
+    }
     world.lock().expect("no panic").model = Some(model.clone());
     Json(model)
 }
@@ -479,6 +484,14 @@ pub fn world(status: &str, outcome: Option<&str>, state: &str) -> World {
         tasks: vec![task_json(TASK, "fix it", status, outcome, &[state])],
         events: BTreeMap::from([(ATTEMPT.to_owned(), events)]),
         ..World::default()
+    }
+}
+
+async fn answered(State(world): State<Shared>, request: Request) -> Response {
+    let line = format!("{} {}", request.method(), request.uri());
+    match world.lock().expect("no panic").answers.get(&line) {
+        Some(answer) => Json(answer.clone()).into_response(),
+        None => missing("address"),
     }
 }
 

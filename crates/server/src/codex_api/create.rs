@@ -118,6 +118,7 @@ fn new_task(request: Request) -> NewTask {
         output_schema: None,
         priority: Priority::Normal,
         kind: TaskKind::Code,
+        paths: Vec::new(),
     }
 }
 

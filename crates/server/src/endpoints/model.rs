@@ -4,7 +4,8 @@ pub(crate) mod delete;
 pub(crate) mod get;
 pub(crate) mod set;
 
-use outwork_api::settings::Model;
+use outwork_api::settings::{Model, Prices};
+use outwork_domain::cost;
 use outwork_store::ModelRecord;
 
 use crate::config::ModelDefault;
@@ -16,6 +17,7 @@ fn wire(record: ModelRecord) -> Model {
         name,
         sealed_key,
         context_window,
+        prices,
         updated_at,
     } = record;
     Model {
@@ -23,7 +25,23 @@ fn wire(record: ModelRecord) -> Model {
         name,
         has_api_key: sealed_key.is_some(),
         context_window,
+        prices: prices.map(wire_prices),
         updated_at: updated_at.into(),
+    }
+}
+
+fn wire_prices(prices: cost::Prices) -> Prices {
+    let cost::Prices {
+        currency,
+        input,
+        cached_input,
+        output,
+    } = prices;
+    Prices {
+        currency: currency.to_string(),
+        input_per_million: input.to_string(),
+        cached_input_per_million: Some(cached_input.to_string()),
+        output_per_million: output.to_string(),
     }
 }
 
@@ -39,6 +57,7 @@ fn wire_default(plane: &Plane, model: &ModelDefault) -> Model {
         name: name.clone(),
         has_api_key: api_key.is_some(),
         context_window: *context_window,
+        prices: None,
         updated_at: plane.started_at.into(),
     }
 }

@@ -13,6 +13,7 @@ use outwork_api::event::Event;
 use outwork_api::member::{Member, MemberToken};
 use outwork_api::problem::{CONTENT_TYPE, Code};
 use outwork_api::publication::Publication;
+use outwork_api::radar::Overlap;
 use outwork_api::settings::Worker;
 use outwork_api::task::TaskSummary;
 use outwork_api::viewed::ViewedFile;
@@ -84,7 +85,7 @@ fn pages_by_reference(components: &mut Components) {
         (name = "settings", description = "The model, credentials, the workers, the members, and who is asking."),
         (name = "health", description = "For machines that watch this one.")
     ),
-    components(schemas(Problem, Event, Environment, TaskSummary, Worker, Credential, Publication, EnrolmentToken, WorkerToken, Member, MemberToken, Comment, Approval, ViewedFile, AuditEntry)),
+    components(schemas(Problem, Event, Environment, TaskSummary, Worker, Credential, Publication, Overlap, EnrolmentToken, WorkerToken, Member, MemberToken, Comment, Approval, ViewedFile, AuditEntry)),
     security(("token" = [])),
     modifiers(&Token)
 )]

@@ -20,7 +20,8 @@ use super::{audit as audit_layer, envelope, health, openapi, origin, signpost};
 use crate::codex_api;
 use crate::endpoints::{
     approvals, attempts, audit, cache, changes, codex_logins, comments, credentials, enrolment,
-    environments, me, members, model, publications, tasks, tokens, workers,
+    environments, me, members, merges, model, overlaps, publications, tasks, tokens, usage,
+    workers,
 };
 use crate::plane::Plane;
 use crate::refusal::Refusal;
@@ -81,6 +82,12 @@ pub(crate) fn task_api() -> Routes {
         .routes(routes!(approvals::list::list, approvals::give::give))
         .routes(routes!(attempts::viewed::list, attempts::viewed::mark))
         .routes(routes!(audit::list))
+        .routes(routes!(overlaps::of_task::of_task))
+        .routes(routes!(merges::merge::merge))
+        .routes(routes!(
+            overlaps::dismiss::dismiss,
+            overlaps::dismiss::restore
+        ))
         .routes(routes!(attempts::get::get))
         .routes(routes!(attempts::cancel::cancel))
         .routes(routes!(attempts::diff::diff))
@@ -110,6 +117,7 @@ pub(crate) fn task_api() -> Routes {
         .routes(routes!(members::change::change, members::remove::remove))
         .routes(routes!(tokens::list::list, tokens::make::make))
         .routes(routes!(tokens::revoke::revoke))
+        .routes(routes!(usage::get::get))
         .layer(DefaultBodyLimit::max(SMALL_BODY))
         .merge(limited(
             OpenApiRouter::new()
@@ -132,7 +140,8 @@ pub(crate) fn task_api() -> Routes {
             OpenApiRouter::new()
                 .routes(routes!(tasks::follow_up::follow_up))
                 .routes(routes!(tasks::answer::answer))
-                .routes(routes!(tasks::steer::steer)),
+                .routes(routes!(tasks::steer::steer))
+                .routes(routes!(overlaps::of_intent::of_intent)),
             PROMPT_BODY,
         ));
     OpenApiRouter::with_openapi(openapi::TaskApi::openapi())

@@ -101,12 +101,8 @@ impl Question<'_> {
         branch: Option<&str>,
     ) -> Result<Resolved, Refusal> {
         let (plane, label) = (self.plane, &self.label);
-        let stored = |detail: String| {
-            Refusal::new(Code::Repository, detail).with_hint(format!(
-                "Correct the environment with `outwork env edit {label}`."
-            ))
-        };
-        let url = RepoUrl::parse(url).map_err(|fault| stored(format!("The {fault}.")))?;
+        let stored = |detail: String| correct(detail, label);
+        let (url, credentials) = reading(plane, &self.credentials, url, label).await?;
         let wanted = match (asked, branch) {
             (Some(asked), _) => asked,
             (None, Some(branch)) => RefSpec::Branch(
@@ -114,24 +110,6 @@ impl Question<'_> {
             ),
             (None, None) => RefSpec::DefaultBranch,
         };
-        let secret =
-            credentials::for_url(plane, &self.credentials, url.as_str()).map_err(|unreadable| {
-                let detail = format!("{}.", capital(&unreadable.to_string()));
-                Refusal::new(Code::Internal, detail)
-                    .with_hint(unreadable.hint())
-                    .because(unreadable)
-            })?;
-        let credentials = match &secret {
-            None => Credentials::None,
-            Some(secret) => credentials::for_git(secret).map_err(|fault| {
-                stored(format!("The credential for {url} cannot be used: {fault}."))
-            })?,
-        };
-        if matches!(secret, Some(CredentialSecret::Token { .. }))
-            && let Err(Trouble::Address { address }) = plane.git_gateway.may_go(&url).await
-        {
-            return Err(elsewhere(&url, &address));
-        }
         let asking = plane.git.resolve(&url, &wanted, credentials);
         match tokio::time::timeout(plane.resolve_limit, asking).await {
             Ok(Ok(resolved)) => Ok(resolved),
@@ -147,6 +125,41 @@ impl Question<'_> {
     }
 }
 
+fn correct(detail: String, label: &str) -> Refusal {
+    Refusal::new(Code::Repository, detail).with_hint(format!(
+        "Correct the environment with `outwork env edit {label}`."
+    ))
+}
+
+/// The address of an environment's repository, and what it is read with. `label` is the environment's, as it is typed in a shell.
+pub(crate) async fn reading(
+    plane: &Plane,
+    records: &[CredentialRecord],
+    url: &str,
+    label: &str,
+) -> Result<(RepoUrl, Credentials), Refusal> {
+    let url = RepoUrl::parse(url).map_err(|fault| correct(format!("The {fault}."), label))?;
+    let secret = credentials::for_url(plane, records, url.as_str()).map_err(|unreadable| {
+        let detail = format!("{}.", capital(&unreadable.to_string()));
+        Refusal::new(Code::Internal, detail)
+            .with_hint(unreadable.hint())
+            .because(unreadable)
+    })?;
+    let credentials = match &secret {
+        None => Credentials::None,
+        Some(secret) => credentials::for_git(secret).map_err(|fault| {
+            let detail = format!("The credential for {url} cannot be used: {fault}.");
+            correct(detail, label)
+        })?,
+    };
+    if matches!(secret, Some(CredentialSecret::Token { .. }))
+        && let Err(Trouble::Address { address }) = plane.git_gateway.may_go(&url).await
+    {
+        return Err(elsewhere(&url, &address));
+    }
+    Ok((url, credentials))
+}
+
 /// A credential would go where the operator sends none.
 fn elsewhere(url: &RepoUrl, address: &str) -> Refusal {
     let detail =
@@ -155,7 +168,7 @@ fn elsewhere(url: &RepoUrl, address: &str) -> Refusal {
         .with_hint("Its operator allows addresses with `--git-address`.")
 }
 
-fn refused(fault: ResolveError, label: &str) -> Refusal {
+pub(crate) fn refused(fault: ResolveError, label: &str) -> Refusal {
     let text = fault.to_string();
     // Message and advice are one sentence there, parted by a semicolon.
     let (detail, advice) = text.split_once("; ").unwrap_or((text.as_str(), ""));

@@ -1,5 +1,7 @@
 //! What can be said about a submission without asking anybody. All faults are reported at once.
 
+use std::borrow::Cow;
+
 use outwork_api::environment;
 use outwork_api::output_schema::OutputSchema;
 use outwork_api::problem::Code;
@@ -11,17 +13,18 @@ use outwork_domain::limits::{DIFF_BYTES, PROMPT_BYTES};
 use outwork_git::{CommitRef, RefName, RefSpec};
 use serde_json::Value;
 
+use crate::endpoints::overlaps;
 use crate::plane::Plane;
 use crate::refusal::Refusal;
 use crate::view::environment::agent_choice;
 
 /// Faults found so far.
 #[derive(Default)]
-pub(super) struct Faults(Vec<(&'static str, String)>);
+pub(super) struct Faults(Vec<(Cow<'static, str>, String)>);
 
 impl Faults {
-    fn add(&mut self, pointer: &'static str, detail: impl Into<String>) {
-        self.0.push((pointer, detail.into()));
+    fn add(&mut self, pointer: impl Into<Cow<'static, str>>, detail: impl Into<String>) {
+        self.0.push((pointer.into(), detail.into()));
     }
 
     pub(super) fn prompt(&mut self, prompt: &str) {
@@ -155,6 +158,17 @@ impl Faults {
         }
     }
 
+    /// Files and folders that it is about.
+    pub(super) fn paths(&mut self, paths: &[String]) -> Vec<String> {
+        match overlaps::declared(paths) {
+            Ok(paths) => paths,
+            Err((pointer, detail)) => {
+                self.add(pointer, detail);
+                Vec::new()
+            }
+        }
+    }
+
     /// The session that is sent along, read.
     pub(super) fn starting_session(&mut self, text: Option<&str>) -> Option<Session> {
         match session::unpack(text?.as_bytes()) {
@@ -177,7 +191,7 @@ impl Faults {
             .iter()
             .skip(1)
             .fold(first, |refusal, (pointer, detail)| {
-                refusal.with_field(*pointer, detail.clone())
+                refusal.with_field(pointer.clone(), detail.clone())
             }))
     }
 }

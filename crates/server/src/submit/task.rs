@@ -78,6 +78,7 @@ async fn prepare(plane: &Plane, member: &Member, new: NewTask) -> Result<Prepare
     let agents = faults.agents(new.agents, new.attempts, plane.attempts_per_turn);
     faults.starting_diff(new.starting_diff.as_deref());
     let output_schema = faults.output_schema(new.output_schema);
+    let paths = faults.paths(&new.paths);
     let session = faults.starting_session(new.starting_session.as_deref());
     faults.none_or_refusal()?;
     let workspace = member.workspace_id();
@@ -142,6 +143,7 @@ async fn prepare(plane: &Plane, member: &Member, new: NewTask) -> Result<Prepare
             turn,
             attempts,
             repository,
+            paths,
         },
         environment_agent: environment.spec.agent.kind(),
         environment_label: environment.spec.label,
@@ -200,12 +202,14 @@ fn record(
         turn,
         attempts,
         repository,
+        paths: _,
     } = submission;
     let attempt = |attempt| AttemptRecord {
         attempt,
         worker: None,
         isolation: None,
         result: None,
+        prices: None,
         repository: repository.clone(),
         environment_agent,
     };

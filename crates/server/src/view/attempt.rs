@@ -1,9 +1,10 @@
 //! Attempts.
 
-use outwork_api::task::{Attempt as Wire, AttemptAgent, DiffStat, RepositoryDiff, Tokens};
+use outwork_api::task::{Attempt as Wire, AttemptAgent, Cost, DiffStat, RepositoryDiff, Tokens};
 use outwork_domain::agent::AgentName;
+use outwork_domain::cost::{self, Used};
 use outwork_domain::evidence::Evidence;
-use outwork_domain::{Attempt, Desired, ObjectKey, State, Timestamp};
+use outwork_domain::{Attempt, Desired, Epoch, ObjectKey, State, Timestamp};
 use outwork_store::{AttemptRecord, AttemptResult, FurtherDiff, StoredDiff};
 
 /// The diff of that repository.
@@ -85,6 +86,7 @@ pub(crate) fn wire(record: AttemptRecord) -> Wire {
         worker,
         isolation,
         result,
+        prices,
         repository: _,
         environment_agent: _,
     } = record;
@@ -102,18 +104,22 @@ pub(crate) fn wire(record: AttemptRecord) -> Wire {
         State::Succeeded { ended_at } | State::Cancelled { ended_at } => (Some(*ended_at), None),
         State::Failed { ended_at, failure } => (Some(*ended_at), Some(failure.clone())),
     };
-    let (message, tokens, evidence) = match result {
+    let (message, tokens, evidence, epoch) = match result {
         Some(AttemptResult {
-            epoch: _,
+            epoch,
             diff: _,
             further_diffs: _,
             session: _,
             message,
             tokens,
             evidence,
-        }) => (message, tokens, evidence),
-        None => (None, None, Evidence::default()),
+        }) => (message, tokens, evidence, epoch),
+        None => (None, None, Evidence::default(), Epoch::ZERO),
     };
+    let cost = tokens
+        .filter(|_| attempt.state.is_final())
+        .zip(prices)
+        .and_then(|(tokens, prices)| prices.cost(used(tokens, epoch)));
     Wire {
         id: attempt.id.to_string(),
         number: attempt.number.get(),
@@ -133,6 +139,7 @@ pub(crate) fn wire(record: AttemptRecord) -> Wire {
         output: None,
         tokens: tokens.map(wire_tokens),
         verification: evidence.verification.map(super::evidence::wire),
+        cost: cost.map(wire_cost),
     }
 }
 
@@ -183,6 +190,36 @@ pub(crate) fn stored_stat(stat: DiffStat) -> outwork_store::DiffStat {
         files_changed,
         lines_added,
         lines_removed,
+    }
+}
+
+/// What a result says that was used: only by its own claim, and an endpoint does not count every call.
+pub(crate) fn used(tokens: outwork_store::Tokens, epoch: Epoch) -> Used {
+    let outwork_store::Tokens {
+        input,
+        cached_input,
+        output,
+        reasoning: _,
+        uncounted_calls,
+    } = tokens;
+    Used {
+        input,
+        cached_input,
+        output,
+        is_more: uncounted_calls > 0 || epoch.get() > 1,
+    }
+}
+
+pub(crate) fn wire_cost(cost: cost::Cost) -> Cost {
+    let cost::Cost {
+        currency,
+        amount,
+        is_lower_bound,
+    } = cost;
+    Cost {
+        currency: currency.to_string(),
+        amount: amount.to_string(),
+        is_lower_bound,
     }
 }
 

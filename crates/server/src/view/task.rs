@@ -1,6 +1,6 @@
 //! Tasks and turns, and which attempt stands for a task.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use outwork_api::member::Person;
@@ -15,9 +15,11 @@ use outwork_domain::principal::Principal;
 use outwork_domain::status::{TaskOutcome, task_status};
 use outwork_domain::task::{Base, ComposedPart, Composition, FurtherBase, TaskKind, Turn};
 use outwork_domain::waiting::WaitingFor;
-use outwork_store::{AttemptRecord, Names, OfAttempts, TaskRecord, TurnRecord};
+use outwork_domain::{PrincipalId, TaskId, WorkspaceId};
+use outwork_store::{AttemptRecord, Names, OfAttempts, StoreError, TaskRecord, TurnRecord};
 
 use super::{approval, attempt, evidence, publication, waiting};
+use crate::endpoints::overlaps;
 use crate::plane::Plane;
 use crate::refusal::Refusal;
 
@@ -54,6 +56,8 @@ pub(crate) struct Beside {
     pub(crate) names: Names,
     /// What was said of its results.
     pub(crate) approvals: Option<OfAttempts>,
+    /// How many other open tasks are about the same files.
+    pub(crate) overlap_count: u32,
 }
 
 /// Somebody with the name that they have now.
@@ -70,6 +74,7 @@ pub(crate) fn summary(record: &TaskRecord, beside: Beside, public_url: &str) -> 
         waiting,
         names,
         approvals,
+        overlap_count,
     } = beside;
     let TaskRecord {
         task,
@@ -104,6 +109,7 @@ pub(crate) fn summary(record: &TaskRecord, beside: Beside, public_url: &str) -> 
             text: waiting.text(),
         }),
         approval_state: approval.map(|state| state.as_str().to_owned()),
+        overlap_count,
     }
 }
 
@@ -121,10 +127,12 @@ pub(crate) async fn whole(plane: &Plane, record: TaskRecord) -> Result<Wire, Ref
         let said = approvals.as_ref();
         approval::wire(&record, turn, shown(turn), said, &names)
     });
+    let overlaps = overlap_counts(plane, task.workspace_id, [task.id].into_iter()).await?;
     let beside = Beside {
         waiting,
         names,
         approvals,
+        overlap_count: overlaps.get(&task.id).copied().unwrap_or(0),
     };
     Ok(Wire {
         pull_request,
@@ -133,12 +141,23 @@ pub(crate) async fn whole(plane: &Plane, record: TaskRecord) -> Result<Wire, Ref
     })
 }
 
+/// How many other open tasks are about the same files, where there are any.
+pub(crate) async fn overlap_counts(
+    plane: &Plane,
+    workspace: WorkspaceId,
+    tasks: impl Iterator<Item = TaskId>,
+) -> Result<BTreeMap<TaskId, u32>, StoreError> {
+    let since = overlaps::since(plane);
+    plane.store.overlap_counts(workspace, tasks, since).await
+}
+
 /// A task that was just submitted by `by`. What it waits for is not looked at, which would read all workers for each.
 pub(crate) fn submitted(plane: &Plane, record: TaskRecord, by: &Principal) -> Wire {
     let beside = Beside {
         waiting: None,
         names: Arc::new(HashMap::from([(by.id, by.name.clone())])),
         approvals: None,
+        overlap_count: 0,
     };
     wire(record, beside, &plane.public_url)
 }

@@ -2,7 +2,7 @@
 
 use outwork_api::worker::{Checkpoint, Checkpointed, OutputKind};
 use outwork_domain::Epoch;
-use outwork_store::AttemptResult;
+use outwork_store::{AttemptResult, HandedIn};
 
 use super::finish::Diffs;
 use super::{WorkerService, desired};
@@ -24,9 +24,11 @@ impl WorkerService {
         let id = self.spoken_of(&attempt, epoch).await?;
         self.plane.need_space()?;
         let record = self.held(id, epoch).await?;
-        let Diffs { first, further } = self
+        let diffs = self
             .diffs(&record, epoch, OutputKind::CheckpointDiff, diffs)
             .await?;
+        let touched = self.touched(&diffs).await?;
+        let Diffs { first, further } = diffs;
         let session = match has_session {
             true => Some(
                 self.session(id, epoch, OutputKind::CheckpointSession)
@@ -45,7 +47,12 @@ impl WorkerService {
         };
         let store = &self.plane.store;
         let wanted = store
-            .checkpoint(self.workspace, id, result, self.plane.now())
+            .checkpoint(
+                self.workspace,
+                id,
+                HandedIn { result, touched },
+                self.plane.now(),
+            )
             .await?;
         Ok(Checkpointed {
             desired: desired(wanted),

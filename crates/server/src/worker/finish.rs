@@ -8,9 +8,9 @@ use outwork_api::worker::{Finish, Outcome, OutputKind};
 use outwork_domain::attempt;
 use outwork_domain::evidence::Evidence;
 use outwork_domain::limits::{CHANGED_TESTS, PATHS};
-use outwork_domain::{AttemptId, Epoch, Failure, FailureCode, ObjectKey};
+use outwork_domain::{AttemptId, Epoch, Failure, FailureCode, ObjectKey, overlap};
 use outwork_failpoint as failpoint;
-use outwork_store::{AttemptRecord, AttemptResult, FurtherDiff, StoredDiff};
+use outwork_store::{AttemptRecord, AttemptResult, FurtherDiff, HandedIn, StoredDiff, Touched};
 
 use super::objects::{self, Which};
 use super::{WorkerService, without_nul, wrong};
@@ -37,16 +37,18 @@ impl WorkerService {
         let epoch = Epoch::new(epoch);
         let id = self.spoken_of(&attempt, epoch).await?;
         // So that nothing is looked up for a stale claim. The write checks again.
-        let Diffs {
-            first,
-            further: further_diffs,
-        } = match diffs.is_empty() && !has_session {
+        let diffs = match diffs.is_empty() && !has_session {
             true => Diffs::default(),
             false => {
                 let record = self.held(id, epoch).await?;
                 self.diffs(&record, epoch, OutputKind::Diff, diffs).await?
             }
         };
+        let touched = self.touched(&diffs).await?;
+        let Diffs {
+            first,
+            further: further_diffs,
+        } = diffs;
         let session = match has_session {
             true => Some(self.session(id, epoch, OutputKind::Session).await?),
             false => None,
@@ -65,6 +67,7 @@ impl WorkerService {
                 changed_tests: evidence::kept(changed_tests, CHANGED_TESTS),
             },
         };
+        let handed_in = HandedIn { result, touched };
         let outcome = domain_outcome(outcome);
         failpoint::pass("server.finish.before");
         self.plane
@@ -74,7 +77,7 @@ impl WorkerService {
                 id,
                 epoch,
                 outcome,
-                result,
+                handed_in,
                 last_seq,
                 self.plane.now(),
             )
@@ -137,6 +140,39 @@ impl WorkerService {
         };
         diffs.further.sort_by_key(order);
         Ok(diffs)
+    }
+
+    /// The files that the diffs change, for the radar; a diff that cannot be read is about none.
+    pub(super) async fn touched(&self, diffs: &Diffs) -> Result<Vec<Touched>, Refusal> {
+        let Diffs { first, further } = diffs;
+        let further = further
+            .iter()
+            .map(|further| (Some(&further.repository), &further.diff));
+        let mut touched = Vec::new();
+        for (repository, diff) in first.iter().map(|diff| (None, diff)).chain(further) {
+            let content = self.plane.objects.get(&diff.key).await?;
+            let content = content.unwrap_or_default();
+            // A large one takes a while.
+            let read = tokio::task::spawn_blocking(move || {
+                outwork_git::touched(&content, overlap::TOUCHED)
+            });
+            let paths = match read.await {
+                Ok(Ok(paths)) => paths,
+                Ok(Err(fault)) => {
+                    tracing::warn!(key = diff.key.as_str(), %fault, "a diff cannot be read");
+                    Vec::new()
+                }
+                Err(fault) => {
+                    tracing::error!(key = diff.key.as_str(), %fault, "a diff was not read");
+                    Vec::new()
+                }
+            };
+            touched.push(Touched {
+                repository: repository.cloned(),
+                paths,
+            });
+        }
+        Ok(touched)
     }
 
     /// The session that was handed in.

@@ -174,6 +174,7 @@ impl Bed {
             task,
             turn,
             repository: "repository".into(),
+            paths: Vec::new(),
         }
     }
 

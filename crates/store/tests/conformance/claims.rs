@@ -30,6 +30,7 @@ async fn a_claim_brings_all_that_is_needed(bed: Bed) {
         name: "m".into(),
         sealed_key: Some(vec![1, 2, 3]),
         context_window: 1,
+        prices: None,
         updated_at: at(0),
     };
     bed.store

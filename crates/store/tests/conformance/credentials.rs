@@ -98,6 +98,7 @@ async fn what_is_sealed_is_known_and_can_be_forgotten(bed: Bed) {
         name: "m".into(),
         sealed_key: Some(vec![7]),
         context_window: 1,
+        prices: None,
         updated_at: at(0),
     };
     store.set_model(ws, model).await.expect("works");

@@ -253,6 +253,7 @@ async fn the_model_is_replaced_and_forgotten(bed: Bed) {
             name: "small".into(),
             sealed_key,
             context_window: 128_000,
+            prices: None,
             updated_at: at(3),
         };
         bed.store

@@ -21,6 +21,7 @@ async fn nothing_of_another_workspace_is_read(bed: Bed) {
         name: "m".into(),
         sealed_key: None,
         context_window: 1,
+        prices: None,
         updated_at: at(0),
     };
     bed.store

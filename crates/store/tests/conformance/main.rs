@@ -44,6 +44,7 @@ mod members;
 mod messages;
 mod objects;
 mod orders;
+mod paths;
 mod publications;
 mod repositories;
 mod review;
@@ -51,6 +52,7 @@ mod secrets;
 mod settings;
 mod tasks;
 mod times;
+mod usage;
 mod workers;
 
 mod changes;

@@ -75,6 +75,7 @@ fn model(name: &str) -> ModelRecord {
         name: name.into(),
         sealed_key: Some(vec![1, 2]),
         context_window: 1,
+        prices: None,
         updated_at: at(0),
     }
 }

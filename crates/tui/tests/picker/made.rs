@@ -151,6 +151,7 @@ pub fn summary(number: u32, status: &str, title: &str) -> TaskSummary {
         attempt_total: 1,
         waiting_for: None,
         approval_state: None,
+        overlap_count: 0,
     }
 }
 
@@ -195,6 +196,7 @@ pub fn attempt(number: u32, state: &str) -> Attempt {
         output: None,
         tokens: None,
         verification: None,
+        cost: None,
     }
 }
 

@@ -161,6 +161,7 @@ async fn send(client: &Client, said: Said, key: &IdempotencyKey) -> Result<Box<T
                 priority: Priority::Normal,
                 kind: TaskKind::Code,
                 output_schema: None,
+                paths: Vec::new(),
             };
             client.submit(&task, key).await
         }

@@ -8,7 +8,8 @@ use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, Uri};
 use axum::response::{IntoResponse, Response};
 use outwork_api::secret::Secret;
-use outwork_api::settings::{Model, NewModel};
+use outwork_api::settings::{Model, NewModel, Prices};
+use outwork_domain::cost::{self, InvalidCurrency, InvalidPrice};
 use outwork_domain::principal::Admin;
 use outwork_store::ModelRecord;
 
@@ -44,7 +45,9 @@ pub(crate) async fn set(
         name,
         api_key,
         context_window,
+        prices,
     } = new;
+    let prices = prices.map(checked_prices).transpose()?;
     let sealed_key = match api_key {
         Some(key) if key.reveal().is_empty() => None,
         Some(key) => Some(plane.close(key.reveal(), Place::ModelKey(workspace))),
@@ -55,6 +58,7 @@ pub(crate) async fn set(
         name,
         sealed_key,
         context_window: context_window.unwrap_or(CONTEXT_WINDOW),
+        prices,
         updated_at: plane.now(),
     };
     plane.store.set_model(workspace, record.clone()).await?;
@@ -122,6 +126,35 @@ fn check(new: &NewModel) -> Result<Uri, Refusal> {
         ));
     }
     Ok(address)
+}
+
+fn checked_prices(prices: Prices) -> Result<cost::Prices, Refusal> {
+    let Prices {
+        currency,
+        input_per_million,
+        cached_input_per_million,
+        output_per_million,
+    } = prices;
+    let currency = currency.parse();
+    let currency = currency
+        .map_err(|fault: InvalidCurrency| Refusal::field("/prices/currency", fault.to_string()))?;
+    let price = |name: &str, text: &str| {
+        let price = text.parse();
+        price.map_err(|fault: InvalidPrice| {
+            Refusal::field(&format!("/prices/{name}"), fault.to_string())
+        })
+    };
+    let input = price("input_per_million", &input_per_million)?;
+    let cached_input = match cached_input_per_million {
+        Some(cached) => price("cached_input_per_million", &cached)?,
+        None => input,
+    };
+    Ok(cost::Prices {
+        currency,
+        input,
+        cached_input,
+        output: price("output_per_million", &output_per_million)?,
+    })
 }
 
 fn kept_key(old: Option<ModelRecord>, address: &Uri) -> Result<Option<Vec<u8>>, Refusal> {

@@ -61,6 +61,8 @@ pub(crate) async fn list(
     let names = plane.store.member_names(workspace).await?;
     let ids = paged.items.iter().map(|record| record.task.id);
     let mut approvals = plane.store.approvals(ids).await?;
+    let ids = paged.items.iter().map(|record| record.task.id);
+    let overlaps = view::task::overlap_counts(&plane, workspace, ids).await?;
     let items = paged
         .items
         .iter()
@@ -69,6 +71,7 @@ pub(crate) async fn list(
                 waiting: waiting.remove(&record.task.id),
                 names: Arc::clone(&names),
                 approvals: approvals.remove(&record.task.id),
+                overlap_count: overlaps.get(&record.task.id).copied().unwrap_or(0),
             };
             view::task::summary(record, beside, &plane.public_url)
         })

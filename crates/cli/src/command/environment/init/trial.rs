@@ -54,6 +54,7 @@ pub(super) async fn run(
         priority: Default::default(),
         kind: Default::default(),
         output_schema: None,
+        paths: Vec::new(),
     };
     let key = session.idempotency_key();
     let task = client.submit(&task, &key).await?;

@@ -1,0 +1,4 @@
+//! What attempts used and cost.
+
+pub(crate) mod get;
+mod sum;
