@@ -9,7 +9,6 @@ use outwork_api::problem::Code;
 use outwork_api::task::{
     Task as Wire, TaskRepository, TaskSummary, Turn as WireTurn, WaitingFor as WireWaitingFor,
 };
-use outwork_domain::PrincipalId;
 use outwork_domain::approval::Approval;
 use outwork_domain::principal::Principal;
 use outwork_domain::status::{TaskOutcome, task_status};
