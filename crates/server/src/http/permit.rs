@@ -29,7 +29,7 @@ macro_rules! from_principal {
     ($($permit:ident: $check:ident),+ $(,)?) => {
         $(impl FromPrincipal for $permit {
             fn from_principal(principal: Principal) -> Result<Self, NotAllowed> {
-                Ok(principal.$check()?)
+                principal.$check()
             }
         })+
     };
@@ -40,8 +40,13 @@ from_principal!(
     Reviewer: reviewer,
     Member: member,
     Admin: admin,
-    WorkerAccess: worker,
 );
+
+impl FromPrincipal for WorkerAccess {
+    fn from_principal(principal: Principal) -> Result<Self, NotAllowed> {
+        Ok(principal.worker()?)
+    }
+}
 
 impl<P: FromPrincipal> FromRequestParts<Arc<Plane>> for Permit<P> {
     type Rejection = Refusal;
