@@ -209,6 +209,10 @@ fn write(group: &[Piece<'_, '_>], to: &mut Vec<u8>) -> Result<(), Contradiction>
             for hunk in &piece.file.hunks {
                 to.extend_from_slice(hunk.text);
             }
+            // A diff that was cut off must not swallow the next file.
+            if to.last() != Some(&b'\n') {
+                to.push(b'\n');
+            }
         }
         return Ok(());
     }

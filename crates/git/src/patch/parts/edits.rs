@@ -208,6 +208,9 @@ impl Line<'_> {
     fn write(&self, sign: u8, to: &mut Vec<u8>) {
         to.push(sign);
         to.extend_from_slice(self.text);
+        if !self.text.ends_with(b"\n") {
+            to.push(b'\n');
+        }
         if self.is_unended {
             to.extend_from_slice(b"\\ No newline at end of file\n");
         }
