@@ -191,11 +191,11 @@ fn verdict(groups: &[Group<'_, '_>]) -> Verdict {
             _ => Verdict::Tie,
         };
     }
-    let ran = |it: &&Seen<'_>| {
+    let ran = |it: &&Seen<'_>| -> bool {
         it.verification()
             .is_some_and(|run| run.state != VerificationState::NotRun)
     };
-    match all.any(|it| ran(it)) {
+    match all.any(ran) {
         true => Verdict::NonePassed,
         false => Verdict::Unverified,
     }

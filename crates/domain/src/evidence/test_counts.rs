@@ -138,7 +138,7 @@ fn pytest(lines: &[&str]) -> Sum {
         let line = line.trim_matches(|c: char| c == '=' || c.is_whitespace());
         let is_summary = is_number_first(line)
             && line.contains(" in ")
-            && line.ends_with(|c: char| c == 's' || c == ')')
+            && line.ends_with(['s', ')'])
             && [
                 "passed",
                 "failed",
