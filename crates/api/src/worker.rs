@@ -681,7 +681,7 @@ pub struct Finish {
     pub tokens: Option<Tokens>,
     /// What the verify command said, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub verification: Option<Verification>,
+    pub verification: Option<Box<Verification>>,
     /// How long the agent ran, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent_ms: Option<u64>,

@@ -265,10 +265,12 @@ impl Outbox {
         Finish {
             outcome,
             message: finish.message.as_deref().map(|text| self.masked(text)),
-            verification: finish.verification.map(|verification| Verification {
-                command: self.masked(&verification.command),
-                tail: self.masked(&verification.tail),
-                ..verification
+            verification: finish.verification.map(|verification| {
+                Box::new(Verification {
+                    command: self.masked(&verification.command),
+                    tail: self.masked(&verification.tail),
+                    ..*verification
+                })
             }),
             ..finish
         }

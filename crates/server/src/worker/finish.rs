@@ -61,7 +61,7 @@ impl WorkerService {
             message: message.map(without_nul),
             tokens: used.map(tokens),
             evidence: Evidence {
-                verification: verification.map(evidence::stored),
+                verification: verification.map(|it| evidence::stored(*it)),
                 agent_time: agent_ms.map(Duration::from_millis),
                 paths: evidence::kept(paths, PATHS),
                 changed_tests: evidence::kept(changed_tests, CHANGED_TESTS),

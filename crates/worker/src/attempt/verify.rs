@@ -149,7 +149,7 @@ pub(super) async fn run(run: &mut Run, finish: &mut Finish, changes: Changes) {
         true => verified(run, &verify.command, &changes, &finish.changed_tests).await,
         false => nothing(&verify.command),
     };
-    finish.verification = Some(verification);
+    finish.verification = Some(Box::new(verification));
     finish.paths = changes.paths;
 }
 

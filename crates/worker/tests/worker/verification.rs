@@ -140,7 +140,7 @@ fn kept(finish: &Finish) -> Evidence {
             }),
     };
     Evidence {
-        verification: finish.verification.as_ref().map(verification),
+        verification: finish.verification.as_deref().map(verification),
         agent_time: finish.agent_ms.map(Duration::from_millis),
         paths: finish.paths.clone(),
         changed_tests: finish.changed_tests.clone(),
@@ -255,7 +255,7 @@ async fn verified(
     let mut assignment = assignment(&scene, 1, command);
     change(&mut assignment);
     let record = scene.run(assignment).await;
-    let verification = record.finish.clone().unwrap().verification.unwrap();
+    let verification = *record.finish.clone().unwrap().verification.unwrap();
     (scene, record, verification)
 }
 
