@@ -67,6 +67,10 @@ pub enum Timer {
 
 /// What a process does to the world.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there are only ever a few of them"
+)]
 pub enum Effect {
     /// It sends a request.
     Send(RequestId, Request),

@@ -52,7 +52,7 @@ pub enum Portion {
     /// A part of the result, and whose.
     Upload(OutputKind, Option<String>, Vec<u8>),
     /// The end.
-    Finish(Finish),
+    Finish(Box<Finish>),
 }
 
 impl Portion {
@@ -185,7 +185,7 @@ impl Delivery {
                 return Ok(None);
             }
             Portion::Finish(finish) => {
-                self.api.finish(attempt, finish.clone()).await?;
+                self.api.finish(attempt, finish.as_ref().clone()).await?;
                 return Ok(None);
             }
         };
@@ -267,7 +267,9 @@ impl Position {
                         let content = std::fs::read(path)?;
                         return Ok(Some((Portion::Upload(kind, repository, content), behind)));
                     }
-                    Entry::Finish(finish) => return Ok(Some((Portion::Finish(finish), behind))),
+                    Entry::Finish(finish) => {
+                        return Ok(Some((Portion::Finish(Box::new(finish)), behind)));
+                    }
                 }
             }
             if !events.is_empty() {

@@ -345,7 +345,7 @@ fn request(claim: ClaimId, portion: &Portion) -> Request {
                 content,
             },
         ),
-        Portion::Finish(finish) => Request::Finish(attempt, finish),
+        Portion::Finish(finish) => Request::Finish(attempt, *finish),
     }
 }
 
