@@ -144,6 +144,7 @@ test('steer, interrupt, cancel, retry, choose, publish and follow up', async (co
   await page.getByRole('button', { name: 'Tell' }).click();
   await page.getByText('The agent is told.').waitFor();
   await page.getByRole('button', { name: 'Interrupt' }).click();
+  await page.getByText('The agent is told to stop where it is.').waitFor();
   await page.getByRole('button', { name: 'Cancel' }).click();
   await page.getByRole('dialog').waitFor();
   await page.keyboard.press('Escape');
@@ -158,6 +159,8 @@ test('steer, interrupt, cancel, retry, choose, publish and follow up', async (co
   server.set(ended);
   await page.getByText('★ best').waitFor();
   await page.getByText('The second is right.').waitFor();
+  // Who reads the log goes on reading it.
+  assert.equal(await page.getByRole('tab', { selected: true }).textContent(), 'Log');
   await page.getByRole('button', { name: 'Choose attempt 1' }).click();
   await page.getByRole('button', { name: 'Retry' }).click();
   await page.getByRole('menuitem', { name: 'From where the turn began' }).click();

@@ -61,7 +61,11 @@ function Say({ task, turn, attempt, kind }: ReplyProps & { kind: 'answer' | 'ste
             look="quiet"
             busy={interrupt.isPending}
             title="The agent stops where it is, so that you can say how it goes on"
-            onClick={() => interrupt.mutate(attempt.number)}
+            onClick={() =>
+              interrupt.mutate(attempt.number, {
+                onSuccess: () => setTold('The agent is told to stop where it is.'),
+              })
+            }
           >
             Interrupt
           </Button>

@@ -47,10 +47,12 @@ function Shown({ task }: { task: LaterTask }) {
   const navigate = useNavigate({ from: '/tasks/$id' });
   const turn = task.turns.find(({ number }) => number === Number(search.turn)) ?? task.turns.at(-1);
   const asked = turn?.attempts.find(({ number }) => number === Number(search.attempt));
-  // What is shown stays shown when another attempt would be shown first meanwhile.
-  const [stays, setStays] = useState<string>();
-  const attempt = asked ?? turn?.attempts.find(({ id }) => id === stays) ?? (turn && firstShown(turn));
-  useEffect(() => setStays(attempt?.id), [attempt?.id]);
+  // What is shown stays shown, also when by now another attempt, or its changes, would be shown first.
+  const [stays, setStays] = useState<{ id: string; tab: Tab }>();
+  const attempt = asked ?? turn?.attempts.find(({ id }) => id === stays?.id) ?? (turn && firstShown(turn));
+  if (attempt && stays?.id !== attempt.id) {
+    setStays({ id: attempt.id, tab: hasEnded(attempt) && hasDiff(attempt) ? 'changes' : 'log' });
+  }
   const go = (to: Record<string, string | number | undefined>) =>
     void navigate({ search: (before) => ({ ...before, ...to }), replace: true });
   const numbers = turn?.attempts.map(({ number }) => number) ?? [];
@@ -69,8 +71,7 @@ function Shown({ task }: { task: LaterTask }) {
     r: { text: 'Reply', run: () => focus('[data-reply]') },
   });
   if (!turn || !attempt) return <Failed error={new Error('This task has no turn yet.')} />;
-  const tab =
-    TABS.find((name) => name === search.tab) ?? (hasEnded(attempt) && hasDiff(attempt) ? 'changes' : 'log');
+  const tab = TABS.find((name) => name === search.tab) ?? stays?.tab ?? 'log';
   return (
     <div className={css.page} data-fills={tab === 'log' || undefined}>
       <div className={css.content}>
