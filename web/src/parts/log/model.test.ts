@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Event, EventBody } from '@/api/generated';
-import { LogModel } from './model';
+import { Finder, LogModel } from './model';
 
 function log(...bodies: EventBody[]): LogModel {
   const model = new LogModel();
@@ -95,10 +95,37 @@ describe('LogModel', () => {
       { type: 'command_output', id: 'a', text: `${lines(20)}\u001b[31mer\u001b[1mror\u001b[0m: no\n` },
       { type: 'command_finished', id: 'a', exit_code: 0 },
     );
-    expect(model.find('ERROR: NO')).toEqual([{ item: 0, line: 20 }]);
-    expect(model.find('cargo')).toEqual([{ item: 0, line: -1 }]);
-    expect(model.find('')).toEqual([]);
+    const find = (wanted: string) => new Finder(model, wanted).look();
+    expect(find('ERROR: NO')).toEqual([{ item: 0, line: 20 }]);
+    expect(find('cargo')).toEqual([{ item: 0, line: -1 }]);
+    expect(find('')).toEqual([]);
     expect(model.text()).toContain('$ cargo test\nline 0\n');
+  });
+
+  it('finds what comes later, also in lines and messages that go on', () => {
+    const model = log(
+      { type: 'command_started', id: 'a', command: 'x' },
+      { type: 'command_started', id: 'b', command: 'y' },
+      { type: 'command_output', id: 'b', text: 'need' },
+    );
+    const finder = new Finder(model, 'needle');
+    expect(finder.look()).toEqual([]);
+    feed(
+      model,
+      { type: 'command_output', id: 'b', text: 'le\nneedle\n' },
+      { type: 'command_output', id: 'a', text: 'a needle' },
+      { type: 'message_delta', text: 'nee' },
+    );
+    const places = [
+      { item: 0, line: 0 },
+      { item: 1, line: 0 },
+      { item: 1, line: 1 },
+    ];
+    expect(finder.look()).toEqual(places);
+    expect(finder.look()).toBe(finder.look());
+    feed(model, { type: 'message_delta', text: 'dle' });
+    expect(finder.look()).toEqual([...places, { item: 2, line: -1 }]);
+    expect(new Finder(model, 'needle', 2).look()).toHaveLength(2);
   });
 
   it('knows steps, plan, network and the end', () => {

@@ -302,24 +302,6 @@ export class LogModel {
     this.remade += 1;
   }
 
-  /** Where a text stands, whatever is folded; at most `limit` places. */
-  find(wanted: string, limit = 10_000): Row[] {
-    const found: Row[] = [];
-    const needle = wanted.toLowerCase();
-    if (needle === '') return found;
-    for (const [index, item] of this.items.entries()) {
-      if (headText(item).toLowerCase().includes(needle)) found.push({ item: index, line: -1 });
-      if (item.kind === 'output' || item.kind === 'command') {
-        for (const [line, { text }] of item.lines.entries()) {
-          if (withoutLooks(text).toLowerCase().includes(needle)) found.push({ item: index, line });
-          if (found.length >= limit) return found;
-        }
-      }
-      if (found.length >= limit) return found;
-    }
-    return found;
-  }
-
   /** All of it as text, for a file. */
   text(): string {
     const all: string[] = [];
@@ -330,6 +312,51 @@ export class LogModel {
         all.push(...item.lines.map(({ text }) => withoutLooks(text)));
     }
     return `${all.join('\n')}\n`;
+  }
+}
+
+/** Where a text stands in a log that grows, whatever is folded: what was looked through once is not looked through again. */
+export class Finder {
+  private found: Row[] = [];
+  private readonly names = new Set<string>();
+  private readonly lines: number[] = [];
+  private heads = 0;
+  private readonly needle: string;
+
+  constructor(
+    private readonly model: LogModel,
+    wanted: string,
+    private readonly limit = 10_000,
+  ) {
+    this.needle = wanted.toLowerCase();
+  }
+
+  /** The places in the order of the log; the same array as long as there are no others. */
+  look(): Row[] {
+    const { items } = this.model;
+    const before = this.names.size;
+    for (let item = 0; item < items.length && this.needle !== ''; item++) {
+      const of = items[item] as Item;
+      if (item >= this.heads) this.check(item, -1, headText(of));
+      if (of.kind !== 'output' && of.kind !== 'command') continue;
+      for (let line = this.lines[item] ?? 0; line < of.lines.length; line++) {
+        this.check(item, line, withoutLooks(of.lines[line]?.text ?? ''));
+      }
+      // The last line, and the last head, may still go on.
+      this.lines[item] = Math.max(0, of.lines.length - 1);
+    }
+    this.heads = Math.max(0, items.length - 1);
+    if (this.names.size > before)
+      this.found = [...this.found].sort((a, b) => a.item - b.item || a.line - b.line);
+    return this.found;
+  }
+
+  private check(item: number, line: number, text: string): void {
+    const name = `${item}:${line}`;
+    if (this.found.length >= this.limit || this.names.has(name)) return;
+    if (!text.toLowerCase().includes(this.needle)) return;
+    this.names.add(name);
+    this.found.push({ item, line });
   }
 }
 

@@ -1,6 +1,6 @@
 import { useEffect, useMemo, useState } from 'react';
 import type { Follow } from '@/api/follow';
-import type { Row } from './model';
+import { Finder, type Row } from './model';
 
 /** What was looked for in a log, and where it stands; looked for again while the log grows, at most twice a second. */
 export function useFound(follow: Follow) {
@@ -13,11 +13,12 @@ export function useFound(follow: Follow) {
       setRows([]);
       return;
     }
+    const finder = new Finder(model, text);
     let seen = -1;
     const look = () => {
       if (seen === model.lastSeq) return;
       seen = model.lastSeq;
-      setRows(model.find(text));
+      setRows(finder.look());
     };
     look();
     const timer = setInterval(look, 500);
@@ -35,7 +36,7 @@ export function useFound(follow: Follow) {
     },
     step: (by: number): Row | undefined => {
       if (rows.length === 0) return undefined;
-      const next = (at + by + rows.length) % rows.length;
+      const next = at < 0 && by < 0 ? rows.length - 1 : (at + by + rows.length) % rows.length;
       setAt(next);
       return rows[next];
     },
