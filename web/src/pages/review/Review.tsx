@@ -428,8 +428,8 @@ function useCursor(actions: FileActions, can: Can, viewed: ReadonlySet<string>) 
     if (move) {
       const row = at.move(...move);
       if (row && says.current) says.current.textContent = `${row.dataset.n?.trim()}: ${row.textContent}`;
-    } else if (key === 'Escape') at.clear();
-    else if (!now) return;
+    } else if (!now) return;
+    else if (key === 'Escape') at.clear();
     else if (key === 'c' && can.comment) actions.comment(now.path, now.cell.attempt, now.place);
     else if (key === 'v' && can.view) actions.view(now.path, !viewed.has(now.path));
     else if (key === 'x' && can.take) actions.takeHunk(now.path, now.cell.attempt, now.cell.index);
