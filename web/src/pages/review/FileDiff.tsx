@@ -169,7 +169,14 @@ export const FileDiff = memo(function FileDiff(props: Props) {
   if (!file) return null;
   const touched = (target: EventTarget) => rows?.rowOf(target);
   return (
-    <section className={css.file} id={id} aria-labelledby={`${id}-name`} data-path={entry.path}>
+    <section
+      className={css.file}
+      id={id}
+      aria-labelledby={`${id}-name`}
+      data-path={entry.path}
+      // The browser leaves it out until it is near, and needs to know how high it will be.
+      style={{ containIntrinsicBlockSize: `auto ${size * ROW + HEAD * (file.hunks.length + 1)}px` }}
+    >
       <div className={css.head}>
         <button
           type="button"

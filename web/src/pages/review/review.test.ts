@@ -148,6 +148,7 @@ describe('where two lines differ', () => {
   it('is not said of lines that have little in common', () => {
     expect(difference('  return 1;', '  throw new Error(message);')).toBeUndefined();
     expect(difference('', 'x')).toBeUndefined();
+    expect(difference('    if (a.revision !== expected) { throw stale(); }', '    }')).toBeUndefined();
   });
 });
 

@@ -17,7 +17,8 @@ export function difference(old: string, fresh: string): Difference | undefined {
   while (start < shorter && old[start] === fresh[start]) start++;
   let end = 0;
   while (end < shorter - start && old[old.length - 1 - end] === fresh[fresh.length - 1 - end]) end++;
-  if (start + end < shorter * 0.3 || old.slice(0, start).trim().length + end === 0) return undefined;
+  if (start + end < Math.max(old.length, fresh.length) * 0.3 || old.slice(0, start).trim().length + end === 0)
+    return undefined;
   while (start > 0 && inWord(old, fresh, start)) start--;
   while (end > 0 && inWord(old, fresh, old.length - end, fresh.length - end)) end--;
   return { old: [start, old.length - end], new: [start, fresh.length - end] };
