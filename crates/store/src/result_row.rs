@@ -148,7 +148,8 @@ pub(crate) async fn write_result(
     const UPSERT: &str = "INSERT INTO results (attempt_id, epoch, diff_key, files_changed, \
          lines_added, lines_removed, diff_size_bytes, session_key, message, tokens, evidence, prices) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, CASE WHEN $10 IS NULL THEN NULL ELSE \
-         (SELECT m.prices FROM models m JOIN attempts a ON a.workspace_id = m.workspace_id WHERE a.id = $1) END) \
+         (SELECT m.prices FROM models m JOIN attempts a ON a.workspace_id = m.workspace_id \
+         WHERE a.id = $1 AND a.agent_model IS NULL) END) \
          ON CONFLICT (attempt_id) DO UPDATE SET epoch = excluded.epoch, \
          diff_key = excluded.diff_key, files_changed = excluded.files_changed, \
          lines_added = excluded.lines_added, lines_removed = excluded.lines_removed, \

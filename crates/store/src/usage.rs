@@ -23,7 +23,7 @@ impl Store {
         (from, to): (Timestamp, Timestamp),
         after: Option<(Timestamp, AttemptId)>,
     ) -> Result<Vec<UsedAttempt>, StoreError> {
-        const SELECT: &str = "SELECT a.id, a.task_id, a.ended_at, a.epoch, t.environment_id, e.label, e.agent, u.created_by, \
+        const SELECT: &str = "SELECT a.id, a.task_id, a.ended_at, a.epoch, t.environment_id, e.label, coalesce(a.agent, e.agent) AS agent, u.created_by, \
              p.name, r.epoch AS r_epoch, r.tokens, r.prices FROM attempts a JOIN tasks t ON t.id = a.task_id \
              JOIN environments e ON e.id = t.environment_id JOIN turns u ON u.id = a.turn_id \
              JOIN principals p ON p.id = u.created_by LEFT JOIN results r ON r.attempt_id = a.id \

@@ -1,7 +1,6 @@
-import { AlertDialog } from 'radix-ui';
-import type { ReactNode } from 'react';
+import { cloneElement, type ReactElement, useState } from 'react';
 import { Button } from './Button';
-import css from './Confirm.module.css';
+import { Dialog, DialogEnd } from './Dialog';
 
 /** Asks before what cannot be taken back. `children` is the button that leads to it. */
 export function Confirm({
@@ -15,30 +14,31 @@ export function Confirm({
   text: string;
   verb: string;
   onConfirm: () => void;
-  children: ReactNode;
+  children: ReactElement<{ onClick?: () => void }>;
 }) {
+  const [open, setOpen] = useState(false);
   return (
-    <AlertDialog.Root>
-      <AlertDialog.Trigger asChild>{children}</AlertDialog.Trigger>
-      <AlertDialog.Portal>
-        <AlertDialog.Overlay className={css.overlay} />
-        <AlertDialog.Content className={css.content}>
-          <AlertDialog.Title asChild>
-            <h2>{title}</h2>
-          </AlertDialog.Title>
-          <AlertDialog.Description>{text}</AlertDialog.Description>
-          <div className={css.buttons}>
-            <AlertDialog.Cancel asChild>
-              <Button>Leave it</Button>
-            </AlertDialog.Cancel>
-            <AlertDialog.Action asChild>
-              <Button look="danger" onClick={onConfirm}>
-                {verb}
-              </Button>
-            </AlertDialog.Action>
-          </div>
-        </AlertDialog.Content>
-      </AlertDialog.Portal>
-    </AlertDialog.Root>
+    <>
+      {cloneElement(children, { onClick: () => setOpen(true) })}
+      {open && (
+        <Dialog title={title} onClose={() => setOpen(false)}>
+          <p>{text}</p>
+          <DialogEnd>
+            <Button data-first onClick={() => setOpen(false)}>
+              Leave it
+            </Button>
+            <Button
+              look="danger"
+              onClick={() => {
+                setOpen(false);
+                onConfirm();
+              }}
+            >
+              {verb}
+            </Button>
+          </DialogEnd>
+        </Dialog>
+      )}
+    </>
   );
 }

@@ -3,8 +3,8 @@ import { useId, useState } from 'react';
 import { type Approval, approve, type Given, type Verdict } from '@/api/later-review';
 import { Ago } from '@/parts/Ago';
 import { Button } from '@/parts/Button';
+import { Dialog } from '@/parts/Dialog';
 import css from './Approvals.module.css';
-import { Dialog } from './Dialog';
 import { Hidden } from './Hidden';
 import { taskQuery } from './queries';
 

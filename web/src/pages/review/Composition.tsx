@@ -4,9 +4,9 @@ import type { Turn } from '@/api/generated';
 import { compose, type PartTaken } from '@/api/later-review';
 import { ApiError } from '@/api/problem';
 import { Button } from '@/parts/Button';
+import { Dialog } from '@/parts/Dialog';
 import { useBottom } from './bottom';
 import css from './Composition.module.css';
-import { Dialog } from './Dialog';
 import type { Count } from './selection';
 import { plain } from './visible';
 
