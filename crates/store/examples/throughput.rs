@@ -346,6 +346,7 @@ impl Bench {
             continues: None,
             composition: None,
             created_at: NOW,
+            chosen: None,
         };
         let limits = AttemptLimits::default();
         let attempt = Attempt {
@@ -354,6 +355,7 @@ impl Bench {
             task_id,
             turn_id,
             number: NonZeroU32::MIN,
+            agent: None,
             created_at: NOW,
             limits,
             epoch: Epoch::ZERO,
