@@ -8,6 +8,7 @@ export function useGrowing(total: number, first: number, step: number): [number,
     const timer = setTimeout(() => startTransition(() => setShown((n) => n + Math.max(step, n >> 4))), 8);
     return () => clearTimeout(timer);
   }, [shown, total, step]);
-  const all = useCallback(() => setShown(total), [total]);
+  // In pieces, too: who asked for something far below waits a little, and nothing else does.
+  const all = useCallback(() => startTransition(() => setShown(total)), [total]);
   return [Math.min(shown, total), all];
 }
