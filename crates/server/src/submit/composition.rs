@@ -165,6 +165,10 @@ fn by_repository<'a>(
         .collect())
 }
 
+#[expect(
+    clippy::map_entry,
+    reason = "the diff is read in between, which takes a while"
+)]
 async fn compose_one(
     plane: &Plane,
     record: &TaskRecord,

@@ -227,7 +227,7 @@ fn write(group: &[Piece<'_, '_>], to: &mut Vec<u8>) -> Result<(), Contradiction>
             _ => "can only be taken from one of them: what they make of it is not the same",
         }));
     }
-    let header = merged_header(&merged).map_err(|reason| contradiction(reason))?;
+    let header = merged_header(&merged).map_err(contradiction)?;
     let taken = merged.iter().enumerate().flat_map(|(from, piece)| {
         let hunk = move |number: &usize| (from, *number, &piece.file.hunks[*number]);
         piece.hunks.iter().map(hunk)
