@@ -280,6 +280,7 @@ impl Cluster {
             turn: turn(task_id, turn_id, now),
             attempts: attempts.clone(),
             repository: REPOSITORY.to_owned(),
+            paths: Vec::new(),
         };
         let submitted = self.store.submit(submission, None).await;
         submitted.expect("the task is in order");

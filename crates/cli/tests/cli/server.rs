@@ -34,8 +34,6 @@ pub struct World {
     pub credentials: Vec<Value>,
     /// How a publication stands, at one look after the other.
     pub publications: Vec<Value>,
-    /// What else it answers, by method and path.
-    pub answers: BTreeMap<String, Value>,
     /// How often an environment cannot be deleted yet.
     pub deletions_refused: u32,
     /// What is answered at further addresses, by method and path; nothing where it is `null`.
@@ -484,14 +482,6 @@ pub fn world(status: &str, outcome: Option<&str>, state: &str) -> World {
         tasks: vec![task_json(TASK, "fix it", status, outcome, &[state])],
         events: BTreeMap::from([(ATTEMPT.to_owned(), events)]),
         ..World::default()
-    }
-}
-
-async fn answered(State(world): State<Shared>, request: Request) -> Response {
-    let line = format!("{} {}", request.method(), request.uri());
-    match world.lock().expect("no panic").answers.get(&line) {
-        Some(answer) => Json(answer.clone()).into_response(),
-        None => missing("address"),
     }
 }
 
