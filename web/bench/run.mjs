@@ -1,6 +1,6 @@
 // Measures each page in Chromium with the processor slowed down 4 times: when rows are seen after the data has come, the
 // slowest answer to keys, clicks and scrolling, what the page holds, and whether the browser's own search finds a text in
-// the last file. `node run.mjs [--rounds N] [--slow N] [page…]`
+// the last file. `node run.mjs [--rounds N] [--slow N] [--trace] [page…]`
 import { existsSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
 import { fileURLToPath } from 'node:url';
@@ -14,6 +14,7 @@ const { values, positionals } = parseArgs({
   options: {
     rounds: { type: 'string', default: '5' },
     slow: { type: 'string', default: '4' },
+    trace: { type: 'boolean', default: false },
     chromium: { type: 'string', default: '/usr/bin/chromium' },
   },
 });
@@ -86,7 +87,8 @@ async function measure(name) {
   page.on('pageerror', (error) => errors.push(error.message));
   const client = await context.newCDPSession(page);
   await client.send('Emulation.setCPUThrottlingRate', { rate: Number(values.slow) });
-  const trace = await traced(client);
+  // It costs time itself, so not while times are taken.
+  const trace = values.trace ? await traced(client) : async () => ({ work: Number.NaN, piece: Number.NaN });
   await page.addInitScript(observe, ROWS[name.split('-')[0]]);
   await page.goto(`${server.url}/${name.split('-')[0]}.html`);
   await page.waitForFunction(() => globalThis.seen.visible > 0, null, { timeout: 180_000 });
@@ -191,14 +193,15 @@ for (let round = 0; round < Number(values.rounds); round++)
   }
 await browser.close();
 
+const shown = (number, digits) => (Number.isNaN(number) ? '–' : number.toFixed(digits));
 const middle = (numbers) => numbers.sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
 console.log(
   '| page | visible, ms | processor time until then, ms | longest piece of work after it, ms | worst interaction, ms | longest frame, ms | heap, MB | nodes | search finds the end | blocked by the policy |',
 );
 console.log('|---|---|---|---|---|---|---|---|---|---|');
 for (const [name, runs] of Object.entries(results)) {
-  const of = (key, digits = 0) => middle(runs.map((run) => run[key])).toFixed(digits);
-  const most = (key) => Math.max(...runs.map((run) => run[key])).toFixed(0);
+  const of = (key, digits = 0) => shown(middle(runs.map((run) => run[key])), digits);
+  const most = (key) => shown(Math.max(...runs.map((run) => run[key])), 0);
   console.log(
     `| ${name} | ${of('visible')} (≤ ${most('visible')}) | ${of('work')} (≤ ${most('work')}) | ${of('piece')} (≤ ${most('piece')}) | ${of('worst')} (≤ ${most('worst')}) | ${of('scroll')} | ${of('heap', 1)} | ${of('nodes')} | ${runs.every((run) => run.found) ? 'yes' : 'no'} | ${new Set(runs.flatMap((run) => run.blocked.map((what) => what.replace(/.*assets/, '')))).size} |`,
   );

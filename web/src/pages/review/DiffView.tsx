@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useLayoutEffect, useRef, useState } from 'react';
+import { memo, useCallback, useEffect, useLayoutEffect, useRef, useState } from 'react';
 import type { Entry, Source } from './compare';
 import css from './DiffView.module.css';
 import { type FileActions, FileDiff, type Thread } from './FileDiff';
@@ -33,7 +33,7 @@ const NO_THREADS: Thread[] = [];
 export const anchor = (index: number) => `file-${index}`;
 
 /** All files of a diff, below each other. */
-export function DiffView(props: Props) {
+export const DiffView = memo(function DiffView(props: Props) {
   const { entries, sources, layout, viewed, closed, onOpen, threads, taken, actions, jump } = props;
   const [work] = useState(() => new Work());
   useEffect(() => {
@@ -107,7 +107,7 @@ export function DiffView(props: Props) {
       )}
     </div>
   );
-}
+});
 
 function show(element: HTMLElement): void {
   element.scrollIntoView({ block: 'start' });
