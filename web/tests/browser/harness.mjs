@@ -153,6 +153,7 @@ export async function person(browser, outwork, { token = outwork.token, ...optio
 
 /** Fails with what axe finds on the page as it is, in both themes. */
 export async function accessible(page) {
+  await page.getByRole('heading', { level: 1 }).first().waitFor();
   for (const theme of ['light', 'dark']) {
     await page.emulateMedia({ colorScheme: theme, reducedMotion: 'reduce' });
     await page.evaluate(AXE);

@@ -24,7 +24,7 @@ const FILES = {
 const AGENT = `
 prompt=$(cat)
 case "$prompt" in
-*comma*) sed -i 's/Helo, /Hello, /' src/greet.py;;
+*comma*) sed -i 's/Hullo/Hello/' src/greet.py;;
 *) sed -i 's/Helo/Hullo/' src/greet.py; sed -i 's/^A = 1/A = 11/; s/^J = 10/J = 110/' src/other.py;;
 esac
 `;

@@ -148,6 +148,7 @@ function NewCredential({ onChanged }: { onChanged: () => void }) {
           <label htmlFor="private-key">Private key, as OpenSSH writes it</label>
           <textarea
             id="private-key"
+            className={table.choose}
             rows={3}
             required
             spellCheck={false}

@@ -114,6 +114,7 @@ function Row({ member, onChanged }: { member: Member; onChanged: () => void }) {
         </label>
         <select
           id={`role-${member.id}`}
+          className={table.choose}
           value={member.role}
           disabled={change.isPending}
           onChange={(event) => change.mutate(event.target.value as Role)}
