@@ -130,7 +130,11 @@ pub const ROWS: &[Row] = &[
     row("member remove", &["demo"], Talk::Reads),
     row("token create", &["laptop"], Talk::Reads),
     row("token list", &[], Talk::Reads),
-    row("token revoke", &["demo"], Talk::Tells),
+    row(
+        "token revoke",
+        &["tok_0192c3f0a1b27def8123456789abcd01"],
+        Talk::Tells,
+    ),
     row("login", &["--token", "ow_good"], Talk::Reads),
     row("login", &["--codex"], Talk::Reads),
     row("login", &["--approve", "CODE"], Talk::Tells),

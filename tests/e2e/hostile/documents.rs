@@ -69,9 +69,12 @@ impl Maker {
             pattern.len() == parts.len() && pairs.all(|(p, a)| p.starts_with('{') || p == a)
         })?;
         let responses = methods[request.method.to_lowercase()]["responses"].as_object()?;
-        let (status, response) = responses
+        let mut good = responses
             .iter()
-            .find(|(status, _)| status.starts_with('2'))?;
+            .filter(|(status, _)| status.starts_with('2'));
+        // Of several the one that is asked for by nothing special.
+        let is_json = |(_, it): &(&String, &Value)| it["content"]["application/json"].is_object();
+        let (status, response) = good.clone().find(is_json).or_else(|| good.next())?;
         let content = response["content"].as_object().and_then(|content| {
             let (content_type, content) = content.iter().next()?;
             Some((content_type, &content["schema"]))

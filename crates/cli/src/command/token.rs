@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 use outwork_api::client::Client;
 use outwork_api::member::{MemberToken, NewMemberToken};
+use outwork_domain::TokenId;
 use serde::Serialize;
 
 use super::member;
@@ -60,7 +61,7 @@ pub struct ListArgs {
 pub struct RevokeArgs {
     /// The token's id, as `outwork token list` shows it
     #[arg(value_name = "TOKEN")]
-    pub token: String,
+    pub token: TokenId,
 }
 
 /// What `--json` prints.
@@ -139,8 +140,9 @@ async fn list(args: ListArgs, session: &mut Session) -> Result<(), CliError> {
 }
 
 async fn revoke(args: RevokeArgs, session: &mut Session) -> Result<(), CliError> {
-    session.client()?.revoke_member_token(&args.token).await?;
-    session.out.note(&format!("revoked {}", plain(&args.token)));
+    let id = args.token.to_string();
+    session.client()?.revoke_member_token(&id).await?;
+    session.out.note(&format!("revoked {id}"));
     Ok(())
 }
 

@@ -67,20 +67,26 @@ async fn members_are_added_changed_and_removed_by_name() {
 #[tokio::test]
 async fn a_token_is_alone_on_standard_output() {
     let path = format!("/api/v1/members/{ADA}/tokens");
-    let made = json!({"id": "tok_1", "member_id": ADA, "label": "laptop", "created_at": AT, "token": "ow_u1"});
+    let made = json!({"id": "tok_0192c3f0a1b27def8123456789abcd01", "member_id": ADA, "label": "laptop", "created_at": AT, "token": "ow_u1"});
     let server = server(&[
         ("GET /api/v1/members", json!({"items": [member("viewer")]})),
         (&format!("POST {path}"), made),
-        ("DELETE /api/v1/tokens/tok_1", Value::Null),
+        (
+            "DELETE /api/v1/tokens/tok_0192c3f0a1b27def8123456789abcd01",
+            Value::Null,
+        ),
     ])
     .await;
     let line = ["token", "create", "--for", "Ada", "--days", "9", "laptop"];
     let ran = Setup::new(&server).run(&line).await.expect(ExitStatus::Ok);
     assert_eq!(ran.stdout, "ow_u1\n");
-    assert_eq!(ran.stderr, "tok_1 is accepted; it is not shown again\n");
+    assert_eq!(
+        ran.stderr,
+        "tok_0192c3f0a1b27def8123456789abcd01 is accepted; it is not shown again\n"
+    );
     let new = json!({"label": "laptop", "expires_in_days": 9});
     assert_eq!(last(&server), (format!("POST {path}"), new));
-    let line = ["token", "revoke", "tok_1"];
+    let line = ["token", "revoke", "tok_0192c3f0a1b27def8123456789abcd01"];
     Setup::new(&server).run(&line).await.expect(ExitStatus::Ok);
 }
 
