@@ -46,6 +46,37 @@ test('a worker is drained and put to work again; a token lets another in, once',
   await context.close();
 });
 
+test('a member is added, has a token, and is removed; the log says so', async () => {
+  const { page, open, context, complaints } = await person(browser, outwork);
+  await open('/settings');
+  await page.getByLabel('Name of a new member').fill('Ada');
+  await page.getByLabel('Role', { exact: true }).selectOption('reviewer');
+  await page.getByRole('button', { name: 'Add' }).click();
+  await page.getByLabel('Role of Ada').waitFor();
+  await page.getByRole('button', { name: 'Tokens of Ada' }).click();
+  await page.getByLabel('What a new token is for').fill('laptop');
+  await page.getByRole('button', { name: 'Make a token' }).click();
+  const token = await page.locator('code', { hasText: /^ow_u/ }).textContent();
+  const ada = await person(browser, outwork, { token });
+  await ada.open('/settings');
+  await ada.page.getByText('are for administrators').waitFor();
+  await accessible(ada.page);
+  await page.getByRole('button', { name: 'Remove Ada' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Remove' }).click();
+  await page.getByLabel('Role of Ada').waitFor({ state: 'detached' });
+  await ada.open('/workers');
+  await ada.page.waitForURL('**/sign-in?*');
+  await page.reload();
+  await page
+    .getByRole('row', { name: /admin DELETE \/members\// })
+    .first()
+    .waitFor();
+  await accessible(page);
+  assert.deepEqual([...complaints, ...ada.complaints], []);
+  await context.close();
+  await ada.context.close();
+});
+
 test('the model and credentials go in and do not come out', async () => {
   const { page, open, context, complaints } = await person(browser, outwork);
   await open('/settings');

@@ -1,6 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { meQuery } from '@/app/session';
 import { Page } from '@/parts/Page';
+import { Audit } from './Audit';
 import { Credentials } from './Credentials';
 import { Members } from './Members';
 import { Model } from './Model';
@@ -18,6 +19,7 @@ export function Settings() {
           <Members />
           <Model />
           <Credentials />
+          <Audit />
         </>
       ) : (
         <p>Members, the model and credentials of the workspace are for administrators.</p>
