@@ -3,6 +3,7 @@
 mod take;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use clap::Args;
 use outwork_api::client::Client;
@@ -98,9 +99,9 @@ pub(crate) async fn run(args: ComposeArgs, session: &mut Session) -> Result<Exit
     }
     let mut taken: BTreeMap<u32, Taken> = BTreeMap::new();
     for named in take.iter().chain(&drop) {
-        if !taken.contains_key(&named.attempt) {
+        if let Entry::Vacant(place) = taken.entry(named.attempt) {
             let parts = source.parts(named.attempt).await?;
-            taken.insert(named.attempt, Taken::nothing(parts));
+            place.insert(Taken::nothing(parts));
         }
     }
     for named in &take {

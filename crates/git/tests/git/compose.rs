@@ -265,6 +265,9 @@ fn the_same_change_has_the_same_id_in_two_diffs_and_is_made_once() {
     assert_eq!(compose(&[selection(&one, &none)]), Ok(Vec::new()));
 }
 
+/// A diff, and which files are taken of it.
+type Chosen<'a> = (&'a [u8], &'a dyn Fn(FileStatus) -> bool);
+
 #[test]
 fn what_cannot_stand_beside_each_other_is_refused() {
     let world = World::with_files(&[("a", "a\n"), ("folder/b", "b\n")]);
@@ -282,7 +285,7 @@ fn what_cannot_stand_beside_each_other_is_refused() {
     let gone = diff_of(&world, || {
         fs::remove_file(root.join("a")).expect("it is there")
     });
-    let refused = |diffs: &[(&[u8], &dyn Fn(FileStatus) -> bool)]| {
+    let refused = |diffs: &[Chosen<'_>]| {
         let patches: Vec<_> = diffs
             .iter()
             .map(|(diff, _)| Patch::parse(diff).expect("git's own"))
