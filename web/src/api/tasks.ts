@@ -1,7 +1,6 @@
 import { queryOptions } from '@tanstack/react-query';
 import { call } from './call';
-import { getTask, listEnvironments, listPublications } from './generated';
-import { commentsOfTask, type LaterTask, overlapsOfTask } from './later';
+import { getTask, getTaskOverlaps, listComments, listEnvironments, listPublications } from './generated';
 import { every } from './live';
 
 export const isOver = ({ status }: { status: string }) => status === 'completed' || status === 'failed';
@@ -9,7 +8,7 @@ export const isOver = ({ status }: { status: string }) => status === 'completed'
 export const taskQuery = (id: string) =>
   queryOptions({
     queryKey: ['task', id],
-    queryFn: async ({ signal }) => (await call(getTask({ path: { id }, signal }))) as LaterTask,
+    queryFn: ({ signal }) => call(getTask({ path: { id }, signal })),
     refetchInterval: ({ state }) => (state.data && isOver(state.data) ? every(15_000)() : every(2_000)()),
   });
 
@@ -17,7 +16,7 @@ export const overlapsQuery = (id: string) =>
   queryOptions({
     // Not below the task's own key: what others do is not told with its changes.
     queryKey: ['overlaps of', id],
-    queryFn: ({ signal }) => overlapsOfTask(id, signal),
+    queryFn: async ({ signal }) => (await call(getTaskOverlaps({ path: { id }, signal }))).items,
     staleTime: 15_000,
     refetchInterval: 60_000,
     retry: false,
@@ -26,7 +25,8 @@ export const overlapsQuery = (id: string) =>
 export const commentsQuery = (id: string) =>
   queryOptions({
     queryKey: ['task', id, 'comments'],
-    queryFn: ({ signal }) => commentsOfTask(id, signal),
+    // All of them are in one page.
+    queryFn: async ({ signal }) => (await call(listComments({ path: { id }, signal }))).items,
   });
 
 export const publicationsQuery = (id: string) =>

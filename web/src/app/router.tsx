@@ -45,7 +45,7 @@ const task = createRoute({
   getParentRoute: () => inside,
   path: '/tasks/$id',
   validateSearch: (search: Record<string, unknown>) => search as Record<string, string | number | undefined>,
-  component: lazyRouteComponent(() => import('@/pages/task/Task'), 'Task'),
+  component: lazyRouteComponent(() => import('@/pages/task/Task'), 'TaskPage'),
 });
 
 export const routes = root.addChildren([

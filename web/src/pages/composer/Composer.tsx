@@ -2,8 +2,14 @@ import { useMutation, useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { useDeferredValue, useEffect, useRef, useState } from 'react';
 import { call } from '@/api/call';
-import { type Environment, type Priority, submitTask, type Task, type TaskKind } from '@/api/generated';
-import { overlapsOfDraft } from '@/api/later';
+import {
+  type Environment,
+  findOverlaps,
+  type Priority,
+  submitTask,
+  type Task,
+  type TaskKind,
+} from '@/api/generated';
 import { ApiError } from '@/api/problem';
 import { queryClient } from '@/api/queries';
 import { environmentsQuery, taskQuery } from '@/api/tasks';
@@ -72,7 +78,7 @@ function Form({ environments }: { environments: Environment[] }) {
       localStorage.setItem(LAST, draft.environment);
       keep(undefined);
       set({ ...EMPTY, environment: draft.environment });
-      queryClient.setQueryData(taskQuery(task.id).queryKey, task as never);
+      queryClient.setQueryData(taskQuery(task.id).queryKey, task);
       void queryClient.invalidateQueries({ queryKey: ['head'] });
       void navigate({ to: '/tasks/$id', params: { id: task.id } });
     },
@@ -278,16 +284,15 @@ function Overlapping({ draft }: { draft: Draft }) {
   const wanted = useSettled(draft, 600);
   const overlaps = useQuery({
     queryKey: ['overlaps', wanted.environment, wanted.branch, wanted.prompt, wanted.paths],
-    queryFn: ({ signal }) =>
-      overlapsOfDraft(
-        {
-          environment: wanted.environment,
-          prompt: wanted.prompt,
-          ...(wanted.branch.trim() !== '' && { branch: wanted.branch.trim() }),
-          ...(wanted.paths.trim() !== '' && { paths: pathsOf(wanted.paths) }),
-        },
-        signal,
-      ),
+    queryFn: async ({ signal }) => {
+      const body = {
+        environment: wanted.environment,
+        prompt: wanted.prompt,
+        ...(wanted.branch.trim() !== '' && { branch: wanted.branch.trim() }),
+        ...(wanted.paths.trim() !== '' && { paths: pathsOf(wanted.paths) }),
+      };
+      return (await call(findOverlaps({ body, signal }))).items;
+    },
     enabled: wanted.environment !== '' && wanted.prompt.trim().length > 3,
     retry: false,
     staleTime: 20_000,

@@ -1,5 +1,4 @@
-import type { Agent, Priority, TaskKind } from '@/api/generated';
-import type { AgentChoice, LaterNewTask } from '@/api/later';
+import type { Agent, AgentChoice, NewTask, Priority, TaskKind } from '@/api/generated';
 
 /** An agent that is being chosen; without a name: the environment's. */
 export interface AgentDraft {
@@ -54,8 +53,8 @@ export const pathsOf = (text: string) =>
     .map((path) => path.trim())
     .filter(Boolean);
 
-/** What is sent: nothing that the server would choose by itself, so that older servers take it, too. */
-export function requestOf(draft: Draft, own?: Agent): LaterNewTask {
+/** What is sent: nothing that the server would choose by itself. */
+export function requestOf(draft: Draft, own?: Agent): NewTask {
   const agents = agentsOf(draft, own);
   const paths = pathsOf(draft.paths);
   return {

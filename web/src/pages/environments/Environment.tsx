@@ -161,19 +161,17 @@ function Sheet({ environment }: { environment: EnvironmentType }) {
               onText={(command) => set({ agent: { name: 'command', command } })}
             />
           )}
-          {draft.approvals !== undefined && (
-            <Choice
-              label="Approvals before a result is published"
-              value={String(draft.approvals)}
-              options={[
-                ['0', 'none'],
-                ['1', 'one person'],
-                ['2', 'two people'],
-              ]}
-              help="Whoever asked for the task does not count."
-              onPick={(approvals) => set({ approvals: Number(approvals) })}
-            />
-          )}
+          <Choice
+            label="Approvals before a result is published"
+            value={String(draft.approvals)}
+            options={[
+              ['0', 'none'],
+              ['1', 'one person'],
+              ['2', 'two people'],
+            ]}
+            help="Whoever asked for the task does not count."
+            onPick={(approvals) => set({ approvals: Number(approvals) })}
+          />
         </Section>
 
         <Section
@@ -234,17 +232,15 @@ function Sheet({ environment }: { environment: EnvironmentType }) {
             help="Such as npm test. Without one, attempts are compared by their diffs alone."
             onText={(verify_command) => set({ verify_command })}
           />
-          {draft.verify_minutes !== undefined && (
-            <div className={css.columns}>
-              <Text
-                label="Time for it, minutes"
-                inputMode="decimal"
-                value={draft.verify_minutes}
-                problem={problem('verify_minutes', '/verify_timeout_seconds')}
-                onText={(verify_minutes) => set({ verify_minutes })}
-              />
-            </div>
-          )}
+          <div className={css.columns}>
+            <Text
+              label="Time for it, minutes"
+              inputMode="decimal"
+              value={draft.verify_minutes}
+              problem={problem('verify_minutes', '/verify_timeout_seconds')}
+              onText={(verify_minutes) => set({ verify_minutes })}
+            />
+          </div>
         </Section>
 
         <Section

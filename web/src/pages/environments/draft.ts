@@ -34,10 +34,8 @@ export interface Draft {
   max_tokens: string;
   max_concurrent: string;
   nested_namespaces: boolean;
-  /** Absent where the server does not run it. */
-  verify_minutes?: string;
-  /** Absent where the server has no approvals. */
-  approvals?: number;
+  verify_minutes: string;
+  approvals: number;
 }
 
 export interface Pair {
@@ -60,15 +58,7 @@ export interface NetworkDraft {
 /** What is wrong with a field, by its name. */
 export type Problems = Partial<Record<keyof Draft | 'allow' | 'ports', string>>;
 
-type Known = Environment & Later;
-
-/** What the generated client does not have yet. */
-interface Later {
-  approvals?: number;
-  verify_timeout_seconds?: number;
-}
-
-export function toDraft(environment: Known): Draft {
+export function toDraft(environment: Environment): Draft {
   const { resources = {}, network = { mode: 'off' as const } } = environment;
   const on = network.mode === 'on' ? network : undefined;
   return {
@@ -104,19 +94,15 @@ export function toDraft(environment: Known): Draft {
     max_tokens: text(environment.max_tokens),
     max_concurrent: text(environment.max_concurrent),
     nested_namespaces: environment.nested_namespaces ?? false,
-    ...(environment.approvals !== undefined && { approvals: environment.approvals }),
-    ...(environment.verify_timeout_seconds !== undefined && {
-      verify_minutes: minutes(environment.verify_timeout_seconds),
-    }),
+    approvals: environment.approvals ?? 0,
+    verify_minutes: minutes(environment.verify_timeout_seconds ?? 600),
   };
 }
 
-type Patch = EnvironmentPatchWritable & Later;
-
 /** What was changed, as the server takes it; what is left out stays as it is. */
-export function changes(environment: Known, draft: Draft): Patch {
+export function changes(environment: Environment, draft: Draft): EnvironmentPatchWritable {
   const before = toDraft(environment);
-  const patch: Patch = {};
+  const patch: EnvironmentPatchWritable = {};
   const changed = (...fields: (keyof Draft)[]) =>
     fields.some((field) => JSON.stringify(before[field]) !== JSON.stringify(draft[field]));
   if (changed('label')) patch.label = draft.label.trim();
@@ -145,9 +131,8 @@ export function changes(environment: Known, draft: Draft): Patch {
   if (changed('max_tokens')) patch.max_tokens = number(draft.max_tokens) ?? 0;
   if (changed('max_concurrent')) patch.max_concurrent = number(draft.max_concurrent) ?? 0;
   if (changed('nested_namespaces')) patch.nested_namespaces = draft.nested_namespaces;
-  if (changed('verify_minutes') && draft.verify_minutes !== undefined)
-    patch.verify_timeout_seconds = seconds(draft.verify_minutes);
-  if (changed('approvals') && draft.approvals !== undefined) patch.approvals = draft.approvals;
+  if (changed('verify_minutes')) patch.verify_timeout_seconds = seconds(draft.verify_minutes);
+  if (changed('approvals')) patch.approvals = draft.approvals;
   return patch;
 }
 
@@ -196,7 +181,7 @@ export function problems(draft: Draft): Problems {
   if (!draft.label.trim()) found.label = 'Give it a label.';
   if (!draft.repository_url.trim()) found.repository_url = 'Say where the repository is.';
   for (const field of ['minutes', 'setup_minutes', 'verify_minutes'] as const) {
-    const value = Number(draft[field] ?? 1);
+    const value = Number(draft[field]);
     if (!(value >= 1 / 60 && value <= 1440)) found[field] = 'From 1 to 1440 minutes.';
   }
   for (const field of ['memory', 'disk'] as const)

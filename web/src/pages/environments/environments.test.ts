@@ -62,10 +62,9 @@ describe('an environment that is edited', () => {
     });
   });
 
-  it('knows approvals only where the server does', () => {
-    expect(draft.approvals).toBeUndefined();
-    const known = { ...environment, approvals: 1 };
-    expect(changes(known, { ...toDraft(known), approvals: 2 })).toEqual({ approvals: 2 });
+  it('has no approvals until somebody asks for them', () => {
+    expect(draft.approvals).toBe(0);
+    expect(changes(environment, { ...draft, approvals: 2 })).toEqual({ approvals: 2 });
   });
 
   it('says what is wrong before it is sent', () => {

@@ -1,21 +1,20 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useId, useState } from 'react';
-import { type Approval, approve, type Given, type Verdict } from '@/api/later-review';
+import { call } from '@/api/call';
+import { approveTask, type GivenApproval, type TaskApproval, type Verdict } from '@/api/generated';
+import { taskQuery } from '@/api/tasks';
 import { Ago } from '@/parts/Ago';
 import { Button } from '@/parts/Button';
 import { Dialog } from '@/parts/Dialog';
 import css from './Approvals.module.css';
 import { Hidden } from './Hidden';
-import { taskQuery } from './queries';
 
-const STATES: Record<Approval['state'], { mark: string; text: (a: Approval) => string; look: string }> = {
+const STATES: Record<string, { mark: string; text: (a: TaskApproval) => string; look: string }> = {
   not_needed: { mark: '○', text: () => 'No approval needed', look: 'idle' },
   waiting: { mark: '◐', text: (a) => `${a.given.length} of ${a.needed} approvals`, look: 'warn' },
   approved: { mark: '✓', text: () => 'Approved', look: 'good' },
   rejected: { mark: '✕', text: () => 'Rejected', look: 'bad' },
 };
-
-const nameOf = ({ by }: Given) => (typeof by === 'string' ? by : by.name);
 
 /** Who let this attempt's diff leave, who objects, and to say either oneself. */
 export function Approvals({
@@ -31,12 +30,11 @@ export function Approvals({
 }) {
   const task = useQuery(taskQuery(taskId));
   const [asking, setAsking] = useState<Verdict>();
-  const approval = (task.data as { approval?: Approval } | undefined)?.approval;
-  if (!approval) return null;
-  const { mark, text, look } = STATES[approval.state];
-  const mine = [...approval.given, ...approval.rejected].some(
-    ({ by }) => typeof by !== 'string' && by.id === me,
-  );
+  const approval = task.data?.approval;
+  const state = approval && STATES[approval.state];
+  if (!state) return null;
+  const { mark, text, look } = state;
+  const mine = [...approval.given, ...approval.rejected].some(({ by }) => by.id === me);
   return (
     <section className={css.approvals} aria-label="Approval">
       <span className={`${css.state} ${css[look]}`}>
@@ -44,10 +42,10 @@ export function Approvals({
       </span>
       <ul className={css.people}>
         {approval.given.map((one) => (
-          <Said key={`+${nameOf(one)}`} one={one} word="approved" />
+          <Said key={`+${one.by.id}`} one={one} word="approved" />
         ))}
         {approval.rejected.map((one) => (
-          <Said key={`-${nameOf(one)}`} one={one} word="rejected" />
+          <Said key={`-${one.by.id}`} one={one} word="rejected" />
         ))}
       </ul>
       <span className={css.does}>
@@ -75,10 +73,10 @@ export function Approvals({
   );
 }
 
-function Said({ one, word }: { one: Given; word: string }) {
+function Said({ one, word }: { one: GivenApproval; word: string }) {
   return (
     <li>
-      <Hidden>{nameOf(one)}</Hidden> {word} <Ago at={one.at} />
+      <Hidden>{one.by.name}</Hidden> {word} <Ago at={one.at} />
       {one.text && (
         <>
           : <Hidden>{one.text}</Hidden>
@@ -123,7 +121,10 @@ function Ask({
   const [text, setText] = useState('');
   const id = useId();
   const say = useMutation({
-    mutationFn: () => approve(taskId, { turn, attempt, verdict, ...(text.trim() && { text: text.trim() }) }),
+    mutationFn: () => {
+      const body = { turn, attempt, verdict, ...(text.trim() && { text: text.trim() }) };
+      return call<unknown>(approveTask({ path: { id: taskId }, body }));
+    },
     onSuccess: async () => {
       await queries.invalidateQueries({ queryKey: ['task', taskId] });
       onClose();

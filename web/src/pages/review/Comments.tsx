@@ -1,6 +1,14 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { type FormEvent, type KeyboardEvent, useEffect, useId, useRef, useState } from 'react';
-import { addComment, type Comment, changeComment, type NewComment, removeComment } from '@/api/later-review';
+import { call } from '@/api/call';
+import {
+  addComment,
+  type Comment,
+  type CommentPatch,
+  changeComment,
+  deleteComment,
+  type NewComment,
+} from '@/api/generated';
 import { Ago } from '@/parts/Ago';
 import { Button } from '@/parts/Button';
 import css from './Comments.module.css';
@@ -23,16 +31,18 @@ function One({ comment, mine }: { comment: Comment; mine: boolean }) {
   const [editing, setEditing] = useState(false);
   const queries = useQueryClient();
   const again = () => queries.invalidateQueries({ queryKey: ['task', comment.task_id, 'comments'] });
+  const path = { id: comment.id };
+  const change = (body: CommentPatch) => call(changeComment({ path, body }));
   const resolve = useMutation({
-    mutationFn: (resolved: boolean) => changeComment(comment.id, { resolved }),
+    mutationFn: (resolved: boolean) => change({ resolved }),
     onSettled: again,
   });
   const edit = useMutation({
-    mutationFn: (text: string) => changeComment(comment.id, { text }),
+    mutationFn: (text: string) => change({ text }),
     onSuccess: () => setEditing(false),
     onSettled: again,
   });
-  const remove = useMutation({ mutationFn: () => removeComment(comment.id), onSettled: again });
+  const remove = useMutation({ mutationFn: () => call<unknown>(deleteComment({ path })), onSettled: again });
   const resolved = comment.resolved_at != null;
   const error = resolve.error ?? edit.error ?? remove.error;
   if (editing)
@@ -105,7 +115,7 @@ export function NewCommentForm({
 }) {
   const queries = useQueryClient();
   const add = useMutation({
-    mutationFn: (text: string) => addComment(task, { ...about, text }),
+    mutationFn: (text: string) => call(addComment({ path: { id: task }, body: { ...about, text } })),
     onSuccess: async () => {
       await queries.invalidateQueries({ queryKey: ['task', task, 'comments'] });
       onClose();
@@ -113,7 +123,7 @@ export function NewCommentForm({
   });
   const { line, end_line, side } = about;
   const place =
-    line === undefined
+    line == null
       ? about.path
       : `${side === 'old' ? 'removed ' : ''}${end_line && end_line !== line ? `lines ${line}–${end_line}` : `line ${line}`}`;
   return (

@@ -1,7 +1,7 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useId, useState } from 'react';
-import type { Turn } from '@/api/generated';
-import { compose, type PartTaken } from '@/api/later-review';
+import { call } from '@/api/call';
+import { compose, type NewComposition, type PartsOfAttempt } from '@/api/generated';
 import { ApiError } from '@/api/problem';
 import { Button } from '@/parts/Button';
 import { Dialog } from '@/parts/Dialog';
@@ -16,7 +16,7 @@ interface Props {
   count: Count;
   /** The other attempt's number, where two are compared. */
   other: number | undefined;
-  parts: () => PartTaken[];
+  parts: () => PartsOfAttempt[];
   onReset: () => void;
 }
 
@@ -27,12 +27,15 @@ export function Composition({ taskId, turn, count, other, parts, onReset }: Prop
   const verify = useId();
   const [verified, setVerified] = useState(true);
   const [shown, setShown] = useState<string>();
+  const send = (body: NewComposition) =>
+    call(compose({ path: { id: taskId }, body, parseAs: body.dry_run ? 'text' : 'auto' }));
   const preview = useMutation({
-    mutationFn: () => compose<string>(taskId, { turn, parts: parts(), dry_run: true }),
-    onSuccess: setShown,
+    mutationFn: () => send({ turn, parts: parts(), dry_run: true }),
+    // A dry run answers with the patch.
+    onSuccess: (patch) => setShown(patch as string),
   });
   const make = useMutation({
-    mutationFn: () => compose<Turn>(taskId, { turn, parts: parts(), verify: verified }),
+    mutationFn: () => send({ turn, parts: parts(), verify: verified }),
     onSuccess: async () => {
       onReset();
       await queries.invalidateQueries({ queryKey: ['task', taskId] });

@@ -10,8 +10,9 @@ import {
   useRef,
   useState,
 } from 'react';
-import type { Attempt } from '@/api/generated';
-import { type Comment, setViewed, type Viewed } from '@/api/later-review';
+import { call } from '@/api/call';
+import { type Attempt, type Comment, markViewed } from '@/api/generated';
+import { commentsQuery } from '@/api/tasks';
 import { meQuery } from '@/app/session';
 import { Button } from '@/parts/Button';
 import { Empty } from '@/parts/Empty';
@@ -25,7 +26,7 @@ import type { FileActions, Thread } from './FileDiff';
 import { FileList } from './FileList';
 import { Cursor } from './keys';
 import type { Place } from './patch';
-import { commentsQuery, diffQuery, partsQuery, viewedQuery } from './queries';
+import { diffQuery, partsQuery, viewedQuery } from './queries';
 import css from './Review.module.css';
 import type { Layout } from './rows';
 import { count, initial, request, type Taken, toggle, toggleFile } from './selection';
@@ -117,7 +118,6 @@ export function Review({
       sources={sources}
       repository={repository}
       name={repository ?? repositories[0]}
-      firstRepository={repository === undefined || repository === repositories[0]}
       tools={tools}
     />
   );
@@ -131,20 +131,17 @@ interface SheetProps {
   /** What requests name; the first need not be named. */
   repository: string | undefined;
   name: string | undefined;
-  firstRepository: boolean;
   tools: React.ReactNode;
 }
 
-function Sheet({ taskId, turn, attempts, sources, repository, name, firstRepository, tools }: SheetProps) {
+function Sheet({ taskId, turn, attempts, sources, repository, name, tools }: SheetProps) {
   const queries = useQueryClient();
   const entries = useMemo(() => entriesOf(sources), [sources]);
   const attempt = attempts[0] as Attempt;
   const [layout, setLayout] = useState<Layout>(() =>
     localStorage.getItem(LAYOUT) === 'split' ? 'split' : 'unified',
   );
-  const me = useQuery(meQuery).data as { id?: string; principal_id: string } | null | undefined;
-
-  const mine = me?.id ?? me?.principal_id;
+  const mine = useQuery(meQuery).data?.principal_id;
 
   // What was looked at.
   const seen = useQuery(viewedQuery(attempt.id));
@@ -153,20 +150,23 @@ function Sheet({ taskId, turn, attempts, sources, repository, name, firstReposit
       Promise.all(
         attempts
           .filter((_, i) => sources[i]?.files.some((file) => file.path === path))
-          .map(({ id }) => setViewed(id, { path, viewed, ...(repository && { repository }) })),
+          .map(({ id }) =>
+            call<unknown>(
+              markViewed({ path: { id }, body: { path, viewed, ...(repository && { repository }) } }),
+            ),
+          ),
       ),
     onMutate: ({ path, viewed }) => {
-      queries.setQueryData(viewedQuery(attempt.id).queryKey, (before: Viewed[] | null | undefined) => [
-        ...(before ?? []).filter((one) => !(one.path === path && sameRepository(one, name, firstRepository))),
-        ...(viewed ? [{ path, repository: name ?? null, viewed_at: new Date().toISOString() }] : []),
+      queries.setQueryData(viewedQuery(attempt.id).queryKey, (before) => [
+        ...(before ?? []).filter((one) => !(one.path === path && isOf(one, name))),
+        ...(viewed ? [{ path, repository: name ?? '', viewed_at: new Date().toISOString() }] : []),
       ]);
     },
     onSettled: () => queries.invalidateQueries({ queryKey: viewedQuery(attempt.id).queryKey }),
   });
   const viewed = useMemo(
-    () =>
-      new Set(seen.data?.filter((one) => sameRepository(one, name, firstRepository)).map(({ path }) => path)),
-    [seen.data, name, firstRepository],
+    () => new Set(seen.data?.filter((one) => isOf(one, name)).map(({ path }) => path)),
+    [seen.data, name],
   );
 
   // A viewed file is closed, until somebody opens it.
@@ -187,10 +187,8 @@ function Sheet({ taskId, turn, attempts, sources, repository, name, firstReposit
   const numbers = useMemo(() => new Set(sources.map((source) => source.attempt)), [sources]);
   const said = useMemo(
     () =>
-      comments.data?.filter(
-        (one) => one.turn === turn && numbers.has(one.attempt) && sameRepository(one, name, firstRepository),
-      ) ?? [],
-    [comments.data, turn, numbers, name, firstRepository],
+      comments.data?.filter((one) => one.turn === turn && numbers.has(one.attempt) && isOf(one, name)) ?? [],
+    [comments.data, turn, numbers, name],
   );
   const threads = useMemo(() => {
     const found = new Map<string, Thread[]>();
@@ -249,7 +247,7 @@ function Sheet({ taskId, turn, attempts, sources, repository, name, firstReposit
     [untouched],
   );
 
-  const can = { comment: comments.data != null, view: seen.data != null, take: composable };
+  const can = { comment: comments.data !== undefined, view: seen.data !== undefined, take: composable };
   const allowed = useRef(can);
   allowed.current = can;
   const actions = useMemo<FileActions>(
@@ -403,7 +401,7 @@ function Sheet({ taskId, turn, attempts, sources, repository, name, firstReposit
   );
 }
 
-/** What the server knows of. */
+/** What can be done: each as soon as what it needs was read. */
 interface Can {
   comment: boolean;
   view: boolean;
@@ -495,11 +493,6 @@ function byPlace(comments: Comment[]): Map<string, Comment[]> {
   return found;
 }
 
-/** Where the server names no repository it is the first. */
-function sameRepository(
-  one: { repository?: string | null },
-  name: string | undefined,
-  first: boolean,
-): boolean {
-  return one.repository == null || name === undefined ? first : one.repository === name;
-}
+/** Whether it is about the repository; without a name there is only one. */
+const isOf = ({ repository }: { repository: string }, name: string | undefined) =>
+  name === undefined || repository === name;

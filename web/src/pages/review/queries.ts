@@ -1,7 +1,6 @@
 import { queryOptions } from '@tanstack/react-query';
 import { call } from '@/api/call';
-import { type Attempt, getAttemptDiff, getTask } from '@/api/generated';
-import { getParts, listComments, listViewed } from '@/api/later-review';
+import { type Attempt, getAttemptDiff, getAttemptDiffParts, listViewed } from '@/api/generated';
 import { ApiError } from '@/api/problem';
 import { type FilePatch, parsePatch } from './patch';
 
@@ -43,28 +42,16 @@ export const diffQuery = (attempt: Attempt, repository: string | undefined) => {
   });
 };
 
-export const commentsQuery = (task: string) =>
+export const viewedQuery = (id: string) =>
   queryOptions({
-    // With the task's other queries it is read again when the task changes.
-    queryKey: ['task', task, 'comments', 'all'],
-    queryFn: ({ signal }) => listComments(task, signal),
+    queryKey: ['attempt', id, 'viewed'],
+    queryFn: async ({ signal }) => (await call(listViewed({ path: { id }, signal }))).items,
   });
 
-export const viewedQuery = (attempt: string) =>
+export const partsQuery = (id: string, repository: string | undefined) =>
   queryOptions({
-    queryKey: ['attempt', attempt, 'viewed'],
-    queryFn: ({ signal }) => listViewed(attempt, signal),
-  });
-
-export const partsQuery = (attempt: string, repository: string | undefined) =>
-  queryOptions({
-    queryKey: ['parts', attempt, repository ?? ''],
-    queryFn: ({ signal }) => getParts(attempt, repository, signal),
+    queryKey: ['parts', id, repository ?? ''],
+    queryFn: ({ signal }) =>
+      call(getAttemptDiffParts({ path: { id }, query: repository ? { repository } : {}, signal })),
     staleTime: Number.POSITIVE_INFINITY,
-  });
-
-export const taskQuery = (id: string) =>
-  queryOptions({
-    queryKey: ['task', id],
-    queryFn: ({ signal }) => call(getTask({ path: { id }, signal })),
   });

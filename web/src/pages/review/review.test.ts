@@ -215,6 +215,10 @@ describe('two attempts', () => {
       files: only(sources[attempt - 1]).files.map((one) => ({
         id: `${attempt}${one.path}`,
         path: one.path,
+        status: one.change,
+        additions: one.additions,
+        deletions: one.deletions,
+        binary: one.binary,
         hunks: one.hunks.map((hunk, i) => ({
           id: `${attempt}${one.path}${i}`,
           header: '',

@@ -1,4 +1,4 @@
-import type { AttemptParts, PartsFile, PartTaken } from '@/api/later-review';
+import type { DiffFile, DiffParts, PartsOfAttempt } from '@/api/generated';
 import { overlap, type Source } from './compare';
 import type { FilePatch, Hunk } from './patch';
 
@@ -83,10 +83,10 @@ export function count(taken: Taken, sources: Source[]): Count {
 export function request(
   taken: Taken,
   sources: Source[],
-  parts: ReadonlyMap<number, AttemptParts>,
+  parts: ReadonlyMap<number, DiffParts>,
   repository: string | undefined,
-): PartTaken[] {
-  const asked: PartTaken[] = [];
+): PartsOfAttempt[] {
+  const asked: PartsOfAttempt[] = [];
   for (const source of sources) {
     const files: string[] = [];
     const hunks: string[] = [];
@@ -108,7 +108,7 @@ export function request(
   return asked;
 }
 
-function idOf(file: PartsFile, hunk: Hunk | undefined): string | undefined {
+function idOf(file: DiffFile, hunk: Hunk | undefined): string | undefined {
   return file.hunks.find(
     (one) =>
       one.old_start === hunk?.oldStart &&

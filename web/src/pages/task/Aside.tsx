@@ -1,15 +1,9 @@
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { type ReactNode, useEffect, useState } from 'react';
+import { call } from '@/api/call';
 import type { Follow } from '@/api/follow';
-import {
-  agentName,
-  type LaterAttempt,
-  type LaterTask,
-  type LaterTurn,
-  tryMerges,
-  type Verification,
-} from '@/api/later';
+import { type Attempt, type Task, type Turn, tryMerges, type Verification } from '@/api/generated';
 import { overlapsQuery, publicationsQuery, taskQuery } from '@/api/tasks';
 import { meQuery } from '@/app/session';
 import { Ago } from '@/parts/Ago';
@@ -22,14 +16,14 @@ import { Refused } from '@/parts/Refused';
 import { Status } from '@/parts/Status';
 import css from './Aside.module.css';
 import { useChoose, useMay } from './actions';
-import { CostText, VerifiedMark } from './evidence';
+import { AgentName, CostText, VerifiedMark } from './evidence';
 import { applyCommand, safeUrl } from './Header';
 import { hasDiff, hasEnded } from './turns';
 
 export interface AsideProps {
-  task: LaterTask;
-  turn: LaterTurn;
-  attempt: LaterAttempt;
+  task: Task;
+  turn: Turn;
+  attempt: Attempt;
   follow: Follow;
 }
 
@@ -96,7 +90,7 @@ export function Aside(props: AsideProps) {
 
 const PLAN_MARKS: Record<string, string> = { completed: '✓', in_progress: '◐' };
 
-function Approved({ task: { approval } }: { task: LaterTask }) {
+function Approved({ task: { approval } }: { task: Task }) {
   if (!approval || approval.state === 'not_needed') return null;
   const names = (all: typeof approval.given) => all.map(({ by }) => by.name).join(', ');
   return (
@@ -128,7 +122,7 @@ function Part({ title, children }: { title: string; children: ReactNode }) {
   );
 }
 
-function Failure({ attempt: { failure } }: { attempt: LaterAttempt }) {
+function Failure({ attempt: { failure } }: { attempt: Attempt }) {
   if (!failure) return null;
   return (
     <section className={css.failure} aria-label="Why it failed">
@@ -145,7 +139,7 @@ function Failure({ attempt: { failure } }: { attempt: LaterAttempt }) {
   );
 }
 
-function Steps({ attempt, steps }: { attempt: LaterAttempt; steps: Step[] }) {
+function Steps({ attempt, steps }: { attempt: Attempt; steps: Step[] }) {
   const over = hasEnded(attempt);
   if (steps.length === 0) {
     return (
@@ -209,7 +203,7 @@ function Verified({ verification }: { verification: Verification }) {
         <VerifiedMark verification={verification} />
         {tests && tests.skipped > 0 && <span className={css.quiet}> · {tests.skipped} skipped</span>}
         {exit_code != null && exit_code !== 0 && <span className={css.quiet}> · exit {exit_code}</span>}
-        {duration_ms !== undefined && <span className={css.quiet}> · {duration(duration_ms)}</span>}
+        <span className={css.quiet}> · {duration(duration_ms)}</span>
       </p>
       {original && (
         <p className={original.state === 'passed' ? css.quiet : css.bad}>
@@ -308,7 +302,7 @@ function Ranked({ task, turn, attempt }: AsideProps) {
   );
 }
 
-function Overlaps({ task }: { task: LaterTask }) {
+function Overlaps({ task }: { task: Task }) {
   const overlaps = useQuery(overlapsQuery(task.id));
   if (!overlaps.data || overlaps.data.length === 0) return null;
   const hasResult = task.summary.files_changed > 0;
@@ -341,7 +335,7 @@ function Overlaps({ task }: { task: LaterTask }) {
 
 /** Whether the results can be merged one after the other, tried on the server. */
 function MergeOrder({ tasks }: { tasks: string[] }) {
-  const merges = useMutation({ mutationFn: () => tryMerges(tasks) });
+  const merges = useMutation({ mutationFn: () => call(tryMerges({ body: { tasks } })) });
   const { data } = merges;
   return (
     <div className={css.stack}>
@@ -380,7 +374,7 @@ function TaskName({ id }: { id: string }) {
   );
 }
 
-function Publications({ task }: { task: LaterTask }) {
+function Publications({ task }: { task: Task }) {
   const publications = useQuery(publicationsQuery(task.id));
   if (!publications.data || publications.data.length === 0) return null;
   return (
@@ -425,8 +419,7 @@ function Facts({ attempt, follow, turn }: AsideProps) {
   const { tokens } = attempt;
   const rows: [string, ReactNode][] = [];
   if (turn.attempts.length === 1) rows.push(['State', <Status key="state" status={attempt.state} />]);
-  const agent = agentName(attempt.agent);
-  if (agent) rows.push(['Agent', <Plain key="agent" text={agent} />]);
+  if (attempt.agent) rows.push(['Agent', <AgentName key="agent" agent={attempt.agent} />]);
   if (tokens) {
     rows.push([
       'Tokens',

@@ -1,9 +1,9 @@
-import { agentName, type LaterAttempt, type LaterTurn } from '@/api/later';
+import type { Attempt, Turn } from '@/api/generated';
 import { Plain } from '@/parts/Plain';
 import { Stat } from '@/parts/Stat';
 import { Status } from '@/parts/Status';
 import css from './Attempts.module.css';
-import { CostText, VerifiedMark } from './evidence';
+import { AgentName, CostText, VerifiedMark } from './evidence';
 
 /** The attempts of a turn side by side: what each is doing, and how it compares. */
 export function Attempts({
@@ -11,8 +11,8 @@ export function Attempts({
   shown,
   onShow,
 }: {
-  turn: LaterTurn;
-  shown: LaterAttempt;
+  turn: Turn;
+  shown: Attempt;
   onShow: (number: number) => void;
 }) {
   return (
@@ -34,9 +34,9 @@ export function Attempts({
               />
             </span>
             <span className={css.row}>
-              {agentName(attempt.agent) && (
+              {attempt.agent && (
                 <span className={css.quiet}>
-                  <Plain text={agentName(attempt.agent) ?? ''} />
+                  <AgentName agent={attempt.agent} />
                 </span>
               )}
               <VerifiedMark verification={attempt.verification} />
@@ -57,7 +57,7 @@ export function Attempts({
   );
 }
 
-function Standing({ turn, attempt }: { turn: LaterTurn; attempt: LaterAttempt }) {
+function Standing({ turn, attempt }: { turn: Turn; attempt: Attempt }) {
   if (turn.chosen?.attempt === attempt.number) return <span className={css.best}>★ chosen</span>;
   if (turn.ranking?.best === attempt.number) return <span className={css.best}>★ best</span>;
   const place = turn.ranking?.places.find((place) => place.attempt === attempt.number)?.place;

@@ -1,7 +1,7 @@
 import { Link } from '@tanstack/react-router';
 import { DropdownMenu } from 'radix-ui';
 import { useEffect, useState } from 'react';
-import type { LaterAttempt, LaterTask, LaterTurn } from '@/api/later';
+import type { Attempt, Task, Turn } from '@/api/generated';
 import { isOver } from '@/api/tasks';
 import { useKeys } from '@/app/keys/keys';
 import { Ago } from '@/parts/Ago';
@@ -18,7 +18,7 @@ import { PullRequest } from './PullRequest';
 import { hasDiff, hasEnded } from './turns';
 
 /** What the task is and what can be done with it. */
-export function Header({ task, turn, attempt }: { task: LaterTask; turn: LaterTurn; attempt: LaterAttempt }) {
+export function Header({ task, turn, attempt }: { task: Task; turn: Turn; attempt: Attempt }) {
   const [asks, setAsks] = useState<'cancel' | 'publish'>();
   const [told, setTold] = useState('');
   useEffect(() => {
@@ -135,16 +135,16 @@ export function Header({ task, turn, attempt }: { task: LaterTask; turn: LaterTu
 /** Addresses come from forges and servers of others: only those that open a page are links. */
 export const safeUrl = (url: string) => (/^https?:\/\//i.test(url) ? url : undefined);
 
-export function applyCommand(task: LaterTask, turn: LaterTurn, attempt: LaterAttempt): string {
+export function applyCommand(task: Task, turn: Turn, attempt: Attempt): string {
   const which = turn.attempts.length > 1 ? ` --attempt ${attempt.number}` : '';
   const when = task.turns.at(-1) === turn ? '' : ` --turn ${turn.number}`;
   return `outwork apply ${task.id}${when}${which}`;
 }
 
 interface CancelProps {
-  task: LaterTask;
-  turn: LaterTurn;
-  attempt: LaterAttempt;
+  task: Task;
+  turn: Turn;
+  attempt: Attempt;
   onClose: () => void;
 }
 

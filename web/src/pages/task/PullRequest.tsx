@@ -1,5 +1,5 @@
 import { useRef, useState } from 'react';
-import type { LaterAttempt, LaterTask, LaterTurn } from '@/api/later';
+import type { Attempt, Task, Turn } from '@/api/generated';
 import { ApiError } from '@/api/problem';
 import { Button } from '@/parts/Button';
 import { Dialog, DialogEnd } from '@/parts/Dialog';
@@ -9,9 +9,9 @@ import { Refused } from '@/parts/Refused';
 import { newKey, usePublish } from './actions';
 
 interface PullRequestProps {
-  task: LaterTask;
-  turn: LaterTurn;
-  attempt: LaterAttempt;
+  task: Task;
+  turn: Turn;
+  attempt: Attempt;
   onClose: () => void;
 }
 

@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { useRef, useState } from 'react';
-import type { LaterAttempt, LaterTask, LaterTurn } from '@/api/later';
+import type { Attempt, Task, Turn } from '@/api/generated';
 import { commentsQuery } from '@/api/tasks';
 import { Button } from '@/parts/Button';
 import { Segments } from '@/parts/Field';
@@ -13,9 +13,9 @@ import css from './Reply.module.css';
 import { replyOf } from './turns';
 
 interface ReplyProps {
-  task: LaterTask;
-  turn: LaterTurn;
-  attempt: LaterAttempt;
+  task: Task;
+  turn: Turn;
+  attempt: Attempt;
 }
 
 /** What can be said to the task now: an answer, a word to the agent that works, or what is to be done next. */

@@ -2,7 +2,7 @@ import { useQuery } from '@tanstack/react-query';
 import { useNavigate, useParams, useSearch } from '@tanstack/react-router';
 import { useEffect, useState } from 'react';
 import { useFollow } from '@/api/follow';
-import type { LaterAttempt, LaterTask, LaterTurn } from '@/api/later';
+import type { Attempt, ComposedFrom, Task, Turn } from '@/api/generated';
 import { taskQuery } from '@/api/tasks';
 import { useKeys } from '@/app/keys/keys';
 import { Failed } from '@/parts/Failed';
@@ -25,7 +25,7 @@ const TABS = ['log', 'changes', 'network', 'details'] as const;
 type Tab = (typeof TABS)[number];
 
 /** A task: what was asked, what each attempt does, and what came of it. */
-export function Task() {
+export function TaskPage() {
   const { id } = useParams({ from: '/inside/tasks/$id' });
   const task = useQuery(taskQuery(id));
   useEffect(() => {
@@ -42,7 +42,7 @@ export function Task() {
   return <p className="notice">Reading the task…</p>;
 }
 
-function Shown({ task }: { task: LaterTask }) {
+function Shown({ task }: { task: Task }) {
   const search = useSearch({ from: '/inside/tasks/$id' });
   const navigate = useNavigate({ from: '/tasks/$id' });
   const turn = task.turns.find(({ number }) => number === Number(search.turn)) ?? task.turns.at(-1);
@@ -101,8 +101,8 @@ function Turns({
   turn,
   go,
 }: {
-  task: LaterTask;
-  turn: LaterTurn;
+  task: Task;
+  turn: Turn;
   go: (to: Record<string, number | undefined>) => void;
 }) {
   return (
@@ -142,7 +142,7 @@ function Said({ label, text, agent = false }: { label: string; text: string; age
   );
 }
 
-function Composed({ from }: { from: NonNullable<LaterTurn['composed_from']> }) {
+function Composed({ from }: { from: ComposedFrom[] }) {
   const parts = from.map(({ attempt, files, hunks }) => {
     const what = [
       files.length > 0 && counted(files.length, 'file'),
@@ -154,9 +154,9 @@ function Composed({ from }: { from: NonNullable<LaterTurn['composed_from']> }) {
 }
 
 interface ContentProps {
-  task: LaterTask;
-  turn: LaterTurn;
-  attempt: LaterAttempt;
+  task: Task;
+  turn: Turn;
+  attempt: Attempt;
   tab: Tab;
   go: (to: Record<string, string | undefined>) => void;
 }
@@ -223,7 +223,7 @@ function Content({ task, turn, attempt, tab, go }: ContentProps) {
   );
 }
 
-function Changes({ task, turn, attempt }: { task: LaterTask; turn: LaterTurn; attempt: LaterAttempt }) {
+function Changes({ task, turn, attempt }: { task: Task; turn: Turn; attempt: Attempt }) {
   if (!attempt.diff) {
     return (
       <p className="notice">

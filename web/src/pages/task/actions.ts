@@ -5,21 +5,22 @@ import {
   answerTask,
   cancelAttempt,
   cancelTask,
+  chooseAttempt,
   interruptTask,
   type NewPublication,
   type NewRetry,
+  type NewTurn,
   publishTask,
   retryTask,
   steerTask,
+  withdrawChoice,
 } from '@/api/generated';
-import { chooseAttempt, type LaterNewTurn } from '@/api/later';
 import { queryClient } from '@/api/queries';
 import { meQuery } from '@/app/session';
 
-/** Whether who is signed in may do more than read, comment and approve; servers without roles let everybody. */
+/** Whether who is signed in may do more than read, comment and approve; before that is known, the server has to say no. */
 export function useMay(): boolean {
-  const me = useQuery(meQuery);
-  const role = (me.data as { role?: string } | null | undefined)?.role;
+  const role = useQuery(meQuery).data?.role;
   return role === undefined || role === 'member' || role === 'admin';
 }
 
@@ -65,7 +66,7 @@ export const useSteer = (id: string) =>
   );
 
 export const useFollowUp = (id: string) =>
-  useAct(id, ({ key, ...body }: LaterNewTurn & { key: string }) =>
+  useAct(id, ({ key, ...body }: NewTurn & { key: string }) =>
     call(addTurn({ path: { id }, body, ...keyed(key) })),
   );
 
@@ -76,5 +77,7 @@ export const usePublish = (id: string) =>
 
 export const useChoose = (id: string) =>
   useAct(id, ({ turn, attempt }: { turn: number; attempt: number | undefined }) =>
-    chooseAttempt(id, turn, attempt),
+    attempt === undefined
+      ? call<unknown>(withdrawChoice({ path: { id }, query: { turn } }))
+      : call<unknown>(chooseAttempt({ path: { id }, body: { turn, attempt } })),
   );

@@ -1,5 +1,6 @@
-import type { Cost, Verification } from '@/api/later';
+import type { AttemptAgent, Cost, Verification } from '@/api/generated';
 import { money } from '@/parts/format';
+import { Plain } from '@/parts/Plain';
 import css from './evidence.module.css';
 
 const WORDS: Record<string, { mark: string; text: string; look: string }> = {
@@ -25,6 +26,11 @@ export function VerifiedMark({ verification }: { verification: Verification | nu
       {known.mark} {tests ? `${tests.passed} of ${tests.passed + tests.failed} tests` : known.text}
     </span>
   );
+}
+
+/** Which agent it was, and which model it asked for. */
+export function AgentName({ agent: { name, model } }: { agent: AttemptAgent }) {
+  return <Plain text={model ? `${name} · ${model}` : name} />;
 }
 
 /** What it cost; what is not known is not shown as nothing. */

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { LaterAttempt, LaterTurn } from '@/api/later';
+import type { Attempt, Turn } from '@/api/generated';
 import { firstShown, replyOf, standing } from './turns';
 
-const turn = (states: string[], more: Partial<LaterTurn> = {}): LaterTurn => ({
+const turn = (states: string[], more: Partial<Turn> = {}): Turn => ({
   id: 'turn_1',
   number: 1,
   prompt: '',
@@ -17,7 +17,7 @@ const turn = (states: string[], more: Partial<LaterTurn> = {}): LaterTurn => ({
   })),
   ...more,
 });
-const numbers = (states: string[], more?: Partial<LaterTurn>) => [
+const numbers = (states: string[], more?: Partial<Turn>) => [
   standing(turn(states, more))?.number,
   firstShown(turn(states, more))?.number,
 ];
@@ -44,7 +44,7 @@ describe('which attempt stands for a turn', () => {
 it('knows what can be said', () => {
   const say = (states: string[], shown: number) => {
     const of = turn(states);
-    const { kind, attempt } = replyOf(of, of.attempts[shown - 1] as LaterAttempt);
+    const { kind, attempt } = replyOf(of, of.attempts[shown - 1] as Attempt);
     return `${kind} ${attempt.number}`;
   };
   expect(say(['running'], 1)).toBe('steer 1');

@@ -1,6 +1,6 @@
 import { Link } from '@tanstack/react-router';
 import { memo } from 'react';
-import type { LaterSummary } from '@/api/later';
+import type { TaskSummary } from '@/api/generated';
 import { Ago } from '@/parts/Ago';
 import { Plain } from '@/parts/Plain';
 import { Stat } from '@/parts/Stat';
@@ -8,7 +8,7 @@ import { Status } from '@/parts/Status';
 import css from './Tasks.module.css';
 
 interface TaskRowProps {
-  task: LaterSummary;
+  task: TaskSummary;
   index: number;
   count: number;
   top: number;
@@ -57,7 +57,7 @@ export const TaskRow = memo(
     before.count === after.count,
 );
 
-function Marks({ task }: { task: LaterSummary }) {
+function Marks({ task }: { task: TaskSummary }) {
   const overlaps = task.overlap_count ?? 0;
   return (
     <>

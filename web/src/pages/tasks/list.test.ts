@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { LaterSummary } from '@/api/later';
+import type { TaskSummary } from '@/api/generated';
 import { filtered, merged, type Pages } from './list';
 
-const task = (number: number, more: Partial<LaterSummary> = {}): LaterSummary => ({
+const task = (number: number, more: Partial<TaskSummary> = {}): TaskSummary => ({
   id: `task_${number}`,
   title: `Title ${number}`,
   status: 'completed',
@@ -16,11 +16,11 @@ const task = (number: number, more: Partial<LaterSummary> = {}): LaterSummary =>
   updated_at: '',
   ...more,
 });
-const pages = (...pages: LaterSummary[][]): Pages => ({
+const pages = (...pages: TaskSummary[][]): Pages => ({
   pages: pages.map((items) => ({ items })),
   pageParams: [],
 });
-const ids = (all: readonly LaterSummary[]) => all.map(({ id }) => id);
+const ids = (all: readonly TaskSummary[]) => all.map(({ id }) => id);
 
 describe('filtered', () => {
   const all = [

@@ -1,4 +1,4 @@
-import type { LaterSummary } from '@/api/later';
+import type { TaskSummary } from '@/api/generated';
 
 export type StatusFilter = 'all' | 'asks' | 'active' | 'done' | 'failed';
 
@@ -24,7 +24,7 @@ export interface Filter {
 }
 
 /** Those that fit; every word has to stand in the title, the environment's label or the id. */
-export function filtered(tasks: readonly LaterSummary[], { status, text }: Filter): readonly LaterSummary[] {
+export function filtered(tasks: readonly TaskSummary[], { status, text }: Filter): readonly TaskSummary[] {
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
   if (status === 'all' && words.length === 0) return tasks;
   return tasks.filter((task) => {
@@ -35,7 +35,7 @@ export function filtered(tasks: readonly LaterSummary[], { status, text }: Filte
 }
 
 export interface Pages {
-  pages: { items: LaterSummary[]; next_cursor?: string | null }[];
+  pages: { items: TaskSummary[]; next_cursor?: string | null }[];
   pageParams: unknown[];
 }
 
@@ -43,7 +43,7 @@ export interface Pages {
  * The pages with what a newer reading of the first page, or of single tasks, says. Pages follow cursors, so that new tasks go in front and nothing of
  * what follows moves; what did not change stays the same object.
  */
-export function merged(before: Pages, news: readonly LaterSummary[]): Pages {
+export function merged(before: Pages, news: readonly TaskSummary[]): Pages {
   const fresh = new Map(news.map((task) => [task.id, task]));
   const known = new Set<string>();
   let changed = false;

@@ -1,8 +1,7 @@
 import { type InfiniteData, useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { useEffect, useMemo } from 'react';
 import { call } from '@/api/call';
-import { getTask, listTasks, type TaskKind } from '@/api/generated';
-import type { LaterSummary, LaterTask } from '@/api/later';
+import { getTask, listTasks, type Task, type TaskKind, type TaskSummary } from '@/api/generated';
 import { every, onChange } from '@/api/live';
 import { queryClient } from '@/api/queries';
 import { isOver } from '@/api/tasks';
@@ -26,7 +25,7 @@ async function page({ environment, kind }: Scope, cursor: string | undefined, si
     ...(cursor !== undefined && { cursor }),
   };
   const { items, next_cursor } = await call(listTasks({ query, signal }));
-  return { items: items as LaterSummary[], next_cursor: next_cursor ?? null };
+  return { items, next_cursor: next_cursor ?? null };
 }
 
 /** The tasks of an environment and kind, newest first: a page at a time, and what is read stays up to date. */
@@ -70,7 +69,7 @@ export function useTasks(scope: Scope) {
       const single = ids.filter((id) => known.has(id)).slice(0, SINGLE);
       if (single.length < ids.length) void refetch({ cancelRefetch: false });
       for (const id of single) {
-        void call(getTask({ path: { id } })).then((task) => take(key, [summary(task as LaterTask)]), ignored);
+        void call(getTask({ path: { id } })).then((task) => take(key, [summary(task)]), ignored);
       }
     };
     const unhear = onChange((id) => {
@@ -104,11 +103,11 @@ async function further(
   const now = await Promise.all(open.map(({ id }) => call(getTask({ path: { id }, signal })).catch(ignored)));
   take(
     key,
-    now.flatMap((task) => (task ? [summary(task as LaterTask)] : [])),
+    now.flatMap((task) => (task ? [summary(task)] : [])),
   );
 }
 
-function take(key: readonly unknown[], news: readonly LaterSummary[]): void {
+function take(key: readonly unknown[], news: readonly TaskSummary[]): void {
   queryClient.setQueryData<InfiniteData<unknown>>(
     key,
     (before) => before && merged(before as unknown as Pages, news),
@@ -116,8 +115,8 @@ function take(key: readonly unknown[], news: readonly LaterSummary[]): void {
 }
 
 /** A task as lists have it: without its turns. */
-function summary({ turns: _, approval, ...rest }: LaterTask): LaterSummary {
-  return { ...rest, ...(approval && { approval_state: approval.state }) };
+function summary({ turns: _, approval: __, ...rest }: Task): TaskSummary {
+  return rest;
 }
 
 /** It is asked again soon, and whether the server answers is said elsewhere. */
