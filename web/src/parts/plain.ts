@@ -34,7 +34,7 @@ const NAMES: Record<number, string> = {
 const ODD =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
   // biome-ignore lint/suspicious/noMisleadingCharacterClass: each is looked for alone
-  /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ud800-\udfff\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\u{1d173}-\u{1d17a}\u{e0000}-\u{e0fff}]/gu;
+  /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ud800-\udfff\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\u{1bca0}-\u{1bca3}\u{1d173}-\u{1d17a}\u{e0000}-\u{e0fff}]/gu;
 
 const PICTURE_BEFORE = /(?:\p{Extended_Pictographic}|\p{EMod}|\u{fe0f}|\u{20e3})$/u;
 const PICTURE_AFTER = /^\p{Extended_Pictographic}/u;

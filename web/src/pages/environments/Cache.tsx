@@ -2,10 +2,10 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { call } from '@/api/call';
 import { type Environment, resetCache } from '@/api/generated';
-import { Hidden } from '@/pages/review/Hidden';
 import { Ago } from '@/parts/Ago';
 import { Button } from '@/parts/Button';
 import { Dialog } from '@/parts/Dialog';
+import { Plain } from '@/parts/Plain';
 import { size } from './draft';
 import css from './Environment.module.css';
 import { cacheQuery } from './queries';
@@ -40,12 +40,12 @@ export function Cache({ environment }: { environment: Environment }) {
             <li key={`${one.worker} ${one.key}`} className={css.row}>
               <span className={css.host}>
                 <span>
-                  <code title={one.key}>{one.key.slice(0, 12)}</code> on <Hidden>{one.worker_name}</Hidden>,{' '}
+                  <code title={one.key}>{one.key.slice(0, 12)}</code> on <Plain text={one.worker_name} />,{' '}
                   {size(one.size_bytes)}
                 </span>
                 <span className={css.quiet}>
-                  built <Ago at={one.built_at} /> (<Hidden>{one.reason}</Hidden>), used {one.hits}{' '}
-                  {one.hits === 1 ? 'time' : 'times'}
+                  built <Ago at={one.built_at} /> (<Plain text={one.reason} />
+                  ), used {one.hits} {one.hits === 1 ? 'time' : 'times'}
                   {one.in_use > 0 && `, in use by ${one.in_use}`}
                 </span>
               </span>

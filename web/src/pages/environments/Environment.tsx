@@ -4,14 +4,14 @@ import { type ReactNode, useEffect, useMemo, useState } from 'react';
 import { call } from '@/api/call';
 import { deleteEnvironment, type Environment as EnvironmentType, updateEnvironment } from '@/api/generated';
 import { ApiError } from '@/api/problem';
-import { Hidden } from '@/pages/review/Hidden';
 import { Button } from '@/parts/Button';
 import { Dialog } from '@/parts/Dialog';
 import { Failed } from '@/parts/Failed';
+import { Check, SelectField, TextField } from '@/parts/Field';
+import { Plain } from '@/parts/Plain';
 import { Cache } from './Cache';
 import { changes, type Draft, problems as problemsOf, toDraft } from './draft';
 import css from './Environment.module.css';
-import { Check, Choice, Text } from './Field';
 import { Network } from './Network';
 import { NewEnvironment } from './NewEnvironment';
 import { Pairs } from './Pairs';
@@ -101,28 +101,28 @@ function Sheet({ environment }: { environment: EnvironmentType }) {
       <div className={css.sheet}>
         <header className={css.title}>
           <h1>
-            <Hidden>{base.label}</Hidden>
+            <Plain text={base.label} />
           </h1>
           <code>{base.id}</code>
         </header>
 
         <Section id="repository" title="Repository">
-          <Text
+          <TextField
             label="Label"
             value={draft.label}
-            problem={problem('label')}
+            wrong={problem('label')}
             onText={(label) => set({ label })}
           />
-          <Text
+          <TextField
             label="Repository"
             mono
             spellCheck={false}
             value={draft.repository_url}
-            problem={problem('repository_url')}
+            wrong={problem('repository_url')}
             help="Any address that git clones. Credentials are not part of it: they are in the settings."
             onText={(repository_url) => set({ repository_url })}
           />
-          <Text
+          <TextField
             label="Branch"
             mono
             spellCheck={false}
@@ -141,11 +141,11 @@ function Sheet({ environment }: { environment: EnvironmentType }) {
               set({ further: pairs.map(({ name, value }, i) => ({ ...draft.further[i], name, url: value })) })
             }
           />
-          <Choice
+          <SelectField
             label="Agent"
             value={draft.agent.name}
             options={agents(draft.agent.name)}
-            problem={problem('agent')}
+            wrong={problem('agent')}
             onPick={(name) =>
               set({
                 agent: (name === 'command' ? { name, command: '' } : { name }) as Draft['agent'],
@@ -161,7 +161,7 @@ function Sheet({ environment }: { environment: EnvironmentType }) {
               onText={(command) => set({ agent: { name: 'command', command } })}
             />
           )}
-          <Choice
+          <SelectField
             label="Approvals before a result is published"
             value={String(draft.approvals)}
             options={[
@@ -193,19 +193,19 @@ function Sheet({ environment }: { environment: EnvironmentType }) {
             onText={(maintenance_script) => set({ maintenance_script })}
           />
           <div className={css.columns}>
-            <Text
+            <TextField
               label="Time for each script, minutes"
               inputMode="decimal"
               value={draft.setup_minutes}
-              problem={problem('setup_minutes', '/setup_timeout_seconds')}
+              wrong={problem('setup_minutes', '/setup_timeout_seconds')}
               onText={(setup_minutes) => set({ setup_minutes })}
             />
-            <Text
+            <TextField
               label="Image"
               mono
               placeholder="the worker's own system"
               value={draft.base_image}
-              problem={fields?.get('/base_image')}
+              wrong={fields?.get('/base_image')}
               help="Such as debian:12."
               onText={(base_image) => set({ base_image })}
             />
@@ -214,7 +214,7 @@ function Sheet({ environment }: { environment: EnvironmentType }) {
             label="Pinned runtimes"
             name="node, python, go, rust, java"
             value="version, such as 22"
-            problem={problem('runtimes')}
+            wrong={problem('runtimes')}
             pairs={draft.runtimes}
             onPairs={(runtimes) => set({ runtimes })}
           />
@@ -233,11 +233,11 @@ function Sheet({ environment }: { environment: EnvironmentType }) {
             onText={(verify_command) => set({ verify_command })}
           />
           <div className={css.columns}>
-            <Text
+            <TextField
               label="Time for it, minutes"
               inputMode="decimal"
               value={draft.verify_minutes}
-              problem={problem('verify_minutes', '/verify_timeout_seconds')}
+              wrong={problem('verify_minutes', '/verify_timeout_seconds')}
               onText={(verify_minutes) => set({ verify_minutes })}
             />
           </div>
@@ -252,7 +252,7 @@ function Sheet({ environment }: { environment: EnvironmentType }) {
             label="Variables"
             name="NAME"
             value="value"
-            problem={problem('variables')}
+            wrong={problem('variables')}
             pairs={draft.variables}
             onPairs={(variables) => set({ variables })}
           />
@@ -277,60 +277,60 @@ function Sheet({ environment }: { environment: EnvironmentType }) {
 
         <Section id="resources" title="Limits" about="Where a field is empty, the worker's own limit holds.">
           <div className={css.columns}>
-            <Text
+            <TextField
               label="Time for the agent, minutes"
               inputMode="decimal"
               value={draft.minutes}
-              problem={problem('minutes', '/timeout_seconds')}
+              wrong={problem('minutes', '/timeout_seconds')}
               onText={(minutes) => set({ minutes })}
             />
-            <Text
+            <TextField
               label="Memory"
               placeholder="4G"
               value={draft.memory}
-              problem={problem('memory')}
+              wrong={problem('memory')}
               onText={(memory) => set({ memory })}
             />
-            <Text
+            <TextField
               label="Processors"
               placeholder="1.5"
               value={draft.cpus}
-              problem={problem('cpus')}
+              wrong={problem('cpus')}
               onText={(cpus) => set({ cpus })}
             />
-            <Text
+            <TextField
               label="Disk"
               placeholder="10G"
               value={draft.disk}
-              problem={problem('disk')}
+              wrong={problem('disk')}
               onText={(disk) => set({ disk })}
             />
-            <Text
+            <TextField
               label="Processes"
               placeholder="512"
               value={draft.processes}
-              problem={problem('processes')}
+              wrong={problem('processes')}
               onText={(processes) => set({ processes })}
             />
-            <Text
+            <TextField
               label="Open files"
               placeholder="4096"
               value={draft.open_files}
-              problem={problem('open_files')}
+              wrong={problem('open_files')}
               onText={(open_files) => set({ open_files })}
             />
-            <Text
+            <TextField
               label="Tokens of an attempt"
               placeholder="no limit"
               value={draft.max_tokens}
-              problem={problem('max_tokens')}
+              wrong={problem('max_tokens')}
               onText={(max_tokens) => set({ max_tokens })}
             />
-            <Text
+            <TextField
               label="Attempts at once"
               placeholder="no limit"
               value={draft.max_concurrent}
-              problem={problem('max_concurrent')}
+              wrong={problem('max_concurrent')}
               onText={(max_concurrent) => set({ max_concurrent })}
             />
           </div>
@@ -344,7 +344,7 @@ function Sheet({ environment }: { environment: EnvironmentType }) {
             label="Labels that a worker must have"
             name="name"
             value="value"
-            problem={problem('labels')}
+            wrong={problem('labels')}
             pairs={draft.labels}
             onPairs={(labels) => set({ labels })}
           />

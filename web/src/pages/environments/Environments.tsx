@@ -2,11 +2,11 @@ import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
 import type { Environment } from '@/api/generated';
-import { Hidden } from '@/pages/review/Hidden';
 import { Ago } from '@/parts/Ago';
 import { buttonClass } from '@/parts/Button';
 import { Empty } from '@/parts/Empty';
 import { Failed } from '@/parts/Failed';
+import { Plain } from '@/parts/Plain';
 import css from './Environments.module.css';
 import { environmentsQuery } from './queries';
 
@@ -66,14 +66,14 @@ function Row({ environment }: { environment: Environment }) {
   return (
     <Link to="/environments/$id" params={{ id }} className={css.row}>
       <span className={css.label}>
-        <Hidden>{label}</Hidden>
+        <Plain text={label} />
       </span>
       <span className={css.repository}>
-        <Hidden>{repository_url}</Hidden>
+        <Plain text={repository_url} />
         {branch && (
           <>
             {' · '}
-            <Hidden>{branch}</Hidden>
+            <Plain text={branch} />
           </>
         )}
       </span>

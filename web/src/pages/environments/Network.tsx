@@ -2,13 +2,13 @@ import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useId, useState } from 'react';
 import type { Environment } from '@/api/generated';
-import { Hidden } from '@/pages/review/Hidden';
 import { Ago } from '@/parts/Ago';
 import { Button } from '@/parts/Button';
 import { Dialog } from '@/parts/Dialog';
+import { Check, Help, Radios, TextField } from '@/parts/Field';
+import { Plain } from '@/parts/Plain';
 import { covers, domains, type NetworkDraft, type Problems } from './draft';
 import css from './Environment.module.css';
-import { Check, Help, Radios, Text } from './Field';
 import { type Refused, remedy, TASKS } from './journal';
 import { refusedQuery } from './queries';
 import { useChange } from './Secrets';
@@ -91,7 +91,7 @@ export function Network({ environment, network, problems, onNetwork }: Props) {
             <Help
               id={`${id}-help`}
               help="One a line; each covers what is below it. No addresses, no ports."
-              problem={problems.allow}
+              wrong={problems.allow}
             />
           </div>
           <Check
@@ -112,12 +112,12 @@ export function Network({ environment, network, problems, onNetwork }: Props) {
             checked={network.websocket}
             onCheck={(websocket) => set({ websocket })}
           />
-          <Text
+          <TextField
             label="Ports"
             placeholder="80, 443"
             inputMode="numeric"
             help="In place of 80 and 443."
-            problem={problems.ports}
+            wrong={problems.ports}
             value={network.ports}
             onText={(ports) => set({ ports })}
           />
@@ -164,10 +164,10 @@ function Injections({ environment }: { environment: Environment }) {
           {injections.map(({ host, header }) => (
             <li key={`${host} ${header}`} className={css.row}>
               <code>
-                <Hidden>{header}</Hidden>
+                <Plain text={header} />
               </code>
               <span className={css.quiet}>
-                to <Hidden>{host}</Hidden>
+                to <Plain text={host} />
               </span>
               <span className={css.does}>
                 <Button
@@ -213,9 +213,9 @@ function AddInjection({ environment, onClose }: { environment: Environment; onCl
           add.mutate({ injections: [{ host: host.trim(), header: header.trim(), value }] });
         }}
       >
-        <Text label="Host" mono required placeholder="api.example.com" value={host} onText={setHost} />
-        <Text label="Header" mono required value={header} onText={setHeader} />
-        <Text
+        <TextField label="Host" mono required placeholder="api.example.com" value={host} onText={setHost} />
+        <TextField label="Header" mono required value={header} onText={setHeader} />
+        <TextField
           label="Value"
           mono
           required
@@ -318,19 +318,19 @@ function Entry({
     <li className={css.row}>
       <span className={css.host}>
         <code>
-          <Hidden>{`${method} ${host}:${port}${path}`.trim()}</Hidden>
+          <Plain text={`${method} ${host}:${port}${path}`.trim()} />
         </code>
         <span className={css.quiet}>
           {count > 1 && `${count} times, `}
           <Ago at={at} /> in{' '}
           <Link to="/tasks/$id" params={{ id: task }}>
-            <Hidden>{title}</Hidden>
+            <Plain text={title} />
           </Link>
-          : <Hidden>{reason || code}</Hidden>
+          : <Plain text={reason || code} />
           {rule && (
             <>
               {' '}
-              (<Hidden>{rule}</Hidden>)
+              (<Plain text={rule} />)
             </>
           )}
         </span>

@@ -5,8 +5,8 @@ import { call } from '@/api/call';
 import { type Agent, createEnvironment } from '@/api/generated';
 import { ApiError } from '@/api/problem';
 import { Button, buttonClass } from '@/parts/Button';
+import { SelectField, TextField } from '@/parts/Field';
 import css from './Environment.module.css';
-import { Choice, Text } from './Field';
 import { environmentsQuery } from './queries';
 import { Script } from './Script';
 
@@ -53,40 +53,40 @@ export function NewEnvironment() {
       <p className={css.quiet}>
         In a clone, <code>outwork env init</code> guesses the scripts and tries them.
       </p>
-      <Text
+      <TextField
         label="Repository"
         mono
         required
         spellCheck={false}
         placeholder="https://git.example.com/team/web"
         help="Any address that git clones. A private one needs a credential in the settings first."
-        problem={fields?.get('/repository_url')}
+        wrong={fields?.get('/repository_url')}
         value={url}
         onText={setUrl}
       />
-      <Text
+      <TextField
         label="Label"
         placeholder={nameOf(url) || 'web'}
-        problem={fields?.get('/label')}
+        wrong={fields?.get('/label')}
         value={label}
         onText={setLabel}
       />
-      <Text
+      <TextField
         label="Branch"
         mono
         placeholder="the repository's default branch"
-        problem={fields?.get('/branch')}
+        wrong={fields?.get('/branch')}
         value={branch}
         onText={setBranch}
       />
-      <Choice
+      <SelectField
         label="Agent"
         value={agent}
         options={[
           ['codex', 'codex'],
           ['command', 'a command'],
         ]}
-        onPick={(name) => setAgent(name as Agent['name'])}
+        onPick={setAgent}
       />
       {agent === 'command' && (
         <Script

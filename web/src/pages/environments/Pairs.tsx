@@ -1,14 +1,14 @@
 import { useId } from 'react';
 import { Button } from '@/parts/Button';
+import { Help } from '@/parts/Field';
 import type { Pair } from './draft';
-import { Help } from './Field';
 import css from './Pairs.module.css';
 
 /** Names and values, one a line. */
 export function Pairs({
   label,
   help,
-  problem,
+  wrong,
   pairs,
   name,
   value,
@@ -16,7 +16,7 @@ export function Pairs({
 }: {
   label: string;
   help?: string;
-  problem?: string | undefined;
+  wrong?: string | undefined;
   pairs: Pair[];
   /** What a name and a value are called here. */
   name: string;
@@ -60,7 +60,7 @@ export function Pairs({
       <Button className={css.add} onClick={() => onPairs([...pairs, { name: '', value: '' }])}>
         Add
       </Button>
-      <Help id={`${id}-help`} help={help} problem={problem} />
+      <Help id={`${id}-help`} help={help} wrong={wrong} />
     </fieldset>
   );
 }

@@ -1,5 +1,5 @@
 import { type ReactNode, useId, useRef } from 'react';
-import { Help } from './Field';
+import { Help } from '@/parts/Field';
 import css from './Script.module.css';
 
 /** A script with the numbers of its lines, as the log names them when it fails. */

@@ -2,12 +2,12 @@ import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useId, useState } from 'react';
 import { call } from '@/api/call';
 import { type Environment, updateEnvironment } from '@/api/generated';
-import { Hidden } from '@/pages/review/Hidden';
 import { Ago } from '@/parts/Ago';
 import { Button } from '@/parts/Button';
 import { Dialog } from '@/parts/Dialog';
+import { TextField } from '@/parts/Field';
+import { Plain } from '@/parts/Plain';
 import css from './Environment.module.css';
-import { Text } from './Field';
 import { environmentQuery } from './queries';
 
 /** The secrets of the scripts: they go in and never come out. Each is set at once, apart from what else is edited. */
@@ -23,7 +23,7 @@ export function Secrets({ environment }: { environment: Environment }) {
           {secrets.map(({ name, updated_at }) => (
             <li key={name} className={css.row}>
               <code>
-                <Hidden>{name}</Hidden>
+                <Plain text={name} />
               </code>
               <span className={css.quiet}>
                 set <Ago at={updated_at} />
@@ -89,7 +89,7 @@ function SetSecret({
         }}
       >
         {!given && (
-          <Text
+          <TextField
             label="Name"
             mono
             required

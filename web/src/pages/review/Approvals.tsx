@@ -6,8 +6,8 @@ import { taskQuery } from '@/api/tasks';
 import { Ago } from '@/parts/Ago';
 import { Button } from '@/parts/Button';
 import { Dialog } from '@/parts/Dialog';
+import { Plain } from '@/parts/Plain';
 import css from './Approvals.module.css';
-import { Hidden } from './Hidden';
 
 const STATES: Record<string, { mark: string; text: (a: TaskApproval) => string; look: string }> = {
   not_needed: { mark: '○', text: () => 'No approval needed', look: 'idle' },
@@ -76,10 +76,10 @@ export function Approvals({
 function Said({ one, word }: { one: GivenApproval; word: string }) {
   return (
     <li>
-      <Hidden>{one.by.name}</Hidden> {word} <Ago at={one.at} />
+      <Plain text={one.by.name} /> {word} <Ago at={one.at} />
       {one.text && (
         <>
-          : <Hidden>{one.text}</Hidden>
+          : <Plain text={one.text} />
         </>
       )}
     </li>

@@ -11,8 +11,8 @@ import {
 } from '@/api/generated';
 import { Ago } from '@/parts/Ago';
 import { Button } from '@/parts/Button';
+import { Plain } from '@/parts/Plain';
 import css from './Comments.module.css';
-import { Hidden } from './Hidden';
 
 /** What is said about one place. */
 export function CommentThread({ comments, me }: { comments: Comment[]; me: string | undefined }) {
@@ -61,7 +61,7 @@ function One({ comment, mine }: { comment: Comment; mine: boolean }) {
     <article className={`${css.comment} ${resolved ? css.resolved : ''}`}>
       <header className={css.about}>
         <strong>
-          <Hidden>{comment.author.name}</Hidden>
+          <Plain text={comment.author.name} />
         </strong>
         <Ago at={comment.created_at} />
         <span>{where(comment)}</span>
@@ -71,7 +71,7 @@ function One({ comment, mine }: { comment: Comment; mine: boolean }) {
         )}
       </header>
       <p className={css.text}>
-        <Hidden lines>{comment.text}</Hidden>
+        <Plain text={comment.text} lines />
       </p>
       {error && (
         <p role="alert" className={css.error}>
@@ -167,7 +167,7 @@ function CommentForm({
   return (
     <form className={css.form} onSubmit={submit}>
       <label htmlFor={id}>
-        <Hidden>{label}</Hidden>
+        <Plain text={label} />
       </label>
       <textarea
         ref={field}

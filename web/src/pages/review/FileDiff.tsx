@@ -1,8 +1,8 @@
 import { memo, type ReactNode, useEffect, useLayoutEffect, useRef, useState } from 'react';
 import { createPortal } from 'react-dom';
+import { Plain } from '@/parts/Plain';
 import { type Entry, groups, isSame, type Source } from './compare';
 import css from './FileDiff.module.css';
-import { Hidden } from './Hidden';
 import { rowsOf } from './keys';
 import { languageOf } from './languages';
 import type { FilePatch, Place } from './patch';
@@ -192,12 +192,12 @@ export const FileDiff = memo(function FileDiff(props: Props) {
           {file.oldPath && (
             <>
               <span className={css.old}>
-                <Hidden>{file.oldPath}</Hidden>
+                <Plain text={file.oldPath} />
               </span>
               {' → '}
             </>
           )}
-          <Hidden>{entry.path}</Hidden>
+          <Plain text={entry.path} />
         </h3>
         {CHANGES[file.change] && <span className={css.tag}>{CHANGES[file.change]}</span>}
         {file.modes && <span className={css.tag}>mode {file.modes}</span>}

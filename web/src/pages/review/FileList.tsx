@@ -1,7 +1,7 @@
 import { memo, useMemo, useState } from 'react';
+import { Plain } from '@/parts/Plain';
 import { type Entry, isSame } from './compare';
 import css from './FileList.module.css';
-import { Hidden } from './Hidden';
 import { useGrowing } from './useGrowing';
 
 const MARKS = { added: 'A', deleted: 'D', modified: 'M', renamed: 'R', copied: 'C' };
@@ -47,7 +47,7 @@ export const FileList = memo(function FileList({ entries, viewed, open, onGo }: 
           <li key={directory} className={css.directory}>
             {directory && (
               <div className={css.path}>
-                <Hidden>{directory}</Hidden>
+                <Plain text={directory} />
               </div>
             )}
             <ul>
@@ -71,7 +71,7 @@ export const FileList = memo(function FileList({ entries, viewed, open, onGo }: 
                         {patches.length > 1 && isSame(entry) ? '=' : MARKS[file.change]}
                       </span>
                       <span className={css.name}>
-                        <Hidden>{path.slice(directory.length)}</Hidden>
+                        <Plain text={path.slice(directory.length)} />
                       </span>
                       <span className="visually-hidden">
                         , {WORDS[file.change]}

@@ -123,17 +123,18 @@ function NewCredential({ onChanged }: { onChanged: () => void }) {
         placeholder="github.com/team"
         required
         value={scope}
-        onChange={(event) => setScope(event.target.value)}
-        error={wrong('/scope')}
+        onText={setScope}
+        wrong={wrong('/scope')}
       />
       <SelectField
         label="Kind"
         value={kind}
-        onChange={(event) => setKind(event.target.value as 'token' | 'ssh_key')}
-      >
-        <option value="token">Token</option>
-        <option value="ssh_key">ssh key</option>
-      </SelectField>
+        options={[
+          ['token', 'Token'],
+          ['ssh_key', 'ssh key'],
+        ]}
+        onPick={setKind}
+      />
       {kind === 'token' ? (
         <TextField
           label="Token"
@@ -141,7 +142,7 @@ function NewCredential({ onChanged }: { onChanged: () => void }) {
           autoComplete="off"
           required
           value={value}
-          onChange={(event) => setValue(event.target.value)}
+          onText={setValue}
         />
       ) : (
         <div>
@@ -160,19 +161,25 @@ function NewCredential({ onChanged }: { onChanged: () => void }) {
       <SelectField
         label="For"
         value={push ? 'push' : 'read'}
-        onChange={(event) => setPush(event.target.value === 'push')}
-      >
-        <option value="read">Reading</option>
-        <option value="push">Publishing results</option>
-      </SelectField>
+        options={[
+          ['read', 'Reading'],
+          ['push', 'Publishing results'],
+        ]}
+        onPick={(what) => setPush(what === 'push')}
+      />
       {push && (
-        <SelectField label="Server" value={forge} onChange={(event) => setForge(event.target.value)}>
-          <option value="">Known by its host</option>
-          <option value="github">GitHub</option>
-          <option value="gitlab">GitLab</option>
-          <option value="gitea">Gitea or Forgejo</option>
-          <option value="none">None: a branch alone</option>
-        </SelectField>
+        <SelectField
+          label="Server"
+          value={forge}
+          options={[
+            ['', 'Known by its host'],
+            ['github', 'GitHub'],
+            ['gitlab', 'GitLab'],
+            ['gitea', 'Gitea or Forgejo'],
+            ['none', 'None: a branch alone'],
+          ]}
+          onPick={setForge}
+        />
       )}
       <Button type="submit" look="main" busy={save.isPending}>
         Save

@@ -60,28 +60,22 @@ export function Members() {
           add.mutate();
         }}
       >
-        <TextField
-          label="Name of a new member"
-          required
-          maxLength={100}
-          value={name}
-          onChange={(event) => setName(event.target.value)}
+        <TextField label="Name of a new member" required maxLength={100} value={name} onText={setName} />
+        <SelectField
+          label="Role"
+          value={role}
+          options={names.map((one): [Role, string] => [one, ROLES[one]])}
+          onPick={setRole}
         />
-        <SelectField label="Role" value={role} onChange={(event) => setRole(event.target.value as Role)}>
-          {names.map((one) => (
-            <option key={one} value={one}>
-              {ROLES[one]}
-            </option>
-          ))}
-        </SelectField>
         <SelectField
           label="What it is"
           value={kind}
-          onChange={(event) => setKind(event.target.value as 'user' | 'integration')}
-        >
-          <option value="user">A person</option>
-          <option value="integration">A script or system</option>
-        </SelectField>
+          options={[
+            ['user', 'A person'],
+            ['integration', 'A script or system'],
+          ]}
+          onPick={setKind}
+        />
         <Button type="submit" look="main" busy={add.isPending}>
           Add
         </Button>
@@ -204,13 +198,7 @@ function Tokens({ member }: { member: Member }) {
           make.mutate();
         }}
       >
-        <TextField
-          label="What a new token is for"
-          required
-          maxLength={200}
-          value={label}
-          onChange={(event) => setLabel(event.target.value)}
-        />
+        <TextField label="What a new token is for" required maxLength={200} value={label} onText={setLabel} />
         <TextField
           label="Days until it ends"
           type="number"
@@ -218,7 +206,7 @@ function Tokens({ member }: { member: Member }) {
           max={3650}
           placeholder="never"
           value={days}
-          onChange={(event) => setDays(event.target.value)}
+          onText={setDays}
         />
         <Button type="submit" busy={make.isPending}>
           Make a token

@@ -71,17 +71,17 @@ export function Model() {
           required
           placeholder="https://host/v1"
           defaultValue={set?.base_url}
-          error={wrong('base_url')}
+          wrong={wrong('base_url')}
         />
-        <TextField label="Name" name="name" required defaultValue={set?.name} error={wrong('name')} />
+        <TextField label="Name" name="name" required defaultValue={set?.name} wrong={wrong('name')} />
         <TextField
           label="Key"
           type="password"
           autoComplete="off"
           placeholder={set?.has_api_key ? 'set; leave empty to keep it' : ''}
           value={key}
-          onChange={(event) => setKey(event.target.value)}
-          error={wrong('api_key')}
+          onText={setKey}
+          wrong={wrong('api_key')}
         />
         <TextField
           label="Context window, tokens"
@@ -89,7 +89,7 @@ export function Model() {
           type="number"
           min={1}
           defaultValue={set?.context_window}
-          error={wrong('context_window')}
+          wrong={wrong('context_window')}
         />
         <Button type="submit" look="main" busy={save.isPending}>
           Save

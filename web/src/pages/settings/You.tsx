@@ -21,16 +21,16 @@ export function You() {
       <SelectField
         label="Theme"
         value={chosen}
-        onChange={(event) => {
-          const wanted = event.target.value as Theme;
+        options={[
+          ['system', 'As the system'],
+          ['light', 'Light'],
+          ['dark', 'Dark'],
+        ]}
+        onPick={(wanted) => {
           choose(wanted);
           setTheme(wanted);
         }}
-      >
-        <option value="system">As the system</option>
-        <option value="light">Light</option>
-        <option value="dark">Dark</option>
-      </SelectField>
+      />
       <div>
         <Button busy={leave.isPending} onClick={() => leave.mutate()}>
           Sign out of this browser

@@ -241,7 +241,7 @@ function Enrolment() {
           placeholder="build machine 3"
           maxLength={200}
           value={name}
-          onChange={(event) => setName(event.target.value)}
+          onText={setName}
         />
         <Button type="submit" look="main" busy={make.isPending}>
           Make a token
