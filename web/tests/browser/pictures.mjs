@@ -88,6 +88,8 @@ try {
   const shot = async (name, path, ready) => {
     await open(path);
     await ready();
+    // The colours of code come from a worker, a little later.
+    await page.waitForTimeout(1500);
     await page.screenshot({ path: to(name) });
   };
   await shot('web-task', `/tasks/${id}`, () => page.getByText('astimezone').first().waitFor());
