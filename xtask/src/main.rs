@@ -99,7 +99,7 @@ const SOLE_USERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("ratatui", &["outwork-tui"]),
-    ("flate2", &["outwork-image"]),
+    ("flate2", &["outwork-image", "outwork-web"]),
     ("ruzstd", &["outwork-image"]),
     ("libc", &["outwork-sandbox"]),
     (

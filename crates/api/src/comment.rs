@@ -98,7 +98,8 @@ pub struct Comment {
     /// The file as the diff calls it.
     pub path: String,
     /// Whose line numbers these are.
-    pub side: Side,
+    #[schema(value_type = Side)]
+    pub side: String,
     /// The first line; absent: it is about the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<u32>,

@@ -81,8 +81,9 @@ pub struct Member {
     pub name: String,
     /// `user` or `integration`.
     pub kind: String,
-    /// What it may do.
-    pub role: Role,
+    /// What it may do; a newer server may name others.
+    #[schema(value_type = Role)]
+    pub role: String,
     /// Since when it is one.
     pub created_at: Time,
 }

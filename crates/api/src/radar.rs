@@ -48,6 +48,9 @@ pub enum Certainty {
     Named,
     /// It has changed at least one of them.
     Touched,
+    /// What this version does not know.
+    #[serde(other)]
+    Unknown,
 }
 
 /// Results that are to be merged, to see which of them conflict.
@@ -114,4 +117,7 @@ pub enum MergeMethod {
     Exact,
     /// Those first that conflict with the fewest others; for more than 8.
     Greedy,
+    /// What this version does not know.
+    #[serde(other)]
+    Unknown,
 }

@@ -140,7 +140,8 @@ pub struct Me {
     pub name: String,
     /// What it may do; absent for a worker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub role: Option<Role>,
+    #[schema(value_type = Option<Role>)]
+    pub role: Option<String>,
     /// The workspace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workspace: Option<Workspace>,

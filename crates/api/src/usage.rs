@@ -44,7 +44,8 @@ pub struct Usage {
     /// And those that ended before.
     pub to: Time,
     /// By what it is told apart.
-    pub by: UsageBy,
+    #[schema(value_type = UsageBy)]
+    pub by: String,
     /// The parts: days in their order, others with those first that used most. A part in which nothing ended is left out.
     pub items: Vec<UsageItem>,
     /// All of it.

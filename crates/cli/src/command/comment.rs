@@ -184,7 +184,7 @@ fn shown(comment: &Comment) -> Vec<String> {
         (Some(line), Some(end)) if end != line => place += &format!(":{line}-{end}"),
         (Some(line), _) => place += &format!(":{line}"),
     }
-    if comment.side == Side::Old && comment.line.is_some() {
+    if comment.side == "old" && comment.line.is_some() {
         place += " (old)";
     }
     let state = match (&comment.resolved_at, comment.sent_in_turn) {

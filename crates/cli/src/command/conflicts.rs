@@ -137,7 +137,7 @@ async fn merged(
     let (clean, all) = (merges.clean.len(), merges.order.len());
     let sure = match merges.method {
         MergeMethod::Exact => "no other order merges more",
-        MergeMethod::Greedy => "an order that merges more may exist",
+        MergeMethod::Greedy | MergeMethod::Unknown => "an order that merges more may exist",
     };
     let base: String = plain(&merges.base).chars().take(10).collect();
     session.out.note(&format!(
@@ -165,6 +165,7 @@ fn certainty(overlap: &Overlap) -> &'static str {
     match overlap.certainty {
         Certainty::Named => "named",
         Certainty::Touched => "touched",
+        Certainty::Unknown => "unknown",
     }
 }
 
@@ -202,7 +203,7 @@ pub(super) async fn foretell(session: &mut Session, client: &Client, task: &NewT
     };
     for overlap in page.items.iter().take(FORETOLD) {
         let does = match overlap.certainty {
-            Certainty::Named => "is about",
+            Certainty::Named | Certainty::Unknown => "is about",
             Certainty::Touched => "changes",
         };
         session.out.note(&format!(

@@ -4,7 +4,6 @@ use clap::{Args, Subcommand, ValueEnum};
 use outwork_api::client::Client;
 use outwork_api::member::{Member, MemberChange, MemberKind, NewMember, Role};
 use outwork_domain::PrincipalId;
-use outwork_domain::principal::Role as Named;
 use serde::Serialize;
 
 use crate::error::CliError;
@@ -144,7 +143,7 @@ async fn list(args: ListArgs, session: &mut Session) -> Result<(), CliError> {
         vec![
             table::id(&session.out, &member.id),
             member.name.clone(),
-            role(member.role).to_owned(),
+            member.role.clone(),
             member.kind.clone(),
         ]
     };
@@ -195,7 +194,7 @@ async fn set(args: SetArgs, session: &mut Session) -> Result<(), CliError> {
     if json {
         return session.out.json(&changed);
     }
-    let (name, role) = (plain(&changed.name), role(changed.role));
+    let (name, role) = (plain(&changed.name), plain(&changed.role));
     session.out.note(&format!("{name} has the role {role}"));
     Ok(())
 }
@@ -208,10 +207,6 @@ async fn remove(args: RemoveArgs, session: &mut Session) -> Result<(), CliError>
         .out
         .note(&format!("removed {}", plain(&member.name)));
     Ok(())
-}
-
-fn role(role: Role) -> &'static str {
-    Named::from(role).as_str()
 }
 
 /// A member that was named by its id, or by its name in upper or lower case.

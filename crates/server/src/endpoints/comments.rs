@@ -68,7 +68,7 @@ fn one(names: &Names, comment: Comment, turn: u32, attempt: u32) -> Wire {
         attempt,
         repository,
         path,
-        side: side.into(),
+        side: side.as_str().to_owned(),
         line,
         end_line,
         excerpt,

@@ -20,7 +20,9 @@ pub(crate) async fn me(State(plane): State<Arc<Plane>>, anybody: Anybody) -> Jso
         workspace_name,
     } = anybody;
     let role = match principal.kind {
-        PrincipalKind::User | PrincipalKind::Integration => Some(principal.role.into()),
+        PrincipalKind::User | PrincipalKind::Integration => {
+            Some(principal.role.as_str().to_owned())
+        }
         PrincipalKind::Worker => None,
     };
     let workspace = Workspace {

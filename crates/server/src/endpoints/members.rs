@@ -25,7 +25,7 @@ fn wire(record: MemberRecord) -> Wire {
         id: id.to_string(),
         name,
         kind: kind.as_str().to_owned(),
-        role: role.into(),
+        role: role.as_str().to_owned(),
         created_at: created_at.into(),
     }
 }

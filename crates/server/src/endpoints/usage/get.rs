@@ -102,7 +102,7 @@ pub(crate) async fn get(
     Ok(Json(Usage {
         from: from.into(),
         to: to.into(),
-        by,
+        by: by.as_str().to_owned(),
         items,
         total: total.wire(),
     }))
