@@ -88,11 +88,13 @@ try {
   const shot = async (name, path, ready) => {
     await open(path);
     await ready();
-    // The colours of code come from a worker, a little later.
-    await page.waitForTimeout(1500);
     await page.screenshot({ path: to(name) });
   };
-  await shot('web-task', `/tasks/${id}`, () => page.getByText('astimezone').first().waitFor());
+  await shot('web-task', `/tasks/${id}`, async () => {
+    await page.getByText('astimezone').first().waitFor();
+    // The colours of code come from a worker, a little later.
+    await page.locator('[class*="k-keyword"]').first().waitFor();
+  });
   await shot('web-tasks', '/', () => page.getByText('Make the headline').first().waitFor());
   const { items } = await outwork.api('GET', '/environments');
   const calendar = items.find(({ label }) => label === 'calendar');

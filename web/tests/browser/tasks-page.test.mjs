@@ -1,4 +1,4 @@
-// `npm run build`, then `node --test tests/browser/tasks-page.mjs`.
+// `npm run build`, then `node --test tests/browser/tasks-page.test.mjs`.
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -11,6 +11,19 @@ const running = (number, more) => attempt(number, { state: 'running', diff: null
 const shown = (page) => page.locator('[role=log] [data-row]').allTextContents();
 const atEnd = (page) =>
   page.locator('[role=log]').evaluate((box) => box.scrollHeight - box.scrollTop - box.clientHeight < 40);
+
+/** What `ask` answers once it answers the same twice, a picture of the screen apart. */
+async function resting(page, ask) {
+  for (let before = await ask(), turn = 0; turn < 100; turn++) {
+    await page.evaluate(
+      () => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))),
+    );
+    const now = await ask();
+    if (now !== undefined && now === before) return now;
+    before = now;
+  }
+  throw new Error('it did not come to rest');
+}
 
 async function runningTask(context, size) {
   const all = await open(context, size);
@@ -37,8 +50,7 @@ test('a log of 50,000 lines follows its end, and stays where its reader is', asy
     .getByRole('button', { name: /Follow/ })
     .first()
     .waitFor();
-  await page.waitForTimeout(100);
-  const before = (await shown(page)).at(20);
+  const before = await resting(page, async () => (await shown(page)).at(20));
   server.log('att_1', output(lines(50_000, 52_000)));
   await page.getByText('52 000 lines').waitFor();
   assert.ok((await shown(page)).includes(before));
