@@ -23,7 +23,7 @@ use outwork_store::{
 use super::attempts;
 use super::turn::not_ended;
 use crate::endpoints::attempts::diff::patch_bytes;
-use crate::endpoints::attempts::parts::malformed;
+use crate::endpoints::attempts::parts::{malformed, not_too_large};
 use crate::endpoints::tasks::diff::{chosen_attempt, chosen_turn};
 use crate::endpoints::{environments, tasks};
 use crate::plane::Plane;
@@ -186,6 +186,7 @@ async fn compose_one(
         let id = attempt.attempt.id;
         if !named.contains_key(&id) {
             let diff = patch_bytes(plane, record, attempt, Some(repository)).await?;
+            not_too_large(diff.len())?;
             named.insert(id, Named::nothing(index, attempt.attempt.number, diff));
         }
         let of_attempt = named.get_mut(&id).expect("it was inserted");

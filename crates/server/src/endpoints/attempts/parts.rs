@@ -20,6 +20,8 @@ use crate::refusal::Refusal;
 
 /// More would be an answer that no screen shows.
 const PARTS: usize = 100_000;
+/// A larger diff is not taken apart: each of its lines is kept while it is read, which may take sixteen times its size.
+const READ_BYTES: usize = 16 * 1024 * 1024;
 
 /// The files and hunks of an attempt's diff in one repository, with the ids by which `POST /tasks/{id}/compositions` takes them.
 #[utoipa::path(get, path = "/attempts/{id}/diff/parts", operation_id = "getAttemptDiffParts", tag = "attempts",
@@ -36,6 +38,7 @@ pub(crate) async fn parts(
     let record = super::by_id(&plane, workspace, id).await?;
     let task = tasks::by_id(&plane, workspace, record.attempt.task_id).await?;
     let diff = patch_bytes(&plane, &task, &record, query.repository.as_deref()).await?;
+    not_too_large(diff.len())?;
     // A large diff takes a while.
     let read = tokio::task::spawn_blocking(move || wire(&diff)).await;
     read.map_err(|panic| {
@@ -55,6 +58,16 @@ fn wire(diff: &[u8]) -> Result<DiffParts, Refusal> {
     }
     let files = files.into_iter().map(wire_file).collect();
     Ok(DiffParts { files })
+}
+
+/// Refuses what would take too much memory to be taken apart.
+pub(crate) fn not_too_large(diff_bytes: usize) -> Result<(), Refusal> {
+    if diff_bytes <= READ_BYTES {
+        return Ok(());
+    }
+    let detail = format!("The diff has {diff_bytes} bytes; at most {READ_BYTES} are taken apart.");
+    Err(Refusal::new(Code::TooLarge, detail)
+        .with_hint("Take it as a whole: `outwork apply TASK`, or `--paths` for single files."))
 }
 
 /// A worker handed it in as the diff of what it has.
@@ -116,4 +129,17 @@ fn status_name(status: FileStatus) -> &'static str {
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{READ_BYTES, not_too_large};
+
+    #[test]
+    fn what_would_take_too_much_memory_is_refused_before_it_is_read() {
+        assert!(not_too_large(READ_BYTES).is_ok());
+        let refusal = not_too_large(READ_BYTES + 1).expect_err("too large");
+        assert_eq!(refusal.problem().status, 413);
+        assert!(refusal.problem().hint.is_some());
+    }
 }
