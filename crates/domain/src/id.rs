@@ -114,6 +114,18 @@ id!(
     CredentialId, "cred", "a", "credential"
 );
 id!(
+    /// Something to be done once for somebody outside.
+    JobId, "job", "a", "job"
+);
+id!(
+    /// A connection to a forge or a chat.
+    IntegrationId, "int", "an", "integration"
+);
+id!(
+    /// A place of another system where a task is talked about.
+    ConversationId, "conv", "a", "conversation"
+);
+id!(
     /// A worker that registered.
     WorkerId, "wkr", "a", "worker"
 );

@@ -10,6 +10,7 @@
 //! [`failure`] (why an attempt ended badly), [`publication`] (a result as a branch and a pull request), [`comment`] and [`approval`] (what people say of a result),
 //! [`evidence`] (what speaks for an attempt), [`ranking`] (which is the best), [`choice`] (which stands for its turn),
 //! [`overlap`] (which files a task is about), [`merge_order`] (in which order results merge), [`cost`] (what tokens cost),
+//! [`integration`] (where tasks are talked about), [`job`] (what is done once for somebody outside), [`untrusted`] (what somebody outside wrote),
 //! [`status`] (what people are shown), [`priority`],
 //! [`schedule`] (whose attempt is given out next), [`waiting`] (why one is not), [`limits`].
 
@@ -33,6 +34,8 @@ pub mod comment;
 pub mod cost;
 pub mod evidence;
 pub mod failure;
+pub mod integration;
+pub mod job;
 pub mod overlap;
 pub mod priority;
 pub mod publication;
@@ -40,13 +43,15 @@ pub mod ranking;
 pub mod schedule;
 pub mod status;
 pub mod task;
+pub mod untrusted;
 pub mod waiting;
 
 pub use attempt::{Attempt, AttemptEvent, Command, Desired, Epoch, Lease, State, Step};
 pub use failure::{Failure, FailureCode};
 pub use id::{
-    AttemptId, AuditId, CommentId, CredentialId, EnrolmentTokenId, EnvironmentId, ObjectKey,
-    PrincipalId, PublicationId, TaskId, TokenId, TurnId, WorkerId, WorkspaceId,
+    AttemptId, AuditId, CommentId, ConversationId, CredentialId, EnrolmentTokenId, EnvironmentId,
+    IntegrationId, JobId, ObjectKey, PrincipalId, PublicationId, TaskId, TokenId, TurnId, WorkerId,
+    WorkspaceId,
 };
 pub use priority::Priority;
 pub use time::Timestamp;

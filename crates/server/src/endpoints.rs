@@ -10,6 +10,7 @@ pub(crate) mod comments;
 pub(crate) mod credentials;
 pub(crate) mod enrolment;
 pub(crate) mod environments;
+pub(crate) mod integrations;
 pub(crate) mod me;
 pub(crate) mod members;
 pub(crate) mod merges;

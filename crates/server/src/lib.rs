@@ -15,6 +15,7 @@
 //! * `codex_api`: the stock client's API, on the same services.
 //! * `web`: the web page's files, and who is signed in with a browser.
 //! * `publish`: results as branches and pull requests.
+//! * `surfaces`: forges and chats that give tasks and are told what came of them; `jobs`: who does that.
 //! * `worker`: the worker protocol; `reconcile`: what moves on by itself.
 
 // utoipa's macros repeat a handler's types with the paths they were written with.
@@ -26,6 +27,7 @@ pub mod server;
 
 mod heard;
 mod ids;
+mod jobs;
 mod plane;
 mod signals;
 
@@ -42,6 +44,8 @@ mod view;
 
 mod endpoints;
 mod submit;
+
+mod surfaces;
 
 mod codex_api;
 

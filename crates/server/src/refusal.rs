@@ -189,6 +189,7 @@ impl From<StoreError> for Refusal {
             | StoreError::TurnNotEnded
             | StoreError::PublicationUnderWay { .. }
             | StoreError::Publication(_)
+            | StoreError::Job(_)
             | StoreError::UnknownEnvironment => Code::Conflict,
             StoreError::RevisionMismatch => Code::PreconditionFailed,
             StoreError::IdempotencyMismatch => Code::IdempotencyMismatch,

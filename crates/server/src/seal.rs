@@ -4,7 +4,7 @@ use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use outwork_domain::credential::{CredentialKind, CredentialScope};
 use outwork_domain::environment::InjectionTarget;
-use outwork_domain::{EnvironmentId, WorkspaceId};
+use outwork_domain::{EnvironmentId, IntegrationId, WorkspaceId};
 
 const VERSION: u8 = 1;
 const NONCE_BYTES: usize = 24;
@@ -36,6 +36,11 @@ pub(crate) enum Place<'a> {
         workspace: WorkspaceId,
         kind: CredentialKind,
         scope: &'a CredentialScope,
+    },
+    /// The secrets of an integration.
+    Integration {
+        workspace: WorkspaceId,
+        integration: IntegrationId,
     },
     /// Who is signed in with a browser; the browser keeps it.
     SignIn,
@@ -69,6 +74,10 @@ impl Place<'_> {
                 kind.as_str(),
                 scope.as_str()
             ),
+            Self::Integration {
+                workspace,
+                integration,
+            } => format!("{workspace}/integrations/{integration}"),
             Self::SignIn => "browser/sign_in".to_owned(),
             Self::Check => "server/sealed_check".to_owned(),
         }

@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::ServerConfig;
 use crate::http::router::router;
+use crate::jobs;
 use crate::key_check;
 use crate::plane::Plane;
 use crate::reconcile;
@@ -37,6 +38,7 @@ impl Server {
     pub async fn start(config: ServerConfig) -> Result<Self, StartError> {
         let server = Self::start_stepped(config).await?;
         reconcile::start(&server.plane, &server.tasks);
+        jobs::start(&server.plane, &server.tasks);
         Ok(server)
     }
 
@@ -54,6 +56,7 @@ impl Server {
         if !plane.store.is_shared() {
             // Whoever had them was this server before it was killed.
             plane.store.release_publications(plane.now()).await?;
+            plane.store.release_jobs(plane.now()).await?;
         }
         let tasks = TaskTracker::new();
         let dispatching = Arc::clone(&plane);

@@ -72,6 +72,8 @@ pub(crate) struct Signals {
     pub(crate) workers: Topic<WorkerId>,
     /// The task is new, or it changed; `None`: nobody knows which did.
     pub(crate) tasks: broadcast::Sender<Option<TaskId>>,
+    /// A job may be due.
+    pub(crate) jobs: watch::Sender<()>,
     /// All reconcilers should look now.
     pub(crate) reconcile: watch::Sender<()>,
 }
@@ -83,6 +85,7 @@ impl Signals {
             queues: Lines::new(),
             workers: Topic::new(),
             tasks: broadcast::channel(TASKS).0,
+            jobs: watch::channel(()).0,
             reconcile: watch::channel(()).0,
         }
     }
@@ -117,6 +120,9 @@ impl Signals {
             }
             Change::Worker(worker) => self.workers.signal(worker),
             Change::Task(task) => self.task(Some(*task)),
+            Change::Job(_) => {
+                self.jobs.send_replace(());
+            }
         }
     }
 
@@ -126,6 +132,7 @@ impl Signals {
         self.queues.call_all();
         self.workers.signal_all();
         self.task(None);
+        self.jobs.send_replace(());
         self.reconcile.send_replace(());
     }
 

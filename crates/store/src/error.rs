@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use outwork_domain::attempt::Refused;
-use outwork_domain::{PublicationId, TaskId, publication};
+use outwork_domain::{PublicationId, TaskId, job, publication};
 
 /// Why a database could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -111,6 +111,9 @@ pub enum StoreError {
     /// The publication's state does not allow it.
     #[error(transparent)]
     Publication(#[from] publication::Refused),
+    /// The job's state does not allow it.
+    #[error(transparent)]
+    Job(#[from] job::Refused),
     /// The attempt's state does not allow it.
     #[error(transparent)]
     Refused(#[from] Refused),

@@ -72,8 +72,11 @@ mod viewed;
 mod audit;
 mod backup;
 mod cache;
+mod conversation;
 mod device_login;
 mod enrolment;
+mod integration;
+mod job;
 mod orders;
 mod path;
 mod publication;
@@ -95,11 +98,14 @@ pub use cache::{
 pub use claim::When;
 pub use collect::{Collectable, GRACE as COLLECT_GRACE};
 pub use comment::{CommentChange, SentComment};
+pub use conversation::{ConversationChange, Told};
 pub use device_login::{DeviceLogin, DeviceToken, NewDeviceLogin};
 pub use enrolment::{
     Enrolment, EnrolmentTokenRecord, NewEnrolment, NewEnrolmentToken, WorkerTokenRecord,
 };
 pub use error::{OpenError, StoreError};
+pub use integration::IntegrationRecord;
+pub use job::Enqueued;
 pub use member::{MemberChange, MemberRecord, MemberToken, Names};
 pub use message::Telling;
 pub use objects::{Objects, ObjectsError, S3Address, S3Addressing, S3Config, S3Credentials};

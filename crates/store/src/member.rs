@@ -295,28 +295,37 @@ impl Write for Add {
     type Output = ();
 
     async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
-        const INSERT: &str = "INSERT INTO principals (id, workspace_id, kind, name, created_at, role) \
-             VALUES ($1, $2, $3, $4, $5, $6)";
-        let MemberRecord {
-            id: member,
-            kind,
-            name,
-            role,
-            created_at,
-        } = &self.member;
-        lock(tx, self.workspace).await?;
-        name_is_free(tx, self.workspace, *member, name).await?;
-        let values = values![
-            id(member),
-            id(self.workspace),
-            kind.as_str(),
-            name,
-            *created_at,
-            role.as_str()
-        ];
-        tx.execute(INSERT, values).await?;
-        Ok(())
+        insert(tx, self.workspace, &self.member).await
     }
+}
+
+/// Adds a member, also as a part of a larger transaction.
+pub(crate) async fn insert(
+    tx: &mut Tx<'_>,
+    workspace: WorkspaceId,
+    member: &MemberRecord,
+) -> Result<(), StoreError> {
+    const INSERT: &str = "INSERT INTO principals (id, workspace_id, kind, name, created_at, role) \
+         VALUES ($1, $2, $3, $4, $5, $6)";
+    let MemberRecord {
+        id: member,
+        kind,
+        name,
+        role,
+        created_at,
+    } = member;
+    lock(tx, workspace).await?;
+    name_is_free(tx, workspace, *member, name).await?;
+    let values = values![
+        id(member),
+        id(workspace),
+        kind.as_str(),
+        name,
+        *created_at,
+        role.as_str()
+    ];
+    tx.execute(INSERT, values).await?;
+    Ok(())
 }
 
 struct ChangeIt {
@@ -356,18 +365,27 @@ impl Write for Deactivate {
     type Output = ();
 
     async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
-        const UPDATE: &str = "UPDATE principals SET deactivated_at = $2 WHERE id = $1";
-        const TOKENS: &str = "DELETE FROM tokens WHERE principal_id = $1";
-        const LOGINS: &str = "DELETE FROM device_logins WHERE approved_by = $1";
-        lock(tx, self.workspace).await?;
-        found(tx, self.workspace, self.member).await?;
-        tx.execute(UPDATE, values![id(self.member), self.now])
-            .await?;
-        for delete in [TOKENS, LOGINS] {
-            tx.execute(delete, values![id(self.member)]).await?;
-        }
-        has_admin(tx, self.workspace, self.now).await
+        deactivate(tx, self.workspace, self.member, self.now).await
     }
+}
+
+/// Lets a member in no more, also as a part of a larger transaction.
+pub(crate) async fn deactivate(
+    tx: &mut Tx<'_>,
+    workspace: WorkspaceId,
+    member: PrincipalId,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    const UPDATE: &str = "UPDATE principals SET deactivated_at = $2 WHERE id = $1";
+    const TOKENS: &str = "DELETE FROM tokens WHERE principal_id = $1";
+    const LOGINS: &str = "DELETE FROM device_logins WHERE approved_by = $1";
+    lock(tx, workspace).await?;
+    found(tx, workspace, member).await?;
+    tx.execute(UPDATE, values![id(member), now]).await?;
+    for delete in [TOKENS, LOGINS] {
+        tx.execute(delete, values![id(member)]).await?;
+    }
+    has_admin(tx, workspace, now).await
 }
 
 struct AddToken {

@@ -7,6 +7,7 @@ use outwork_domain::cost::Prices;
 use outwork_domain::credential::Credential;
 use outwork_domain::environment::{Environment, Injection, InjectionTarget, SecretName};
 use outwork_domain::evidence::Evidence;
+use outwork_domain::job::Queue;
 use outwork_domain::overlap::Certainty;
 use outwork_domain::principal::{Principal, PrincipalKind, Worker, WorkerOrders};
 use outwork_domain::task::{Task, TaskKind, Turn};
@@ -29,6 +30,8 @@ pub enum Change {
     Worker(WorkerId),
     /// The task is new, or it changed, also by a change of one of its attempts' states.
     Task(TaskId),
+    /// A job of the queue may be due.
+    Job(Queue),
 }
 
 /// The first workspace and the tokens to get in.

@@ -25,7 +25,8 @@ impl Store {
              WHEN EXISTS (SELECT 1 FROM models WHERE sealed_key IS NOT NULL) \
              OR EXISTS (SELECT 1 FROM environment_secrets) \
              OR EXISTS (SELECT 1 FROM environment_injections) \
-             OR EXISTS (SELECT 1 FROM credentials) THEN 'yes' ELSE 'no' END AS in_use \
+             OR EXISTS (SELECT 1 FROM credentials) \
+             OR EXISTS (SELECT 1 FROM integrations WHERE sealed IS NOT NULL) THEN 'yes' ELSE 'no' END AS in_use \
              FROM server WHERE id = 1";
         const MODEL: &str = "SELECT workspace_id, sealed_key FROM models \
              WHERE sealed_key IS NOT NULL ORDER BY workspace_id LIMIT 1";
@@ -49,7 +50,7 @@ impl Store {
         self.write(Keep { sealed }).await
     }
 
-    /// Forgets everything that is sealed (secrets, injections, credentials, keys of models), because nobody can
+    /// Forgets everything that is sealed (secrets, injections, credentials, keys of models, secrets of integrations), because nobody can
     /// open it any more. Says how many that were.
     pub async fn forget_sealed(&self, now: Timestamp) -> Result<u64, StoreError> {
         self.write(Forget { now }).await
@@ -89,9 +90,12 @@ impl Write for Forget {
             "DELETE FROM environment_injections",
             "DELETE FROM credentials",
         ];
+        const INTEGRATIONS: &str =
+            "UPDATE integrations SET sealed = NULL, updated_at = $1 WHERE sealed IS NOT NULL";
         let models = tx.execute(MODELS, values![self.now]).await?;
+        let integrations = tx.execute(INTEGRATIONS, values![self.now]).await?;
         tx.execute(EDITED, values![self.now]).await?;
-        let mut forgotten = models;
+        let mut forgotten = models + integrations;
         for delete in SEALED {
             forgotten += tx.execute(delete, values![]).await?;
         }

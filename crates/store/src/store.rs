@@ -230,7 +230,11 @@ impl Committed {
     pub(crate) fn attempts(&self) -> impl Iterator<Item = AttemptId> {
         self.changes.iter().filter_map(|change| match change {
             Change::Attempt(attempt) => Some(*attempt),
-            Change::Queue(_) | Change::Command(..) | Change::Worker(_) | Change::Task(_) => None,
+            Change::Queue(_)
+            | Change::Command(..)
+            | Change::Worker(_)
+            | Change::Task(_)
+            | Change::Job(_) => None,
         })
     }
 

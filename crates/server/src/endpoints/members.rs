@@ -39,7 +39,7 @@ pub(crate) fn missing(id: PrincipalId, fault: StoreError) -> Refusal {
 }
 
 /// A name as it is kept.
-fn name(text: &str) -> Result<String, Refusal> {
+pub(crate) fn name(text: &str) -> Result<String, Refusal> {
     let text = text.trim();
     if text.is_empty() || text.chars().count() > NAME_CHARS || text.chars().any(char::is_control) {
         let detail = format!("must have 1 to {NAME_CHARS} characters, and none that control");

@@ -10,6 +10,7 @@ use outwork_api::credential::Credential;
 use outwork_api::enrolment::{EnrolmentToken, WorkerToken};
 use outwork_api::environment::Environment;
 use outwork_api::event::Event;
+use outwork_api::integration::{Delivery, Integration, Link};
 use outwork_api::member::{Member, MemberToken};
 use outwork_api::problem::{CONTENT_TYPE, Code};
 use outwork_api::publication::Publication;
@@ -82,10 +83,11 @@ fn pages_by_reference(components: &mut Components) {
         (name = "tasks", description = "What was asked, and what came of it."),
         (name = "attempts", description = "Single runs, their events and diffs."),
         (name = "cache", description = "Snapshots of environments that tasks start from."),
+        (name = "integrations", description = "Forges and chats that give tasks, and what came in and went out."),
         (name = "settings", description = "The model, credentials, the workers, the members, and who is asking."),
         (name = "health", description = "For machines that watch this one.")
     ),
-    components(schemas(Problem, Event, Environment, TaskSummary, Worker, Credential, Publication, Overlap, EnrolmentToken, WorkerToken, Member, MemberToken, Comment, Approval, ViewedFile, AuditEntry)),
+    components(schemas(Problem, Event, Environment, TaskSummary, Worker, Credential, Publication, Overlap, EnrolmentToken, WorkerToken, Member, MemberToken, Comment, Approval, ViewedFile, AuditEntry, Integration, Delivery, Link)),
     security(("token" = [])),
     modifiers(&Token)
 )]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::header;
 use axum::response::IntoResponse;
-use axum::routing::{any, get};
+use axum::routing::{any, get, post};
 use axum::{Router, middleware};
 use outwork_api::problem::Code;
 use outwork_domain::limits::{
@@ -20,11 +20,12 @@ use super::{audit as audit_layer, envelope, health, openapi, origin, signpost};
 use crate::codex_api;
 use crate::endpoints::{
     approvals, attempts, audit, cache, changes, codex_logins, comments, credentials, enrolment,
-    environments, me, members, merges, model, overlaps, publications, tasks, tokens, usage,
-    workers,
+    environments, integrations, me, members, merges, model, overlaps, publications, tasks, tokens,
+    usage, workers,
 };
 use crate::plane::Plane;
 use crate::refusal::Refusal;
+use crate::surfaces::receive;
 use crate::web;
 use crate::worker::routes as worker;
 
@@ -118,6 +119,19 @@ pub(crate) fn task_api() -> Routes {
         .routes(routes!(tokens::list::list, tokens::make::make))
         .routes(routes!(tokens::revoke::revoke))
         .routes(routes!(usage::get::get))
+        .routes(routes!(integrations::list::list, integrations::add::add))
+        .routes(routes!(
+            integrations::get::get,
+            integrations::change::change,
+            integrations::remove::remove
+        ))
+        .routes(routes!(integrations::deliveries::list))
+        .routes(routes!(integrations::deliveries::replay))
+        .routes(routes!(
+            integrations::links::list,
+            integrations::links::link
+        ))
+        .routes(routes!(integrations::links::unlink))
         .layer(DefaultBodyLimit::max(SMALL_BODY))
         .merge(limited(
             OpenApiRouter::new()
@@ -208,6 +222,10 @@ pub(crate) fn router(plane: Arc<Plane>) -> Router {
             document(openapi::worker_api_document()),
         )
         .merge(web::routes())
+        .route(
+            "/hooks/{integration}",
+            post(receive::receive).layer(DefaultBodyLimit::max(receive::BODY)),
+        )
         .route("/problems/{code}", get(signpost::problem))
         .merge(codex_api::routes(TASK_BODY, SMALL_BODY))
         .fallback(move |request: Request| {

@@ -1,8 +1,9 @@
-//! Idempotency keys whose time has passed, and what is known of the files of tasks that ended long ago. Neither counts any more; this only
+//! Idempotency keys whose time has passed, what is known of the files of tasks that ended long ago, and jobs that ended long ago. None of it counts any more; this only
 //! gives back its place.
 
 use std::time::Duration;
 
+use outwork_domain::job::KEPT;
 use outwork_domain::overlap::OPEN_FOR;
 use outwork_store::StoreError;
 
@@ -25,8 +26,15 @@ pub(super) async fn pass(plane: &Plane) -> Result<(), StoreError> {
         let before = plane.now() - OPEN_FOR - LONGEST_RUN;
         let forgotten = plane.store.expire_paths(before).await?;
         if forgotten == 0 || plane.shutdown.is_cancelled() {
-            return Ok(());
+            break;
         }
         tracing::debug!(paths = forgotten, "paths of old tasks were forgotten");
+    }
+    loop {
+        let forgotten = plane.store.forget_jobs(plane.now() - KEPT).await?;
+        if forgotten == 0 || plane.shutdown.is_cancelled() {
+            return Ok(());
+        }
+        tracing::debug!(jobs = forgotten, "old jobs were forgotten");
     }
 }

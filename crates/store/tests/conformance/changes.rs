@@ -21,7 +21,11 @@ pub(crate) fn told(changes: &mut Receiver<Arc<[Change]>>) -> Vec<Change> {
 fn told_of_tasks(changes: &mut Receiver<Arc<[Change]>>) -> Vec<TaskId> {
     let task = |change| match change {
         Change::Task(task) => Some(task),
-        Change::Attempt(_) | Change::Queue(_) | Change::Command(..) | Change::Worker(_) => None,
+        Change::Attempt(_)
+        | Change::Queue(_)
+        | Change::Command(..)
+        | Change::Worker(_)
+        | Change::Job(_) => None,
     };
     all(changes).into_iter().filter_map(task).collect()
 }

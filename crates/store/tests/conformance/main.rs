@@ -38,6 +38,7 @@ mod idempotency;
 mod identity;
 mod injections;
 mod isolation;
+mod jobs;
 mod leases;
 mod lists;
 mod members;

@@ -1,0 +1,225 @@
+//! Integrations on the wire: forges and chats that give tasks and are told what came of them.
+
+use outwork_domain::integration::IntegrationKind as DomainKind;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::secret::Secret;
+use crate::time::Time;
+
+/// Which system it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum IntegrationKind {
+    /// GitHub, also Enterprise Server.
+    Github,
+    /// GitLab.
+    Gitlab,
+    /// Gitea or Forgejo.
+    Gitea,
+    /// Slack.
+    Slack,
+}
+
+impl From<IntegrationKind> for DomainKind {
+    fn from(kind: IntegrationKind) -> Self {
+        match kind {
+            IntegrationKind::Github => Self::Github,
+            IntegrationKind::Gitlab => Self::Gitlab,
+            IntegrationKind::Gitea => Self::Gitea,
+            IntegrationKind::Slack => Self::Slack,
+        }
+    }
+}
+
+/// An integration to be made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewIntegration {
+    /// What people call it; unique in the workspace. It is also the name of the member that it acts as.
+    pub name: String,
+    /// Labels of the environments that tasks from there may run in; all when left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub environments: Vec<String>,
+    /// The label of the one that is used where nothing else says which.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_environment: Option<String>,
+    /// What it needs to know of the other system.
+    pub settings: IntegrationSettings,
+}
+
+/// A change of an integration; what is left out stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IntegrationChange {
+    /// What people call it from now on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Labels of the environments that tasks from there may run in; an empty list: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environments: Option<Vec<String>>,
+    /// The label of the one that is used where nothing else says which; an empty text: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_environment: Option<String>,
+    /// Whether it takes what comes in, and sends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_active: Option<bool>,
+    /// All settings anew; secrets that are left out stay as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<IntegrationSettings>,
+}
+
+/// What an integration needs to know of the other system. Secrets are sent and never shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum IntegrationSettings {
+    /// GitHub.
+    Github(ForgeSettings),
+    /// GitLab.
+    Gitlab(ForgeSettings),
+    /// Gitea or Forgejo.
+    Gitea(ForgeSettings),
+    /// Slack.
+    Slack(SlackSettings),
+}
+
+impl IntegrationSettings {
+    /// Which system.
+    pub const fn kind(&self) -> IntegrationKind {
+        match self {
+            Self::Github(_) => IntegrationKind::Github,
+            Self::Gitlab(_) => IntegrationKind::Gitlab,
+            Self::Gitea(_) => IntegrationKind::Gitea,
+            Self::Slack(_) => IntegrationKind::Slack,
+        }
+    }
+
+    /// The fields that are secrets.
+    pub const fn secrets(&self) -> &'static [&'static str] {
+        match self {
+            Self::Github(_) | Self::Gitlab(_) | Self::Gitea(_) => ForgeSettings::SECRETS,
+            Self::Slack(_) => SlackSettings::SECRETS,
+        }
+    }
+}
+
+/// A forge.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ForgeSettings {
+    /// The name by which it is mentioned, without the `@`; `outwork` when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mention: Option<String>,
+    /// What its webhooks are signed with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook_secret: Option<Secret>,
+    /// What it is asked with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<Secret>,
+}
+
+impl ForgeSettings {
+    /// The fields that are secrets.
+    pub const SECRETS: &[&str] = &["webhook_secret", "token"];
+}
+
+/// A workspace of Slack.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SlackSettings {
+    /// What requests are signed with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signing_secret: Option<Secret>,
+    /// The bot's token, `xoxb-…`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bot_token: Option<Secret>,
+}
+
+impl SlackSettings {
+    /// The fields that are secrets.
+    pub const SECRETS: &[&str] = &["signing_secret", "bot_token"];
+}
+
+/// An integration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Integration {
+    /// `int_…`.
+    pub id: String,
+    /// `github`, `gitlab`, `gitea` or `slack`.
+    pub kind: String,
+    /// What people call it.
+    pub name: String,
+    /// Labels of the environments that tasks from there may run in; empty: all.
+    pub environments: Vec<String>,
+    /// The label of the one that is used where nothing else says which.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_environment: Option<String>,
+    /// Whether it takes what comes in, and sends.
+    pub is_active: bool,
+    /// `prn_…`: the member that it acts as, where nobody who is linked asked.
+    pub member_id: String,
+    /// Where the other system sends what happens there.
+    pub hook_url: String,
+    /// What it knows of the other system, without secrets.
+    pub settings: serde_json::Value,
+    /// Names of the secrets that it has.
+    pub secrets: Vec<String>,
+    /// When it was made.
+    pub created_at: Time,
+    /// When it was changed last.
+    pub updated_at: Time,
+}
+
+/// Something that came in from another system, or went out to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Delivery {
+    /// `job_…`.
+    pub id: String,
+    /// `in` or `out`.
+    pub direction: String,
+    /// What names it in the other system, or what it tells.
+    pub key: String,
+    /// What it is about, such as `mention` or `result`.
+    pub kind: String,
+    /// `waiting`, `working`, `done` or `failed`.
+    pub state: String,
+    /// Waiting: what went wrong before. Done: what came of it. Failed: why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// How often it was put off.
+    pub tries: u32,
+    /// When it came.
+    pub created_at: Time,
+    /// When it is tried next, while it waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_at: Option<Time>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Time>,
+}
+
+/// Somebody of another system who is known to be a member.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewLink {
+    /// What the other system calls that person, unchangeably: a user id, not a name.
+    pub external_id: String,
+    /// What people call that person there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// `prn_…`.
+    pub member_id: String,
+}
+
+/// Somebody of another system who is known to be a member.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Link {
+    /// What the other system calls that person.
+    pub external_id: String,
+    /// What people call that person there.
+    pub name: String,
+    /// `prn_…`.
+    pub member_id: String,
+    /// Since when.
+    pub created_at: Time,
+}

@@ -1,0 +1,55 @@
+//! What differs between the kinds of integrations.
+
+use axum::http::HeaderMap;
+use outwork_api::integration::IntegrationSettings;
+use outwork_api::problem::Code;
+use outwork_domain::integration::Conversation;
+use outwork_store::TaskRecord;
+
+use super::receive::Received;
+use super::settings::Known;
+use super::tell::Telling;
+use crate::jobs::{Held, Outcome};
+use crate::plane::Plane;
+use crate::refusal::Refusal;
+
+const MISSING: &str = "This server does not know this kind of integration.";
+
+/// Checks what came in, and says what it is. Quick, and without a look at anything but the integration.
+pub(super) fn receive(
+    plane: &Plane,
+    known: &Known,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Received, Refusal> {
+    let _ = (plane, headers, body);
+    match &known.settings {
+        IntegrationSettings::Github(_)
+        | IntegrationSettings::Gitlab(_)
+        | IntegrationSettings::Gitea(_)
+        | IntegrationSettings::Slack(_) => Err(Refusal::new(Code::NotFound, MISSING)),
+    }
+}
+
+/// Does what somebody asked for. It may have been begun before.
+pub(super) async fn handle(held: &Held, known: &Known) -> Outcome {
+    let _ = (held, known);
+    Outcome::Failed(MISSING.to_owned())
+}
+
+/// What a conversation is to be told of its task as it stands now, in order; what was told already has the same keys.
+pub(super) fn tell(
+    plane: &Plane,
+    known: &Known,
+    conversation: &Conversation,
+    task: &TaskRecord,
+) -> Telling {
+    let _ = (plane, known, conversation, task);
+    Telling::default()
+}
+
+/// Sends a post. It may have been sent before: what must not be there twice is looked for.
+pub(super) async fn send(held: &Held, known: &Known, conversation: &Conversation) -> Outcome {
+    let _ = (held, known, conversation);
+    Outcome::Failed(MISSING.to_owned())
+}
