@@ -47,6 +47,9 @@
 //! | [`Client::viewed`], [`Client::mark_viewed`] | `GET`, `PUT /attempts/{att}/viewed` |
 //! | [`Client::audit`] | `GET /audit?limit=&cursor=` |
 //! | [`Client::members`], [`Client::add_member`], [`Client::change_member`], [`Client::remove_member`] | `GET`, `POST /members`, `PATCH`, `DELETE /members/{prn}` |
+//! | [`Client::integrations`], [`Client::add_integration`], [`Client::change_integration`], [`Client::remove_integration`] | `GET`, `POST /integrations`, `PATCH`, `DELETE /integrations/{int}` |
+//! | [`Client::deliveries`], [`Client::replay_delivery`] | `GET /integrations/{int}/deliveries`, `POST …/{job}/replay` |
+//! | [`Client::linked_users`], [`Client::link_user`], [`Client::unlink_user`] | `GET`, `POST /integrations/{int}/users`, `DELETE …/{user}` |
 //! | [`Client::member_tokens`], [`Client::make_member_token`] | `GET`, `POST /members/{prn}/tokens` |
 //! | [`Client::revoke_member_token`] | `DELETE /tokens/{tok}` |
 //! | [`Client::codex_login`] | `POST /codex-logins` |
@@ -58,6 +61,7 @@ mod address;
 mod codex;
 pub mod error;
 pub mod http;
+mod integrations;
 pub mod sse;
 
 pub mod follow;

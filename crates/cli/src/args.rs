@@ -105,6 +105,8 @@ pub enum ClientCommand {
     Member(command::member::MemberCommand),
     #[command(subcommand)]
     Token(command::token::TokenCommand),
+    #[command(subcommand)]
+    Integration(command::integration::IntegrationCommand),
     /// Show what was used: tokens, cost, and time
     Usage(command::usage::UsageArgs),
     /// Sign in to a server
@@ -192,6 +194,7 @@ impl ClientCommand {
             Self::Workers(args) => args.is_json(),
             Self::Member(command) => command.is_json(),
             Self::Token(command) => command.is_json(),
+            Self::Integration(command) => command.is_json(),
             Self::Usage(args) => args.json,
             Self::Context(command) => command.is_json(),
             Self::Doctor(args) => args.json,
@@ -226,6 +229,7 @@ impl ClientCommand {
             Self::Compose(args) => args.list || args.dry_run,
             Self::Log(args) => !args.follow,
             Self::Env(command) => command.is_paged(),
+            Self::Integration(command) => command.is_paged(),
             Self::Cloud(args) => {
                 let command = args.command.clone();
                 command.is_some_and(|command| Self::from(command).is_paged())

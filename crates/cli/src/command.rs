@@ -16,6 +16,7 @@ pub(crate) mod conflicts;
 pub(crate) mod diff;
 pub(crate) mod exec;
 pub(crate) mod follow_up;
+pub(crate) mod integration;
 pub(crate) mod interrupt;
 pub(crate) mod list;
 pub(crate) mod log;

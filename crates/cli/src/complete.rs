@@ -42,6 +42,7 @@ enum Named {
     Credential,
     Context,
     Member,
+    Integration,
 }
 
 /// Which tasks make sense for a command.
@@ -109,6 +110,7 @@ fn named(command: &str, arg: &Arg) -> Option<Named> {
         ("env", _) | (_, "ENVIRONMENT") => Some(Named::Environment),
         (_, "WORKER" | "WORKER|ENROLMENT") => Some(Named::Worker),
         (_, "MEMBER") => Some(Named::Member),
+        (_, "INTEGRATION") => Some(Named::Integration),
         (_, "SCOPE|ID") => Some(Named::Credential),
         (_, "CONTEXT") | ("url", _) => Some(Named::Context),
         (_, _) => None,
@@ -172,6 +174,10 @@ impl Source {
                 Ok(all.into_iter().map(|one| (one.scope, one.id)).collect())
             }
             Named::Context => self.contexts(),
+            Named::Integration => {
+                let all = client.integrations().await?.items;
+                Ok(all.into_iter().map(|one| (one.name, one.kind)).collect())
+            }
             Named::Member => {
                 let all = client.members().await?.items;
                 Ok(all.into_iter().map(|one| (one.name, one.id)).collect())

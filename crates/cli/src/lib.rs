@@ -32,6 +32,7 @@ mod codex;
 mod codex_home;
 pub mod config;
 mod editor;
+mod secret_file;
 mod selection;
 mod session;
 

@@ -94,6 +94,9 @@ async fn dispatch(command: ClientCommand, session: &mut Session) -> Result<ExitS
         ClientCommand::Usage(args) => command::usage::run(args, session).await.map(done),
         ClientCommand::Workers(args) => command::workers::run(args, session).await.map(done),
         ClientCommand::Member(args) => command::member::run(args, session).await.map(done),
+        ClientCommand::Integration(args) => {
+            command::integration::run(args, session).await.map(done)
+        }
         ClientCommand::Token(args) => command::token::run(args, session).await.map(done),
         ClientCommand::Context(args) => command::context::run(args, session).map(done),
         ClientCommand::Login(args) => command::login::run(args, session).await.map(done),

@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use crate::error::CliError;
 use crate::render::{table, task};
+use crate::secret_file;
 use crate::session::Session;
 use crate::terminal::plain::plain;
 
@@ -146,12 +147,14 @@ async fn set(args: SetArgs, client: &Client, session: &mut Session) -> Result<()
     let secret = match (token_file, ssh_key_file) {
         (Some(path), _) => CredentialSecret::Token {
             username,
-            token: token(session, &path).await?,
+            token: secret_file::secret(session, &path, "token").await?,
         },
         (None, Some(path)) => CredentialSecret::SshKey {
             private_key: private_key(session, &path).await?,
             known_hosts: match known_hosts {
-                Some(path) => Some(read(session, &path, "the file of known hosts").await?),
+                Some(path) => {
+                    Some(secret_file::text(session, &path, "the file of known hosts").await?)
+                }
                 None => None,
             },
         },
@@ -170,18 +173,8 @@ async fn set(args: SetArgs, client: &Client, session: &mut Session) -> Result<()
     }
 }
 
-async fn token(session: &mut Session, path: &Path) -> Result<Secret, CliError> {
-    let text = read(session, path, "the token file").await?;
-    match text.trim() {
-        "" => Err(CliError::usage("the token file is empty").hint(
-            "write the token into a file and name it, or give it on standard input with `-`",
-        )),
-        token => Ok(Secret::new(token)),
-    }
-}
-
 async fn private_key(session: &mut Session, path: &Path) -> Result<Secret, CliError> {
-    let text = read(session, path, "the key file").await?;
+    let text = secret_file::text(session, path, "the key file").await?;
     let text = text.trim();
     if !text.starts_with("-----BEGIN ") || !text.contains("PRIVATE KEY-----") {
         return Err(CliError::usage("the key file holds no private key")
@@ -189,27 +182,6 @@ async fn private_key(session: &mut Session, path: &Path) -> Result<Secret, CliEr
     }
     // OpenSSH reads no key whose last line does not end.
     Ok(Secret::new(format!("{text}\n")))
-}
-
-async fn read(session: &mut Session, path: &Path, what: &str) -> Result<String, CliError> {
-    let bytes = if path.as_os_str() != "-" {
-        let path = session.current_dir.join(path);
-        std::fs::read(&path).map_err(|error| {
-            let message = format!("{what} {} cannot be read", path.display());
-            CliError::usage(message)
-                .source(error)
-                .hint("name a file on this machine, or `-` for standard input")
-        })?
-    } else if session.stdin_is_terminal && what == "the token file" {
-        session
-            .ask_secret("token (not shown): ")
-            .await?
-            .into_bytes()
-    } else {
-        session.read_stdin().await?
-    };
-    String::from_utf8(bytes)
-        .map_err(|_| CliError::usage(format!("{what} is not text")).hint("is it the right file?"))
 }
 
 async fn list(args: ListArgs, client: &Client, session: &mut Session) -> Result<(), CliError> {
