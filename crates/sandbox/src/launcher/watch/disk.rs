@@ -12,7 +12,7 @@ use rustix::fs::{FileType, Mode, OFlags};
 
 use super::inside::Inside;
 use super::walk::{self, Progress, Usage, Walk};
-use super::{Begun, Watcher, rest};
+use super::{Begun, Watcher, computed, rest};
 use crate::error::{SandboxError, Step};
 use crate::limit_hit::{Consequence, LimitHit, LimitKind};
 use crate::plan::{Access, Hold, Plan, PlannedMount, PlannedOverlay, RootBase, RootStep};
@@ -54,7 +54,10 @@ pub(super) struct DiskWatch {
 /// A walk that has begun.
 struct Begin {
     walk: Walk,
-    at: Instant,
+    /// What this thread had computed by then.
+    at: Duration,
+    /// All that was left may be gone: there is no time to rest.
+    is_urgent: bool,
     /// Since the one before.
     lost: Usage,
     /// Nothing said that it is needed: it looks at everything.
@@ -121,7 +124,8 @@ impl DiskWatch {
         self.most_free.files = self.most_free.files.max(free.files);
         let lost = self.lost(free);
         let is_thorough = now >= self.at_the_latest;
-        let not_before = match self.is_near(lost, 1) {
+        let is_urgent = self.is_near(lost, 1);
+        let not_before = match is_urgent {
             true => self.not_at_all_before,
             false if is_thorough || self.is_near(lost, STEPS) => self.not_before,
             false => return,
@@ -132,7 +136,8 @@ impl DiskWatch {
         self.most_free = free;
         self.walk = Some(Begin {
             walk: Walk::new(again(&self.trees)),
-            at: now,
+            at: computed(),
+            is_urgent,
             lost,
             is_thorough,
         });
@@ -216,6 +221,7 @@ impl DiskWatch {
         let Begin {
             mut walk,
             at,
+            is_urgent: _,
             lost,
             is_thorough,
         } = begun;
@@ -231,11 +237,14 @@ impl DiskWatch {
         {
             self.deleted = deleted_files(&mut walk, inside);
         }
-        let (now, took) = (Instant::now(), at.elapsed());
+        let (now, took) = (Instant::now(), computed().saturating_sub(at));
+        // What grows by itself is looked at again at once: in the time of a rest it would grow by as much as in a walk.
+        let is_its_own = 2 * (found.bytes.saturating_sub(self.in_trees.bytes)) > lost.bytes
+            || 2 * (found.files.saturating_sub(self.in_trees.files)) > lost.files;
         self.in_trees = found;
         self.added = self.added(found + self.deleted);
         self.not_before = now + rest(took, 4);
-        self.not_at_all_before = now + took;
+        self.not_at_all_before = now + rest(took, u32::from(!is_its_own));
         if is_thorough {
             self.at_the_latest = now + rest(took, 20).max(AT_LEAST_EVERY);
         }
@@ -258,6 +267,9 @@ impl Watcher for DiskWatch {
         let hit = self.go_on(inside, now);
         self.due = Instant::now()
             + match self.walk {
+                Some(Begin {
+                    is_urgent: true, ..
+                }) => Duration::ZERO,
                 Some(_) => BETWEEN_PARTS,
                 None => self.next_look(),
             };
