@@ -98,3 +98,9 @@ pub struct LinkedUser {
     /// Since when.
     pub created_at: Timestamp,
 }
+
+/// Whether that can be what another system calls a person, unchangeably: 1 to 255 letters, digits, `_` and `-`.
+pub fn is_external_id(text: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    (1..=255).contains(&text.len()) && text.chars().all(is_part)
+}

@@ -3,6 +3,7 @@
 use clap::{Args, ValueEnum};
 use outwork_api::integration::Delivery;
 use outwork_api::page::PageQuery;
+use outwork_domain::JobId;
 use serde::Serialize;
 
 use super::resolve;
@@ -118,8 +119,15 @@ pub(super) async fn list(args: DeliveriesArgs, session: &mut Session) -> Result<
 
 pub(super) async fn replay(args: ReplayArgs, session: &mut Session) -> Result<(), CliError> {
     let client = session.client()?;
+    // It becomes a part of an address.
+    let delivery: JobId = args.delivery.parse().map_err(|error| {
+        CliError::usage(format!("{error}"))
+            .hint("`outwork integration deliveries INTEGRATION` shows the ids")
+    })?;
     let it = resolve(&client, &args.integration).await?;
-    let delivery = client.replay_delivery(&it.id, &args.delivery).await?;
+    let delivery = client
+        .replay_delivery(&it.id, &delivery.to_string())
+        .await?;
     if args.json {
         return session.out.json(&delivery);
     }

@@ -2,6 +2,7 @@
 
 use clap::Args;
 use outwork_api::integration::{Link, NewLink};
+use outwork_domain::integration;
 use serde::Serialize;
 
 use super::resolve;
@@ -20,7 +21,7 @@ pub struct LinkArgs {
     #[arg(value_name = "INTEGRATION")]
     pub integration: String,
     /// The person's id in the other system, which does not change, such as U024BE7LH
-    #[arg(value_name = "USER")]
+    #[arg(value_name = "USER", value_parser = external_id)]
     pub user: String,
     /// The member's name or id
     #[arg(value_name = "MEMBER")]
@@ -40,7 +41,7 @@ pub struct UnlinkArgs {
     #[arg(value_name = "INTEGRATION")]
     pub integration: String,
     /// The person's id in the other system
-    #[arg(value_name = "USER")]
+    #[arg(value_name = "USER", value_parser = external_id)]
     pub user: String,
 }
 
@@ -53,6 +54,14 @@ pub struct LinksArgs {
     /// Print `{"users":[…]}`
     #[arg(long)]
     pub json: bool,
+}
+
+/// It becomes a part of an address.
+fn external_id(text: &str) -> Result<String, String> {
+    match integration::is_external_id(text) {
+        true => Ok(text.to_owned()),
+        false => Err("give the id, of letters, digits, `_` and `-`, and not a name".to_owned()),
+    }
 }
 
 /// What `--json` prints.

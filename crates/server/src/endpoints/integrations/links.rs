@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use outwork_api::integration::{Link, NewLink};
 use outwork_api::page::Page;
-use outwork_domain::integration::LinkedUser;
+use outwork_domain::integration::{LinkedUser, is_external_id};
 use outwork_domain::principal::Admin;
 use outwork_domain::{IntegrationId, PrincipalId};
 
@@ -19,8 +19,6 @@ use crate::http::params::Id;
 use crate::http::permit::Permit;
 use crate::plane::Plane;
 use crate::refusal::Refusal;
-
-const ID_CHARS: usize = 255;
 
 fn wire(user: LinkedUser) -> Link {
     let LinkedUser {
@@ -72,9 +70,8 @@ pub(crate) async fn link(
         member_id,
     } = new;
     by_id(&plane, admin.workspace_id(), id).await?;
-    let is_long = external_id.chars().count() > ID_CHARS;
-    if external_id.is_empty() || is_long || external_id.chars().any(char::is_control) {
-        let detail = format!("must have 1 to {ID_CHARS} characters, and none that control");
+    if !is_external_id(&external_id) {
+        let detail = "must be an id of 1 to 255 letters, digits, `_` and `-`, and no name";
         return Err(Refusal::field("/external_id", detail));
     }
     let member: Result<PrincipalId, _> = member_id.parse();
