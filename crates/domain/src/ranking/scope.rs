@@ -1,5 +1,7 @@
 //! Which files a prompt is about: those that it names.
 
+use crate::overlap::named_in;
+
 /// What the prompt names: paths of files and directories.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Scope(Vec<String>);
@@ -9,32 +11,9 @@ pub(super) fn of<'a>(
     prompt: &str,
     touched: impl Iterator<Item = &'a String> + Clone,
 ) -> Option<Scope> {
-    let mut named: Vec<String> = prompt
-        .split(|c: char| !(c.is_alphanumeric() || "._-/@+".contains(c)))
-        .filter_map(path)
-        .collect();
-    named.sort();
-    named.dedup();
+    let mut named = named_in(prompt);
     named.retain(|name| touched.clone().any(|path| is_at(name, path)));
     (!named.is_empty()).then_some(Scope(named))
-}
-
-/// A word of a prompt as a path, if it looks like one.
-fn path(word: &str) -> Option<String> {
-    let word = word
-        .trim_start_matches("./")
-        .trim_start_matches('/')
-        .trim_end_matches(['.', '/', '-']);
-    let has_extension =
-        word.rsplit('/')
-            .next()?
-            .rsplit_once('.')
-            .is_some_and(|(stem, extension)| {
-                !stem.is_empty()
-                    && (1..=8).contains(&extension.len())
-                    && extension.starts_with(|c: char| c.is_ascii_alphabetic())
-            });
-    (word.len() > 2 && (word.contains('/') || has_extension)).then(|| word.to_owned())
 }
 
 fn is_at(name: &str, path: &str) -> bool {
@@ -68,7 +47,7 @@ mod tests {
         assert_eq!(of("Make it faster, e.g. with Node.js 1.2."), None);
         assert_eq!(of("Fix other.rs"), None);
         let scope = of("Fix `./src/a.rs`, and say so in docs/x/.").unwrap();
-        assert_eq!(scope.0, ["docs/x", "src/a.rs"]);
+        assert_eq!(scope.0, ["src/a.rs", "docs/x"]);
         assert!(scope.has("src/a.rs") && scope.has("docs/x/y.md") && scope.has("tests/a.rs"));
         assert!(!scope.has("src/aa.rs") && !scope.has("docs/xx.md"));
         assert!(of("a.rs is slow").unwrap().has("src/a.rs"));
