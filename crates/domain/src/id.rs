@@ -142,6 +142,15 @@ id!(
     AuditId, "aud", "an", "audit"
 );
 
+id!(
+    /// A task that is submitted by a timetable.
+    ScheduleId, "sch", "a", "schedule"
+);
+id!(
+    /// A time of a schedule, and what became of it.
+    FiringId, "fir", "a", "firing"
+);
+
 /// The name of a stored object (diff, session, prompt): a relative path without `..`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectKey(String);

@@ -11,7 +11,7 @@
 //! [`evidence`] (what speaks for an attempt), [`ranking`] (which is the best), [`choice`] (which stands for its turn),
 //! [`overlap`] (which files a task is about), [`merge_order`] (in which order results merge), [`cost`] (what tokens cost),
 //! [`integration`] (where tasks are talked about), [`job`] (what is done once for somebody outside), [`untrusted`] (what somebody outside wrote),
-//! [`status`] (what people are shown), [`priority`],
+//! [`status`] (what people are shown), [`timetable`] (at which times) and [`firing`] (tasks that are submitted by a timetable), [`priority`],
 //! [`schedule`] (whose attempt is given out next), [`waiting`] (why one is not), [`limits`].
 
 pub mod id;
@@ -34,6 +34,7 @@ pub mod comment;
 pub mod cost;
 pub mod evidence;
 pub mod failure;
+pub mod firing;
 pub mod integration;
 pub mod job;
 pub mod overlap;
@@ -43,6 +44,7 @@ pub mod ranking;
 pub mod schedule;
 pub mod status;
 pub mod task;
+pub mod timetable;
 pub mod untrusted;
 pub mod waiting;
 
@@ -50,8 +52,8 @@ pub use attempt::{Attempt, AttemptEvent, Command, Desired, Epoch, Lease, State, 
 pub use failure::{Failure, FailureCode};
 pub use id::{
     AttemptId, AuditId, CommentId, ConversationId, CredentialId, EnrolmentTokenId, EnvironmentId,
-    IntegrationId, JobId, ObjectKey, PrincipalId, PublicationId, TaskId, TokenId, TurnId, WorkerId,
-    WorkspaceId,
+    FiringId, IntegrationId, JobId, ObjectKey, PrincipalId, PublicationId, ScheduleId, TaskId,
+    TokenId, TurnId, WorkerId, WorkspaceId,
 };
 pub use priority::Priority;
 pub use time::Timestamp;
