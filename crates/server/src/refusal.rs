@@ -190,6 +190,7 @@ impl From<StoreError> for Refusal {
             | StoreError::PublicationUnderWay { .. }
             | StoreError::Publication(_)
             | StoreError::Job(_)
+            | StoreError::Firing(_)
             | StoreError::UnknownEnvironment => Code::Conflict,
             StoreError::RevisionMismatch => Code::PreconditionFailed,
             StoreError::IdempotencyMismatch => Code::IdempotencyMismatch,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use outwork_domain::attempt::Refused;
-use outwork_domain::{PublicationId, TaskId, job, publication};
+use outwork_domain::{PublicationId, TaskId, firing, job, publication};
 
 /// Why a database could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -114,6 +114,9 @@ pub enum StoreError {
     /// The job's state does not allow it.
     #[error(transparent)]
     Job(#[from] job::Refused),
+    /// The firing's state does not allow it.
+    #[error(transparent)]
+    Firing(#[from] firing::NotObeyed),
     /// The attempt's state does not allow it.
     #[error(transparent)]
     Refused(#[from] Refused),

@@ -64,9 +64,11 @@ mod checkpoint;
 mod collect;
 mod comment;
 mod event;
+mod firing;
 mod lease;
 mod message;
 mod reap;
+mod schedule;
 mod viewed;
 
 mod audit;
@@ -104,6 +106,7 @@ pub use enrolment::{
     Enrolment, EnrolmentTokenRecord, NewEnrolment, NewEnrolmentToken, WorkerTokenRecord,
 };
 pub use error::{OpenError, StoreError};
+pub use firing::Fired;
 pub use integration::IntegrationRecord;
 pub use job::Enqueued;
 pub use member::{MemberChange, MemberRecord, MemberToken, Names};
@@ -119,6 +122,7 @@ pub use record::{
     SealedChanges, SealedInjection, SealedSecret, SecretChange, StoredDiff, Submission, Submitted,
     TaskFilter, TaskRecord, Tokens, Touched, TurnRecord, UsedAttempt, WorkerRecord,
 };
+pub use schedule::Scheduled;
 pub use seal_check::SealCheck;
 pub use situation::{EnvironmentLoad, Situation, WorkerLoad};
 pub use sqlite::standby::{Last, Standby};

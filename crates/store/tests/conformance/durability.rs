@@ -43,7 +43,7 @@ async fn a_database_of_a_newer_version_is_refused(bed: Bed) {
     };
     let Err(OpenError::NewerSchema {
         found: 9999,
-        known: 62,
+        known: 68,
     }) = refused
     else {
         panic!("{refused:?}");

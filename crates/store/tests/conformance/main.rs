@@ -49,6 +49,7 @@ mod paths;
 mod publications;
 mod repositories;
 mod review;
+mod schedules;
 mod secrets;
 mod settings;
 mod tasks;
