@@ -33,6 +33,7 @@ mod publishing;
 mod replay;
 mod repositories;
 mod run;
+mod schedules;
 mod scheduling;
 mod scripts;
 mod secrets;

@@ -68,6 +68,7 @@ pub mod follow;
 mod members;
 mod radar;
 mod review;
+mod schedules;
 pub mod settings;
 pub mod tasks;
 mod usage;

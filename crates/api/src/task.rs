@@ -596,6 +596,15 @@ impl From<TaskKind> for outwork_domain::task::TaskKind {
     }
 }
 
+impl From<outwork_domain::task::TaskKind> for TaskKind {
+    fn from(kind: outwork_domain::task::TaskKind) -> Self {
+        match kind {
+            outwork_domain::task::TaskKind::Code => Self::Code,
+            outwork_domain::task::TaskKind::Review => Self::Review,
+        }
+    }
+}
+
 impl From<Priority> for outwork_domain::Priority {
     fn from(priority: Priority) -> Self {
         match priority {

@@ -88,6 +88,8 @@ pub enum ClientCommand {
     Choose(command::choose::ChooseArgs),
     /// Show which open tasks are about the same files
     Conflicts(command::conflicts::ConflictsArgs),
+    #[command(subcommand)]
+    Schedule(command::schedule::ScheduleCommand),
     /// Take a task's conversation home
     #[command(subcommand)]
     Session(command::session::SessionCommand),
@@ -107,6 +109,7 @@ pub enum ClientCommand {
     Token(command::token::TokenCommand),
     #[command(subcommand)]
     Integration(command::integration::IntegrationCommand),
+    Audit(command::audit::AuditArgs),
     /// Show what was used: tokens, cost, and time
     Usage(command::usage::UsageArgs),
     /// Sign in to a server
@@ -185,7 +188,7 @@ impl ClientCommand {
             Self::Apply(args) => args.json,
             Self::Pr(args) => args.json,
             Self::Comment(args) => args.json,
-            Self::Comments(args) => args.json,
+            Self::Comments(args) => args.is_json(),
             Self::Approve(args) => args.json,
             Self::Session(command) => command.is_json(),
             Self::Env(command) => command.is_json(),
@@ -195,6 +198,8 @@ impl ClientCommand {
             Self::Member(command) => command.is_json(),
             Self::Token(command) => command.is_json(),
             Self::Integration(command) => command.is_json(),
+            Self::Audit(args) => args.json,
+            Self::Schedule(command) => command.is_json(),
             Self::Usage(args) => args.json,
             Self::Context(command) => command.is_json(),
             Self::Doctor(args) => args.json,
@@ -224,6 +229,7 @@ impl ClientCommand {
             | Self::Diff(_)
             | Self::Comments(_)
             | Self::Conflicts(_)
+            | Self::Audit(_)
             | Self::Usage(_)
             | Self::ExitCodes => true,
             Self::Compose(args) => args.list || args.dry_run,
@@ -253,6 +259,7 @@ impl ClientCommand {
             | Self::Model(_)
             | Self::Workers(_)
             | Self::Member(_)
+            | Self::Schedule(_)
             | Self::Token(_)
             | Self::Login(_)
             | Self::Logout(_)

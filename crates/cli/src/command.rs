@@ -25,10 +25,12 @@ pub(crate) mod picker;
 pub(crate) mod pr;
 pub(crate) mod retry;
 pub(crate) mod run;
+pub(crate) mod schedule;
 pub(crate) mod session;
 pub(crate) mod status;
 pub(crate) mod steer;
 
+pub(crate) mod audit;
 pub(crate) mod codex;
 pub(crate) mod context;
 pub(crate) mod credential;

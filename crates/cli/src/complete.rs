@@ -43,6 +43,7 @@ enum Named {
     Context,
     Member,
     Integration,
+    Schedule,
 }
 
 /// Which tasks make sense for a command.
@@ -111,6 +112,7 @@ fn named(command: &str, arg: &Arg) -> Option<Named> {
         (_, "WORKER" | "WORKER|ENROLMENT") => Some(Named::Worker),
         (_, "MEMBER") => Some(Named::Member),
         (_, "INTEGRATION") => Some(Named::Integration),
+        (_, "SCHEDULE") => Some(Named::Schedule),
         (_, "SCOPE|ID") => Some(Named::Credential),
         (_, "CONTEXT") | ("url", _) => Some(Named::Context),
         (_, _) => None,
@@ -181,6 +183,10 @@ impl Source {
             Named::Member => {
                 let all = client.members().await?.items;
                 Ok(all.into_iter().map(|one| (one.name, one.id)).collect())
+            }
+            Named::Schedule => {
+                let all = client.schedules().await?.items;
+                Ok(all.into_iter().map(|one| (one.id, one.title)).collect())
             }
         }
     }

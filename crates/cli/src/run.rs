@@ -76,7 +76,7 @@ async fn dispatch(command: ClientCommand, session: &mut Session) -> Result<ExitS
         ClientCommand::Compose(args) => command::compose::run(args, session).await,
         ClientCommand::Pr(args) => command::pr::run(args, session).await.map(done),
         ClientCommand::Comment(args) => command::comment::run(args, session).await.map(done),
-        ClientCommand::Comments(args) => command::comment::list(args, session).await.map(done),
+        ClientCommand::Comments(args) => command::comment::comments(args, session).await.map(done),
         ClientCommand::Approve(args) => command::approve::run(args, session).await.map(done),
         ClientCommand::Open(args) => command::open::run(args, session).await.map(done),
         ClientCommand::FollowUp(args) => command::follow_up::run(args, session).await,
@@ -98,6 +98,11 @@ async fn dispatch(command: ClientCommand, session: &mut Session) -> Result<ExitS
             command::integration::run(args, session).await.map(done)
         }
         ClientCommand::Token(args) => command::token::run(args, session).await.map(done),
+        ClientCommand::Audit(args) => command::audit::run(args, session).await.map(done),
+        ClientCommand::Schedule(args) => {
+            let running = Box::pin(command::schedule::run(args, session));
+            running.await.map(done)
+        }
         ClientCommand::Context(args) => command::context::run(args, session).map(done),
         ClientCommand::Login(args) => command::login::run(args, session).await.map(done),
         ClientCommand::Logout(args) => command::logout::run(args, session).await.map(done),

@@ -17,6 +17,7 @@ pub(crate) mod merges;
 pub(crate) mod model;
 pub(crate) mod overlaps;
 pub(crate) mod publications;
+pub(crate) mod schedules;
 pub(crate) mod tasks;
 pub(crate) mod tokens;
 pub(crate) mod usage;

@@ -15,6 +15,7 @@
 //! * `codex_api`: the stock client's API, on the same services.
 //! * `web`: the web page's files, and who is signed in with a browser.
 //! * `publish`: results as branches and pull requests.
+//! * `schedules`: tasks that are submitted again and again.
 //! * `surfaces`: forges and chats that give tasks and are told what came of them; `jobs`: who does that.
 //! * `worker`: the worker protocol; `reconcile`: what moves on by itself.
 
@@ -54,6 +55,8 @@ mod web;
 mod worker;
 
 mod publish;
+
+mod schedules;
 
 mod reconcile;
 

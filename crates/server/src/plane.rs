@@ -49,6 +49,8 @@ pub(crate) struct Plane {
     pub(crate) heard: Heard,
     /// How many results this server may publish at once.
     pub(crate) publishers: Arc<Semaphore>,
+    /// How many firings of schedules this server may work on at once.
+    pub(crate) firers: Arc<Semaphore>,
     /// How many requests may try merges at once.
     pub(crate) mergers: Arc<Semaphore>,
     pub(crate) shutdown: CancellationToken,
@@ -97,6 +99,7 @@ impl Plane {
             change_streams: Streams::default(),
             heard: Heard::default(),
             publishers: Arc::new(Semaphore::new(reconcile::publish::AT_ONCE)),
+            firers: Arc::new(Semaphore::new(reconcile::fire::AT_ONCE)),
             mergers: Arc::new(Semaphore::new(merges::AT_ONCE)),
             shutdown,
             started_at: clock.now(),

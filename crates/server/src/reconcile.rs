@@ -4,6 +4,7 @@
 mod alive;
 mod collect;
 mod expire;
+pub(crate) mod fire;
 pub(crate) mod publish;
 mod reap;
 mod reserve;
@@ -71,6 +72,13 @@ pub(crate) fn start(plane: &Arc<Plane>, tasks: &TaskTracker) {
         Arc::clone(plane),
         publish::EVERY,
         async move |_| publish::pass(&shared, &spawned).await,
+    ));
+    let (shared, spawned) = (Arc::clone(plane), tasks.clone());
+    tasks.spawn(repeat(
+        "fire",
+        Arc::clone(plane),
+        fire::EVERY,
+        async move |_| fire::pass(&shared, &spawned).await,
     ));
 }
 

@@ -57,6 +57,7 @@ impl Server {
             // Whoever had them was this server before it was killed.
             plane.store.release_publications(plane.now()).await?;
             plane.store.release_jobs(plane.now()).await?;
+            plane.store.release_firings(plane.now()).await?;
         }
         let tasks = TaskTracker::new();
         let dispatching = Arc::clone(&plane);

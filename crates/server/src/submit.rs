@@ -11,12 +11,23 @@ pub(crate) mod turn;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use outwork_api::task::NewTask;
 use outwork_domain::agent::AgentChoice;
 use outwork_domain::environment::{Environment, EnvironmentSpec};
 use outwork_domain::limits::AttemptLimits;
 use outwork_domain::{Attempt, AttemptId, Desired, Epoch, TaskId, Timestamp, TurnId, WorkspaceId};
 
 use crate::plane::Plane;
+use crate::refusal::Refusal;
+
+/// What can be said now of a task that is submitted later.
+pub(crate) fn check_ahead(plane: &Plane, new: &NewTask) -> Result<(), Refusal> {
+    let mut faults = check::Faults::default();
+    faults.prompt(&new.prompt);
+    faults.start(new);
+    faults.attempts(new.attempts, plane.attempts_per_turn);
+    faults.none_or_refusal()
+}
 
 /// How long an attempt may be `setting_up` before the server ends it. The worker gives each script `setup_timeout`, and up to three of these
 /// can come one after the other: the wait for a snapshot that another attempt builds; its own build, if that one came to nothing or the

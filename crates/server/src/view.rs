@@ -6,6 +6,7 @@ pub(crate) mod environment;
 pub(crate) mod event;
 pub(crate) mod evidence;
 pub(crate) mod publication;
+pub(crate) mod schedule;
 pub(crate) mod task;
 pub(crate) mod waiting;
 pub(crate) mod worker;

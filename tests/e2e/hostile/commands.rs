@@ -7,6 +7,8 @@ use clap::Subcommand;
 use outwork_cli::ClientCommand;
 
 pub const TASK: &str = "task_0192c3f0a1b27def8123456789abcdef";
+const COMMENT: &str = "com_0192c3f0a1b27def8123456789abcde2";
+const SCHEDULE: &str = "sch_0192c3f0a1b27def8123456789abcde3";
 const ENVIRONMENT: &str = "env_0192c3f0a1b27def8123456789abcde1";
 
 /// What a command has to do with the server.
@@ -59,6 +61,9 @@ pub const ROWS: &[Row] = &[
     row("pr", &[TASK, "--timeout", "1s"], Talk::Reads),
     row("comment", &[TASK, "a.rs:1", "why"], Talk::Reads),
     row("comments", &[TASK], Talk::Reads),
+    row("comments resolve", &[COMMENT], Talk::Reads),
+    row("comments edit", &[COMMENT, "why"], Talk::Reads),
+    row("comments remove", &[COMMENT], Talk::Tells),
     row("approve", &[TASK], Talk::Reads),
     row("open", &[TASK], Talk::Reads),
     row("follow-up", &[TASK, "more"], Talk::Reads),
@@ -115,6 +120,20 @@ pub const ROWS: &[Row] = &[
     ),
     row("model show", &[], Talk::Reads),
     row("model rm", &[], Talk::Tells),
+    row(
+        "schedule add",
+        &["@daily", "--env", ENVIRONMENT, "tidy up"],
+        Talk::Reads,
+    ),
+    row("schedule list", &[], Talk::Reads),
+    row("schedule show", &[SCHEDULE], Talk::Reads),
+    row("schedule edit", &[SCHEDULE, "--pr"], Talk::Reads),
+    row("schedule pause", &[SCHEDULE], Talk::Reads),
+    row("schedule resume", &[SCHEDULE], Talk::Reads),
+    row("schedule run", &[SCHEDULE], Talk::Reads),
+    row("schedule remove", &[SCHEDULE], Talk::Tells),
+    row("schedule history", &[SCHEDULE], Talk::Reads),
+    row("audit", &[], Talk::Reads),
     row("usage", &[], Talk::Reads),
     row("workers", &[], Talk::Reads),
     row("workers enrol", &[], Talk::Reads),
@@ -253,7 +272,9 @@ impl Row {
 
     /// Whether that it failed is what came of it: of the task, of what was published, or of what was looked at.
     pub fn may_tell_of_failure(&self) -> bool {
-        self.talk == Talk::Reports || self.path == "pr" || self.arguments.contains(&"--wait")
+        self.talk == Talk::Reports
+            || ["pr", "schedule run"].contains(&self.path)
+            || self.arguments.contains(&"--wait")
     }
 
     /// Whether it reads an agent's settings or a worker's orders, in which nothing may be that is not known: of a server that has more, it says

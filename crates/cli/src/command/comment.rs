@@ -1,7 +1,8 @@
 //! `outwork comment` and `outwork comments`: what is said about a result.
 
-use clap::{Args, ValueEnum};
-use outwork_api::comment::{Comment, NewComment, Side};
+use clap::{Args, Subcommand, ValueEnum};
+use outwork_api::comment::{Comment, CommentPatch, NewComment, Side};
+use outwork_domain::CommentId;
 use serde::Serialize;
 
 use crate::error::CliError;
@@ -49,15 +50,83 @@ pub struct CommentArgs {
     pub json: bool,
 }
 
-/// List what was said about a task's results
+/// List what was said about a task's results, and settle, change or remove it
 #[derive(Args, Clone, Debug)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "\
+Examples:
+  outwork comments TASK
+  outwork comments resolve com_0192c3f0a1b27def8123456789abcdef
+  outwork comments edit com_0192c3f0a1b27def8123456789abcdef 'Use the parser that we have'"
+)]
 pub struct CommentsArgs {
+    #[command(subcommand)]
+    pub command: Option<CommentsCommand>,
     /// The task: its id, the first or last digits of it, or its address
-    #[arg(value_name = "TASK")]
-    pub task: TaskRef,
+    #[arg(value_name = "TASK", required = true)]
+    pub task: Option<TaskRef>,
     /// Print `{"comments":[…]}`
     #[arg(long)]
     pub json: bool,
+}
+
+/// What is done with comments.
+#[derive(Subcommand, Clone, Debug)]
+pub enum CommentsCommand {
+    /// Settle comments: follow-ups hand them to the agent no more
+    Resolve(ResolveArgs),
+    /// Say something else in your own comment, as long as no agent was told it
+    Edit(EditArgs),
+    /// Remove your own comment, as long as no agent was told it
+    #[command(visible_alias = "rm")]
+    Remove(RemoveArgs),
+}
+
+/// Settle comments: follow-ups hand them to the agent no more
+#[derive(Args, Clone, Debug)]
+pub struct ResolveArgs {
+    /// The comments' ids, as `outwork comments TASK` shows them
+    #[arg(value_name = "COMMENT", required = true)]
+    pub comments: Vec<CommentId>,
+    /// Open them again
+    #[arg(long)]
+    pub reopen: bool,
+    /// Print `{"comments":[…]}`
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Say something else in your own comment, as long as no agent was told it
+#[derive(Args, Clone, Debug)]
+pub struct EditArgs {
+    /// The comment's id, as `outwork comments TASK` shows it
+    #[arg(value_name = "COMMENT")]
+    pub comment: CommentId,
+    /// What it says from now on
+    pub text: String,
+    /// Print the comment as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Remove your own comment, as long as no agent was told it
+#[derive(Args, Clone, Debug)]
+pub struct RemoveArgs {
+    /// The comment's id, as `outwork comments TASK` shows it
+    #[arg(value_name = "COMMENT")]
+    pub comment: CommentId,
+}
+
+impl CommentsArgs {
+    pub(crate) fn is_json(&self) -> bool {
+        match &self.command {
+            None => self.json,
+            Some(CommentsCommand::Resolve(args)) => args.json,
+            Some(CommentsCommand::Edit(args)) => args.json,
+            Some(CommentsCommand::Remove(_)) => false,
+        }
+    }
 }
 
 /// Before or after the change.
@@ -152,11 +221,77 @@ pub(crate) async fn run(args: CommentArgs, session: &mut Session) -> Result<(), 
     session.out.line(&plain(&comment.id))
 }
 
-pub(crate) async fn list(args: CommentsArgs, session: &mut Session) -> Result<(), CliError> {
+pub(crate) async fn comments(args: CommentsArgs, session: &mut Session) -> Result<(), CliError> {
+    let CommentsArgs {
+        command,
+        task,
+        json,
+    } = args;
+    match (command, task) {
+        (Some(CommentsCommand::Resolve(args)), _) => resolve(args, session).await,
+        (Some(CommentsCommand::Edit(args)), _) => edit(args, session).await,
+        (Some(CommentsCommand::Remove(args)), _) => remove(args, session).await,
+        (None, Some(task)) => list(&task, json, session).await,
+        (None, None) => Err(CliError::usage("name the task")),
+    }
+}
+
+async fn resolve(args: ResolveArgs, session: &mut Session) -> Result<(), CliError> {
+    let ResolveArgs {
+        comments,
+        reopen,
+        json,
+    } = args;
     let client = session.client()?;
-    let id = args.task.resolve(&client).await?;
+    let patch = CommentPatch {
+        text: None,
+        resolved: Some(!reopen),
+    };
+    let mut changed = Vec::with_capacity(comments.len());
+    for comment in comments {
+        changed.push(client.change_comment(&comment.to_string(), &patch).await?);
+    }
+    if json {
+        return session.out.json(&Listed { comments: &changed });
+    }
+    let what = if reopen { "opened" } else { "resolved" };
+    for comment in &changed {
+        session.out.note(&format!("{what} {}", plain(&comment.id)));
+    }
+    Ok(())
+}
+
+async fn edit(args: EditArgs, session: &mut Session) -> Result<(), CliError> {
+    let EditArgs {
+        comment,
+        text,
+        json,
+    } = args;
+    let patch = CommentPatch {
+        text: Some(text),
+        resolved: None,
+    };
+    let client = session.client()?;
+    let changed = client.change_comment(&comment.to_string(), &patch).await?;
+    if json {
+        return session.out.json(&changed);
+    }
+    session.out.note(&format!("changed {}", plain(&changed.id)));
+    Ok(())
+}
+
+async fn remove(args: RemoveArgs, session: &mut Session) -> Result<(), CliError> {
+    let id = args.comment.to_string();
+    session.client()?.delete_comment(&id).await?;
+    session.out.note(&format!("removed {id}"));
+    Ok(())
+}
+
+async fn list(task: &TaskRef, json: bool, session: &mut Session) -> Result<(), CliError> {
+    let client = session.client()?;
+    let id = task.resolve(&client).await?;
     let comments = client.comments(&id).await?.items;
-    if args.json {
+    if json {
         return session.out.json(&Listed {
             comments: &comments,
         });

@@ -82,7 +82,7 @@ pub struct ExecArgs {
     pub prompt: Option<String>,
 }
 
-fn priorities() -> impl TypedValueParser<Value = Priority> {
+pub(super) fn priorities() -> impl TypedValueParser<Value = Priority> {
     let names = Named::ALL.map(Named::as_str);
     PossibleValuesParser::new(names)
         .map(|name| Named::parse(&name).map(Priority::from).unwrap_or_default())

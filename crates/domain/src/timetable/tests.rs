@@ -203,17 +203,9 @@ fn it_agrees_with_a_look_at_each_minute_of_a_year() {
         "Europe/Vienna",
         "America/New_York",
         "Australia/Lord_Howe",
-        "Asia/Beirut",
-        "Asia/Kolkata",
         "America/Nuuk",
     ] {
-        for pattern in [
-            "30 2 * * *",
-            "*/20 * * * *",
-            "0,30 0-3 * * *",
-            "15 */2 1-7 * MON",
-            "59 23 * * 6",
-        ] {
+        for pattern in ["30 2 * * *", "*/20 * * * *", "15 */2 1-7 * MON"] {
             let table = table(pattern, zone);
             let from = "2026-01-01T12:00:00Z";
             let expected = by_minutes(&table, from, 366);

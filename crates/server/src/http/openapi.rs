@@ -15,6 +15,7 @@ use outwork_api::member::{Member, MemberToken};
 use outwork_api::problem::{CONTENT_TYPE, Code};
 use outwork_api::publication::Publication;
 use outwork_api::radar::Overlap;
+use outwork_api::schedule::{Firing, Schedule};
 use outwork_api::settings::Worker;
 use outwork_api::task::TaskSummary;
 use outwork_api::viewed::ViewedFile;
@@ -81,13 +82,15 @@ fn pages_by_reference(components: &mut Components) {
     tags(
         (name = "environments", description = "How the tasks of a repository run."),
         (name = "tasks", description = "What was asked, and what came of it."),
+        (name = "schedules", description = "Tasks that are submitted again and again, and what became of each time."),
         (name = "attempts", description = "Single runs, their events and diffs."),
         (name = "cache", description = "Snapshots of environments that tasks start from."),
         (name = "integrations", description = "Forges and chats that give tasks, and what came in and went out."),
         (name = "settings", description = "The model, credentials, the workers, the members, and who is asking."),
         (name = "health", description = "For machines that watch this one.")
     ),
-    components(schemas(Problem, Event, Environment, TaskSummary, Worker, Credential, Publication, Overlap, EnrolmentToken, WorkerToken, Member, MemberToken, Comment, Approval, ViewedFile, AuditEntry, Integration, Delivery, Link)),
+    components(schemas(Problem, Event, Environment, TaskSummary, Worker, Credential, Publication, Schedule, Firing, Overlap, EnrolmentToken, WorkerToken, Member, MemberToken, Comment, Approval, ViewedFile, AuditEntry, Integration, Delivery, Link)),
+, AuditEntry)),
     security(("token" = [])),
     modifiers(&Token)
 )]

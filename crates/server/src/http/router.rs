@@ -20,7 +20,7 @@ use super::{audit as audit_layer, envelope, health, openapi, origin, signpost};
 use crate::codex_api;
 use crate::endpoints::{
     approvals, attempts, audit, cache, changes, codex_logins, comments, credentials, enrolment,
-    environments, integrations, me, members, merges, model, overlaps, publications, tasks, tokens,
+    environments, integrations, me, members, merges, model, overlaps, publications, schedules, tasks, tokens,
     usage, workers,
 };
 use crate::plane::Plane;
@@ -78,6 +78,10 @@ pub(crate) fn task_api() -> Routes {
             publications::list::list
         ))
         .routes(routes!(publications::get::get))
+        .routes(routes!(schedules::get::get, schedules::remove::remove))
+        .routes(routes!(schedules::list::list))
+        .routes(routes!(schedules::run::run, schedules::firings::list))
+        .routes(routes!(schedules::firings::get))
         .routes(routes!(comments::list::list, comments::add::add))
         .routes(routes!(comments::change::change, comments::remove::remove))
         .routes(routes!(approvals::list::list, approvals::give::give))
@@ -155,6 +159,8 @@ pub(crate) fn task_api() -> Routes {
                 .routes(routes!(tasks::follow_up::follow_up))
                 .routes(routes!(tasks::answer::answer))
                 .routes(routes!(tasks::steer::steer))
+                .routes(routes!(schedules::add::add))
+                .routes(routes!(schedules::change::change))
                 .routes(routes!(overlaps::of_intent::of_intent)),
             PROMPT_BODY,
         ));

@@ -37,6 +37,7 @@ mod publishing;
 mod radar;
 mod repositories;
 mod review;
+mod schedules;
 mod scheduling;
 mod secret_key;
 mod secrets;

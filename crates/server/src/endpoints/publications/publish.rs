@@ -47,25 +47,37 @@ pub(crate) async fn publish(
     Body(new): Body<New>,
 ) -> Result<Response, Refusal> {
     plane.need_space()?;
-    let request = key.record(&plane, &member, "", &new);
+    let named = key.record(&plane, &member, "", &new);
+    let named = named.map(|request| (request.key, request.fingerprint));
     let record = tasks::by_id(&plane, member.workspace_id(), id).await?;
-    let publication = checked(&plane, &member, &record, new).await?;
-    let wanted = NewPublication {
-        publication: publication.clone(),
-        request: request.map(|request| (request.key, request.fingerprint)),
-    };
-    let requested = plane.store.publish(wanted).await.map_err(under_way)?;
-    plane.signals.reconcile.send_replace(());
-    let (publication, is_replayed) = match requested {
-        Requested::New => (publication, false),
-        Requested::Before(before) => (*before, true),
-    };
+    let (publication, is_replayed) = request(&plane, &member, &record, new, named).await?;
     let location = format!("/api/v1/publications/{}", publication.id);
     let location = [(header::LOCATION, location)];
     let answer = Json(view::publication::wire(publication));
     Ok(match is_replayed {
         false => (StatusCode::CREATED, location, answer).into_response(),
         true => (StatusCode::CREATED, location, [REPLAYED], answer).into_response(),
+    })
+}
+
+/// Asks for a publication, under that name of the request with its hash; whether an earlier request asked for it.
+pub(crate) async fn request(
+    plane: &Plane,
+    member: &Member,
+    record: &TaskRecord,
+    new: New,
+    named: Option<(String, [u8; 32])>,
+) -> Result<(Publication, bool), Refusal> {
+    let publication = checked(plane, member, record, new).await?;
+    let wanted = NewPublication {
+        publication: publication.clone(),
+        request: named,
+    };
+    let requested = plane.store.publish(wanted).await.map_err(under_way)?;
+    plane.signals.reconcile.send_replace(());
+    Ok(match requested {
+        Requested::New => (publication, false),
+        Requested::Before(before) => (*before, true),
     })
 }
 
