@@ -1,6 +1,7 @@
 //! The members of a workspace, and their tokens.
 
 use outwork_domain::principal::{PrincipalKind, Role as DomainRole};
+use outwork_domain::scope::Scope as DomainScope;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -115,6 +116,37 @@ pub struct MemberChange {
     pub name: Option<String>,
 }
 
+/// What a token may at most, besides reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// Nothing.
+    Read,
+    /// Comment and approve.
+    Review,
+    /// Give tasks and all that belongs to them.
+    Tasks,
+    /// Publish results.
+    Publish,
+    /// Say how environments run, and keep schedules.
+    Settings,
+    /// Everything.
+    Admin,
+}
+
+impl From<Scope> for DomainScope {
+    fn from(scope: Scope) -> Self {
+        match scope {
+            Scope::Read => Self::Read,
+            Scope::Review => Self::Review,
+            Scope::Tasks => Self::Tasks,
+            Scope::Publish => Self::Publish,
+            Scope::Settings => Self::Settings,
+            Scope::Admin => Self::Admin,
+        }
+    }
+}
+
 /// A token of a member to be made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -122,6 +154,10 @@ pub struct NewMemberToken {
     /// What it is for, in the words of who makes it.
     #[schema(min_length = 1, max_length = 100)]
     pub label: String,
+    /// What it may at most, besides reading; everything that its member may when left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 6)]
+    pub scopes: Vec<Scope>,
     /// In how many days it is accepted no more, 1 to 3650; never when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 3650)]
@@ -138,6 +174,10 @@ pub struct MemberToken {
     /// What it is for; absent for those that the server was set up with, and for clients that signed in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
+    /// What it may at most, besides reading; absent: everything that its member may. A newer server may name others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Scope>)]
+    pub scopes: Vec<String>,
     /// When it was made.
     pub created_at: Time,
     /// When it is accepted no more; absent: always accepted.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::enrolment::WorkerState;
-use crate::member::Role;
+use crate::member::{Role, Scope};
 use crate::secret::Secret;
 use crate::time::Time;
 use crate::worker::WorkerDesired;
@@ -142,6 +142,10 @@ pub struct Me {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Role>)]
     pub role: Option<String>,
+    /// What the token may at most, besides reading; absent: everything that the role may.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Scope>)]
+    pub scopes: Vec<String>,
     /// The workspace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workspace: Option<Workspace>,

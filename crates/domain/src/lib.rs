@@ -4,7 +4,7 @@
 //! Pure: no IO, no clock, no randomness, no serialisation. Time and ids are arguments. The store
 //! writes what this crate decides, the API shows it, the worker obeys it; none of them decides.
 //!
-//! Read in this order: [`id`] and [`time`] (newtypes), [`principal`] (who acts), [`agent`] (which agent runs), [`environment`]
+//! Read in this order: [`id`] and [`time`] (newtypes), [`principal`] (who acts) and [`scope`] (what its token may), [`agent`] (which agent runs), [`environment`]
 //! (how a repository's tasks run), [`network`] and [`resources`] (what its agent may reach and use),
 //! [`credential`] (how repositories are reached), [`task`] (what was asked), [`attempt`] (the state machine),
 //! [`failure`] (why an attempt ended badly), [`publication`] (a result as a branch and a pull request), [`comment`] and [`approval`] (what people say of a result),
@@ -26,6 +26,7 @@ pub mod merge_order;
 pub mod network;
 pub mod principal;
 pub mod resources;
+pub mod scope;
 
 pub mod approval;
 pub mod attempt;

@@ -12,5 +12,6 @@ pub(crate) mod paging;
 pub(crate) mod params;
 pub(crate) mod permit;
 pub(crate) mod router;
+pub(crate) mod scope;
 pub(crate) mod signpost;
 pub(crate) mod sse;

@@ -1,6 +1,7 @@
 //! Workspaces, principals and tokens.
 
 use outwork_domain::principal::{Principal, PrincipalKind, Role};
+use outwork_domain::scope::Scopes;
 use outwork_domain::{PrincipalId, Timestamp, WorkspaceId};
 
 use crate::error::StoreError;
@@ -67,7 +68,7 @@ impl Store {
 
     async fn token(&self, hash: [u8; 32]) -> Result<Option<Token>, StoreError> {
         const SELECT: &str = "SELECT p.id, p.workspace_id, p.kind, p.name, p.role, \
-             w.name AS workspace_name, wt.worker_id, wt.revoked_at, t.expires_at FROM tokens t \
+             w.name AS workspace_name, wt.worker_id, wt.revoked_at, t.expires_at, t.scopes FROM tokens t \
              JOIN principals p ON p.id = t.principal_id \
              JOIN workspaces w ON w.id = p.workspace_id \
              LEFT JOIN worker_tokens wt ON wt.token_id = t.id WHERE t.hash = $1";
@@ -86,6 +87,7 @@ impl Store {
                 worker_id: row.opt_parsed("worker_id")?,
             },
             workspace_name: row.text("workspace_name")?,
+            scopes: scopes(&row)?,
             revoked_at: row.opt_time("revoked_at")?,
         };
         Ok(Some(Token {
@@ -97,6 +99,13 @@ impl Store {
 
 pub(crate) fn role(row: &Row) -> Result<Role, StoreError> {
     Role::parse(row.str("role")?).ok_or_else(|| StoreError::corrupt("role"))
+}
+
+pub(crate) fn scopes(row: &Row) -> Result<Scopes, StoreError> {
+    match row.opt_str("scopes")? {
+        None => Ok(Scopes::unlimited()),
+        Some(scopes) => Scopes::parse(scopes).ok_or_else(|| StoreError::corrupt("scopes")),
+    }
 }
 
 /// A token, which may have expired.

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use outwork_domain::principal::{PrincipalKind, Role};
+use outwork_domain::scope::Scopes;
 use outwork_domain::{PrincipalId, Timestamp, TokenId, WorkspaceId};
 
 use crate::error::StoreError;
-use crate::identity::role;
+use crate::identity::{role, scopes};
 use crate::sql::{Row, Sql, id, values};
 use crate::store::{Store, Tx, Write};
 
@@ -40,6 +41,8 @@ pub struct MemberToken {
     pub principal_id: PrincipalId,
     /// What it is for; `None` for one of the set-up or of a client that signed in.
     pub label: Option<String>,
+    /// What it may at most.
+    pub scopes: Scopes,
     /// When it was made.
     pub created_at: Timestamp,
     /// Not accepted from this time on; `None`: always accepted.
@@ -69,7 +72,7 @@ macro_rules! select {
 /// `SELECT` of what [`read_token`] wants, up to where more conditions follow.
 macro_rules! select_tokens {
     () => {
-        "SELECT t.id, t.principal_id, t.label, t.created_at, t.expires_at FROM tokens t \
+        "SELECT t.id, t.principal_id, t.label, t.scopes, t.created_at, t.expires_at FROM tokens t \
          JOIN principals p ON p.id = t.principal_id WHERE p.workspace_id = $1 AND p.kind <> 'worker' "
     };
 }
@@ -227,6 +230,7 @@ fn read_token(row: &Row) -> Result<MemberToken, StoreError> {
         id: row.parsed("id")?,
         principal_id: row.parsed("principal_id")?,
         label: row.opt_text("label")?,
+        scopes: scopes(row)?,
         created_at: row.time("created_at")?,
         expires_at: row.opt_time("expires_at")?,
     })
@@ -271,7 +275,7 @@ async fn has_admin(
 ) -> Result<(), StoreError> {
     const ADMIN: &str = "SELECT t.id FROM principals p JOIN tokens t ON t.principal_id = p.id \
          WHERE p.workspace_id = $1 AND p.kind <> 'worker' AND p.role = 'admin' AND p.deactivated_at IS NULL \
-         AND (t.expires_at IS NULL OR t.expires_at > $2) LIMIT 1";
+         AND t.scopes IS NULL AND (t.expires_at IS NULL OR t.expires_at > $2) LIMIT 1";
     let row = tx.row(ADMIN, values![id(workspace), now]).await?;
     row.map(drop).ok_or(StoreError::LastAdmin)
 }
@@ -400,12 +404,13 @@ impl Write for AddToken {
     async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
         const COUNT: &str = "SELECT count(*) AS count FROM tokens \
              WHERE principal_id = $1 AND label IS NOT NULL";
-        const INSERT: &str = "INSERT INTO tokens (id, principal_id, hash, created_at, expires_at, label) \
-             VALUES ($1, $2, $3, $4, $5, $6)";
+        const INSERT: &str = "INSERT INTO tokens (id, principal_id, hash, created_at, expires_at, label, scopes) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7)";
         let MemberToken {
             id: token,
             principal_id,
             label,
+            scopes,
             created_at,
             expires_at,
         } = &self.token;
@@ -422,7 +427,8 @@ impl Write for AddToken {
             self.hash,
             *created_at,
             *expires_at,
-            label.as_deref()
+            label.as_deref(),
+            (!scopes.is_unlimited()).then(|| scopes.to_string())
         ];
         tx.execute(INSERT, values).await?;
         Ok(())

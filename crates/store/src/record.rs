@@ -10,6 +10,7 @@ use outwork_domain::evidence::Evidence;
 use outwork_domain::job::Queue;
 use outwork_domain::overlap::Certainty;
 use outwork_domain::principal::{Principal, PrincipalKind, Worker, WorkerOrders};
+use outwork_domain::scope::Scopes;
 use outwork_domain::task::{Task, TaskKind, Turn};
 use outwork_domain::{
     Attempt, AttemptId, EnvironmentId, Epoch, ObjectKey, PrincipalId, TaskId, Timestamp, TokenId,
@@ -71,6 +72,8 @@ pub struct Authenticated {
     pub principal: Principal,
     /// The name of its workspace.
     pub workspace_name: String,
+    /// What the token may at most.
+    pub scopes: Scopes,
     /// When the token was revoked: it is to be refused, and told so.
     pub revoked_at: Option<Timestamp>,
 }

@@ -1,8 +1,8 @@
 //! `outwork token`: the tokens of members.
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use outwork_api::client::Client;
-use outwork_api::member::{MemberToken, NewMemberToken};
+use outwork_api::member::{MemberToken, NewMemberToken, Scope};
 use outwork_domain::TokenId;
 use serde::Serialize;
 
@@ -29,7 +29,7 @@ pub enum TokenCommand {
 #[command(after_help = "\
 Examples:
   outwork token create --for Ada laptop > ada.token
-  outwork token create --for ci --days 90 'nightly build' > ci.token")]
+  outwork token create --for ci --days 90 --scope tasks --scope publish 'nightly build' > ci.token")]
 pub struct CreateArgs {
     /// The member that it speaks for; yourself when left out
     #[arg(long = "for", value_name = "MEMBER")]
@@ -37,12 +37,40 @@ pub struct CreateArgs {
     /// In how many days it is accepted no more; never when left out
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=3650))]
     pub days: Option<u64>,
+    /// What it may at most, besides reading: read (nothing else), review, tasks, publish, settings or admin; may be
+    /// repeated. Everything that its member may when left out
+    #[arg(long = "scope", value_name = "SCOPE", hide_possible_values = true)]
+    pub scopes: Vec<ScopeName>,
     /// What it is for
     #[arg(value_name = "LABEL")]
     pub label: String,
     /// Print the token and what is kept of it as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// What a token may at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ScopeName {
+    Read,
+    Review,
+    Tasks,
+    Publish,
+    Settings,
+    Admin,
+}
+
+impl From<ScopeName> for Scope {
+    fn from(name: ScopeName) -> Self {
+        match name {
+            ScopeName::Read => Self::Read,
+            ScopeName::Review => Self::Review,
+            ScopeName::Tasks => Self::Tasks,
+            ScopeName::Publish => Self::Publish,
+            ScopeName::Settings => Self::Settings,
+            ScopeName::Admin => Self::Admin,
+        }
+    }
 }
 
 /// List tokens, without their texts
@@ -92,6 +120,7 @@ async fn create(args: CreateArgs, session: &mut Session) -> Result<(), CliError>
     let CreateArgs {
         member,
         days,
+        scopes,
         label,
         json,
     } = args;
@@ -99,6 +128,7 @@ async fn create(args: CreateArgs, session: &mut Session) -> Result<(), CliError>
     let member = named(&client, member).await?;
     let new = NewMemberToken {
         label,
+        scopes: scopes.into_iter().map(Into::into).collect(),
         expires_in_days: days,
     };
     let made = client.make_member_token(&member, &new).await?;
@@ -132,10 +162,14 @@ async fn list(args: ListArgs, session: &mut Session) -> Result<(), CliError> {
             token.label.clone().unwrap_or_default(),
             token.created_at.to_string(),
             until.unwrap_or_else(|| "never".to_owned()),
+            match token.scopes.as_slice() {
+                [] => "all".to_owned(),
+                scopes => scopes.join(" "),
+            },
         ]
     };
     let rows: Vec<_> = tokens.iter().map(row).collect();
-    let headers = ["ID", "LABEL", "MADE", "EXPIRES"];
+    let headers = ["ID", "LABEL", "MADE", "EXPIRES", "SCOPES"];
     table::print(&mut session.out, &headers, rows)
 }
 

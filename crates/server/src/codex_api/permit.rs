@@ -10,6 +10,7 @@ use outwork_domain::principal::Viewer;
 use super::access_token;
 use crate::http::audit::Actor;
 use crate::http::permit::{FromPrincipal, principal, sent};
+use crate::http::scope;
 use crate::plane::Plane;
 use crate::refusal::Refusal;
 
@@ -25,6 +26,7 @@ impl<P: FromPrincipal> FromRequestParts<Arc<Plane>> for SignedIn<P> {
             Err(refusal) => Err(refusal),
         };
         let known = known.map_err(advise)?;
+        scope::check(parts, &known.scopes)?;
         Actor::tell(parts, &known.principal);
         Ok(Self(P::from_principal(known.principal)?))
     }

@@ -18,6 +18,7 @@ pub(crate) async fn me(State(plane): State<Arc<Plane>>, anybody: Anybody) -> Jso
     let Anybody {
         principal,
         workspace_name,
+        scopes,
     } = anybody;
     let role = match principal.kind {
         PrincipalKind::User | PrincipalKind::Integration => {
@@ -32,6 +33,7 @@ pub(crate) async fn me(State(plane): State<Arc<Plane>>, anybody: Anybody) -> Jso
     Json(Me {
         id: principal.id.to_string(),
         role,
+        scopes: scopes.iter().map(|it| it.as_str().to_owned()).collect(),
         workspace: Some(workspace),
         principal_id: principal.id.to_string(),
         kind: principal.kind.as_str().to_owned(),

@@ -16,6 +16,7 @@ fn wire(token: MemberToken) -> Wire {
         id,
         principal_id,
         label,
+        scopes,
         created_at,
         expires_at,
     } = token;
@@ -23,6 +24,7 @@ fn wire(token: MemberToken) -> Wire {
         id: id.to_string(),
         member_id: principal_id.to_string(),
         label,
+        scopes: scopes.iter().map(|it| it.as_str().to_owned()).collect(),
         created_at: created_at.into(),
         expires_at: expires_at.map(Into::into),
     }

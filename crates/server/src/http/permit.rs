@@ -9,9 +9,11 @@ use outwork_api::problem::Code;
 use outwork_domain::principal::{
     Admin, Member, NotAllowed, Principal, Reviewer, Viewer, WorkerAccess,
 };
+use outwork_domain::scope::Scopes;
 use outwork_store::Authenticated;
 
 use super::audit::Actor;
+use super::scope;
 use crate::plane::Plane;
 use crate::refusal::Refusal;
 use crate::token::{self, TokenHash};
@@ -61,6 +63,8 @@ impl<P: FromPrincipal> FromRequestParts<Arc<Plane>> for Permit<P> {
 pub(crate) struct Anybody {
     pub(crate) principal: Principal,
     pub(crate) workspace_name: String,
+    /// What its token may at most.
+    pub(crate) scopes: Scopes,
 }
 
 impl FromRequestParts<Arc<Plane>> for Anybody {
@@ -70,11 +74,13 @@ impl FromRequestParts<Arc<Plane>> for Anybody {
         let Authenticated {
             principal,
             workspace_name,
+            scopes,
             revoked_at: _,
         } = authenticate(parts, plane).await?;
         Ok(Self {
             principal,
             workspace_name,
+            scopes,
         })
     }
 }
@@ -114,6 +120,7 @@ async fn authenticate(parts: &Parts, plane: &Plane) -> Result<Authenticated, Ref
         Some(token) => principal(plane, token).await?,
         None => principal(plane, sent(parts)?).await?,
     };
+    scope::check(parts, &known.scopes)?;
     Actor::tell(parts, &known.principal);
     Ok(known)
 }

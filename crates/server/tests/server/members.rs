@@ -103,6 +103,106 @@ async fn a_member_is_added_changed_and_removed() {
     rig.stop().await;
 }
 
+/// A token may less than its member.
+#[tokio::test]
+async fn a_token_may_what_its_scopes_say() {
+    let rig = Rig::start().await;
+    let path = repository::make(rig.directory.path());
+    rig.environment("app", &path).await;
+    let (id, _) = rig.member("ci", "admin").await;
+    let tokens = format!("/api/v1/members/{id}/tokens");
+    let with = async |scopes: Value| {
+        let body = json!({"label": "job", "scopes": scopes, "expires_in_days": 1});
+        let made = rig.user().post(&tokens, &body).await.expect(201);
+        let client = Client::new(&rig.url, Some(made["token"].as_str().expect("a token")));
+        (made, client)
+    };
+    let (made, ci) = with(json!(["publish", "tasks"])).await;
+    assert_eq!(made["scopes"], json!(["tasks", "publish"]));
+    let me = ci.get("/api/v1/me").await.expect(200);
+    assert_eq!(
+        (&me["role"], &me["scopes"]),
+        (&json!("admin"), &json!(["tasks", "publish"]))
+    );
+    let task = json!({"environment": "app", "prompt": "p"});
+    let given = ci.post("/api/v1/tasks", &task).await.expect(201);
+    let task_path = format!("/api/v1/tasks/{}", given["id"].as_str().expect("an id"));
+    ci.get(&task_path).await.expect(200);
+    let approval = format!("{task_path}/approvals");
+    let refused = ci.post(&approval, &json!({"verdict": "approve"})).await;
+    let problem = refused.problem(403, "forbidden");
+    let detail = "This needs the scope `review`, and the token has `tasks publish`.";
+    assert_eq!(problem["detail"], detail);
+    // It gets nowhere from there: no other token, no member, no secret.
+    for (method, path, body) in [
+        (Method::POST, tokens.as_str(), json!({"label": "more"})),
+        (
+            Method::POST,
+            "/api/v1/members",
+            json!({"name": "x", "role": "admin"}),
+        ),
+        (
+            Method::POST,
+            "/api/v1/environments",
+            json!({"label": "b", "repository_url": path}),
+        ),
+        (Method::POST, "/api/v1/codex-logins", json!({})),
+        (
+            Method::PUT,
+            "/api/v1/credentials",
+            json!({"scope": "h", "secret": {"kind": "token", "token": "t"}}),
+        ),
+        (
+            Method::PUT,
+            "/api/v1/model",
+            json!({"base_url": "https://m.example/v1", "name": "m"}),
+        ),
+    ] {
+        let refused = ci.send(method, path, &body).await;
+        refused.problem(403, "forbidden");
+    }
+    ci.get("/api/v1/audit").await.problem(403, "forbidden");
+    // The stock client's API has the same scopes.
+    let (_, reads) = with(json!(["read"])).await;
+    reads.get("/api/v1/tasks").await.expect(200);
+    reads
+        .post("/api/v1/tasks", &task)
+        .await
+        .problem(403, "forbidden");
+    reads.get("/api/codex/tasks/list").await.expect(200);
+    let stock = json!({"new_task": {"environment_id": given["environment_id"], "branch": "main"}, "input_items": []});
+    let refused = reads.post("/api/codex/tasks", &stock).await;
+    assert_eq!(refused.status, 403, "{refused:?}");
+    // Nor does it count as a way to sign in as an admin.
+    let me = rig.get("/api/v1/me").await["id"].clone();
+    let (other, _) = rig.member("Grace", "member").await;
+    let member = format!("/api/v1/members/{id}");
+    let user = rig.user();
+    user.send(Method::PATCH, &member, &json!({"role": "member"}))
+        .await
+        .expect(200);
+    let grace = format!("/api/v1/members/{other}");
+    let raise = json!({"role": "admin"});
+    user.send(Method::PATCH, &grace, &raise).await.expect(200);
+    let listed = rig.get(&format!("{grace}/tokens")).await;
+    let limited = json!({"label": "job", "scopes": ["admin"]});
+    user.post(&format!("{grace}/tokens"), &limited)
+        .await
+        .expect(201);
+    let first = listed["items"][0]["id"].as_str().expect("an id");
+    user.bare(Method::DELETE, &format!("/api/v1/tokens/{first}"))
+        .await
+        .expect(204);
+    let lower = format!("/api/v1/members/{}", me.as_str().expect("an id"));
+    let role = json!({"role": "member"});
+    let lowered = user.send(Method::PATCH, &lower, &role).await;
+    lowered.problem(409, "conflict");
+    // A day later it is over.
+    rig.pass(std::time::Duration::from_secs(25 * 3600)).await;
+    ci.get("/api/v1/me").await.problem(401, "unauthorized");
+    rig.stop().await;
+}
+
 #[tokio::test]
 async fn the_last_admin_stays_one() {
     let rig = Rig::start().await;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use outwork_domain::scope::Scope;
 use serde::Deserialize;
 
 use super::approve;
@@ -13,6 +14,7 @@ use super::oauth::form;
 use crate::codex_api::page::{escape, html};
 use crate::http::body::Raw;
 use crate::http::permit::principal;
+use crate::http::scope;
 use crate::plane::Plane;
 use crate::refusal::Refusal;
 
@@ -29,7 +31,10 @@ pub(crate) async fn show() -> Response {
 pub(crate) async fn submit(State(plane): State<Arc<Plane>>, Raw(body): Raw) -> Response {
     let done = async {
         let Form { user_code, token } = form(&body)?;
-        let member = principal(&plane, token.trim()).await?.principal.viewer()?;
+        let known = principal(&plane, token.trim()).await?;
+        // The client's token has no limits.
+        scope::check_needed(&known.scopes, Scope::Admin)?;
+        let member = known.principal.viewer()?;
         approve(&plane, &member, &user_code).await
     };
     match done.await {

@@ -9,6 +9,7 @@ use axum::http::StatusCode;
 use outwork_api::Secret;
 use outwork_api::member::{MadeMemberToken, NewMemberToken as New};
 use outwork_domain::principal::Admin;
+use outwork_domain::scope::Scopes;
 use outwork_domain::{PrincipalId, TokenId};
 use outwork_store::{MemberToken, StoreError};
 
@@ -39,6 +40,7 @@ pub(crate) async fn make(
     plane.need_space()?;
     let New {
         label,
+        scopes,
         expires_in_days,
     } = new;
     let label = checked(&label, expires_in_days)?;
@@ -51,6 +53,7 @@ pub(crate) async fn make(
         id: TokenId::from_uuid(plane.ids.uuid()),
         principal_id: id,
         label: Some(label),
+        scopes: Scopes::only(scopes.into_iter().map(Into::into)),
         created_at: now,
         expires_at: expires_in_days.map(|days| now + Duration::from_secs(days * DAY)),
     };
