@@ -7,6 +7,7 @@ mod asking;
 mod backup;
 mod bad_input;
 mod cache;
+mod ci;
 mod codex;
 mod codex_client;
 mod command;

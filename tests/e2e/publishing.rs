@@ -1,6 +1,6 @@
 //! `outwork pr`: a result in a pull request, with a server that is killed at each point where something was done and nobody was told.
 
-mod github;
+pub mod github;
 
 use std::process::Stdio;
 

@@ -9,6 +9,12 @@ use crate::server::TASK;
 fn command_lines_are_taken_or_refused() {
     for (line, is_good) in [
         ("exec --env demo -- fix", true),
+        ("comments", false),
+        ("comments resolve", false),
+        ("comments edit task_1 x", false),
+        ("schedule add @daily --overlap never x", false),
+        ("schedule edit 1234 --pr --no-pr", false),
+        ("token create --scope everything x", false),
         ("exec fix", true),
         ("exec", true),
         ("exec --env demo -", true),

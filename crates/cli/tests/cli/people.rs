@@ -152,3 +152,74 @@ async fn a_result_is_approved_or_not() {
         assert_eq!(last(&server), (format!("POST {path}"), asked));
     }
 }
+
+#[tokio::test]
+async fn comments_are_settled_changed_and_removed() {
+    const ONE: &str = "com_0192c3f0a1b27def8123456789abcd01";
+    const TWO: &str = "com_0192c3f0a1b27def8123456789abcd02";
+    let of = |id: &str| format!("/api/v1/comments/{id}");
+    let named = |id: &str| {
+        let mut one = comment();
+        one["id"] = json!(id);
+        one
+    };
+    let server = server(&[
+        (&format!("PATCH {}", of(ONE)), named(ONE)),
+        (&format!("PATCH {}", of(TWO)), named(TWO)),
+        (&format!("DELETE {}", of(ONE)), Value::Null),
+    ])
+    .await;
+    for (reopen, told) in [(false, "resolved"), (true, "opened")] {
+        let mut line = vec!["comments", "resolve", ONE, TWO];
+        line.extend(reopen.then_some("--reopen"));
+        let ran = Setup::new(&server).run(&line).await.expect(ExitStatus::Ok);
+        assert_eq!(ran.stderr, format!("{told} {ONE}\n{told} {TWO}\n"));
+        let patch = json!({"resolved": !reopen});
+        assert_eq!(last(&server), (format!("PATCH {}", of(TWO)), patch));
+    }
+    let line = ["comments", "edit", ONE, "Why not?", "--json"];
+    let ran = Setup::new(&server).run(&line).await.expect(ExitStatus::Ok);
+    let shown: Value = serde_json::from_str(&ran.stdout).expect("JSON");
+    assert_eq!(shown["id"], ONE);
+    let patch = json!({"text": "Why not?"});
+    assert_eq!(last(&server), (format!("PATCH {}", of(ONE)), patch));
+    let line = ["comments", "remove", ONE];
+    Setup::new(&server).run(&line).await.expect(ExitStatus::Ok);
+    assert_eq!(last(&server).0, format!("DELETE {}", of(ONE)));
+}
+
+#[tokio::test]
+async fn the_audit_is_shown_and_tokens_are_made_for_less() {
+    let entry = json!({"id": "aud_1", "at": AT, "by": {"id": ADA, "name": "Ada"}, "action": "POST /api/v1/tasks/{id}/cancel",
+        "object": "/api/v1/tasks/task_1/cancel"});
+    let path = format!("/api/v1/members/{ADA}/tokens");
+    let made = json!({"id": "tok_0192c3f0a1b27def8123456789abcd01", "member_id": ADA, "label": "ci", "scopes": ["tasks", "publish"],
+        "created_at": AT, "token": "ow_u1"});
+    let server = server(&[
+        (
+            "GET /api/v1/audit?limit=20",
+            json!({"items": [entry], "next_cursor": "c"}),
+        ),
+        ("GET /api/v1/members", json!({"items": [member("member")]})),
+        (&format!("POST {path}"), made.clone()),
+        (&format!("GET {path}"), json!({"items": [made]})),
+    ])
+    .await;
+    let ran = Setup::new(&server).run(&["audit"]).await;
+    let line = format!("{AT}\tAda\tPOST\t/api/v1/tasks/task_1/cancel\n");
+    assert_eq!(ran.expect(ExitStatus::Ok).stdout, line);
+    let ran = Setup::new(&server).run(&["audit", "--json"]).await;
+    let shown: Value = serde_json::from_str(&ran.expect(ExitStatus::Ok).stdout).expect("JSON");
+    assert_eq!(shown["cursor"], "c");
+    let line = [
+        "token", "create", "--for", "Ada", "--scope", "tasks", "--scope", "publish", "ci",
+    ];
+    Setup::new(&server).run(&line).await.expect(ExitStatus::Ok);
+    let new = json!({"label": "ci", "scopes": ["tasks", "publish"]});
+    assert_eq!(last(&server), (format!("POST {path}"), new));
+    let ran = Setup::new(&server)
+        .run(&["token", "list", "--for", "Ada"])
+        .await;
+    let listed = ran.expect(ExitStatus::Ok).stdout;
+    assert!(listed.ends_with("\tnever\ttasks publish\n"), "{listed}");
+}

@@ -90,7 +90,6 @@ fn pages_by_reference(components: &mut Components) {
         (name = "health", description = "For machines that watch this one.")
     ),
     components(schemas(Problem, Event, Environment, TaskSummary, Worker, Credential, Publication, Schedule, Firing, Overlap, EnrolmentToken, WorkerToken, Member, MemberToken, Comment, Approval, ViewedFile, AuditEntry, Integration, Delivery, Link)),
-, AuditEntry)),
     security(("token" = [])),
     modifiers(&Token)
 )]
