@@ -2,6 +2,7 @@ import {
   createRootRoute,
   createRoute,
   createRouter,
+  type ErrorComponentProps,
   lazyRouteComponent,
   redirect,
 } from '@tanstack/react-router';
@@ -11,7 +12,15 @@ import { Failed } from '@/parts/Failed';
 import { Frame } from './Frame';
 import { meQuery } from './session';
 
-const root = createRootRoute({ notFoundComponent: NotFound, errorComponent: Failed });
+const root = createRootRoute({ notFoundComponent: NotFound, errorComponent: Broken });
+
+function Broken({ error, reset }: ErrorComponentProps) {
+  return (
+    <main>
+      <Failed whole error={error} reset={reset} />
+    </main>
+  );
+}
 
 const signIn = createRoute({
   getParentRoute: () => root,

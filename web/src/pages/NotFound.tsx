@@ -4,7 +4,7 @@ import { Empty } from '@/parts/Empty';
 export function NotFound() {
   return (
     <main>
-      <Empty title="There is nothing at this address.">
+      <Empty whole title="There is nothing at this address.">
         <p>
           <Link to="/">All tasks</Link>
         </p>

@@ -1,10 +1,10 @@
 // A real server with real tasks, and a real browser: Debian's Chromium, driven by playwright-core.
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 
@@ -15,6 +15,8 @@ const AXE = readFileSync(
   fileURLToPath(new URL('../../node_modules/axe-core/axe.min.js', import.meta.url)),
   'utf8',
 );
+/** The page of `npm run build` in place of the one in the binary, which then need not be built anew: OUTWORK_PAGE=dist */
+const PAGE = process.env.OUTWORK_PAGE;
 /** How long anything may take on a busy machine. */
 export const PATIENCE_MS = 60_000;
 
@@ -144,11 +146,36 @@ export async function person(browser, outwork, { token = outwork.token, ...optio
     const text = message.text();
     if (message.type() === 'error' && !/Failed to load resource/.test(text)) complaints.push(text);
   });
+  if (PAGE) await replacePage(context, outwork.url);
   if (token) {
     const answer = await context.request.post(`${outwork.url}/sign-in`, { data: { token } });
     assert.equal(answer.status(), 204);
   }
   return { context, page, complaints, open: (path) => page.goto(`${outwork.url}${path}`) };
+}
+
+const TYPES = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.svg': 'image/svg+xml',
+};
+
+/** Files come from `PAGE` with the server's own headers; all else is the server's. */
+async function replacePage(context, url) {
+  const { headers } = await fetch(url);
+  const kept = ['content-security-policy', 'x-frame-options', 'referrer-policy', 'x-content-type-options'];
+  const common = Object.fromEntries(
+    kept.map((name) => [name, headers.get(name)]).filter(([, value]) => value),
+  );
+  const isFile = (address) => address.href.startsWith(`${url}/`) && !address.pathname.startsWith('/api/');
+  await context.route(isFile, async (route) => {
+    if (route.request().method() !== 'GET') return route.fallback();
+    const { pathname } = new URL(route.request().url());
+    const named = join(PAGE, pathname);
+    const path = extname(pathname) && existsSync(named) ? named : join(PAGE, 'index.html');
+    await route.fulfill({ path, headers: { ...common, 'content-type': TYPES[extname(path)] } });
+  });
 }
 
 /** Fails with what axe finds on the page as it is, in both themes. */

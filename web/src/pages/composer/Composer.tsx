@@ -29,11 +29,11 @@ import { type AgentDraft, type Draft, EMPTY, keep, kept, OWN_AGENT, pathsOf, req
 export function Composer() {
   const environments = useQuery(environmentsQuery);
   if (environments.error)
-    return <Failed error={environments.error} reset={() => void environments.refetch()} />;
+    return <Failed whole error={environments.error} reset={() => void environments.refetch()} />;
   if (!environments.data) return <p className="notice">Reading the environments…</p>;
   if (environments.data.length === 0) {
     return (
-      <Empty title="There is no environment yet.">
+      <Empty whole title="There is no environment yet.">
         <p>An environment says which repository tasks work on, and how. A task needs one.</p>
         <Link to="/environments" className={buttonClass('main')}>
           Environments

@@ -28,7 +28,8 @@ export function Environment() {
 function Known({ id }: { id: string }) {
   const environment = useQuery(environmentQuery(id));
   if (environment.data) return <Sheet environment={environment.data} />;
-  if (environment.error) return <Failed error={environment.error} reset={() => void environment.refetch()} />;
+  if (environment.error)
+    return <Failed whole error={environment.error} reset={() => void environment.refetch()} />;
   return <p className={css.waits}>Reading …</p>;
 }
 

@@ -15,7 +15,7 @@ export function Environments() {
   const environments = useQuery(environmentsQuery);
   const [search, setSearch] = useState('');
   if (environments.error && !environments.data)
-    return <Failed error={environments.error} reset={() => void environments.refetch()} />;
+    return <Failed whole error={environments.error} reset={() => void environments.refetch()} />;
   const all = environments.data ?? [];
   const wanted = search.trim().toLowerCase();
   const shown = all.filter(({ label, repository_url, id }) =>

@@ -6,6 +6,7 @@ import { Button } from '@/parts/Button';
 import { Failed } from '@/parts/Failed';
 import { Section } from '@/parts/Page';
 import { Plain } from '@/parts/Plain';
+import { Scroll } from '@/parts/Scroll';
 import table from '@/parts/Table.module.css';
 
 /** Who changed what, the newest first. */
@@ -23,7 +24,7 @@ export function Audit() {
       {entries.error && !entries.data && <Failed error={entries.error} reset={() => entries.refetch()} />}
       {entries.data && items.length === 0 && <p>Nothing has been changed yet.</p>}
       {items.length > 0 && (
-        <div className={table.scroll}>
+        <Scroll label="The audit log">
           <table className={table.table}>
             <thead>
               <tr>
@@ -50,7 +51,7 @@ export function Audit() {
               ))}
             </tbody>
           </table>
-        </div>
+        </Scroll>
       )}
       {entries.hasNextPage && (
         <div>

@@ -9,6 +9,7 @@ import { Confirm } from '@/parts/Confirm';
 import { Failed } from '@/parts/Failed';
 import { SelectField, TextField } from '@/parts/Field';
 import { Section } from '@/parts/Page';
+import { Scroll } from '@/parts/Scroll';
 import table from '@/parts/Table.module.css';
 
 const KINDS: Record<string, string> = {
@@ -39,7 +40,7 @@ export function Credentials() {
       {credentials.error && !credentials.data && <Failed error={credentials.error} />}
       {credentials.data && items.length === 0 && <p>None. Public repositories need none.</p>}
       {items.length > 0 && (
-        <div className={table.scroll}>
+        <Scroll label="Credentials">
           <table className={table.table}>
             <thead>
               <tr>
@@ -77,7 +78,7 @@ export function Credentials() {
               ))}
             </tbody>
           </table>
-        </div>
+        </Scroll>
       )}
       {remove.error && <Failed error={remove.error} />}
       <NewCredential onChanged={changed} />

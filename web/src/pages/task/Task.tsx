@@ -38,7 +38,7 @@ export function TaskPage() {
     };
   }, [task.data]);
   if (task.data) return <Shown task={task.data} />;
-  if (task.error) return <Failed error={task.error} reset={() => void task.refetch()} />;
+  if (task.error) return <Failed whole error={task.error} reset={() => void task.refetch()} />;
   return <p className="notice">Reading the task…</p>;
 }
 
@@ -70,7 +70,7 @@ function Shown({ task }: { task: Task }) {
     '/': { text: 'Find in the log', run: () => focus('[data-find]') },
     r: { text: 'Reply', run: () => focus('[data-reply]') },
   });
-  if (!turn || !attempt) return <Failed error={new Error('This task has no turn yet.')} />;
+  if (!turn || !attempt) return <Failed whole error={new Error('This task has no turn yet.')} />;
   const tab = TABS.find((name) => name === search.tab) ?? stays?.tab ?? 'log';
   return (
     <div className={css.page} data-fills={tab === 'log' || undefined}>

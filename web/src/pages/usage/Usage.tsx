@@ -6,6 +6,7 @@ import { Empty } from '@/parts/Empty';
 import { Failed } from '@/parts/Failed';
 import { Segments } from '@/parts/Field';
 import { Page } from '@/parts/Page';
+import { Scroll } from '@/parts/Scroll';
 import table from '@/parts/Table.module.css';
 import css from './Usage.module.css';
 
@@ -48,7 +49,7 @@ export function Usage() {
         <Empty title={`No attempt has ended in the last ${days} days.`} />
       )}
       {usage.data && usage.data.items.length > 0 && (
-        <div className={table.scroll}>
+        <Scroll label="What was used">
           <table className={table.table}>
             <thead>
               <tr>
@@ -93,7 +94,7 @@ export function Usage() {
               </tr>
             </tfoot>
           </table>
-        </div>
+        </Scroll>
       )}
       <p className={css.note}>
         Tokens are counted by the gateway from the model's own answers. Costs follow from the prices set with

@@ -23,6 +23,7 @@ import { Failed } from '@/parts/Failed';
 import { TextField } from '@/parts/Field';
 import { Once } from '@/parts/Once';
 import { Page, Section } from '@/parts/Page';
+import { Scroll } from '@/parts/Scroll';
 import table from '@/parts/Table.module.css';
 import css from './Workers.module.css';
 
@@ -260,7 +261,7 @@ function Enrolment() {
         </>
       )}
       {(tokens.data?.items.length ?? 0) > 0 && (
-        <div className={table.scroll}>
+        <Scroll label="Tokens that enrol workers">
           <table className={table.table}>
             <thead>
               <tr>
@@ -291,7 +292,7 @@ function Enrolment() {
               ))}
             </tbody>
           </table>
-        </div>
+        </Scroll>
       )}
       <p className={table.muted}>
         Members, their roles and tokens are in <Link to="/settings">Settings</Link>.
