@@ -85,6 +85,13 @@ export class Outwork {
     return answer.status === 204 ? undefined : answer.json();
   }
 
+  /** Writes a file beside the server's data; its path. */
+  write(name, content) {
+    const path = join(this.directory, name);
+    writeFileSync(path, content, { mode: 0o600 });
+    return path;
+  }
+
   /** A repository with these files in one commit; its path. */
   repository(files) {
     const path = mkdtempSync(join(this.directory, 'repository-'));
