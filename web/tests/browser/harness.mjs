@@ -203,6 +203,14 @@ export async function accessible(page) {
   }
 }
 
+/** Clicks on the number of the diff's line with that text. */
+export async function clickNumber(page, text) {
+  const line = page.getByText(text);
+  await line.scrollIntoViewIfNeeded();
+  const { x, y } = await line.boundingBox();
+  await page.mouse.click(x + 8, y + 8);
+}
+
 /** Asks until it is so; fails with the last answer. */
 export async function until(ask, is = Boolean) {
   const end = Date.now() + PATIENCE_MS;

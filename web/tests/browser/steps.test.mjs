@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { Forge, PUSH_TOKEN } from './forge.mjs';
-import { launch, Outwork, person, until } from './harness.mjs';
+import { clickNumber, launch, Outwork, person, until } from './harness.mjs';
 
 let browser;
 before(async () => {
@@ -129,8 +129,7 @@ for (const [name, cut] of Object.entries(CUTS))
       },
       'a line is commented on': {
         act: async () => {
-          // On its number.
-          await page.getByText('N30 = 3000').click({ position: { x: 8, y: 8 } });
+          await clickNumber(page, 'N30 = 3000');
           await page.getByRole('textbox', { name: 'Comment on line 30' }).fill('Is the last one right?');
           await page.keyboard.press('Control+Enter');
         },

@@ -1,7 +1,7 @@
 // Two people at the same task at once: what one does the other sees without asking for it, and what both do at once is done once.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { launch, Outwork, person, until } from './harness.mjs';
+import { clickNumber, launch, Outwork, person, until } from './harness.mjs';
 
 let outwork;
 let browser;
@@ -42,7 +42,7 @@ test('comments, choices, compositions and approvals reach the other', async () =
   const { me, other, done } = await both(`/tasks/${id}?tab=changes&attempt=1`);
   await Promise.all([me, other].map((page) => page.getByText('N1 = 100').waitFor()));
 
-  await me.getByText('N1 = 100').click({ position: { x: 8, y: 8 } });
+  await clickNumber(me, 'N1 = 100');
   await me.getByRole('textbox', { name: 'Comment on line 1' }).fill('Why a hundred?');
   await me.keyboard.press('Control+Enter');
   await other.getByText('Why a hundred?').waitFor();

@@ -52,11 +52,17 @@ export const DiffView = memo(function DiffView(props: Props) {
   useEffect(() => () => observer.current?.disconnect(), []);
   const watch = useCallback((block: HTMLElement, view: HunkView) => {
     views.current.set(block, view);
-    observer.current?.observe(block);
+    if (!('oncontentvisibilityautostatechange' in block)) return observer.current?.observe(block);
+    // Of all blocks few are near, and each that is observed is measured for each frame.
+    block.addEventListener('contentvisibilityautostatechange', (event) => {
+      if (!(event as Event & { skipped: boolean }).skipped) return observer.current?.observe(block);
+      observer.current?.unobserve(block);
+      view.see(block, false);
+    });
   }, []);
 
   const [first] = useState(() => within(entries, WINDOW));
-  const [shown, showAll] = useGrowing(entries.length, first, MORE);
+  const { shown, showAll, rest: restRef } = useGrowing(entries.length, first, MORE);
   const [eager] = useState(() => within(entries, EAGER));
   const wanted = useRef<string>(undefined);
   jump.current = (path) => {
@@ -98,7 +104,7 @@ export const DiffView = memo(function DiffView(props: Props) {
           onOpen={onOpen}
         />
       ))}
-      {rest > 0 && <div style={{ height: rest }} />}
+      {rest > 0 && <div ref={restRef} style={{ height: rest }} />}
       {beyond > 0 && (
         <p className={css.note}>
           This diff is very large: of its last {beyond} files the browser's search finds what you have

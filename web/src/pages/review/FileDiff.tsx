@@ -112,17 +112,17 @@ export const FileDiff = memo(function FileDiff(props: Props) {
     host.style.minBlockSize = `${Math.min(size, FILE_LIMIT) * ROW}px`;
     if (first) made.begin(FIRST_ROWS);
     setRows(made);
-    // Of a very large diff only what is read is made.
+    // What is near comes first; of a very large diff nothing else is made.
     const near = new IntersectionObserver(
       (seen) => {
         if (!seen.some(({ isIntersecting }) => isIntersecting)) return;
         near.disconnect();
         work.soonest(stepsOf(made));
       },
-      { rootMargin: '1000px 0px' },
+      { rootMargin: eager ? '200px 0px' : '1000px 0px' },
     );
+    near.observe(host);
     if (eager) work.whenIdle(stepsOf(made));
-    else near.observe(host);
     return () => {
       near.disconnect();
       made.drop();
@@ -349,7 +349,8 @@ function onNumber(event: React.MouseEvent): boolean {
   const row = event.target instanceof Element ? event.target.closest(`.${rowCss.line}`) : null;
   if (!row) return false;
   return (
-    event.clientX - row.getBoundingClientRect().left < Number.parseFloat(getComputedStyle(row).paddingLeft)
+    event.clientX - row.getBoundingClientRect().left <
+    Number.parseFloat(getComputedStyle(row).borderLeftWidth)
   );
 }
 

@@ -19,7 +19,7 @@ interface Props {
 export const FileList = memo(function FileList({ entries, viewed, open, onGo }: Props) {
   const [search, setSearch] = useState('');
   const wanted = search.trim().toLowerCase();
-  const [shown] = useGrowing(entries.length, 0, 20);
+  const { shown } = useGrowing(entries.length, 0, 20);
   const directories = useMemo(() => {
     const found = new Map<string, Entry[]>();
     for (const entry of entries.slice(0, shown)) {

@@ -34,7 +34,9 @@ export interface Group {
 /** Height of a row that is not wrapped, in pixels; the style sheet says the same. */
 export const ROW = 20;
 /** Rows that get their layout together. */
-const BLOCK = 120;
+const BLOCK = 60;
+/** No line begins behind the numbers: they are part of the first. */
+const GAP = '\u00a0';
 /** A longer line is cut for display, with a button for the rest. */
 const LINE_LIMIT = 4_000;
 /** So many rows of a file are made by themselves; the rest when somebody asks. */
@@ -108,7 +110,7 @@ class HunkView {
     const { hunk } = this.cell;
     const count = numbers(hunk);
     const width = this.file.digits;
-    const pad = (n: number) => (n ? String(n) : '').padStart(width);
+    const pad = (n: number) => (n ? String(n) : '').padStart(width, GAP);
     const order: [number, number][] = layout === 'split' ? pairs(hunk) : hunk.lines.map((_, i) => [i, i]);
     for (let from = 0; from < order.length; from += BLOCK) {
       const some = order.slice(from, from + BLOCK);
@@ -118,13 +120,16 @@ class HunkView {
         if (layout === 'unified') {
           const line = hunk.lines[left] ?? '';
           block.append(
-            this.row(left, `${pad(count.old[left] ?? 0)} ${pad(count.new[left] ?? 0)} ${line[0] ?? ''}`),
+            this.row(
+              left,
+              `${pad(count.old[left] ?? 0)}${GAP}${pad(count.new[left] ?? 0)}${GAP}${sign(line)}`,
+            ),
           );
           continue;
         }
         const pair = div(css.pair);
         const half = (at: number, of: Int32Array) =>
-          at < 0 ? div(css.none) : this.row(at, `${pad(of[at] ?? 0)} ${sign(hunk.lines[at])}`);
+          at < 0 ? div(css.none) : this.row(at, `${pad(of[at] ?? 0)}${GAP}${sign(hunk.lines[at])}`);
         pair.append(half(left, count.old), half(right, count.new));
         block.append(pair);
       }
@@ -228,7 +233,7 @@ const LOOKS: Record<string, string> = {
   '\\': `${css.line} ${css.remark}`,
 };
 
-const sign = (line: string | undefined) => (line?.[0] === '\\' ? '' : (line?.[0] ?? ''));
+const sign = (line: string | undefined) => (line?.[0] === '+' || line?.[0] === '-' ? line[0] : GAP);
 const bare = (line: string) => (line[0] === '\\' ? line.slice(2) : line.slice(1));
 
 /** The hunks with colours, longest ago first. */
