@@ -25,9 +25,20 @@ export function Page({
 }
 
 /** A part of a page under its own heading. */
-export function Section({ title, note, children }: { title: string; note?: ReactNode; children: ReactNode }) {
+export function Section({
+  title,
+  note,
+  waits,
+  children,
+}: {
+  title: string;
+  note?: ReactNode;
+  /** What it shows is being read: it is not seen yet, nor what is below it, which would move. */
+  waits?: boolean;
+  children: ReactNode;
+}) {
   return (
-    <section className={css.section}>
+    <section className={css.section} aria-busy={waits}>
       <div className={css.about}>
         <h2>{title}</h2>
         {note && <p className={css.note}>{note}</p>}
@@ -36,6 +47,13 @@ export function Section({ title, note, children }: { title: string; note?: React
     </section>
   );
 }
+
+/** Stands where something is being read; what is below it is not seen until then, so that it does not move. */
+export const Waits = () => (
+  <p className={css.waits} aria-busy="true">
+    Reading …
+  </p>
+);
 
 export function useTitle(title: string): void {
   useEffect(() => {

@@ -291,8 +291,8 @@ function Sheet({ taskId, turn, attempts, sources, repository, name, tools }: She
             <Sum key={source.attempt} source={source} named={sources.length > 1} />
           ))}
         </h2>
-        {can.view && (
-          <span className={css.progress}>
+        {(can.view || seen.isPending) && (
+          <span className={css.progress} data-waits={seen.isPending || undefined}>
             <progress max={entries.length} value={viewed.size} aria-label="Files viewed" /> {viewed.size} of{' '}
             {entries.length} viewed
           </span>
@@ -318,8 +318,13 @@ function Sheet({ taskId, turn, attempts, sources, repository, name, tools }: She
               }}
             />
           )}
-          {can.take && (
-            <Button look="quiet" aria-pressed={choosing} onClick={() => setChoosing(!choosing)}>
+          {(can.take || parts.some((one) => one.isPending)) && (
+            <Button
+              look="quiet"
+              disabled={!can.take}
+              aria-pressed={choosing}
+              onClick={() => setChoosing(!choosing)}
+            >
               {choosing ? '✓ ' : ''}Choose hunks
             </Button>
           )}

@@ -35,6 +35,7 @@ export function Credentials() {
   return (
     <Section
       title="Repository credentials"
+      waits={credentials.isPending}
       note="Kept sealed by the server and never handed into a sandbox. One for publishing is never given to a worker."
     >
       {credentials.error && !credentials.data && <Failed error={credentials.error} />}

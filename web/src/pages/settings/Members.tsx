@@ -45,6 +45,7 @@ export function Members() {
   return (
     <Section
       title="Members"
+      waits={members.isPending}
       note="Each role may also do what those before it may. A member signs in with a token; scripts and systems are members of their own."
     >
       {members.error && !members.data && <Failed error={members.error} reset={() => members.refetch()} />}

@@ -51,7 +51,7 @@ export function Model() {
   };
   if (model.data === undefined) {
     return (
-      <Section title="Model">
+      <Section title="Model" waits={model.isPending}>
         {model.error && <Failed error={model.error} reset={() => model.refetch()} />}
       </Section>
     );

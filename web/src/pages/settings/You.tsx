@@ -17,7 +17,11 @@ export function You() {
     onSuccess: () => router.navigate({ to: '/sign-in' }),
   });
   return (
-    <Section title="You" note={me.data && `${me.data.name}, in ${me.data.workspace_name}`}>
+    <Section
+      title="You"
+      waits={me.isPending}
+      note={me.data && `${me.data.name}, in ${me.data.workspace_name}`}
+    >
       <SelectField
         label="Theme"
         value={chosen}

@@ -5,7 +5,7 @@ import { getUsage, type UsageBy, type UsageSum } from '@/api/generated';
 import { Empty } from '@/parts/Empty';
 import { Failed } from '@/parts/Failed';
 import { Segments } from '@/parts/Field';
-import { Page } from '@/parts/Page';
+import { Page, Waits } from '@/parts/Page';
 import { Scroll } from '@/parts/Scroll';
 import table from '@/parts/Table.module.css';
 import css from './Usage.module.css';
@@ -44,6 +44,7 @@ export function Usage() {
         />
         <Segments label="Over" values={SPANS} value={days} onChange={setDays} text={(one) => `${one} days`} />
       </div>
+      {usage.isPending && <Waits />}
       {usage.error && !usage.data && <Failed error={usage.error} reset={() => usage.refetch()} />}
       {usage.data && usage.data.items.length === 0 && (
         <Empty title={`No attempt has ended in the last ${days} days.`} />

@@ -22,7 +22,7 @@ import { Empty } from '@/parts/Empty';
 import { Failed } from '@/parts/Failed';
 import { TextField } from '@/parts/Field';
 import { Once } from '@/parts/Once';
-import { Page, Section } from '@/parts/Page';
+import { Page, Section, Waits } from '@/parts/Page';
 import { Scroll } from '@/parts/Scroll';
 import table from '@/parts/Table.module.css';
 import css from './Workers.module.css';
@@ -43,6 +43,7 @@ export function Workers() {
   const held = online.reduce((sum, worker) => sum + worker.attempts.length, 0);
   return (
     <Page title="Workers">
+      {workers.isPending && <Waits />}
       {workers.error && !workers.data && <Failed error={workers.error} reset={() => workers.refetch()} />}
       {workers.data && items.length === 0 && (
         <Empty title="No worker has registered.">
