@@ -110,6 +110,8 @@ pub enum ClientCommand {
     #[command(subcommand)]
     Integration(command::integration::IntegrationCommand),
     Audit(command::audit::AuditArgs),
+    #[command(subcommand)]
+    Webhook(command::webhook::WebhookCommand),
     /// Show what was used: tokens, cost, and time
     Usage(command::usage::UsageArgs),
     /// Sign in to a server
@@ -200,6 +202,7 @@ impl ClientCommand {
             Self::Integration(command) => command.is_json(),
             Self::Audit(args) => args.json,
             Self::Schedule(command) => command.is_json(),
+            Self::Webhook(command) => command.is_json(),
             Self::Usage(args) => args.json,
             Self::Context(command) => command.is_json(),
             Self::Doctor(args) => args.json,
@@ -261,6 +264,7 @@ impl ClientCommand {
             | Self::Member(_)
             | Self::Schedule(_)
             | Self::Token(_)
+            | Self::Webhook(_)
             | Self::Login(_)
             | Self::Logout(_)
             | Self::Context(_)

@@ -42,6 +42,7 @@ pub(crate) mod model;
 pub(crate) mod shim;
 pub(crate) mod token;
 pub(crate) mod usage;
+pub(crate) mod webhook;
 pub(crate) mod workers;
 
 pub(crate) mod completion;

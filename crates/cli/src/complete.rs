@@ -44,6 +44,7 @@ enum Named {
     Member,
     Integration,
     Schedule,
+    Webhook,
 }
 
 /// Which tasks make sense for a command.
@@ -113,6 +114,7 @@ fn named(command: &str, arg: &Arg) -> Option<Named> {
         (_, "MEMBER") => Some(Named::Member),
         (_, "INTEGRATION") => Some(Named::Integration),
         (_, "SCHEDULE") => Some(Named::Schedule),
+        (_, "WEBHOOK") => Some(Named::Webhook),
         (_, "SCOPE|ID") => Some(Named::Credential),
         (_, "CONTEXT") | ("url", _) => Some(Named::Context),
         (_, _) => None,
@@ -187,6 +189,9 @@ impl Source {
             Named::Schedule => {
                 let all = client.schedules().await?.items;
                 Ok(all.into_iter().map(|one| (one.id, one.title)).collect())
+            Named::Webhook => {
+                let all = client.webhooks().await?.items;
+                Ok(all.into_iter().map(|one| (one.url, one.state)).collect())
             }
         }
     }

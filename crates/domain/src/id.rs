@@ -141,6 +141,23 @@ id!(
     /// Something that somebody did.
     AuditId, "aud", "an", "audit"
 );
+id!(
+    /// An address that is told what happens to tasks.
+    WebhookId, "whk", "a", "webhook"
+);
+id!(
+    /// Something that happened to a task, as webhooks are told it.
+    OccurrenceId, "evt", "an", "event"
+);
+
+impl OccurrenceId {
+    /// Of what was kept under that number, at that time. It sorts by the time. The time also keeps apart what a database that was
+    /// brought back from a backup numbers once more.
+    pub fn numbered(at: crate::Timestamp, number: u64) -> Self {
+        let millis = u128::try_from(at.as_millis()).unwrap_or(0) & 0xffff_ffff_ffff;
+        Self(Uuid::from_u128((millis << 80) | u128::from(number)))
+    }
+}
 
 id!(
     /// A task that is submitted by a timetable.
@@ -238,6 +255,15 @@ mod tests {
             "task_000000000000000000000000 01928c3f".replace(' ', "")
         );
         assert_eq!(id.to_string().parse::<TaskId>(), Ok(id));
+    }
+
+    #[test]
+    fn what_happened_sorts_by_its_time() {
+        let at = |ms| crate::Timestamp::from_millis(ms);
+        let first = OccurrenceId::numbered(at(0x0192_8c3f_0000), 7);
+        assert_eq!(first.to_string(), "evt_01928c3f000000000000000000000007");
+        assert!(first < OccurrenceId::numbered(at(0x0192_8c3f_0001), 6));
+        assert!(first < OccurrenceId::numbered(at(0x0192_8c3f_0000), 8));
     }
 
     #[test]

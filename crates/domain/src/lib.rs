@@ -12,7 +12,7 @@
 //! [`overlap`] (which files a task is about), [`merge_order`] (in which order results merge), [`cost`] (what tokens cost),
 //! [`integration`] (where tasks are talked about), [`job`] (what is done once for somebody outside), [`untrusted`] (what somebody outside wrote),
 //! [`status`] (what people are shown), [`timetable`] (at which times) and [`firing`] (tasks that are submitted by a timetable), [`priority`],
-//! [`schedule`] (whose attempt is given out next), [`waiting`] (why one is not), [`limits`].
+//! [`schedule`] (whose attempt is given out next), [`waiting`] (why one is not), [`webhook`] (who is told what happens), [`limits`].
 
 pub mod id;
 pub mod time;
@@ -48,13 +48,14 @@ pub mod task;
 pub mod timetable;
 pub mod untrusted;
 pub mod waiting;
+pub mod webhook;
 
 pub use attempt::{Attempt, AttemptEvent, Command, Desired, Epoch, Lease, State, Step};
 pub use failure::{Failure, FailureCode};
 pub use id::{
     AttemptId, AuditId, CommentId, ConversationId, CredentialId, EnrolmentTokenId, EnvironmentId,
-    FiringId, IntegrationId, JobId, ObjectKey, PrincipalId, PublicationId, ScheduleId, TaskId,
-    TokenId, TurnId, WorkerId, WorkspaceId,
+    FiringId, IntegrationId, JobId, ObjectKey, OccurrenceId, PrincipalId, PublicationId, ScheduleId,
+    TaskId, TokenId, TurnId, WebhookId, WorkerId, WorkspaceId,
 };
 pub use priority::Priority;
 pub use time::Timestamp;

@@ -40,6 +40,10 @@ pub const FURTHER_REPOSITORIES: usize = 9;
 pub const REPOSITORY_NAME_CHARS: usize = 100;
 /// The most repository credentials of a workspace.
 pub const CREDENTIALS: usize = 200;
+/// The most webhooks of a workspace.
+pub const WEBHOOKS: usize = 50;
+/// The longest address of a webhook, in bytes.
+pub const WEBHOOK_URL_BYTES: usize = 2000;
 /// The most entries of a list of allowed domains.
 pub const ALLOWED_DOMAINS: usize = 500;
 /// The longest name of a host, in bytes.

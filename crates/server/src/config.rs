@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use outwork_api::secret::Secret;
 use outwork_domain::Timestamp;
 use outwork_domain::limits::{ATTEMPTS_PER_TURN, AttemptLimits};
@@ -73,6 +74,8 @@ pub struct ServerConfig {
     pub resolve_limit: Duration,
     /// How workers read private repositories.
     pub git_gateway: GitGatewayConfig,
+    /// Addresses and networks that are not public and that webhooks may be at. A metadata service is opened by its own number only.
+    pub webhook_addresses: Vec<IpNet>,
     /// Time limits of attempts; the environment's own limits replace `setting_up` and `running`.
     pub limits: AttemptLimits,
     /// The most attempts of a turn.

@@ -6,7 +6,7 @@
 //! * `address`: where the gateway goes; `upstream`: one request to the repository's server;
 //! * `relay`: the answer on its way to the worker, in pieces that nobody collects.
 
-mod address;
+pub(crate) mod address;
 mod config;
 mod lease_token;
 mod permit;
@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use outwork_git::{RepoUrl, Trouble};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+pub(crate) use config::ClientError;
 pub use config::{GitGatewayConfig, GitGatewayPatience};
 pub(crate) use lease_token::{Lease, LeaseKey};
 pub(crate) use permit::{Claimed, NotPermitted, Permit};
@@ -124,7 +125,7 @@ impl GitGateway {
 }
 
 /// An error with what caused it.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

@@ -22,6 +22,7 @@ use crate::reconcile;
 use crate::refusal::Refusal;
 use crate::seal::{Place, Seal};
 use crate::signals::Signals;
+use crate::webhooks::Sender;
 
 /// How often something that is followed is looked at without a signal: another server may have written to the same database.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -38,6 +39,7 @@ pub(crate) struct Plane {
     pub(crate) git: outwork_git::Git,
     pub(crate) resolve_limit: Duration,
     pub(crate) git_gateway: GitGateway,
+    pub(crate) webhooks: Sender,
     pub(crate) limits: AttemptLimits,
     pub(crate) attempts_per_turn: u32,
     pub(crate) default_model: Option<ModelDefault>,
@@ -73,6 +75,7 @@ impl Plane {
             git,
             resolve_limit,
             git_gateway,
+            webhook_addresses,
             limits,
             attempts_per_turn,
             model,
@@ -89,6 +92,7 @@ impl Plane {
             seal: Seal::new(&secret_key),
             git,
             resolve_limit,
+            webhooks: Sender::new(&git_gateway, webhook_addresses),
             git_gateway: GitGateway::new(&secret_key, git_gateway),
             limits,
             attempts_per_turn,

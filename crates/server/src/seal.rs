@@ -4,7 +4,7 @@ use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use outwork_domain::credential::{CredentialKind, CredentialScope};
 use outwork_domain::environment::InjectionTarget;
-use outwork_domain::{EnvironmentId, IntegrationId, WorkspaceId};
+use outwork_domain::{EnvironmentId, IntegrationId, WebhookId, WorkspaceId};
 
 const VERSION: u8 = 1;
 const NONCE_BYTES: usize = 24;
@@ -42,6 +42,11 @@ pub(crate) enum Place<'a> {
         workspace: WorkspaceId,
         integration: IntegrationId,
     },
+    /// The secret of a webhook.
+    Webhook {
+        workspace: WorkspaceId,
+        webhook: WebhookId,
+    },
     /// Who is signed in with a browser; the browser keeps it.
     SignIn,
     /// The text by which a server knows whether its key is the right one.
@@ -78,6 +83,7 @@ impl Place<'_> {
                 workspace,
                 integration,
             } => format!("{workspace}/integrations/{integration}"),
+            Self::Webhook { workspace, webhook } => format!("{workspace}/webhooks/{webhook}"),
             Self::SignIn => "browser/sign_in".to_owned(),
             Self::Check => "server/sealed_check".to_owned(),
         }
@@ -150,6 +156,9 @@ mod tests {
         let mut places = vec![Place::Check, Place::SignIn];
         for workspace in workspaces {
             places.push(Place::ModelKey(workspace));
+            for webhook in [1, 2].map(|number| WebhookId::from_uuid(id(number))) {
+                places.push(Place::Webhook { workspace, webhook });
+            }
             for environment in environments {
                 for name in ["A", "B"] {
                     places.push(Place::Secret {

@@ -74,6 +74,8 @@ pub(crate) struct Signals {
     pub(crate) tasks: broadcast::Sender<Option<TaskId>>,
     /// A job may be due.
     pub(crate) jobs: watch::Sender<()>,
+    /// Something happened that somebody is to be told.
+    pub(crate) happened: watch::Sender<()>,
     /// All reconcilers should look now.
     pub(crate) reconcile: watch::Sender<()>,
 }
@@ -86,6 +88,7 @@ impl Signals {
             workers: Topic::new(),
             tasks: broadcast::channel(TASKS).0,
             jobs: watch::channel(()).0,
+            happened: watch::channel(()).0,
             reconcile: watch::channel(()).0,
         }
     }
@@ -123,6 +126,7 @@ impl Signals {
             Change::Job(_) => {
                 self.jobs.send_replace(());
             }
+            Change::Happened => drop(self.happened.send_replace(())),
         }
     }
 

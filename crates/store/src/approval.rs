@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use outwork_domain::approval::{Given, Verdict};
+use outwork_domain::webhook::Kind;
 use outwork_domain::{AttemptId, PrincipalId, TaskId, Timestamp, WorkspaceId};
+use serde_json::json;
 
 use crate::error::StoreError;
 use crate::sql::{Row, Sql, id, in_json, json_array, values};
@@ -119,6 +121,17 @@ impl Write for Say {
                 tx.execute(INSERT, values).await?;
             }
         }
+        let told = || {
+            let told = json!({
+                "attempt_id": attempt.to_string(),
+                "by": by.to_string(),
+                // `null`: taken back.
+                "verdict": verdict.map(Verdict::as_str),
+                "text": text,
+            });
+            Some(("approval", told))
+        };
+        tx.happens(self.workspace, task, Kind::ApprovalChanged, self.now, told);
         tx.touch(task, self.now);
         Ok(())
     }

@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 
 use outwork_domain::comment::{Comment, Lines, Side};
+use outwork_domain::webhook::Kind;
 use outwork_domain::{CommentId, TaskId, Timestamp, TurnId, WorkspaceId};
+use serde_json::json;
 
 use crate::error::StoreError;
 use crate::sql::{Row, for_update, id, values};
@@ -204,6 +206,25 @@ impl Write for Add {
             1 => tx.touch(*task_id, *created_at),
             _ => return Err(StoreError::NotFound),
         }
+        let told = || {
+            let told = json!({
+                "id": comment.to_string(),
+                "attempt_id": attempt_id.to_string(),
+                "repository": repository,
+                "path": path,
+                "line": lines.map(|lines| lines.first),
+                "text": text,
+                "created_by": created_by.to_string(),
+            });
+            Some(("comment", told))
+        };
+        tx.happens(
+            *workspace_id,
+            *task_id,
+            Kind::CommentCreated,
+            *created_at,
+            told,
+        );
         Ok(())
     }
 }

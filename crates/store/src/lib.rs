@@ -71,6 +71,10 @@ mod reap;
 mod schedule;
 mod viewed;
 
+mod listening;
+mod occurrence;
+mod webhook;
+
 mod audit;
 mod backup;
 mod cache;
@@ -112,6 +116,7 @@ pub use job::Enqueued;
 pub use member::{MemberChange, MemberRecord, MemberToken, Names};
 pub use message::Telling;
 pub use objects::{Objects, ObjectsError, S3Address, S3Addressing, S3Config, S3Credentials};
+pub use occurrence::Occurrence;
 pub use orders::{Expulsion, Order};
 pub use path::Intent;
 pub use publication::{NewPublication, Requested};
@@ -128,3 +133,4 @@ pub use situation::{EnvironmentLoad, Situation, WorkerLoad};
 pub use sqlite::standby::{Last, Standby};
 pub use store::Store;
 pub use viewed::FileChanges;
+pub use webhook::{Tried, WebhookChange, WebhookRecord};

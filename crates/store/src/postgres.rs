@@ -17,6 +17,7 @@ use sqlx::migrate::Migrator;
 use sqlx::postgres::PgConnectOptions;
 
 use crate::error::{OpenError, StoreError};
+use crate::listening::Listening;
 use crate::settings::Version;
 use crate::sql::Conn;
 use crate::store::{Committed, Tx, Write, migrate_error};
@@ -72,10 +73,11 @@ impl Postgres {
     pub(crate) async fn write<W: Write>(
         &self,
         write: &W,
+        listening: &Listening,
     ) -> Result<(W::Output, Committed), StoreError> {
         let mut pauses = PAUSES.into_iter();
         loop {
-            let failed = match self.try_write(write).await {
+            let failed = match self.try_write(write, listening).await {
                 Ok(done) => return Ok(done),
                 Err(failed) => failed,
             };
@@ -87,14 +89,19 @@ impl Postgres {
         }
     }
 
-    async fn try_write<W: Write>(&self, write: &W) -> Result<(W::Output, Committed), Failed> {
+    async fn try_write<W: Write>(
+        &self,
+        write: &W,
+        listening: &Listening,
+    ) -> Result<(W::Output, Committed), Failed> {
         let before = |error: StoreError| Failed {
             error,
             before_commit: true,
         };
         let mut lease = self.lease().await.map_err(before)?;
         lease.begin().await.map_err(|error| before(error.into()))?;
-        let done = match Tx::new(Conn::Postgres(&mut lease)).run(write).await {
+        let tx = Tx::new(Conn::Postgres(&mut lease), listening);
+        let done = match tx.run(write).await {
             Ok(done) => done,
             Err(error) => {
                 // Dropping it would roll back later: until then a claim would skip these rows.

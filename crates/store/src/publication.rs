@@ -5,8 +5,9 @@ use std::time::Duration;
 use outwork_domain::publication::{
     Asked, Command, Publication, PublishFailure, PullRequest, State,
 };
+use outwork_domain::webhook::Kind;
 use outwork_domain::{Epoch, PublicationId, TaskId, Timestamp, WorkspaceId};
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use crate::error::StoreError;
 use crate::record::{Change, NewEventRow};
@@ -384,6 +385,23 @@ async fn tell(tx: &mut Tx<'_>, it: &Publication, now: Timestamp) -> Result<(), S
     };
     event::insert(tx, &row.attempt, seq, None, &[event]).await?;
     tx.execute(COUNT, values![id(it.attempt_id), seq]).await?;
+    let told = || {
+        let mut told: Json = serde_json::from_str(&body(it)).expect("it is JSON");
+        told["id"] = it.id.to_string().into();
+        told["attempt_id"] = it.attempt_id.to_string().into();
+        told["repository"] = it.repository.as_str().into();
+        if let Some(fields) = told.as_object_mut() {
+            fields.retain(|name, _| name != "type" && name != "publication");
+        }
+        Some(("publication", told))
+    };
+    tx.happens(
+        it.workspace_id,
+        it.task_id,
+        Kind::PublicationChanged,
+        now,
+        told,
+    );
     tx.touch(it.task_id, now);
     tx.changed(Change::Attempt(it.attempt_id));
     Ok(())

@@ -33,6 +33,8 @@ pub enum Change {
     Task(TaskId),
     /// A job of the queue may be due.
     Job(Queue),
+    /// Something happened that somebody is to be told.
+    Happened,
 }
 
 /// The first workspace and the tokens to get in.

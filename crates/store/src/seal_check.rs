@@ -26,6 +26,7 @@ impl Store {
              OR EXISTS (SELECT 1 FROM environment_secrets) \
              OR EXISTS (SELECT 1 FROM environment_injections) \
              OR EXISTS (SELECT 1 FROM credentials) \
+             OR EXISTS (SELECT 1 FROM webhooks) \
              OR EXISTS (SELECT 1 FROM integrations WHERE sealed IS NOT NULL) THEN 'yes' ELSE 'no' END AS in_use \
              FROM server WHERE id = 1";
         const MODEL: &str = "SELECT workspace_id, sealed_key FROM models \
@@ -50,7 +51,7 @@ impl Store {
         self.write(Keep { sealed }).await
     }
 
-    /// Forgets everything that is sealed (secrets, injections, credentials, keys of models, secrets of integrations), because nobody can
+    /// Forgets everything that is sealed (secrets, injections, credentials, webhooks, keys of models, secrets of integrations), because nobody can
     /// open it any more. Says how many that were.
     pub async fn forget_sealed(&self, now: Timestamp) -> Result<u64, StoreError> {
         self.write(Forget { now }).await
@@ -85,10 +86,11 @@ impl Write for Forget {
         const EDITED: &str = "UPDATE environments SET revision = revision + 1, updated_at = $1 \
              WHERE id IN (SELECT environment_id FROM environment_secrets \
              UNION SELECT environment_id FROM environment_injections)";
-        const SEALED: [&str; 3] = [
+        const SEALED: [&str; 4] = [
             "DELETE FROM environment_secrets",
             "DELETE FROM environment_injections",
             "DELETE FROM credentials",
+            "DELETE FROM webhooks",
         ];
         const INTEGRATIONS: &str =
             "UPDATE integrations SET sealed = NULL, updated_at = $1 WHERE sealed IS NOT NULL";

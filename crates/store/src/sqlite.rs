@@ -24,6 +24,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use outwork_domain::WorkspaceId;
 use outwork_failpoint as failpoint;
 use sqlx::Connection;
 use sqlx::migrate::Migrator;
@@ -32,6 +33,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::{OpenError, StoreError, is_locked};
+use crate::listening::{self, Listening};
 use crate::settings;
 use crate::store::{Committed, Told, Write, migrate_error};
 
@@ -41,7 +43,7 @@ use reserve::Reserve;
 pub(crate) use upgrade::{known, schema, vacuum_into};
 
 pub(crate) use lite::BUSY;
-use lite::{Access, Lite};
+use lite::{Access, Lite, LiteValue};
 use readers::{Reader, Readers};
 use standby::{Standby, Standbys, StandsBy};
 
@@ -63,20 +65,23 @@ pub(crate) struct Sqlite {
     standbys: Arc<Standbys>,
     ended: Mutex<Option<oneshot::Receiver<()>>>,
     reserve: Reserve,
+    listening: Listening,
 }
 
 impl Sqlite {
     pub(crate) async fn open(path: &Path, told: Told) -> Result<Self, OpenError> {
         create(path)?;
         migrate(path).await?;
-        let conn = Lite::open(path, Access::Write).map_err(OpenError::connect)?;
-        let version = conn.number(settings::VERSION);
-        told.settings
-            .set_committed(Some(version.map_err(OpenError::connect)?));
+        let mut conn = Lite::open(path, Access::Write).map_err(OpenError::connect)?;
+        let version = conn.number(settings::VERSION).map_err(OpenError::connect)?;
+        told.settings.set_committed(Some(version));
+        let heard = heard(&mut conn).map_err(OpenError::connect)?;
+        told.listening.set(version, heard);
+        let listening = told.listening.clone();
         let (queue, waiting) = mpsc::channel(WAITING);
         let reserve = Reserve::beside(path);
         reserve.keep();
-        let standbys = Arc::new(Standbys::default());
+        let standbys = Arc::new(Standbys::new(listening.clone()));
         let writer = Writer {
             path: path.to_owned(),
             conn,
@@ -86,6 +91,7 @@ impl Sqlite {
         };
         Ok(Self {
             reserve,
+            listening,
             readers: Readers::new(path.to_owned()),
             queue: Mutex::new(Some(queue)),
             standbys,
@@ -123,7 +129,7 @@ impl Sqlite {
         let queue = lock(&self.queue)
             .clone()
             .ok_or_else(|| StoreError::unavailable(CLOSED))?;
-        let job = Waiting::new(write, caller);
+        let job = Waiting::new(write, caller, self.listening.clone());
         queue
             .send(Box::new(job))
             .await
@@ -175,6 +181,16 @@ async fn migrate(path: &Path) -> Result<(), OpenError> {
         .await
         .map_err(|error| migrate_error(error, &MIGRATIONS))?;
     conn.close().await.map_err(OpenError::connect)
+}
+
+/// The workspaces that have somebody to be told.
+fn heard(conn: &mut Lite) -> Result<HashSet<WorkspaceId>, rusqlite::Error> {
+    let rows = conn.rows(listening::SELECT, &[], usize::MAX)?;
+    let ids = rows.iter().filter_map(|row| match row.get("workspace_id") {
+        Some(LiteValue::Text(text)) => text.parse().ok(),
+        Some(_) | None => None,
+    });
+    Ok(ids.collect())
 }
 
 struct Writer {
@@ -304,8 +320,15 @@ impl Writer {
 
     fn commit_transaction(&mut self) -> Result<(), rusqlite::Error> {
         let version = self.conn.number(settings::VERSION)?;
+        let heard = match self.told.listening.is_of(version) {
+            true => None,
+            false => Some(heard(&mut self.conn)?),
+        };
         failpoint::pass("store.commit.before");
         self.conn.run("COMMIT")?;
+        if let Some(heard) = heard {
+            self.told.listening.set(version, heard);
+        }
         self.told.settings.set_committed(Some(version));
         failpoint::pass("store.commit.after");
         Ok(())

@@ -1,16 +1,18 @@
 //! Opening a database, and the two ways to use it: reading and writing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
 use outwork_domain::attempt::Refused;
-use outwork_domain::{AttemptId, TaskId, Timestamp};
+use outwork_domain::{AttemptId, TaskId, Timestamp, WorkspaceId};
 use sqlx::migrate::{MigrateError, Migrator};
 use tokio::sync::broadcast;
 
 use crate::error::{OpenError, StoreError};
 use crate::lane::{Lanes, Move};
+use crate::listening::{self, Listening};
+use crate::occurrence::{self, Happens};
 use crate::postgres::Postgres;
 use crate::postgres::pool::Lease;
 use crate::record::Change;
@@ -39,6 +41,7 @@ pub(crate) struct Told {
     changes: broadcast::Sender<Arc<[Change]>>,
     lanes: Lanes,
     pub(crate) settings: Settings,
+    pub(crate) listening: Listening,
 }
 
 /// What a commit changed.
@@ -70,6 +73,8 @@ pub(crate) struct Tx<'c> {
     conn: Conn<'c>,
     committed: Committed,
     touched: BTreeMap<TaskId, Timestamp>,
+    listening: &'c Listening,
+    happens: Vec<Happens>,
 }
 
 /// A consistent view of the database.
@@ -91,7 +96,9 @@ impl Store {
     pub async fn open_postgres(url: &str) -> Result<Self, OpenError> {
         let told = Told::new();
         let engine = Engine::Postgres(Postgres::open(url).await?);
-        Ok(Self(Arc::new(Inner { engine, told })))
+        let store = Self(Arc::new(Inner { engine, told }));
+        store.hear().await.map_err(OpenError::connect)?;
+        Ok(store)
     }
 
     /// Ends what was begun and closes the database. Later calls fail.
@@ -139,7 +146,7 @@ impl Store {
         match &self.0.engine {
             Engine::Sqlite(sqlite) => sqlite.write(write).await,
             Engine::Postgres(postgres) => {
-                let (output, committed) = postgres.write(&write).await?;
+                let (output, committed) = postgres.write(&write, self.listening()).await?;
                 self.0.told.tell(committed);
                 Ok(output)
             }
@@ -163,11 +170,31 @@ impl Store {
         &self.0.told.settings
     }
 
-    /// The version of the settings that holds.
+    pub(crate) fn listening(&self) -> &Listening {
+        &self.0.told.listening
+    }
+
+    /// The version of the settings that holds. If it is another one, who is to be told is read anew.
     pub(crate) async fn settings_version(&self) -> Result<Version, StoreError> {
         match &self.0.engine {
             Engine::Sqlite(_) => Ok(self.settings().committed()),
-            Engine::Postgres(postgres) => postgres.settings_version().await,
+            Engine::Postgres(postgres) => {
+                let version = postgres.settings_version().await?;
+                match version {
+                    Version::Committed(number) if !self.listening().is_of(number) => {
+                        let rows = self
+                            .read()
+                            .await?
+                            .rows(listening::SELECT, values![])
+                            .await?;
+                        let workspaces = rows.iter().map(|row| row.parsed("workspace_id"));
+                        let workspaces = workspaces.collect::<Result<HashSet<_>, _>>()?;
+                        self.listening().set(number, workspaces);
+                    }
+                    Version::Committed(_) | Version::Uncommitted => {}
+                }
+                Ok(version)
+            }
         }
     }
 
@@ -186,6 +213,7 @@ impl Told {
             changes: broadcast::channel(COMMITS).0,
             lanes: Lanes::default(),
             settings: Settings::default(),
+            listening: Listening::default(),
         }
     }
 
@@ -234,7 +262,8 @@ impl Committed {
             | Change::Command(..)
             | Change::Worker(_)
             | Change::Task(_)
-            | Change::Job(_) => None,
+            | Change::Job(_)
+            | Change::Happened => None,
         })
     }
 
@@ -262,11 +291,13 @@ impl Write for Probe {
 }
 
 impl<'c> Tx<'c> {
-    pub(crate) fn new(conn: Conn<'c>) -> Self {
+    pub(crate) fn new(conn: Conn<'c>, listening: &'c Listening) -> Self {
         Self {
             conn,
             committed: Committed::default(),
             touched: BTreeMap::new(),
+            listening,
+            happens: Vec::new(),
         }
     }
 
@@ -277,6 +308,10 @@ impl<'c> Tx<'c> {
     ) -> Result<(W::Output, Committed), StoreError> {
         let output = write.apply(&mut self).await?;
         self.settle().await?;
+        if !self.happens.is_empty() {
+            let all = std::mem::take(&mut self.happens);
+            occurrence::write(&mut self, all).await?;
+        }
         self.conn.flush().await?;
         Ok((output, self.committed))
     }
@@ -286,6 +321,16 @@ impl<'c> Tx<'c> {
         if !self.committed.changes.contains(&change) {
             self.committed.changes.push(change);
         }
+    }
+
+    /// Whether somebody is to be told what happens in that workspace.
+    pub(crate) fn is_heard(&self, workspace: WorkspaceId) -> bool {
+        self.listening.includes(workspace)
+    }
+
+    /// Something that happens, for somebody who is to be told: written at the end.
+    pub(crate) fn note(&mut self, it: Happens) {
+        self.happens.push(it);
     }
 
     /// For the schedule, once this is committed.

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use outwork_domain::overlap::named_in;
 use outwork_domain::schedule::{Lane, LaneId};
 use outwork_domain::task::{Task, Turn};
+use outwork_domain::webhook::Kind;
 use outwork_domain::{Attempt, EnvironmentId, TaskId, WorkspaceId};
+
+use serde_json::{Value as Json, json};
 
 use crate::comment::{self, SentComment};
 use crate::error::StoreError;
@@ -125,6 +128,9 @@ impl Write for Submit {
         }
         insert_task(tx, task, repository).await?;
         insert_turn(tx, turn).await?;
+        let (of, at) = (task.workspace_id, task.created_at);
+        tx.happens(of, task.id, Kind::TaskCreated, at, || None);
+        tx.happens(of, task.id, Kind::TurnCreated, at, || Some(told(turn)));
         insert_attempts(tx, &self.lanes, attempts, task, turn).await?;
         path::write_named(tx, task, task.id, paths, task.created_at).await?;
         path::write_named(tx, task, turn.id, &self.named, task.created_at).await?;
@@ -175,6 +181,13 @@ impl Write for AddTurn {
             ..self.turn.clone()
         };
         insert_turn(tx, &turn).await?;
+        tx.happens(
+            self.workspace,
+            task_id,
+            Kind::TurnCreated,
+            created_at,
+            || Some(told(&turn)),
+        );
         insert_attempts(tx, &self.lanes, &self.attempts, &task, &turn).await?;
         comment::send(tx, task_id, turn.id, &self.comments, created_at).await?;
         path::write_named(tx, &task, turn.id, &self.named, created_at).await?;
@@ -184,6 +197,16 @@ impl Write for AddTurn {
         tx.touch(task_id, created_at);
         Ok(Submitted::New)
     }
+}
+
+/// A turn, as those are told who are to be told. What its prompt says is asked for by who may read it.
+fn told(turn: &Turn) -> (&'static str, Json) {
+    let told = json!({
+        "id": turn.id.to_string(),
+        "number": turn.number.get(),
+        "created_by": turn.created_by.to_string(),
+    });
+    ("turn", told)
 }
 
 async fn insert_attempts(

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use outwork_domain::attempt::Refused;
 use outwork_domain::schedule::Lane;
+use outwork_domain::webhook::Kind;
 use outwork_domain::{
     Attempt, AttemptEvent, AttemptId, Command, Epoch, Failure, Lease, State, Timestamp, WorkerId,
     WorkspaceId,
@@ -116,6 +117,7 @@ pub(crate) async fn write(
         event::insert(tx, &row.attempt, first, None, &bodies).await?;
         tx.touch(row.attempt.task_id, now);
         tell(tx, &row.attempt, &events);
+        happen(tx, &row.attempt, &events, now);
         if let State::Queued { visible_at, .. } = row.attempt.state {
             let created_at = row.attempt.created_at;
             tx.moved(Move::Requeued(row.lane, created_at, visible_at));
@@ -166,7 +168,8 @@ pub(crate) async fn insert(
         json: body(&event),
     };
     event::insert(tx, attempt, 1, None, &[first]).await?;
-    tell(tx, attempt, &[event]);
+    tell(tx, attempt, &[event.clone()]);
+    happen(tx, attempt, &[event], attempt.created_at);
     Ok(())
 }
 
@@ -183,6 +186,38 @@ fn tell(tx: &mut Tx<'_>, attempt: &Attempt, events: &[AttemptEvent]) {
         && events.iter().any(is_for_worker)
     {
         tx.changed(Change::Command(attempt.id, lease.epoch, lease.worker));
+    }
+}
+
+/// For who is to be told what happens.
+fn happen(tx: &mut Tx<'_>, attempt: &Attempt, events: &[AttemptEvent], now: Timestamp) {
+    for event in events {
+        let AttemptEvent::StateChanged {
+            state,
+            lease: _,
+            failure,
+            question,
+        } = event
+        else {
+            continue;
+        };
+        let detail = || {
+            let mut told = json!({
+                "id": attempt.id.to_string(),
+                "turn_id": attempt.turn_id.to_string(),
+                "number": attempt.number.get(),
+                "state": state,
+            });
+            if let Some(Failure { code, message, .. }) = failure {
+                told["failure"] = json!({"code": code.as_str(), "message": message});
+            }
+            if let Some(question) = question {
+                told["question"] = json!(question);
+            }
+            Some(("attempt", told))
+        };
+        let (of, task) = (attempt.workspace_id, attempt.task_id);
+        tx.happens(of, task, Kind::AttemptStateChanged, now, detail);
     }
 }
 

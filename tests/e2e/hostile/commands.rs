@@ -11,6 +11,17 @@ const COMMENT: &str = "com_0192c3f0a1b27def8123456789abcde2";
 const SCHEDULE: &str = "sch_0192c3f0a1b27def8123456789abcde3";
 const ENVIRONMENT: &str = "env_0192c3f0a1b27def8123456789abcde1";
 
+const WEBHOOK: &[&str] = &[
+    "--secret-file",
+    "token",
+    "--id",
+    "evt_1",
+    "--timestamp",
+    "1",
+    "--signature",
+    "v1,AAAA",
+];
+
 /// What a command has to do with the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Talk {
@@ -211,6 +222,16 @@ pub const ROWS: &[Row] = &[
     row("integration link", &["demo", "U1", "demo"], Talk::Reads),
     row("integration unlink", &["demo", "U1"], Talk::Reads),
     row("integration links", &["demo"], Talk::Reads),
+    row("webhook add", &["https://h/hook"], Talk::Reads),
+    row("webhook list", &[], Talk::Reads),
+    row("webhook show", &["demo"], Talk::Reads),
+    row("webhook edit", &["demo", "--pause"], Talk::Reads),
+    row("webhook remove", &["demo"], Talk::Reads),
+    row("webhook deliveries", &["demo"], Talk::Reads),
+    row("webhook replay", &["demo", "--since", "2h"], Talk::Reads),
+    row("webhook test", &["demo"], Talk::Reads),
+    row("webhook rotate", &["demo"], Talk::Reads),
+    row("webhook verify", WEBHOOK, Talk::Never),
     row("login", &["--token", "ow_good"], Talk::Reads),
     row("login", &["--codex"], Talk::Reads),
     row("login", &["--approve", "CODE"], Talk::Tells),

@@ -194,6 +194,7 @@ impl Cluster {
             git: self.git.clone(),
             resolve_limit: ServerConfig::RESOLVE_LIMIT,
             git_gateway: GitGatewayConfig::default(),
+            webhook_addresses: Vec::new(),
             limits: self.limits,
             attempts_per_turn: ServerConfig::ATTEMPTS_PER_TURN,
             model: None,

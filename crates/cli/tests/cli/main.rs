@@ -22,3 +22,4 @@ mod secrets;
 mod setup;
 mod sync;
 mod usage;
+mod webhooks;

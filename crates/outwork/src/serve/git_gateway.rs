@@ -1,4 +1,4 @@
-//! How the server reads private repositories for its workers.
+//! How the server reads private repositories for its workers, and where it may tell what happens.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -16,6 +16,10 @@ pub(crate) struct GitGatewayArgs {
     /// 10.1.0.0/16, or `none`; can be given several times [default: this machine and private networks]
     #[arg(long, value_name = "ADDRESS", env = "OUTWORK_GIT_ADDRESS", value_delimiter = ',', value_parser = place)]
     git_address: Vec<Place>,
+    /// An address or network that is not public and that webhooks may be at, such as 10.0.0.7 or 10.1.0.0/16; can be given several
+    /// times [default: none]
+    #[arg(long, value_name = "ADDRESS", env = "OUTWORK_WEBHOOK_ADDRESS", value_delimiter = ',', value_parser = place)]
+    webhook_address: Vec<Place>,
     /// Take no workers that need the credentials of private repositories: those of versions before the git gateway
     #[arg(long)]
     require_git_gateway: bool,
@@ -40,16 +44,17 @@ fn place(text: &str) -> Result<Place, String> {
 }
 
 impl GitGatewayArgs {
+    /// Where webhooks may be beside the public Internet.
+    pub(crate) fn webhook_addresses(&self) -> Vec<IpNet> {
+        networks(&self.webhook_address)
+    }
+
     /// With the proxies and certificates of this machine.
     pub(crate) fn config(&self) -> Result<GitGatewayConfig, Failure> {
         let own = GitGatewayConfig::default();
-        let networks = self.git_address.iter().filter_map(|place| match place {
-            Place::None => None,
-            Place::Network(network) => Some(*network),
-        });
         let addresses = match self.git_address.is_empty() {
             true => own.addresses,
-            false => networks.collect(),
+            false => networks(&self.git_address),
         };
         Ok(GitGatewayConfig {
             addresses,
@@ -61,6 +66,14 @@ impl GitGatewayArgs {
             patience: own.patience,
         })
     }
+}
+
+fn networks(places: &[Place]) -> Vec<IpNet> {
+    let networks = places.iter().filter_map(|place| match place {
+        Place::None => None,
+        Place::Network(network) => Some(*network),
+    });
+    networks.collect()
 }
 
 /// What the server's git trusts, its gateway trusts, too.
@@ -81,6 +94,7 @@ mod tests {
         let git_address = given.iter().map(|text| place(text).expect("a place"));
         let args = GitGatewayArgs {
             git_address: git_address.collect(),
+            webhook_address: Vec::new(),
             require_git_gateway: false,
         };
         let config = args.config().expect("a configuration");

@@ -11,14 +11,14 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 /// The host is at that address alone, which is not to be dialled.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{address} is {kind}")]
-pub(super) struct AddressRefused {
-    pub(super) address: IpAddr,
+pub(crate) struct AddressRefused {
+    pub(crate) address: IpAddr,
     kind: &'static str,
 }
 
 impl AddressRefused {
     /// The one among the causes of an error.
-    pub(super) fn in_causes<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Self> {
+    pub(crate) fn in_causes<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Self> {
         let mut next = Some(error);
         while let Some(error) = next {
             if let Some(found) = error.downcast_ref() {
@@ -31,7 +31,7 @@ impl AddressRefused {
 }
 
 /// A host that is written as a number is not looked up, so nobody else checks it.
-pub(super) fn check_literal(policy: &AddressPolicy, url: &Url) -> Result<(), AddressRefused> {
+pub(crate) fn check_literal(policy: &AddressPolicy, url: &Url) -> Result<(), AddressRefused> {
     let host = url.host_str().unwrap_or_default();
     match host.trim_matches(['[', ']']).parse() {
         Ok(address) => check(policy, address).map(drop),

@@ -77,11 +77,11 @@ impl GitGatewayConfig {
         parsed.collect()
     }
 
-    pub(super) fn policy(&self) -> AddressPolicy {
+    pub(crate) fn policy(&self) -> AddressPolicy {
         AddressPolicy::new(self.addresses.clone())
     }
 
-    pub(super) fn client(&self) -> Result<reqwest::Client, ClientError> {
+    pub(crate) fn client(&self) -> Result<reqwest::Client, ClientError> {
         let patience = &self.patience;
         let mut builder = reqwest::Client::builder()
             .no_proxy()
@@ -148,7 +148,7 @@ fn host(address: &str) -> Option<String> {
 
 /// Why there is no HTTP client.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ClientError {
+pub(crate) enum ClientError {
     #[error("a proxy of this machine cannot be used")]
     Proxy(#[source] reqwest::Error),
     #[error("the certificates to trust cannot be read")]

@@ -19,6 +19,7 @@ use outwork_api::schedule::{Firing, Schedule};
 use outwork_api::settings::Worker;
 use outwork_api::task::TaskSummary;
 use outwork_api::viewed::ViewedFile;
+use outwork_api::webhook::Webhook;
 use outwork_api::worker::{AttemptCommand, InputKind, Orders, OutputKind};
 use utoipa::openapi::schema::ArrayItems;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -87,9 +88,10 @@ fn pages_by_reference(components: &mut Components) {
         (name = "cache", description = "Snapshots of environments that tasks start from."),
         (name = "integrations", description = "Forges and chats that give tasks, and what came in and went out."),
         (name = "settings", description = "The model, credentials, the workers, the members, and who is asking."),
+        (name = "webhooks", description = "Who is told what happens."),
         (name = "health", description = "For machines that watch this one.")
     ),
-    components(schemas(Problem, Event, Environment, TaskSummary, Worker, Credential, Publication, Schedule, Firing, Overlap, EnrolmentToken, WorkerToken, Member, MemberToken, Comment, Approval, ViewedFile, AuditEntry, Integration, Delivery, Link)),
+    components(schemas(Problem, Event, Environment, TaskSummary, Worker, Credential, Publication, Schedule, Firing, Overlap, EnrolmentToken, WorkerToken, Member, MemberToken, Comment, Approval, ViewedFile, AuditEntry, Integration, Delivery, Link, Webhook)),
     security(("token" = [])),
     modifiers(&Token)
 )]

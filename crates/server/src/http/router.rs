@@ -21,7 +21,7 @@ use crate::codex_api;
 use crate::endpoints::{
     approvals, attempts, audit, cache, changes, codex_logins, comments, credentials, enrolment,
     environments, integrations, me, members, merges, model, overlaps, publications, schedules,
-    tasks, tokens, usage, workers,
+    tasks, tokens, usage, webhooks, workers,
 };
 use crate::plane::Plane;
 use crate::refusal::Refusal;
@@ -122,6 +122,13 @@ pub(crate) fn task_api() -> Routes {
         .routes(routes!(members::change::change, members::remove::remove))
         .routes(routes!(tokens::list::list, tokens::make::make))
         .routes(routes!(tokens::revoke::revoke))
+        .routes(routes!(webhooks::list::list, webhooks::add::add))
+        .routes(routes!(
+            webhooks::get::get,
+            webhooks::change::change,
+            webhooks::remove::remove
+        ))
+        .routes(routes!(webhooks::rotate::rotate))
         .routes(routes!(usage::get::get))
         .routes(routes!(integrations::list::list, integrations::add::add))
         .routes(routes!(

@@ -47,3 +47,4 @@ mod submission;
 mod usage;
 mod verbs;
 mod web;
+mod webhooks;

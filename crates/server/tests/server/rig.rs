@@ -70,6 +70,7 @@ pub struct Setting {
     pub model: Option<ModelDefault>,
     pub database: Database,
     pub git_gateway: GitGatewayConfig,
+    pub webhook_addresses: Vec<ipnet::IpNet>,
 }
 
 pub enum Database {
@@ -85,6 +86,7 @@ impl Default for Setting {
             model: None,
             database: Database::Sqlite,
             git_gateway: GitGatewayConfig::default(),
+            webhook_addresses: Vec::new(),
         }
     }
 }
@@ -382,6 +384,7 @@ fn config(
         git: Git::isolated("git", &path, &directory.path().join("git")).expect("a git"),
         resolve_limit: ServerConfig::RESOLVE_LIMIT,
         git_gateway: setting.git_gateway.clone(),
+        webhook_addresses: setting.webhook_addresses.clone(),
         limits: setting.limits,
         attempts_per_turn: ServerConfig::ATTEMPTS_PER_TURN,
         model: setting.model.clone(),

@@ -6,6 +6,7 @@ use tokio::sync::oneshot;
 
 use super::lite::Lite;
 use crate::error::StoreError;
+use crate::listening::Listening;
 use crate::sql::Conn;
 use crate::store::{Committed, Tx, Write};
 
@@ -34,14 +35,20 @@ type Done<W> = Result<(<W as Write>::Output, Committed), StoreError>;
 pub(super) struct Waiting<W: Write> {
     pub(super) write: W,
     caller: oneshot::Sender<Result<W::Output, StoreError>>,
+    listening: Listening,
     pub(super) done: Option<Done<W>>,
 }
 
 impl<W: Write> Waiting<W> {
-    pub(super) fn new(write: W, caller: oneshot::Sender<Result<W::Output, StoreError>>) -> Self {
+    pub(super) fn new(
+        write: W,
+        caller: oneshot::Sender<Result<W::Output, StoreError>>,
+        listening: Listening,
+    ) -> Self {
         Self {
             write,
             caller,
+            listening,
             done: None,
         }
     }
@@ -50,7 +57,8 @@ impl<W: Write> Waiting<W> {
 impl<W: Write> Job for Waiting<W> {
     fn run<'a>(&'a mut self, conn: &'a mut Lite) -> Boxed<'a, bool> {
         Box::pin(async {
-            let done = Tx::new(Conn::Sqlite(conn)).run(&self.write).await;
+            let tx = Tx::new(Conn::Sqlite(conn), &self.listening);
+            let done = tx.run(&self.write).await;
             let ok = done.is_ok();
             self.done = Some(done);
             ok

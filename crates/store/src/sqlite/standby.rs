@@ -10,6 +10,7 @@ use super::CLOSED;
 use super::job::{Boxed, Job, Waiting};
 use super::lite::Lite;
 use crate::error::StoreError;
+use crate::listening::Listening;
 use crate::store::{Committed, Write};
 
 /// A write that can stand by.
@@ -23,7 +24,10 @@ pub(crate) trait StandsBy: Write {
 
 /// Those that stand by; whoever does longest comes first.
 #[derive(Default)]
-pub(super) struct Standbys(Mutex<Line>);
+pub(super) struct Standbys {
+    line: Mutex<Line>,
+    listening: Listening,
+}
 
 #[derive(Default)]
 struct Line {
@@ -96,9 +100,16 @@ impl Drop for Place {
 }
 
 impl Standbys {
+    pub(super) fn new(listening: Listening) -> Self {
+        Self {
+            line: Mutex::default(),
+            listening,
+        }
+    }
+
     pub(super) fn add<W: StandsBy>(self: &Arc<Self>, write: W) -> Standby<W::Output> {
         let (caller, answer) = oneshot::channel();
-        let waiting = Waiting::new(write, caller);
+        let waiting = Waiting::new(write, caller, self.listening.clone());
         let mut line = self.lock();
         line.last += 1;
         let ticket = line.last;
@@ -148,7 +159,7 @@ impl Standbys {
     }
 
     fn lock(&self) -> MutexGuard<'_, Line> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

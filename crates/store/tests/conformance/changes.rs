@@ -25,7 +25,8 @@ fn told_of_tasks(changes: &mut Receiver<Arc<[Change]>>) -> Vec<TaskId> {
         | Change::Queue(_)
         | Change::Command(..)
         | Change::Worker(_)
-        | Change::Job(_) => None,
+        | Change::Job(_)
+        | Change::Happened => None,
     };
     all(changes).into_iter().filter_map(task).collect()
 }

@@ -55,6 +55,7 @@ mod settings;
 mod tasks;
 mod times;
 mod usage;
+mod webhooks;
 mod workers;
 
 mod changes;

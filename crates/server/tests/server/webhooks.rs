@@ -1,0 +1,3 @@
+//! Webhooks: who is told what happens, and how surely.
+
+mod settings;
