@@ -54,7 +54,7 @@
 //! | [`Client::revoke_member_token`] | `DELETE /tokens/{tok}` |
 //! | [`Client::webhooks`], [`Client::add_webhook`], [`Client::webhook`], [`Client::change_webhook`], [`Client::remove_webhook`] | `GET`, `POST /webhooks`, `GET`, `PATCH`, `DELETE /webhooks/{whk}` |
 //! | [`Client::rotate_webhook`], [`Client::test_webhook`] | `POST /webhooks/{whk}/rotate`, `…/test` |
-//! | [`Client::webhook_deliveries`], [`Client::replay_delivery`], [`Client::replay_deliveries`] | `GET /webhooks/{whk}/deliveries`, `POST …/{job}/replay`, `POST /webhooks/{whk}/replay` |
+//! | [`Client::webhook_deliveries`], [`Client::replay_webhook_delivery`], [`Client::replay_webhook_deliveries`] | `GET /webhooks/{whk}/deliveries`, `POST …/{job}/replay`, `POST /webhooks/{whk}/replay` |
 //! | [`Client::codex_login`] | `POST /codex-logins` |
 //! | [`Client::revoke_codex_logins`] | `DELETE /codex-logins` |
 //! | [`Client::approve_device`] | `POST /codex-logins/approve` |

@@ -83,7 +83,7 @@ pub struct MadeWebhook {
 
 /// Something that a webhook is to be told, and what came of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Delivery {
+pub struct WebhookDelivery {
     /// `job_…`.
     pub id: String,
     /// `evt_…`: the header `webhook-id`, the same at every try.

@@ -20,6 +20,10 @@ pub const PAUSES: [Duration; 7] = [
 ];
 /// A webhook of which every delivery fails for so long is told nothing more.
 pub const FAILING_FOR: Duration = Duration::from_secs(5 * 24 * 3600);
+/// How long a delivery may take. It may wait behind an earlier one of the same task, and that for as long as [`PAUSES`].
+pub const DELIVER_WITHIN: Duration = Duration::from_secs(6 * 24 * 3600);
+/// How many deliveries of a webhook are kept, for people to look at.
+pub const DELIVERIES: u32 = 10_000;
 /// How long the secret before the last rotation signs, too.
 pub const ROTATION: Duration = Duration::from_secs(24 * 3600);
 
@@ -161,6 +165,14 @@ impl Webhook {
     /// Whether it is told anything.
     pub const fn is_active(&self) -> bool {
         matches!(self.state, State::Active { .. })
+    }
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self::Active {
+            failing_since: None,
+        }
     }
 }
 

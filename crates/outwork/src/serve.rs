@@ -241,7 +241,7 @@ impl Running {
             git: system::git(&data.join("git"))?,
             resolve_limit: ServerConfig::RESOLVE_LIMIT,
             git_gateway: args.git_gateway.config()?,
-            webhook_addresses: args.git_gateway.webhook_addresses(),
+            webhooks: args.git_gateway.webhooks(),
             limits: AttemptLimits {
                 lease: args.lease,
                 ..AttemptLimits::default()

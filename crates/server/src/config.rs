@@ -51,6 +51,24 @@ pub enum OtherKey {
     Forget,
 }
 
+/// How webhooks are told. The way there (proxies, certificates) is that to repositories.
+#[derive(Clone, Debug)]
+pub struct WebhookConfig {
+    /// Addresses and networks that are not public and that webhooks may be at. A metadata service is opened by its own number only.
+    pub addresses: Vec<IpNet>,
+    /// How long one try may take, all in all.
+    pub limit: Duration,
+}
+
+impl Default for WebhookConfig {
+    fn default() -> Self {
+        Self {
+            addresses: Vec::new(),
+            limit: Duration::from_secs(15),
+        }
+    }
+}
+
 /// Everything that a server is made of. Its key and secrets are never printed.
 #[derive(Clone)]
 pub struct ServerConfig {
@@ -74,8 +92,8 @@ pub struct ServerConfig {
     pub resolve_limit: Duration,
     /// How workers read private repositories.
     pub git_gateway: GitGatewayConfig,
-    /// Addresses and networks that are not public and that webhooks may be at. A metadata service is opened by its own number only.
-    pub webhook_addresses: Vec<IpNet>,
+    /// How webhooks are told.
+    pub webhooks: WebhookConfig,
     /// Time limits of attempts; the environment's own limits replace `setting_up` and `running`.
     pub limits: AttemptLimits,
     /// The most attempts of a turn.

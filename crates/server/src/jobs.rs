@@ -1,6 +1,7 @@
 //! Jobs: what came in from outside and what goes out, each done by the server that takes it. A server that dies loses none: its lease runs out.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use outwork_domain::Epoch;
@@ -11,11 +12,18 @@ use tokio_util::task::TaskTracker;
 
 use crate::plane::Plane;
 use crate::surfaces;
+use crate::webhooks;
 
 /// A lost signal costs that much time, and so does a job that is put off.
 const EVERY: Duration = Duration::from_secs(1);
-/// How many of a queue this server works on at once.
-const AT_ONCE: usize = 8;
+/// How many of a queue this server works on at once, and how many of one owner: one whose receiver is slow does not hold up the others.
+const fn at_once(queue: Queue) -> (usize, usize) {
+    match queue {
+        Queue::Inbound | Queue::Post => (8, 8),
+        Queue::Webhook => (32, 4),
+    }
+}
+
 /// How often a lease is renewed while an act takes long.
 const RENEW: Duration = Duration::from_secs(LEASE.as_secs() / 3);
 /// After trouble that says nothing of when it passes.
@@ -62,14 +70,68 @@ impl Held {
 
 /// Takes what is due, for as long as the server runs.
 pub(crate) fn start(plane: &Arc<Plane>, tasks: &TaskTracker) {
-    for queue in [Queue::Inbound, Queue::Post] {
+    for queue in Queue::ALL {
         tasks.spawn(work(Arc::clone(plane), queue, tasks.clone()));
     }
     tasks.spawn(surfaces::tell::work(Arc::clone(plane)));
+    tasks.spawn(webhooks::spread::work(Arc::clone(plane)));
+}
+
+/// The jobs of a queue that this server works on.
+struct Hands {
+    all: Arc<Semaphore>,
+    each: usize,
+    of_owner: Arc<Mutex<HashMap<String, usize>>>,
+}
+
+/// A job of an owner that is worked on.
+struct Seat {
+    owner: String,
+    of_owner: Arc<Mutex<HashMap<String, usize>>>,
+}
+
+impl Hands {
+    fn new(queue: Queue) -> Self {
+        let (all, each) = at_once(queue);
+        Self {
+            all: Arc::new(Semaphore::new(all)),
+            each,
+            of_owner: Arc::default(),
+        }
+    }
+
+    /// Of whom nothing more is taken.
+    fn busy(&self) -> Vec<String> {
+        let of_owner = lock(&self.of_owner);
+        let busy = of_owner.iter().filter(|(_, count)| **count >= self.each);
+        busy.map(|(owner, _)| owner.clone()).collect()
+    }
+
+    fn sit(&self, owner: &str) -> Seat {
+        *lock(&self.of_owner).entry(owner.to_owned()).or_insert(0) += 1;
+        Seat {
+            owner: owner.to_owned(),
+            of_owner: Arc::clone(&self.of_owner),
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut of_owner = lock(&self.of_owner);
+        match of_owner.get_mut(&self.owner) {
+            Some(count) if *count > 1 => *count -= 1,
+            Some(_) | None => drop(of_owner.remove(&self.owner)),
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 async fn work(plane: Arc<Plane>, queue: Queue, tasks: TaskTracker) {
-    let hands = Arc::new(Semaphore::new(AT_ONCE));
+    let hands = Hands::new(queue);
     let mut signal = plane.signals.jobs.subscribe();
     let mut failing = false;
     while !plane.shutdown.is_cancelled() {
@@ -90,21 +152,24 @@ async fn work(plane: Arc<Plane>, queue: Queue, tasks: TaskTracker) {
 async fn pass(
     plane: &Arc<Plane>,
     queue: Queue,
-    hands: &Arc<Semaphore>,
+    hands: &Hands,
     tasks: &TaskTracker,
 ) -> Result<(), StoreError> {
     while !plane.shutdown.is_cancelled() {
-        let Ok(hand) = Arc::clone(hands).try_acquire_owned() else {
+        let Ok(hand) = Arc::clone(&hands.all).try_acquire_owned() else {
             return Ok(());
         };
-        let Some(job) = plane.store.claim_job(queue, plane.now()).await? else {
+        let busy = hands.busy();
+        let claimed = plane.store.claim_job_but(queue, &busy, plane.now());
+        let Some(job) = claimed.await? else {
             return Ok(());
         };
         let plane = Arc::clone(plane);
+        let seat = hands.sit(&job.owner);
         let held = Held { plane, job };
         tasks.spawn(async move {
             run(&held).await;
-            drop(hand);
+            drop((hand, seat));
             // Who waited for a free hand looks again.
             held.plane.signals.jobs.send_replace(());
         });
@@ -114,7 +179,7 @@ async fn pass(
 
 async fn run(held: &Held) {
     let outcome = tokio::select! {
-        outcome = surfaces::act(held) => outcome,
+        outcome = act(held) => outcome,
         () = keep(held) => Outcome::Left,
         () = held.plane.shutdown.cancelled() => Outcome::Left,
     };
@@ -144,6 +209,13 @@ async fn run(held: &Held) {
         Err(fault) => {
             tracing::error!(job = %id, %fault, "what came of a job could not be kept; it is done again")
         }
+    }
+}
+
+async fn act(held: &Held) -> Outcome {
+    match held.job.queue {
+        Queue::Inbound | Queue::Post => surfaces::act(held).await,
+        Queue::Webhook => webhooks::deliver::act(held).await,
     }
 }
 
@@ -178,6 +250,18 @@ async fn keep(held: &Held) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_owner_with_its_hands_full_is_left_out() {
+        let hands = Hands::new(Queue::Webhook);
+        let mut seats: Vec<_> = (0..4).map(|_| hands.sit("whk_1")).collect();
+        let other = hands.sit("whk_2");
+        assert_eq!(hands.busy(), ["whk_1"]);
+        seats.pop();
+        assert_eq!(hands.busy(), Vec::<String>::new());
+        drop((seats, other));
+        assert!(lock(&hands.of_owner).is_empty());
+    }
 
     #[test]
     fn waits_grow_and_end() {

@@ -61,7 +61,7 @@ mod webhooks;
 
 mod reconcile;
 
-pub use config::{Clock, FreeSpace, ModelDefault, OtherKey, Random, ServerConfig};
+pub use config::{Clock, FreeSpace, ModelDefault, OtherKey, Random, ServerConfig, WebhookConfig};
 pub use git_gateway::{GitGatewayConfig, GitGatewayPatience};
 pub use http::openapi::{task_api_document, worker_api_document};
 pub use serve::serve;

@@ -126,7 +126,9 @@ impl Signals {
             Change::Job(_) => {
                 self.jobs.send_replace(());
             }
-            Change::Happened => drop(self.happened.send_replace(())),
+            Change::Happened => {
+                self.happened.send_replace(());
+            }
         }
     }
 

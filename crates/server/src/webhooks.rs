@@ -1,36 +1,37 @@
 //! Webhooks: telling others what happens.
 //!
-//! * `secret`: what signs, sealed; `address`: where a webhook may be; `send`: one try to tell something.
+//! * `secret`: what signs, sealed; `address`: where a webhook may be;
+//! * `spread`: deliveries of what happened; `deliver`: a delivery that a server holds; `send`: one try to tell something.
 
 mod address;
+pub(crate) mod deliver;
 mod secret;
 mod send;
+pub(crate) mod spread;
 
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use ipnet::IpNet;
-
+use crate::config::WebhookConfig;
 use crate::git_gateway::{ClientError, GitGatewayConfig, GitGatewayPatience, chain};
 
 pub(crate) use address::check as check_address;
 pub(crate) use secret::new as new_secret;
 
-/// How long a try may take, all in all.
-const LIMIT: Duration = Duration::from_secs(15);
-
 /// What all tries share.
 pub(crate) struct Sender {
     config: GitGatewayConfig,
+    limit: Duration,
     /// Made at the first try: most servers have no webhook, and it loads certificates.
     client: OnceLock<Result<reqwest::Client, ClientError>>,
 }
 
 impl Sender {
     /// By the same way as to repositories, but to other addresses.
-    pub(crate) fn new(way: &GitGatewayConfig, addresses: Vec<IpNet>) -> Self {
+    pub(crate) fn new(way: &GitGatewayConfig, webhooks: WebhookConfig) -> Self {
+        let WebhookConfig { addresses, limit } = webhooks;
         let patience = GitGatewayPatience {
-            connect: LIMIT,
+            connect: limit,
             ..way.patience
         };
         Self {
@@ -39,6 +40,7 @@ impl Sender {
                 patience,
                 ..way.clone()
             },
+            limit,
             client: OnceLock::new(),
         }
     }

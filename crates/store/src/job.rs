@@ -7,7 +7,7 @@ use outwork_domain::{Epoch, JobId, Timestamp, WorkspaceId};
 
 use crate::error::StoreError;
 use crate::record::Change;
-use crate::sql::{Row, Sql, for_update, id, values};
+use crate::sql::{Row, Sql, for_update, id, json_array, values};
 use crate::store::{Store, Tx, Write};
 
 /// How many ended ones are forgotten at once.
@@ -19,6 +19,29 @@ macro_rules! select {
         "SELECT j.id, j.workspace_id, j.queue, j.owner, j.key, j.lane, j.kind, j.body, j.memo, j.created_at, j.deadline_at, \
          (SELECT s.away_ms FROM server s WHERE s.id = 1) - j.away_ms AS away, j.epoch, j.tries, j.state, j.due_at, j.message, \
          j.ended_at FROM jobs j "
+    };
+}
+
+/// What is due, without what is another's. Not while an earlier one of the same lane is under way or waits.
+macro_rules! due {
+    ($select:expr, $but:expr) => {
+        concat!(
+            $select,
+            "WHERE j.queue = $1 AND j.due_at <= $2 AND (j.lane IS NULL OR NOT EXISTS (SELECT 1 FROM jobs e \
+             WHERE e.queue = j.queue AND e.owner = j.owner AND e.lane = j.lane AND e.due_at IS NOT NULL AND e.id < j.id)) AND ",
+            $but,
+            " ORDER BY j.due_at, j.id LIMIT 1"
+        )
+    };
+}
+
+/// Of none of the owners in a JSON array.
+macro_rules! but {
+    (sqlite) => {
+        "j.owner NOT IN (SELECT value FROM json_each($3))"
+    };
+    (postgres) => {
+        "j.owner <> ALL (ARRAY(SELECT jsonb_array_elements_text($3::jsonb)))"
     };
 }
 
@@ -76,13 +99,33 @@ impl Store {
 
     /// Takes one that is due. Those whose time is over fail on the way.
     pub async fn claim_job(&self, queue: Queue, now: Timestamp) -> Result<Option<Job>, StoreError> {
-        const DUE: &str = "SELECT j.id FROM jobs j WHERE j.queue = $1 AND j.due_at <= $2 LIMIT 1";
+        self.claim_job_but(queue, &[], now).await
+    }
+
+    /// The same, but of none of these owners.
+    pub async fn claim_job_but(
+        &self,
+        queue: Queue,
+        but: &[String],
+        now: Timestamp,
+    ) -> Result<Option<Job>, StoreError> {
+        const LOOK: Sql = Sql {
+            sqlite: due!("SELECT j.id FROM jobs j ", but!(sqlite)),
+            postgres: due!("SELECT j.id FROM jobs j ", but!(postgres)),
+        };
         // A look costs less than a write, and mostly there is nothing.
-        let values = values![queue.as_str(), now];
-        if self.read().await?.row(DUE, values).await?.is_none() {
+        let but = json_array(but.iter());
+        let values = values![queue.as_str(), now, &but];
+        if self.read().await?.row(LOOK, values).await?.is_none() {
             return Ok(None);
         }
-        self.write(Claim { queue, now }).await
+        self.write(Claim { queue, but, now }).await
+    }
+
+    /// Forgets of an owner's ended jobs all but the newest; says how many.
+    pub async fn trim_jobs(&self, queue: Queue, owner: &str, keep: u32) -> Result<u64, StoreError> {
+        let owner = owner.to_owned();
+        self.write(Trim { queue, owner, keep }).await
     }
 
     /// Obeys what the server that holds it, or an admin, says. Errors: [`StoreError::Job`], [`StoreError::NotFound`].
@@ -202,19 +245,9 @@ pub(crate) async fn insert(tx: &mut Tx<'_>, job: &Job) -> Result<Enqueued, Store
 
 struct Claim {
     queue: Queue,
+    /// Owners, a JSON array.
+    but: String,
     now: Timestamp,
-}
-
-/// Not while an earlier one of the same lane is under way or waits.
-macro_rules! due {
-    () => {
-        concat!(
-            select!(),
-            "WHERE j.queue = $1 AND j.due_at <= $2 AND (j.lane IS NULL OR NOT EXISTS (SELECT 1 FROM jobs e \
-             WHERE e.queue = j.queue AND e.owner = j.owner AND e.lane = j.lane AND e.due_at IS NOT NULL AND e.id < j.id)) \
-             ORDER BY j.due_at, j.id LIMIT 1"
-        )
-    };
 }
 
 impl Write for Claim {
@@ -222,11 +255,14 @@ impl Write for Claim {
 
     async fn apply(&self, tx: &mut Tx<'_>) -> Result<Option<Job>, StoreError> {
         const DUE: Sql = Sql {
-            sqlite: due!(),
-            postgres: concat!(due!(), " FOR UPDATE OF j SKIP LOCKED"),
+            sqlite: due!(select!(), but!(sqlite)),
+            postgres: concat!(
+                due!(select!(), but!(postgres)),
+                " FOR UPDATE OF j SKIP LOCKED"
+            ),
         };
         loop {
-            let values = values![self.queue.as_str(), self.now];
+            let values = values![self.queue.as_str(), self.now, &self.but];
             let Some(row) = tx.row(DUE, values).await? else {
                 return Ok(None);
             };
@@ -316,5 +352,22 @@ impl Write for Forget {
         const FORGET: &str = "DELETE FROM jobs WHERE id IN \
              (SELECT id FROM jobs WHERE ended_at <= $1 ORDER BY ended_at LIMIT $2)";
         tx.execute(FORGET, values![self.before, BATCH]).await
+    }
+}
+
+struct Trim {
+    queue: Queue,
+    owner: String,
+    keep: u32,
+}
+
+impl Write for Trim {
+    type Output = u64;
+
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<u64, StoreError> {
+        const TRIM: &str = "DELETE FROM jobs WHERE queue = $1 AND owner = $2 AND ended_at IS NOT NULL AND id <= \
+             (SELECT j.id FROM jobs j WHERE j.queue = $1 AND j.owner = $2 ORDER BY j.id DESC LIMIT 1 OFFSET $3)";
+        let values = values![self.queue.as_str(), &self.owner, self.keep];
+        tx.execute(TRIM, values).await
     }
 }

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use outwork_domain::job::Job;
 use outwork_domain::status::{TaskStatus, task_status};
 use outwork_domain::webhook::Kind;
 use outwork_domain::{OccurrenceId, State, TaskId, Timestamp, WorkspaceId};
@@ -13,9 +14,10 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::attempt_row::{AttemptRow, attempt_columns};
 use crate::error::StoreError;
+use crate::job;
 use crate::record::Change;
-use crate::sql::{Row, for_update, id, values};
-use crate::store::{Store, Tx};
+use crate::sql::{Row, count, for_update, id, values};
+use crate::store::{Store, Tx, Write};
 
 /// Something that happened, as it was kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +57,11 @@ impl Store {
         rows.iter().map(read).collect()
     }
 
+    /// Keeps what is made of it, and forgets that it happened: all or none. What another server made of it is not kept twice.
+    pub async fn hand_on(&self, numbers: Vec<u64>, jobs: Vec<Job>) -> Result<(), StoreError> {
+        self.write(HandOn { numbers, jobs }).await
+    }
+
     /// Whether anybody is to be told anything, as far as this process knows.
     pub fn is_anybody_listening(&self) -> bool {
         self.listening().any()
@@ -78,6 +85,26 @@ fn read(row: &Row) -> Result<Occurrence, StoreError> {
         at,
         data: row.text("data")?,
     })
+}
+
+struct HandOn {
+    numbers: Vec<u64>,
+    jobs: Vec<Job>,
+}
+
+impl Write for HandOn {
+    type Output = ();
+
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        const FORGET: &str = "DELETE FROM occurrences WHERE number = $1";
+        for job in &self.jobs {
+            job::insert(tx, job).await?;
+        }
+        for number in &self.numbers {
+            tx.execute(FORGET, values![count(*number)]).await?;
+        }
+        Ok(())
+    }
 }
 
 impl Tx<'_> {
@@ -121,8 +148,15 @@ async fn write_of_task(
     task: TaskId,
     mut all: Vec<Happens>,
 ) -> Result<(), StoreError> {
-    const TOLD: &str = "UPDATE tasks SET told_status = $2 WHERE id = $1";
-    let (mut subject, told) = subject(tx, task).await?;
+    const TOLD: &str = "UPDATE tasks SET told_status = $2, told_at = $3 WHERE id = $1";
+    let Subject {
+        mut subject,
+        told,
+        told_at,
+    } = subject(tx, task).await?;
+    // The clocks of two servers differ; what is told of a task does not go back in time.
+    let last = all.iter().map(|it| it.at).max();
+    let at = last.max(told_at).ok_or(StoreError::NotFound)?;
     let states = states(tx, task).await?;
     let (status, outcome) = task_status(&states);
     subject["status"] = status.as_str().into();
@@ -131,10 +165,9 @@ async fn write_of_task(
     }
     let has_moved = |it: &Happens| it.kind == Kind::AttemptStateChanged;
     if all.iter().any(has_moved) && told.as_deref() != Some(status.as_str()) {
-        tx.execute(TOLD, values![id(task), status.as_str()]).await?;
         let is_new = all.iter().any(|it| it.kind == Kind::TaskCreated);
         if let Some(last) = all.last().filter(|_| !is_new) {
-            let (workspace, at) = (last.workspace, last.at);
+            let workspace = last.workspace;
             let follows = |(kind, detail)| Happens {
                 workspace,
                 task,
@@ -142,11 +175,18 @@ async fn write_of_task(
                 at,
                 detail,
             };
+            let told = told.clone();
             all.extend(followed_by(status, told, &states).into_iter().map(follows));
         }
     }
+    // What a comment finds was not told as another status.
+    let told = match all.iter().any(has_moved) {
+        true => Some(status.as_str()),
+        false => told.as_deref(),
+    };
+    tx.execute(TOLD, values![id(task), told, at]).await?;
     for it in all {
-        insert(tx, it, &subject).await?;
+        insert(tx, it, at, &subject).await?;
     }
     Ok(())
 }
@@ -176,9 +216,16 @@ fn followed_by(status: TaskStatus, told: Option<String>, states: &[State]) -> Fo
     all
 }
 
-/// The task, as it is told, and the status that was told last. Locks it.
-async fn subject(tx: &mut Tx<'_>, task: TaskId) -> Result<(Json, Option<String>), StoreError> {
-    const SELECT: &str = "SELECT t.title, t.kind, t.environment_id, t.created_by, t.created_at, t.told_status, \
+/// The task, as it is told, and what was told last.
+struct Subject {
+    subject: Json,
+    told: Option<String>,
+    told_at: Option<Timestamp>,
+}
+
+/// Locks it.
+async fn subject(tx: &mut Tx<'_>, task: TaskId) -> Result<Subject, StoreError> {
+    const SELECT: &str = "SELECT t.title, t.kind, t.environment_id, t.created_by, t.told_status, t.told_at, \
          (SELECT e.label FROM environments e WHERE e.id = t.environment_id) AS label, \
          (SELECT p.name FROM principals p WHERE p.id = t.created_by) AS name FROM tasks t WHERE t.id = $1";
     let lock = for_update!("SELECT id FROM tasks WHERE id = $1");
@@ -193,7 +240,11 @@ async fn subject(tx: &mut Tx<'_>, task: TaskId) -> Result<(Json, Option<String>)
         "environment": row.text("label")?,
         "created_by": {"id": row.text("created_by")?, "name": row.text("name")?},
     });
-    Ok((subject, row.opt_text("told_status")?))
+    Ok(Subject {
+        subject,
+        told: row.opt_text("told_status")?,
+        told_at: row.opt_time("told_at")?,
+    })
 }
 
 /// Of the newest turn's attempts.
@@ -211,7 +262,12 @@ async fn states(tx: &mut Tx<'_>, task: TaskId) -> Result<Vec<State>, StoreError>
     states.collect()
 }
 
-async fn insert(tx: &mut Tx<'_>, it: Happens, subject: &Json) -> Result<(), StoreError> {
+async fn insert(
+    tx: &mut Tx<'_>,
+    it: Happens,
+    at: Timestamp,
+    subject: &Json,
+) -> Result<(), StoreError> {
     const INSERT: &str = "INSERT INTO occurrences (workspace_id, task_id, kind, at, data) \
          VALUES ($1, $2, $3, $4, $5)";
     let mut data = Map::from_iter([("task".to_owned(), subject.clone())]);
@@ -222,7 +278,7 @@ async fn insert(tx: &mut Tx<'_>, it: Happens, subject: &Json) -> Result<(), Stor
         id(it.workspace),
         id(it.task),
         it.kind.as_str(),
-        it.at,
+        at,
         Json::Object(data).to_string()
     ];
     // Not later with others: they are to be numbered in this order.

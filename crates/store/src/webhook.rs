@@ -73,6 +73,13 @@ impl Store {
         row.as_ref().map(read).transpose()
     }
 
+    /// The webhooks of all workspaces.
+    pub async fn webhook_ids(&self) -> Result<Vec<WebhookId>, StoreError> {
+        const SELECT: &str = "SELECT id FROM webhooks ORDER BY id";
+        let rows = self.read().await?.rows(SELECT, values![]).await?;
+        rows.iter().map(|row| row.parsed("id")).collect()
+    }
+
     /// Changes a webhook. Errors: [`StoreError::NotFound`].
     pub async fn change_webhook(
         &self,

@@ -18,7 +18,9 @@ use outwork_domain::{
     TokenId, TurnId, WorkspaceId,
 };
 use outwork_git::Git;
-use outwork_server::{Clock, GitGatewayConfig, OtherKey, Random, Server, ServerConfig};
+use outwork_server::{
+    Clock, GitGatewayConfig, OtherKey, Random, Server, ServerConfig, WebhookConfig,
+};
 use outwork_store::{Bootstrap, Change, NewToken, Objects, Store, Submission};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::TryRecvError;
@@ -194,7 +196,7 @@ impl Cluster {
             git: self.git.clone(),
             resolve_limit: ServerConfig::RESOLVE_LIMIT,
             git_gateway: GitGatewayConfig::default(),
-            webhook_addresses: Vec::new(),
+            webhooks: WebhookConfig::default(),
             limits: self.limits,
             attempts_per_turn: ServerConfig::ATTEMPTS_PER_TURN,
             model: None,

@@ -636,7 +636,11 @@ impl Simulation {
                     changed.insert(id);
                 }
                 // Operators want nothing here, and nobody looks at all tasks.
-                Change::Queue(_) | Change::Worker(_) | Change::Task(_) | Change::Job(_) | Change::Happened => {}
+                Change::Queue(_)
+                | Change::Worker(_)
+                | Change::Task(_)
+                | Change::Job(_)
+                | Change::Happened => {}
                 Change::Command(attempt, epoch, _) => commands.push(ClaimId { attempt, epoch }),
             }
         }

@@ -7,7 +7,7 @@ use super::http::{Call, Client};
 use crate::page::{Page, PageQuery};
 use crate::time::Time;
 use crate::webhook::{
-    Delivery, MadeWebhook, NewWebhook, ReplayRequest, Replayed, Webhook, WebhookChange,
+    MadeWebhook, NewWebhook, ReplayRequest, Replayed, Webhook, WebhookChange, WebhookDelivery,
 };
 
 const WEBHOOKS: [&str; 3] = ["api", "v1", "webhooks"];
@@ -55,7 +55,7 @@ impl Client {
     }
 
     /// Tells a webhook something that did not happen.
-    pub async fn test_webhook(&self, id: &str) -> Result<Delivery, ClientError> {
+    pub async fn test_webhook(&self, id: &str) -> Result<WebhookDelivery, ClientError> {
         let url = self.url(&[&WEBHOOKS[..], &[id, "test"]].concat(), &[]);
         self.json(Call::new(Method::POST, url).once()).await
     }
@@ -65,7 +65,7 @@ impl Client {
         &self,
         id: &str,
         page: &PageQuery,
-    ) -> Result<Page<Delivery>, ClientError> {
+    ) -> Result<Page<WebhookDelivery>, ClientError> {
         let query = [
             ("limit", page.limit.map(|limit| limit.to_string())),
             ("cursor", page.cursor.clone()),
@@ -75,14 +75,18 @@ impl Client {
     }
 
     /// Makes a delivery again.
-    pub async fn replay_delivery(&self, id: &str, job: &str) -> Result<Delivery, ClientError> {
+    pub async fn replay_webhook_delivery(
+        &self,
+        id: &str,
+        job: &str,
+    ) -> Result<WebhookDelivery, ClientError> {
         let path = [&WEBHOOKS[..], &[id, "deliveries", job, "replay"]].concat();
         let url = self.url(&path, &[]);
         self.json(Call::new(Method::POST, url).once()).await
     }
 
     /// Makes deliveries again that were made since then.
-    pub async fn replay_deliveries(
+    pub async fn replay_webhook_deliveries(
         &self,
         id: &str,
         since: Time,

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::path::Path;
 
-use outwork_server::GitGatewayConfig;
+use outwork_server::{GitGatewayConfig, WebhookConfig};
 use outwork_worker::IpNet;
 
 use crate::failure::{Failure, FailureExt, HintExt};
@@ -45,8 +45,11 @@ fn place(text: &str) -> Result<Place, String> {
 
 impl GitGatewayArgs {
     /// Where webhooks may be beside the public Internet.
-    pub(crate) fn webhook_addresses(&self) -> Vec<IpNet> {
-        networks(&self.webhook_address)
+    pub(crate) fn webhooks(&self) -> WebhookConfig {
+        WebhookConfig {
+            addresses: networks(&self.webhook_address),
+            ..WebhookConfig::default()
+        }
     }
 
     /// With the proxies and certificates of this machine.

@@ -2,11 +2,15 @@
 
 pub(crate) mod add;
 pub(crate) mod change;
+pub(crate) mod deliveries;
 pub(crate) mod get;
 pub(crate) mod list;
 pub(crate) mod remove;
+pub(crate) mod replay;
 pub(crate) mod rotate;
+pub(crate) mod test;
 
+use outwork_api::problem::Code;
 use outwork_api::webhook::Webhook as Wire;
 use outwork_domain::webhook::{Kind, State, Webhook};
 use outwork_domain::{Timestamp, WebhookId, WorkspaceId};
@@ -95,4 +99,17 @@ fn kinds(names: Option<Vec<String>>) -> Result<Option<Vec<Kind>>, Refusal> {
         }
     }
     Ok((!kinds.is_empty()).then_some(kinds))
+}
+
+/// It must be told anything, for it to be told this.
+fn active(record: &WebhookRecord) -> Result<(), Refusal> {
+    match record.webhook.state {
+        State::Active { .. } => Ok(()),
+        State::Disabled { why, .. } => {
+            let why = why.as_str();
+            let detail = format!("The webhook is told nothing: it is {why}.");
+            Err(Refusal::new(Code::Conflict, detail)
+                .with_hint("Resume it with `outwork webhook edit --resume`."))
+        }
+    }
 }

@@ -19,7 +19,7 @@ use outwork_api::schedule::{Firing, Schedule};
 use outwork_api::settings::Worker;
 use outwork_api::task::TaskSummary;
 use outwork_api::viewed::ViewedFile;
-use outwork_api::webhook::Webhook;
+use outwork_api::webhook::{Webhook, WebhookDelivery};
 use outwork_api::worker::{AttemptCommand, InputKind, Orders, OutputKind};
 use utoipa::openapi::schema::ArrayItems;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};

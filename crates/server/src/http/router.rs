@@ -129,6 +129,10 @@ pub(crate) fn task_api() -> Routes {
             webhooks::remove::remove
         ))
         .routes(routes!(webhooks::rotate::rotate))
+        .routes(routes!(webhooks::test::test))
+        .routes(routes!(webhooks::deliveries::list))
+        .routes(routes!(webhooks::replay::one))
+        .routes(routes!(webhooks::replay::since))
         .routes(routes!(usage::get::get))
         .routes(routes!(integrations::list::list, integrations::add::add))
         .routes(routes!(

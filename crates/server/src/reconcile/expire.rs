@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
-use outwork_domain::job::KEPT;
+use outwork_domain::job::{KEPT, Queue};
 use outwork_domain::overlap::OPEN_FOR;
+use outwork_domain::webhook::DELIVERIES;
 use outwork_store::StoreError;
 
 use crate::plane::Plane;
@@ -33,8 +34,17 @@ pub(super) async fn pass(plane: &Plane) -> Result<(), StoreError> {
     loop {
         let forgotten = plane.store.forget_jobs(plane.now() - KEPT).await?;
         if forgotten == 0 || plane.shutdown.is_cancelled() {
-            return Ok(());
+            break;
         }
         tracing::debug!(jobs = forgotten, "old jobs were forgotten");
     }
+    for webhook in plane.store.webhook_ids().await? {
+        let owner = webhook.to_string();
+        let trimmed = plane.store.trim_jobs(Queue::Webhook, &owner, DELIVERIES);
+        let forgotten = trimmed.await?;
+        if forgotten > 0 {
+            tracing::debug!(%webhook, forgotten, "old deliveries were forgotten");
+        }
+    }
+    Ok(())
 }

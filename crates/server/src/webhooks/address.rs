@@ -38,12 +38,16 @@ fn is_plain(url: &Url) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::WebhookConfig;
     use crate::git_gateway::GitGatewayConfig;
 
     #[test]
     fn an_address_is_public_or_allowed() {
-        let public = Sender::new(&GitGatewayConfig::default(), Vec::new());
-        let own = vec!["10.0.0.0/8".parse().expect("a network")];
+        let public = Sender::new(&GitGatewayConfig::default(), WebhookConfig::default());
+        let own = WebhookConfig {
+            addresses: vec!["10.0.0.0/8".parse().expect("a network")],
+            ..WebhookConfig::default()
+        };
         let own = Sender::new(&GitGatewayConfig::default(), own);
         for (text, expected) in [
             ("https://example.com/hook?a=b", [true, true]),

@@ -8,7 +8,7 @@ use outwork_store::WebhookRecord;
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
 use reqwest::{Response, StatusCode, Url};
 
-use super::{LIMIT, secret};
+use super::secret;
 use crate::git_gateway::address::{AddressRefused, check_literal};
 use crate::git_gateway::chain;
 use crate::plane::Plane;
@@ -76,9 +76,10 @@ async fn ask(
         .header(ID, id)
         .header(TIMESTAMP, timestamp)
         .header(SIGNATURE, signatures)
-        .timeout(LIMIT)
+        .timeout(plane.webhooks.limit)
         .body(body.to_owned());
-    request.send().await.map_err(|fault| unanswered(&fault))
+    let sent = request.send().await;
+    sent.map_err(|fault| unanswered(&fault, plane.webhooks.limit))
 }
 
 /// Its head decides; of the body as much is kept as comes in the time that is left.
@@ -122,13 +123,13 @@ fn refused(fault: AddressRefused) -> String {
     )
 }
 
-fn unanswered(fault: &reqwest::Error) -> String {
+fn unanswered(fault: &reqwest::Error, limit: Duration) -> String {
     if let Some(refusal) = AddressRefused::in_causes(fault) {
         return refused(refusal.clone());
     }
     tracing::info!(error = %chain(fault), "a webhook's receiver did not answer");
     match fault.is_timeout() {
-        true => format!("no answer within {} seconds", LIMIT.as_secs()),
+        true => format!("no answer within {} seconds", limit.as_secs_f64()),
         false if fault.is_connect() => format!("cannot be reached: {}", last(fault)),
         false => format!("no answer: {}", last(fault)),
     }

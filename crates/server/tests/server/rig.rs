@@ -17,7 +17,7 @@ use outwork_domain::{PrincipalId, Timestamp, TokenId, WorkspaceId};
 use outwork_git::Git;
 use outwork_server::{
     Clock, GitGatewayConfig, ModelDefault, OtherKey, Random, Server, ServerConfig, StartError,
-    new_token, serve,
+    WebhookConfig, new_token, serve,
 };
 use outwork_store::{Bootstrap, NewToken, Objects, Store};
 use serde_json::{Value, json};
@@ -70,7 +70,7 @@ pub struct Setting {
     pub model: Option<ModelDefault>,
     pub database: Database,
     pub git_gateway: GitGatewayConfig,
-    pub webhook_addresses: Vec<ipnet::IpNet>,
+    pub webhooks: WebhookConfig,
 }
 
 pub enum Database {
@@ -86,7 +86,7 @@ impl Default for Setting {
             model: None,
             database: Database::Sqlite,
             git_gateway: GitGatewayConfig::default(),
-            webhook_addresses: Vec::new(),
+            webhooks: WebhookConfig::default(),
         }
     }
 }
@@ -384,7 +384,7 @@ fn config(
         git: Git::isolated("git", &path, &directory.path().join("git")).expect("a git"),
         resolve_limit: ServerConfig::RESOLVE_LIMIT,
         git_gateway: setting.git_gateway.clone(),
-        webhook_addresses: setting.webhook_addresses.clone(),
+        webhooks: setting.webhooks.clone(),
         limits: setting.limits,
         attempts_per_turn: ServerConfig::ATTEMPTS_PER_TURN,
         model: setting.model.clone(),

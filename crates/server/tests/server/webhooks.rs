@@ -1,3 +1,6 @@
 //! Webhooks: who is told what happens, and how surely.
 
+mod deliveries;
+mod hostile;
+mod receiver;
 mod settings;

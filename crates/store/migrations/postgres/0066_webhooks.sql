@@ -36,8 +36,9 @@ CREATE TABLE occurrences (
     data TEXT NOT NULL
 );
 
--- The status that was told last; NULL: nobody was there to be told.
+-- The status that was told last, and the time of the last occurrence; NULL: nobody was there to be told.
 ALTER TABLE tasks ADD COLUMN told_status TEXT;
+ALTER TABLE tasks ADD COLUMN told_at BIGINT;
 
 -- Servers keep in memory which workspaces have a webhook that is told something, so that the others' writes cost nothing.
 CREATE CONSTRAINT TRIGGER settings_changed AFTER INSERT OR DELETE ON webhooks

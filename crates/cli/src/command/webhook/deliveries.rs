@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use outwork_api::page::PageQuery;
-use outwork_api::webhook::{Delivery, Replayed};
+use outwork_api::webhook::{Replayed, WebhookDelivery};
 use serde::Serialize;
 
 use super::resolve;
@@ -71,7 +71,7 @@ pub struct TestArgs {
 /// What `--json` prints.
 #[derive(Serialize)]
 struct Listed<'a> {
-    deliveries: &'a [Delivery],
+    deliveries: &'a [WebhookDelivery],
 }
 
 pub(super) async fn list(args: DeliveriesArgs, session: &mut Session) -> Result<(), CliError> {
@@ -100,7 +100,7 @@ pub(super) async fn list(args: DeliveriesArgs, session: &mut Session) -> Result<
     }
     let is_terminal = session.out.stdout_is_terminal;
     let now = (session.now)();
-    let row = |delivery: &Delivery| {
+    let row = |delivery: &WebhookDelivery| {
         let made = match is_terminal {
             true => task::age(delivery.created_at, now),
             false => delivery.created_at.to_string(),
@@ -120,7 +120,7 @@ pub(super) async fn list(args: DeliveriesArgs, session: &mut Session) -> Result<
 }
 
 /// What the last try came to, in few words.
-fn outcome(delivery: &Delivery) -> String {
+fn outcome(delivery: &WebhookDelivery) -> String {
     let Some(answer) = &delivery.answer else {
         return String::new();
     };
@@ -140,13 +140,13 @@ pub(super) async fn replay(args: ReplayArgs, session: &mut Session) -> Result<()
     let client = session.client()?;
     let id = resolve(&client, &webhook).await?.id;
     if let Some(delivery) = delivery {
-        let again = client.replay_delivery(&id, &delivery).await?;
+        let again = client.replay_webhook_delivery(&id, &delivery).await?;
         return told(&again, json, session);
     }
     let since = since.unwrap_or_default();
     let since = (session.now)() - since;
     let again = client
-        .replay_deliveries(&id, since.into(), delivered)
+        .replay_webhook_deliveries(&id, since.into(), delivered)
         .await?;
     if json {
         return session.out.json(&again);
@@ -163,7 +163,7 @@ pub(super) async fn test(args: TestArgs, session: &mut Session) -> Result<(), Cl
     told(&delivery, args.json, session)
 }
 
-fn told(delivery: &Delivery, json: bool, session: &mut Session) -> Result<(), CliError> {
+fn told(delivery: &WebhookDelivery, json: bool, session: &mut Session) -> Result<(), CliError> {
     if json {
         return session.out.json(delivery);
     }
