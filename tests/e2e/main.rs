@@ -42,4 +42,5 @@ mod servers;
 mod sessions;
 mod terminal;
 mod upgrade;
+mod webhooks;
 mod workers_life;
