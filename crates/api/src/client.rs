@@ -55,6 +55,7 @@
 //! | [`Client::webhooks`], [`Client::add_webhook`], [`Client::webhook`], [`Client::change_webhook`], [`Client::remove_webhook`] | `GET`, `POST /webhooks`, `GET`, `PATCH`, `DELETE /webhooks/{whk}` |
 //! | [`Client::rotate_webhook`], [`Client::test_webhook`] | `POST /webhooks/{whk}/rotate`, `…/test` |
 //! | [`Client::webhook_deliveries`], [`Client::replay_webhook_delivery`], [`Client::replay_webhook_deliveries`] | `GET /webhooks/{whk}/deliveries`, `POST …/{job}/replay`, `POST /webhooks/{whk}/replay` |
+//! | [`Client::notifications`], [`Client::set_notifications`] | `GET`, `PUT /me/notifications`, `…/environments/{env}/notifications` |
 //! | [`Client::codex_login`] | `POST /codex-logins` |
 //! | [`Client::revoke_codex_logins`] | `DELETE /codex-logins` |
 //! | [`Client::approve_device`] | `POST /codex-logins/approve` |
@@ -69,6 +70,7 @@ pub mod sse;
 
 pub mod follow;
 mod members;
+mod notices;
 mod radar;
 mod review;
 mod schedules;

@@ -8,7 +8,7 @@
 //! server that has more in one it says that the versions do not go together.
 //!
 //! Read in this order: [`time`], [`secret`], [`problem`] (errors), [`page`], [`environment`],
-//! [`network`], [`injection`], [`cache`], [`credential`], [`enrolment`], [`member`], [`task`], [`event`], [`change`], [`parts`], [`publication`], [`schedule`], [`comment`], [`approval`], [`viewed`], [`audit`], [`integration`], [`radar`], [`session`], [`output_schema`], [`settings`], [`usage`], [`webhook`]; then [`worker`] (the worker protocol as types and a trait), and
+//! [`network`], [`injection`], [`cache`], [`credential`], [`enrolment`], [`member`], [`task`], [`event`], [`change`], [`parts`], [`publication`], [`schedule`], [`comment`], [`approval`], [`viewed`], [`audit`], [`integration`], [`radar`], [`session`], [`output_schema`], [`settings`], [`usage`], [`webhook`], [`notice`]; then [`worker`] (the worker protocol as types and a trait), and
 //! [`client`] (HTTP and SSE).
 
 pub mod page;
@@ -30,6 +30,7 @@ pub mod injection;
 pub mod integration;
 pub mod member;
 pub mod network;
+pub mod notice;
 pub mod output_schema;
 pub mod parts;
 pub mod publication;

@@ -111,6 +111,8 @@ pub enum ClientCommand {
     Integration(command::integration::IntegrationCommand),
     Audit(command::audit::AuditArgs),
     #[command(subcommand)]
+    Notify(command::notify::NotifyCommand),
+    #[command(subcommand)]
     Webhook(command::webhook::WebhookCommand),
     /// Show what was used: tokens, cost, and time
     Usage(command::usage::UsageArgs),
@@ -202,6 +204,7 @@ impl ClientCommand {
             Self::Integration(command) => command.is_json(),
             Self::Audit(args) => args.json,
             Self::Schedule(command) => command.is_json(),
+            Self::Notify(command) => command.is_json(),
             Self::Webhook(command) => command.is_json(),
             Self::Usage(args) => args.json,
             Self::Context(command) => command.is_json(),
@@ -264,6 +267,7 @@ impl ClientCommand {
             | Self::Member(_)
             | Self::Schedule(_)
             | Self::Token(_)
+            | Self::Notify(_)
             | Self::Webhook(_)
             | Self::Login(_)
             | Self::Logout(_)

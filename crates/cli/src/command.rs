@@ -39,6 +39,7 @@ pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod member;
 pub(crate) mod model;
+pub(crate) mod notify;
 pub(crate) mod shim;
 pub(crate) mod token;
 pub(crate) mod usage;

@@ -103,6 +103,7 @@ async fn dispatch(command: ClientCommand, session: &mut Session) -> Result<ExitS
             let running = Box::pin(command::schedule::run(args, session));
             running.await.map(done)
         }
+        ClientCommand::Notify(args) => command::notify::run(args, session).await.map(done),
         ClientCommand::Webhook(args) => command::webhook::run(args, session).await.map(done),
         ClientCommand::Context(args) => command::context::run(args, session).map(done),
         ClientCommand::Login(args) => command::login::run(args, session).await.map(done),

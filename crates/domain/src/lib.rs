@@ -12,7 +12,7 @@
 //! [`overlap`] (which files a task is about), [`merge_order`] (in which order results merge), [`cost`] (what tokens cost),
 //! [`integration`] (where tasks are talked about), [`job`] (what is done once for somebody outside), [`untrusted`] (what somebody outside wrote),
 //! [`status`] (what people are shown), [`timetable`] (at which times) and [`firing`] (tasks that are submitted by a timetable), [`priority`],
-//! [`schedule`] (whose attempt is given out next), [`waiting`] (why one is not), [`webhook`] (who is told what happens), [`limits`].
+//! [`schedule`] (whose attempt is given out next), [`waiting`] (why one is not), [`webhook`] (who is told what happens), [`notice`] (which people are), [`limits`].
 
 pub mod id;
 pub mod time;
@@ -38,6 +38,7 @@ pub mod failure;
 pub mod firing;
 pub mod integration;
 pub mod job;
+pub mod notice;
 pub mod overlap;
 pub mod priority;
 pub mod publication;

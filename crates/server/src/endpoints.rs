@@ -15,6 +15,7 @@ pub(crate) mod me;
 pub(crate) mod members;
 pub(crate) mod merges;
 pub(crate) mod model;
+pub(crate) mod notices;
 pub(crate) mod overlaps;
 pub(crate) mod publications;
 pub(crate) mod schedules;

@@ -14,7 +14,7 @@
 //! * `endpoints`: the task API, one file each; `submit`: how a task comes to be.
 //! * `codex_api`: the stock client's API, on the same services.
 //! * `web`: the web page's files, and who is signed in with a browser.
-//! * `publish`: results as branches and pull requests; `webhooks`: telling others what happens.
+//! * `publish`: results as branches and pull requests; `webhooks`: telling others what happens; `notices`: telling people.
 //! * `schedules`: tasks that are submitted again and again.
 //! * `surfaces`: forges and chats that give tasks and are told what came of them; `jobs`: who does that.
 //! * `worker`: the worker protocol; `reconcile`: what moves on by itself.
@@ -57,6 +57,7 @@ mod worker;
 mod publish;
 
 mod schedules;
+mod notices;
 mod webhooks;
 
 mod reconcile;

@@ -217,7 +217,7 @@ impl Write for Enqueue {
 pub(crate) async fn insert(tx: &mut Tx<'_>, job: &Job) -> Result<Enqueued, StoreError> {
     const INSERT: &str = "INSERT INTO jobs (id, workspace_id, queue, owner, key, lane, kind, body, created_at, deadline_at, \
          away_ms, epoch, tries, state, due_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, \
-         (SELECT away_ms FROM server WHERE id = 1), 0, 0, 'waiting', $11) ON CONFLICT (queue, owner, key) DO NOTHING";
+         (SELECT away_ms FROM server WHERE id = 1), 0, 0, 'waiting', $11) ON CONFLICT DO NOTHING";
     const BEFORE: &str = "SELECT id FROM jobs WHERE queue = $1 AND owner = $2 AND key = $3";
     let values = values![
         id(job.id),

@@ -72,6 +72,7 @@ mod schedule;
 mod viewed;
 
 mod listening;
+mod notice;
 mod occurrence;
 mod webhook;
 
@@ -115,6 +116,7 @@ pub use integration::IntegrationRecord;
 pub use job::Enqueued;
 pub use member::{MemberChange, MemberRecord, MemberToken, Names};
 pub use message::Telling;
+pub use notice::NoticeOwner;
 pub use objects::{Objects, ObjectsError, S3Address, S3Addressing, S3Config, S3Credentials};
 pub use occurrence::Occurrence;
 pub use orders::{Expulsion, Order};

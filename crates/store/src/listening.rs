@@ -10,8 +10,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use outwork_domain::WorkspaceId;
 
 /// The workspaces, as they are stored.
-pub(crate) const SELECT: &str =
-    "SELECT DISTINCT workspace_id FROM webhooks WHERE disabled_at IS NULL";
+pub(crate) const SELECT: &str = "SELECT workspace_id FROM webhooks WHERE disabled_at IS NULL \
+     UNION SELECT workspace_id FROM notices";
 
 /// Clones share it.
 #[derive(Clone, Debug)]

@@ -311,7 +311,7 @@ async fn rotate(args: RotateArgs, session: &mut Session) -> Result<(), CliError>
 }
 
 /// A webhook that was named by its id or its address.
-async fn resolve(client: &Client, name: &str) -> Result<Webhook, CliError> {
+pub(super) async fn resolve(client: &Client, name: &str) -> Result<Webhook, CliError> {
     let is_id = name.parse::<WebhookId>().is_ok();
     let is_meant = |webhook: &Webhook| match is_id {
         true => webhook.id == name,

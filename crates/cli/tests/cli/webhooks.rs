@@ -162,3 +162,55 @@ async fn a_body_is_checked_byte_by_byte() {
         assert!(ran.stderr.contains(why), "{}", ran.stderr);
     }
 }
+
+#[tokio::test]
+async fn what_is_told_is_added_and_cleared() {
+    const INTEGRATION: &str = "int_0192c3f0a1b27def8123456789abcd0d";
+    const MINE: &str = "/api/v1/me/notifications";
+    let hook = json!({"kind": "webhook", "webhook_id": ID});
+    let before = json!({"rules": [{"events": ["finished"], "to": hook}]});
+    let chat = json!({"kind": "slack", "integration_id": INTEGRATION, "channel": "C1"});
+    let rules = json!([{"events": ["finished"], "to": hook}, {"events": ["failed"], "to": chat}]);
+    let hours = json!({"from": "22:00", "to": "07:00", "time_zone": "Europe/Vienna"});
+    let answers = [
+        (format!("GET {MINE}"), before.clone()),
+        (
+            format!("PUT {MINE}"),
+            json!({"rules": rules, "quiet_hours": hours}),
+        ),
+    ];
+    let server = Server::start(World {
+        answers: BTreeMap::from(answers),
+        ..world("completed", Some("succeeded"), "succeeded")
+    })
+    .await;
+    let run = async |line: &[&str]| {
+        let line = [&["notify"][..], line].concat();
+        Setup::new(&server).run(&line).await.expect(ExitStatus::Ok)
+    };
+    let ran = run(&["show", "--json"]).await;
+    assert_eq!(ran.json(), before);
+    let shown = format!(
+        "finished  webhook {ID}\nfailed  Slack C1 ({INTEGRATION})\nquiet from 22:00 to 07:00 (Europe/Vienna)\n"
+    );
+    let ran = run(&[
+        "add",
+        "--on",
+        "failed",
+        "--slack",
+        INTEGRATION,
+        "--channel",
+        "C1",
+    ])
+    .await;
+    assert_eq!(ran.stdout, shown);
+    let put = |body: Value| (format!("PUT {MINE}"), body);
+    assert_eq!(last(&server), put(json!({"rules": rules})));
+    run(&["quiet", "22:00", "07:00", "--tz", "Europe/Vienna"]).await;
+    let body = json!({"rules": before["rules"], "quiet_hours": hours});
+    assert_eq!(last(&server), put(body));
+    run(&["quiet", "--off"]).await;
+    assert_eq!(last(&server), put(before));
+    run(&["clear"]).await;
+    assert_eq!(last(&server), put(json!({"rules": []})));
+}

@@ -20,7 +20,7 @@ use super::{audit as audit_layer, envelope, health, openapi, origin, signpost};
 use crate::codex_api;
 use crate::endpoints::{
     approvals, attempts, audit, cache, changes, codex_logins, comments, credentials, enrolment,
-    environments, integrations, me, members, merges, model, overlaps, publications, schedules,
+    environments, integrations, me, members, merges, model, notices, overlaps, publications, schedules,
     tasks, tokens, usage, webhooks, workers,
 };
 use crate::plane::Plane;
@@ -118,6 +118,11 @@ pub(crate) fn task_api() -> Routes {
         .routes(routes!(enrolment::revoke::revoke))
         .routes(routes!(enrolment::tokens::worker_tokens))
         .routes(routes!(me::me))
+        .routes(routes!(notices::mine, notices::set_mine))
+        .routes(routes!(
+            notices::of_environment,
+            notices::set_of_environment
+        ))
         .routes(routes!(members::list::list, members::add::add))
         .routes(routes!(members::change::change, members::remove::remove))
         .routes(routes!(tokens::list::list, tokens::make::make))

@@ -16,6 +16,7 @@ use outwork_store::{Occurrence, StoreError};
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::notices::{self, Notices};
 use crate::plane::Plane;
 
 /// What another server wrote is seen after that time.
@@ -65,9 +66,14 @@ async fn pass(plane: &Plane) -> Result<(), StoreError> {
                 let webhooks = records.into_iter().map(|record| record.webhook);
                 known.insert(workspace, webhooks.collect());
             }
-            let wants = |webhook: &&Webhook| webhook.wants(it.kind) && webhook.created_at <= it.at;
+            let Notices { posts, webhooks } = notices::of(plane, it).await?;
+            let wants = |webhook: &&Webhook| {
+                let is_named = webhooks.contains(&webhook.id) && webhook.is_active();
+                (webhook.wants(it.kind) || is_named) && webhook.created_at <= it.at
+            };
             let told = known[&workspace].iter().filter(wants);
             jobs.extend(told.map(|webhook| delivery(plane, webhook, it)));
+            jobs.extend(posts);
         }
         let numbers = happened.iter().map(|it| it.number).collect();
         plane.store.hand_on(numbers, jobs).await?;

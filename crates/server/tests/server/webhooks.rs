@@ -2,5 +2,6 @@
 
 mod deliveries;
 mod hostile;
+mod notices;
 mod receiver;
 mod settings;

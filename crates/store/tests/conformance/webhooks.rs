@@ -3,12 +3,15 @@
 use outwork_domain::approval::Verdict;
 use outwork_domain::attempt::Outcome;
 use outwork_domain::comment::{Comment, Side};
+use outwork_domain::job::{Command as JobCommand, Job, Queue, State as JobState};
+use outwork_domain::notice::{NoticeSettings, Occasion, Place as NoticePlace, QuietHours, Rule};
 use outwork_domain::webhook::{FAILING_FOR, Kind, State, Webhook, Why};
 use outwork_domain::{
-    Attempt, CommentId, Failure, FailureCode, TaskId, Timestamp, WebhookId, limits,
+    Attempt, CommentId, Epoch, Failure, FailureCode, IntegrationId, JobId, TaskId, Timestamp,
+    WebhookId, limits,
 };
 use outwork_store::{
-    NewVerdict, Occurrence, Store, StoreError, Tried, WebhookChange, WebhookRecord,
+    NewVerdict, NoticeOwner, Occurrence, Store, StoreError, Tried, WebhookChange, WebhookRecord,
 };
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -365,6 +368,130 @@ impl Bed {
     }
 }
 
+fn delivery(bed: &Bed, number: u64, now: Timestamp) -> Job {
+    Job {
+        id: JobId::from_uuid(uuid::Uuid::from_u128(u128::from(number))),
+        workspace_id: bed.workspace,
+        queue: Queue::Webhook,
+        owner: "whk_1".into(),
+        key: format!("evt_{number}"),
+        lane: Some("task_1".into()),
+        kind: "task.created".into(),
+        body: "{}".into(),
+        memo: None,
+        created_at: now,
+        deadline_at: now + FAILING_FOR,
+        epoch: Epoch::ZERO,
+        tries: 0,
+        state: JobState::Waiting {
+            due_at: now,
+            trouble: None,
+        },
+    }
+}
+
+/// Also by two servers at once, and again after one died.
+async fn what_is_handed_on_is_a_delivery_once(bed: Bed) {
+    bed.webhook(at(0)).await;
+    bed.submit(1, at(1)).await;
+    let happened = bed.happened().await;
+    assert_eq!(happened.len(), 3);
+    let first: Vec<u64> = happened[..2].iter().map(|it| it.number).collect();
+    let jobs: Vec<Job> = first.iter().map(|it| delivery(&bed, *it, at(1))).collect();
+    let mut servers = JoinSet::new();
+    for _ in 0..4 {
+        let (store, first, jobs) = (bed.store.clone(), first.clone(), jobs.clone());
+        servers.spawn(async move { store.hand_on(first, jobs).await });
+    }
+    for handed in servers.join_all().await {
+        handed.expect("it is kept once");
+    }
+    assert_eq!(bed.happened().await, happened[2..]);
+    let kept = async |before| {
+        let kept = bed
+            .store
+            .jobs(bed.workspace, Queue::Webhook, "whk_1", before, 9);
+        let kept = kept.await.expect("works");
+        kept.into_iter().map(|job| job.id).collect::<Vec<_>>()
+    };
+    assert_eq!(kept(None).await, [jobs[1].id, jobs[0].id]);
+
+    // None of those whose receiver is busy.
+    let busy = ["whk_0".to_owned(), "whk_1".to_owned()];
+    let store = &bed.store;
+    let claim = async |but: &[String]| store.claim_job_but(Queue::Webhook, but, at(2)).await;
+    assert_eq!(claim(&busy).await.expect("works"), None);
+    let claimed = claim(&busy[..1]).await.expect("works").expect("due");
+    assert_eq!(claimed.id, jobs[0].id);
+    // The next of the lane waits for it.
+    assert_eq!(claim(&[]).await.expect("works"), None);
+    let epoch = claimed.epoch;
+    let done = JobCommand::Finish { epoch, note: None };
+    let done = store.move_job(bed.workspace, claimed.id, done, at(3));
+    done.await.expect("it is held");
+    // The newest are kept, and whatever has not ended.
+    let trim = async |keep| store.trim_jobs(Queue::Webhook, "whk_1", keep).await;
+    assert_eq!(trim(2).await.expect("works"), 0);
+    assert_eq!(trim(1).await.expect("works"), 1);
+    assert_eq!(trim(0).await.expect("works"), 0);
+    assert_eq!(kept(None).await, [jobs[1].id]);
+}
+
+/// What people are told is kept as they said it, and is a reason to keep what happens.
+async fn what_people_want_to_be_told_is_kept(bed: Bed) {
+    let store = &bed.store;
+    let owner = NoticeOwner::Member(bed.principal);
+    let read = async |owner| {
+        store
+            .notice_settings(bed.workspace, owner)
+            .await
+            .expect("works")
+    };
+    assert_eq!(read(owner).await, NoticeSettings::default());
+    let integration = IntegrationId::from_uuid(bed.uuid());
+    let wanted = NoticeSettings {
+        rules: vec![
+            Rule {
+                occasions: vec![Occasion::NeedsInput, Occasion::PullRequest],
+                place: NoticePlace::Slack {
+                    integration,
+                    channel: Some("C1".into()),
+                },
+            },
+            Rule {
+                occasions: vec![Occasion::Failed],
+                place: NoticePlace::Webhook(WebhookId::from_uuid(bed.uuid())),
+            },
+            Rule {
+                occasions: Occasion::ALL.to_vec(),
+                place: NoticePlace::None,
+            },
+        ],
+        quiet: Some(QuietHours::parse("22:00", "07:00", "Europe/Vienna").expect("hours")),
+    };
+    let set = async |wanted: &NoticeSettings| {
+        let set = store.set_notice_settings(bed.workspace, owner, wanted.clone(), at(1));
+        set.await.expect("it is kept");
+    };
+    set(&wanted).await;
+    assert_eq!(read(owner).await, wanted);
+    let environment = NoticeOwner::Environment(bed.environment.id);
+    assert_eq!(read(environment).await, NoticeSettings::default());
+    let other = bed.other_workspace().await;
+    let elsewhere = store.notice_settings(other.workspace, owner).await;
+    assert_eq!(elsewhere.expect("works"), NoticeSettings::default());
+    let stolen = store.set_notice_settings(other.workspace, owner, wanted.clone(), at(2));
+    let stolen = stolen.await;
+    assert!(matches!(stolen, Err(StoreError::NotFound)), "{stolen:?}");
+
+    bed.submit(1, at(2)).await;
+    assert_eq!(bed.happened().await.len(), 3);
+    set(&NoticeSettings::default()).await;
+    assert_eq!(read(owner).await, NoticeSettings::default());
+    bed.submit(1, at(3)).await;
+    assert_eq!(bed.happened().await.len(), 3);
+}
+
 on_both!(
     a_webhook_is_kept_as_it_is,
     there_are_only_so_many,
@@ -373,4 +500,6 @@ on_both!(
     people_and_questions_are_told,
     who_listens_is_known_to_all_servers,
     a_webhook_beside_tasks_sees_whole_tasks,
+    what_is_handed_on_is_a_delivery_once,
+    what_people_want_to_be_told_is_kept,
 );
