@@ -2,7 +2,8 @@
 //! and whole lives of attempts (submit, claim, finish) with 64 callers.
 //!
 //! `cargo run -p outwork-store --example throughput -- [DIRECTORY | postgres://…]`, without an
-//! argument in a temporary directory. Figures mean something only from a release build.
+//! argument in a temporary directory. Figures mean something only from a release build. `… webhook`: where somebody is to be told
+//! what happens; without, nothing of that is asked or written.
 //!
 //! `… -- backlog sqlite|postgres [QUEUED] [LANES] [HELD]`: the rate of whole lives on an empty
 //! database beside one with that backlog, in turns, and the ratio. PostgreSQL is a throw-away
@@ -24,11 +25,14 @@ use outwork_domain::network::AgentNetwork;
 use outwork_domain::principal::PrincipalKind;
 use outwork_domain::resources::Resources;
 use outwork_domain::task::{Base, Task, Turn};
+use outwork_domain::webhook::{self, Webhook};
 use outwork_domain::{
     Attempt, AttemptId, Desired, EnvironmentId, Epoch, PrincipalId, Priority, TaskId, Timestamp,
-    TokenId, TurnId, WorkerId, WorkspaceId,
+    TokenId, TurnId, WebhookId, WorkerId, WorkspaceId,
 };
-use outwork_store::{AttemptResult, Bootstrap, NewEventRow, NewToken, Store, Submission};
+use outwork_store::{
+    AttemptResult, Bootstrap, NewEventRow, NewToken, Store, StoreError, Submission, WebhookRecord,
+};
 use sqlx::{Connection, Executor};
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -52,12 +56,17 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     if std::env::args().nth(1).as_deref() == Some("backlog") {
         return backlog(dir.path()).await;
     }
-    let store = match std::env::args().nth(1) {
+    let is_heard = std::env::args().next_back().as_deref() == Some("webhook");
+    let place = std::env::args().nth(1).filter(|place| place != "webhook");
+    let store = match place {
         Some(url) if url.starts_with("postgres:") => Store::open_postgres(&url).await?,
         Some(dir) => Store::open_sqlite(&Path::new(&dir).join("throughput.db")).await?,
         None => Store::open_sqlite(&dir.path().join("throughput.db")).await?,
     };
     let bench = Bench::new(store).await?;
+    if is_heard {
+        bench.listen().await?;
+    }
     let submits = measure(&bench, Bench::submit_one).await;
     println!("submit, {CALLERS} callers: {submits:.0}/s acknowledged");
     let lives = measure(&bench, Bench::life).await;
@@ -246,6 +255,26 @@ fn event() -> NewEventRow {
 }
 
 impl Bench {
+    /// Somebody is to be told everything.
+    async fn listen(&self) -> Result<(), StoreError> {
+        let webhook = Webhook {
+            id: WebhookId::from_uuid(Uuid::from_u128(5)),
+            workspace_id: self.workspace,
+            url: "https://example.com/".into(),
+            kinds: None,
+            created_by: self.principal,
+            created_at: NOW,
+            updated_at: NOW,
+            state: webhook::State::default(),
+        };
+        let record = WebhookRecord {
+            webhook,
+            sealed: vec![1],
+            before: None,
+        };
+        self.store.add_webhook(record).await
+    }
+
     async fn new(store: Store) -> Result<Self, Box<dyn std::error::Error>> {
         let id = |number| Uuid::from_u128(number);
         let workspace = WorkspaceId::from_uuid(id(1));
