@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use outwork_domain::webhook::PAUSES;
 use outwork_server::Clock;
+use outwork_test_postgres::shared;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::receiver::{Answers, Receiver, deliveries, newest, path, setting, test, webhook};
 use crate::rig::worker::Worker;
-use crate::rig::{Rig, repository, until};
+use crate::rig::{Database, Rig, Setting, repository, until};
 
 /// Longer than any pause with its jitter.
 fn beyond(pause: Duration) -> Duration {
@@ -18,7 +19,19 @@ fn beyond(pause: Duration) -> Duration {
 
 #[tokio::test]
 async fn a_task_is_told_from_its_beginning_to_its_end() {
-    let rig = Rig::start_with(setting()).await;
+    told(Rig::start_with(setting()).await).await;
+}
+
+#[tokio::test]
+async fn a_task_is_told_from_its_beginning_to_its_end_on_postgresql() {
+    let setting = Setting {
+        database: Database::Postgres(shared().new_database()),
+        ..setting()
+    };
+    told(Rig::start_with(setting).await).await;
+}
+
+async fn told(rig: Rig) {
     let receiver = Receiver::start().await;
     let made = webhook(&rig, &receiver.url, &[]).await;
     let few = Receiver::start().await;
