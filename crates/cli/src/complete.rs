@@ -189,6 +189,7 @@ impl Source {
             Named::Schedule => {
                 let all = client.schedules().await?.items;
                 Ok(all.into_iter().map(|one| (one.id, one.title)).collect())
+            }
             Named::Webhook => {
                 let all = client.webhooks().await?.items;
                 Ok(all.into_iter().map(|one| (one.url, one.state)).collect())

@@ -55,8 +55,8 @@ pub use attempt::{Attempt, AttemptEvent, Command, Desired, Epoch, Lease, State, 
 pub use failure::{Failure, FailureCode};
 pub use id::{
     AttemptId, AuditId, CommentId, ConversationId, CredentialId, EnrolmentTokenId, EnvironmentId,
-    FiringId, IntegrationId, JobId, ObjectKey, OccurrenceId, PrincipalId, PublicationId, ScheduleId,
-    TaskId, TokenId, TurnId, WebhookId, WorkerId, WorkspaceId,
+    FiringId, IntegrationId, JobId, ObjectKey, OccurrenceId, PrincipalId, PublicationId,
+    ScheduleId, TaskId, TokenId, TurnId, WebhookId, WorkerId, WorkspaceId,
 };
 pub use priority::Priority;
 pub use time::Timestamp;

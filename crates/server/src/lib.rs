@@ -56,8 +56,8 @@ mod worker;
 
 mod publish;
 
-mod schedules;
 mod notices;
+mod schedules;
 mod webhooks;
 
 mod reconcile;

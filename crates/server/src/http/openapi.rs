@@ -91,7 +91,7 @@ fn pages_by_reference(components: &mut Components) {
         (name = "webhooks", description = "Who is told what happens."),
         (name = "health", description = "For machines that watch this one.")
     ),
-    components(schemas(Problem, Event, Environment, TaskSummary, Worker, Credential, Publication, Schedule, Firing, Overlap, EnrolmentToken, WorkerToken, Member, MemberToken, Comment, Approval, ViewedFile, AuditEntry, Integration, Delivery, Link, Webhook)),
+    components(schemas(Problem, Event, Environment, TaskSummary, Worker, Credential, Publication, Schedule, Firing, Overlap, EnrolmentToken, WorkerToken, Member, MemberToken, Comment, Approval, ViewedFile, AuditEntry, Integration, Delivery, Link, Webhook, WebhookDelivery)),
     security(("token" = [])),
     modifiers(&Token)
 )]

@@ -20,8 +20,8 @@ use super::{audit as audit_layer, envelope, health, openapi, origin, signpost};
 use crate::codex_api;
 use crate::endpoints::{
     approvals, attempts, audit, cache, changes, codex_logins, comments, credentials, enrolment,
-    environments, integrations, me, members, merges, model, notices, overlaps, publications, schedules,
-    tasks, tokens, usage, webhooks, workers,
+    environments, integrations, me, members, merges, model, notices, overlaps, publications,
+    schedules, tasks, tokens, usage, webhooks, workers,
 };
 use crate::plane::Plane;
 use crate::refusal::Refusal;

@@ -36,6 +36,7 @@ fn needed(method: &Method, route: &str) -> Scope {
     if is_read(method) {
         return match parts[..] {
             ["credentials" | "audit" | "enrolment-tokens" | "worker-tokens"] => Scope::Admin,
+            ["webhooks", ..] => Scope::Admin,
             _ => Scope::Read,
         };
     }
@@ -46,7 +47,7 @@ fn needed(method: &Method, route: &str) -> Scope {
         ["tasks", _, "comments" | "approvals"] => Scope::Review,
         ["tasks", _, "publications"] => Scope::Publish,
         ["tasks", ..] | ["attempts", _, "cancel"] | ["schedules", _, "firings"] => Scope::Tasks,
-        ["environments" | "cache" | "schedules", ..] => Scope::Settings,
+        ["environments" | "cache" | "schedules", ..] | ["me", "notifications"] => Scope::Settings,
         _ => Scope::Admin,
     }
 }
