@@ -38,7 +38,15 @@ pub(crate) async fn of(plane: &Plane, it: &Occurrence) -> Result<Notices, StoreE
     let member = by.parse().ok().map(NoticeOwner::Member);
     let environment = environment.parse().ok().map(NoticeOwner::Environment);
     for owner in [member, environment].into_iter().flatten() {
-        let settings = plane.store.notice_settings(it.workspace_id, owner).await?;
+        let settings = match plane.store.notice_settings(it.workspace_id, owner).await {
+            Ok(settings) => settings,
+            // What nobody can read must not hold up what all others are told.
+            Err(fault @ StoreError::Corrupt { .. }) => {
+                tracing::error!(%owner, %fault, "nobody is told; the notifications are to be set anew");
+                continue;
+            }
+            Err(fault) => return Err(fault),
+        };
         for (occasion, text) in &said {
             for place in settings.places(*occasion) {
                 tell(plane, it, owner, &settings, place, text, &mut notices).await?;

@@ -168,7 +168,7 @@ pub(crate) async fn insert(
         json: body(&event),
     };
     event::insert(tx, attempt, 1, None, &[first]).await?;
-    tell(tx, attempt, &[event.clone()]);
+    tell(tx, attempt, std::slice::from_ref(&event));
     happen(tx, attempt, &[event], attempt.created_at);
     Ok(())
 }

@@ -4,6 +4,7 @@
 //! name, and is kept in the transaction that forgets the occurrence.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,17 +62,20 @@ async fn pass(plane: &Plane) -> Result<(), StoreError> {
         let mut jobs = Vec::new();
         for it in &happened {
             let workspace = it.workspace_id;
-            if !known.contains_key(&workspace) {
-                let records = plane.store.webhooks(workspace).await?;
-                let webhooks = records.into_iter().map(|record| record.webhook);
-                known.insert(workspace, webhooks.collect());
-            }
+            let of_workspace = match known.entry(workspace) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => {
+                    let records = plane.store.webhooks(workspace).await?;
+                    let webhooks = records.into_iter().map(|record| record.webhook);
+                    new.insert(webhooks.collect())
+                }
+            };
             let Notices { posts, webhooks } = notices::of(plane, it).await?;
             let wants = |webhook: &&Webhook| {
                 let is_named = webhooks.contains(&webhook.id) && webhook.is_active();
                 (webhook.wants(it.kind) || is_named) && webhook.created_at <= it.at
             };
-            let told = known[&workspace].iter().filter(wants);
+            let told = of_workspace.iter().filter(wants);
             jobs.extend(told.map(|webhook| delivery(plane, webhook, it)));
             jobs.extend(posts);
         }
