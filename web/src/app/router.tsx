@@ -86,6 +86,22 @@ export const routes = root.addChildren([
       lazyRouteComponent(() => import('@/pages/usage/Usage'), 'Usage'),
     ),
     page(
+      '/integrations',
+      lazyRouteComponent(() => import('@/pages/integrations/Integrations'), 'Integrations'),
+    ),
+    page(
+      '/integrations/$id',
+      lazyRouteComponent(() => import('@/pages/integrations/Integration'), 'IntegrationPage'),
+    ),
+    page(
+      '/schedules',
+      lazyRouteComponent(() => import('@/pages/schedules/Schedules'), 'Schedules'),
+    ),
+    page(
+      '/schedules/$id',
+      lazyRouteComponent(() => import('@/pages/schedules/Schedule'), 'SchedulePage'),
+    ),
+    page(
       '/settings',
       lazyRouteComponent(() => import('@/pages/settings/Settings'), 'Settings'),
     ),

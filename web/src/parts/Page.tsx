@@ -5,16 +5,20 @@ import css from './Page.module.css';
 /** A page with its title, which the browser's tab has too, and what can be done on all of it. */
 export function Page({
   title,
+  above,
   actions,
   children,
 }: {
   title: string;
+  /** Where it belongs. */
+  above?: ReactNode;
   actions?: ReactNode;
   children: ReactNode;
 }) {
   useTitle(title);
   return (
     <div className={css.page}>
+      {above}
       <header className={css.head}>
         <h1>{title}</h1>
         {actions && <div className={css.actions}>{actions}</div>}

@@ -17,6 +17,15 @@ const KINDS: Record<string, { text: string; look: string; mark: string }> = {
   collecting: { text: 'Collecting', look: 'busy', mark: '◐' },
   awaiting_input: { text: 'Asks you', look: 'warn', mark: '?' },
   completed: { text: 'Done', look: 'good', mark: '✓' },
+  waiting: { text: 'Waiting', look: 'idle', mark: '○' },
+  working: { text: 'Working', look: 'busy', mark: '◐' },
+  done: { text: 'Done', look: 'good', mark: '✓' },
+  started: { text: 'Started', look: 'good', mark: '✓' },
+  following: { text: 'Task runs', look: 'busy', mark: '◐' },
+  skipped: { text: 'Skipped', look: 'idle', mark: '–' },
+  refused: { text: 'Refused', look: 'bad', mark: '✕' },
+  active: { text: 'Active', look: 'good', mark: '✓' },
+  paused: { text: 'Paused', look: 'idle', mark: '–' },
   lost: { text: 'Lost', look: 'bad', mark: '✕' },
 };
 

@@ -23,6 +23,8 @@ before(async () => {
   pages.set('/workers', 'Drain');
   pages.set('/usage', 'Attempts');
   pages.set('/settings', 'Theme');
+  pages.set('/integrations', 'Connect');
+  pages.set('/schedules', 'New schedule');
   pages.set('/nothing', 'There is nothing at this address.');
   pages.set('/tasks/task_none', 'Try again');
   pages.set('/environments/env_none', 'Try again');

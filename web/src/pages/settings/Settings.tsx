@@ -5,6 +5,7 @@ import { Audit } from './Audit';
 import { Credentials } from './Credentials';
 import { Members } from './Members';
 import { Model } from './Model';
+import { SettingsNav } from './SettingsNav';
 import { You } from './You';
 
 /** What holds for the reader, and for the workspace. */
@@ -12,7 +13,7 @@ export function Settings() {
   const me = useQuery(meQuery);
   const isAdmin = me.data?.role === 'admin';
   return (
-    <Page title="Settings">
+    <Page title="Settings" above={<SettingsNav />}>
       <You />
       {isAdmin ? (
         <>
