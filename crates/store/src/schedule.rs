@@ -192,10 +192,6 @@ impl Write for Add {
         };
         const BEFORE: &str = concat!(select!(), "WHERE s.created_by = $1 AND s.request_key = $2");
         const COUNT: &str = "SELECT count(*) AS count FROM schedules WHERE workspace_id = $1";
-        const INSERT: &str = "INSERT INTO schedules (id, workspace_id, environment_id, created_by, created_at, updated_at, \
-             request_key, fingerprint, pattern, time_zone, prompt, branch, attempts, priority, kind, missed, overlap, \
-             pull_request, next_at, paused_at, paused_why) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)";
         let new = &self.schedule;
         // Two that come at once: the second waits here for the first.
         let row = tx.row(LOCK, values![id(new.workspace_id)]).await?;
@@ -215,42 +211,55 @@ impl Write for Add {
             return Err(StoreError::TooMany { most: MOST });
         }
         has_environment(tx, new).await?;
-        let (key, fingerprint) = self.request.clone().unzip();
-        let (next_at, paused_at, why) = activity(&new.activity);
-        let Asked {
-            environment_id,
-            prompt,
-            branch,
-            attempts,
-            priority,
-            kind,
-        } = &new.asked;
-        let values = values![
-            id(new.id),
-            id(new.workspace_id),
-            id(environment_id),
-            id(new.created_by),
-            new.created_at,
-            new.updated_at,
-            key,
-            fingerprint.map(|hash| hash.to_vec()),
-            new.timetable.pattern(),
-            new.timetable.zone(),
-            prompt,
-            branch.as_deref(),
-            *attempts,
-            priority.rank(),
-            kind.as_str(),
-            new.missed.as_str(),
-            new.overlap.as_str(),
-            i64::from(new.pull_request),
-            next_at,
-            paused_at,
-            why
-        ];
-        tx.execute(INSERT, values).await?;
+        insert(tx, new, self.request.clone()).await?;
         Ok(Scheduled::New)
     }
+}
+
+async fn insert(
+    tx: &mut Tx<'_>,
+    new: &TaskSchedule,
+    request: Option<(String, [u8; 32])>,
+) -> Result<(), StoreError> {
+    const INSERT: &str = "INSERT INTO schedules (id, workspace_id, environment_id, created_by, created_at, updated_at, \
+         request_key, fingerprint, pattern, time_zone, prompt, branch, attempts, priority, kind, missed, overlap, \
+         pull_request, next_at, paused_at, paused_why) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)";
+    let (key, fingerprint) = request.unzip();
+    let (next_at, paused_at, why) = activity(&new.activity);
+    let Asked {
+        environment_id,
+        prompt,
+        branch,
+        attempts,
+        priority,
+        kind,
+    } = &new.asked;
+    let values = values![
+        id(new.id),
+        id(new.workspace_id),
+        id(environment_id),
+        id(new.created_by),
+        new.created_at,
+        new.updated_at,
+        key,
+        fingerprint.map(|hash| hash.to_vec()),
+        new.timetable.pattern(),
+        new.timetable.zone(),
+        prompt,
+        branch.as_deref(),
+        *attempts,
+        priority.rank(),
+        kind.as_str(),
+        new.missed.as_str(),
+        new.overlap.as_str(),
+        i64::from(new.pull_request),
+        next_at,
+        paused_at,
+        why
+    ];
+    tx.execute(INSERT, values).await?;
+    Ok(())
 }
 
 struct ChangeIt {
