@@ -128,7 +128,7 @@ pub enum Scope {
     Tasks,
     /// Publish results.
     Publish,
-    /// Say how environments run, and keep schedules.
+    /// Say how environments run.
     Settings,
     /// Everything.
     Admin,

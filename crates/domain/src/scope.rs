@@ -13,7 +13,7 @@ pub enum Scope {
     Tasks,
     /// To publish results.
     Publish,
-    /// To say how environments run, and to keep schedules.
+    /// To say how environments run.
     Settings,
     /// Everything.
     Admin,

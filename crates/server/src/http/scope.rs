@@ -47,7 +47,8 @@ fn needed(method: &Method, route: &str) -> Scope {
         ["tasks", _, "comments" | "approvals"] => Scope::Review,
         ["tasks", _, "publications"] => Scope::Publish,
         ["tasks", ..] | ["attempts", _, "cancel"] | ["schedules", _, "firings"] => Scope::Tasks,
-        ["environments" | "cache" | "schedules", ..] | ["me", "notifications"] => Scope::Settings,
+        ["environments" | "cache", ..] | ["me", "notifications"] => Scope::Settings,
+        // Schedules among them: one that was made goes on when the token has ended.
         _ => Scope::Admin,
     }
 }

@@ -1,6 +1,7 @@
 //! Members: names that are theirs alone, tokens that end with them, and always somebody who can sign in as an admin.
 
 use outwork_domain::principal::{PrincipalKind, Role};
+use outwork_domain::scope::{Scope, Scopes};
 use outwork_domain::{PrincipalId, TokenId};
 use outwork_store::{MemberChange, MemberRecord, MemberToken, StoreError};
 use tokio::task::JoinSet;
@@ -32,10 +33,22 @@ impl Bed {
         hash: [u8; 32],
         until: Option<i64>,
     ) -> Result<MemberToken, StoreError> {
+        self.give_token_for(member, hash, until, Scopes::unlimited())
+            .await
+    }
+
+    async fn give_token_for(
+        &self,
+        member: PrincipalId,
+        hash: [u8; 32],
+        until: Option<i64>,
+        scopes: Scopes,
+    ) -> Result<MemberToken, StoreError> {
         let token = MemberToken {
             id: TokenId::from_uuid(self.uuid()),
             principal_id: member,
             label: Some("laptop".to_owned()),
+            scopes,
             created_at: at(4),
             expires_at: until.map(at),
         };
@@ -76,6 +89,22 @@ async fn a_member_has_its_role_with_each_token_at_once(bed: Bed) {
     assert_eq!(bed.role_of([8; 32], 50).await, None, "it has expired");
     // Those of before are admins.
     assert_eq!(bed.role_of([1; 32], 10).await, Some(Role::Admin));
+}
+
+async fn a_token_keeps_its_scopes_and_lets_nobody_sign_in_as_an_admin(bed: Bed) {
+    let grace = bed.add_member("Grace", Role::Admin).await;
+    let scopes = Scopes::only([Scope::Publish, Scope::Tasks]);
+    let given = bed.give_token_for(grace.id, [7; 32], None, scopes.clone());
+    let given = given.await.expect("new");
+    let found = bed.store.authenticate([7; 32], at(10)).await;
+    assert_eq!(found.expect("works").expect("it is known").scopes, scopes);
+    let listed = bed.store.member_tokens(bed.workspace, grace.id).await;
+    assert_eq!(listed.expect("works"), [given]);
+    // The first admin is the only one who can undo what comes next.
+    let lowered = bed.set_role(bed.principal, Role::Member).await;
+    assert!(matches!(lowered, Err(StoreError::LastAdmin)), "{lowered:?}");
+    let wrong = "UPDATE tokens SET scopes = ''";
+    assert!(execute(&bed.place, wrong.into()).await.is_err());
 }
 
 async fn a_name_is_one_members_alone(bed: Bed) {
@@ -211,6 +240,7 @@ async fn a_role_that_there_is_not_is_refused_by_the_schema(bed: Bed) {
 }
 
 on_both!(
+    a_token_keeps_its_scopes_and_lets_nobody_sign_in_as_an_admin,
     a_member_has_its_role_with_each_token_at_once,
     a_name_is_one_members_alone,
     whoever_is_removed_is_let_in_no_more,
