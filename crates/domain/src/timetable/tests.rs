@@ -181,17 +181,14 @@ fn by_minutes(table: &Timetable, from: &str, days: i64) -> BTreeSet<i64> {
         }
         // Whatever the clock did not show since the minute before.
         let before = jiff::Timestamp::from_millisecond(ms - 60_000).expect("a time");
-        let mut skipped = zone.to_datetime(before);
-        while !every_hour {
-            skipped = skipped
-                .checked_add(jiff::Span::new().minutes(1))
-                .expect("a time");
-            if skipped >= wall {
-                break;
-            }
-            if fits(skipped) {
-                found.insert(ms);
-            }
+        let next = |wall: &jiff::civil::DateTime| {
+            let minute = jiff::Span::new().minutes(1);
+            wall.checked_add(minute).ok()
+        };
+        let after = std::iter::successors(next(&zone.to_datetime(before)), next);
+        let mut skipped = after.take_while(|skipped| *skipped < wall);
+        if !every_hour && skipped.any(fits) {
+            found.insert(ms);
         }
     }
     found

@@ -270,8 +270,8 @@ async fn of_a_schedule_one_is_held(bed: Bed) {
     // A server that is gone gives way, and is not heard any more.
     let late = at(MINUTE + 5) + LEASE;
     let found = [bed.claim_firing(late).await, bed.claim_firing(late).await];
-    let taken = found.into_iter().flatten();
-    let taken = taken.filter(|firing| firing.id == next.id).last();
+    let mut taken = found.into_iter().flatten();
+    let taken = taken.rfind(|firing| firing.id == next.id);
     let taken = taken.expect("its lease ran out");
     let stale = bed.store.move_firing(next.id, skip, next.epoch, late).await;
     assert!(
