@@ -28,6 +28,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("outwork-store", &["outwork-domain", "outwork-failpoint"]),
     ("outwork-api", &["outwork-domain"]),
     ("outwork-agents", &[]),
+    ("outwork-slack", &[]),
     (
         "outwork-server",
         &[
@@ -36,6 +37,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "outwork-store",
             "outwork-api",
             "outwork-git",
+            "outwork-slack",
             // Which addresses are not public.
             "outwork-egress",
             "outwork-web",
