@@ -127,17 +127,50 @@ impl ForgeSettings {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SlackSettings {
-    /// What requests are signed with.
+    /// What requests are signed with; not needed with Socket Mode.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signing_secret: Option<Secret>,
     /// The bot's token, `xoxb-…`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bot_token: Option<Secret>,
+    /// The app's token, `xapp-…`, with the scope `connections:write`: for Socket Mode.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app_token: Option<Secret>,
+    /// Whether the server asks Slack for what happens there, over a connection that it opens itself.
+    #[serde(default)]
+    pub socket_mode: bool,
+    /// Whether threads are told no more of a task than its link and its state.
+    #[serde(default)]
+    pub link_only: bool,
+    /// The ids of the channels in which tasks may be given, `C…`; all when left out. Conversations with the app alone are never left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 1000)]
+    pub channels: Vec<String>,
+    /// Who may give tasks.
+    #[serde(default)]
+    pub who: SlackWho,
+    /// Whether somebody whose confirmed address for mail is the name of a member is that member.
+    #[serde(default)]
+    pub link_by_email: bool,
+    /// Where its Web API is; `https://slack.com/api` when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_url: Option<String>,
 }
 
 impl SlackSettings {
     /// The fields that are secrets.
-    pub const SECRETS: &[&str] = &["signing_secret", "bot_token"];
+    pub const SECRETS: &[&str] = &["signing_secret", "bot_token", "app_token"];
+}
+
+/// Who may give tasks in Slack.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SlackWho {
+    /// Those who are linked to a member.
+    #[default]
+    Linked,
+    /// All full members of the Slack workspace; those who are not linked act as the integration's own member.
+    Everyone,
 }
 
 /// An integration.

@@ -75,6 +75,10 @@ pub(crate) fn start(plane: &Arc<Plane>, tasks: &TaskTracker) {
     }
     tasks.spawn(surfaces::tell::work(Arc::clone(plane)));
     tasks.spawn(webhooks::spread::work(Arc::clone(plane)));
+    tasks.spawn(surfaces::slack::socket::work(
+        Arc::clone(plane),
+        tasks.clone(),
+    ));
 }
 
 /// The jobs of a queue that this server works on.

@@ -22,6 +22,7 @@ use crate::reconcile;
 use crate::refusal::Refusal;
 use crate::seal::{Place, Seal};
 use crate::signals::Signals;
+use crate::surfaces::slack;
 use crate::webhooks::Sender;
 
 /// How often something that is followed is looked at without a signal: another server may have written to the same database.
@@ -55,6 +56,8 @@ pub(crate) struct Plane {
     pub(crate) firers: Arc<Semaphore>,
     /// How many requests may try merges at once.
     pub(crate) mergers: Arc<Semaphore>,
+    /// What this server knows of Slack between two calls.
+    pub(crate) slack: slack::Shared,
     pub(crate) shutdown: CancellationToken,
     pub(crate) started_at: Timestamp,
     clock: Arc<dyn Clock>,
@@ -105,6 +108,7 @@ impl Plane {
             publishers: Arc::new(Semaphore::new(reconcile::publish::AT_ONCE)),
             firers: Arc::new(Semaphore::new(reconcile::fire::AT_ONCE)),
             mergers: Arc::new(Semaphore::new(merges::AT_ONCE)),
+            slack: slack::Shared::default(),
             shutdown,
             started_at: clock.now(),
             clock,

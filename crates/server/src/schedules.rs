@@ -298,8 +298,13 @@ async fn follow(plane: &Plane, firing: &Firing, task: TaskId) -> Result<Command,
     let id = firing.id.to_string();
     let fingerprint = Sha256::digest(&id).into();
     let wanted = NewPublication::default();
-    let asked =
-        publications::publish::request(plane, &member, &record, wanted, Some((id, fingerprint)));
+    let asked = publications::publish::ask(
+        plane,
+        &member,
+        record.task.id,
+        wanted,
+        Some((id, fingerprint)),
+    );
     match asked.await {
         Ok((publication, _)) => finish(format!("Its pull request: {}.", publication.id)),
         Err(fault) if passes(&fault) => Err(fault),

@@ -13,6 +13,7 @@ pub(crate) mod settings;
 pub(crate) mod tell;
 
 mod kinds;
+pub(crate) mod slack;
 
 use std::time::Duration;
 

@@ -94,6 +94,22 @@ impl Store {
         .await
     }
 
+    /// The same, unless what is remembered is no more what it was: then nothing happens (`None`), and who wants the change reads again.
+    pub async fn edit_conversation(
+        &self,
+        was: &Conversation,
+        change: ConversationChange,
+        now: Timestamp,
+    ) -> Result<Option<Conversation>, StoreError> {
+        let change = ChangeIt {
+            conversation: was.id,
+            change,
+            now,
+        };
+        let was = was.data.clone();
+        self.write(EditIt { was, change }).await
+    }
+
     /// Conversations whose task changed since they were told, the one that waits longest first. The time is that of the task's last change.
     pub async fn conversations_to_tell(
         &self,
@@ -216,6 +232,23 @@ impl Write for ChangeIt {
         it.updated_at = self.now;
         write(tx, &it).await?;
         Ok(it)
+    }
+}
+
+struct EditIt {
+    was: String,
+    change: ChangeIt,
+}
+
+impl Write for EditIt {
+    type Output = Option<Conversation>;
+
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<Option<Conversation>, StoreError> {
+        let it = locked(tx, self.change.conversation).await?;
+        match it.data == self.was {
+            true => self.change.apply(tx).await.map(Some),
+            false => Ok(None),
+        }
     }
 }
 

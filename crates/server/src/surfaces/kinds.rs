@@ -8,6 +8,7 @@ use outwork_store::TaskRecord;
 
 use super::receive::Received;
 use super::settings::Known;
+use super::slack;
 use super::tell::Telling;
 use crate::jobs::{Held, Outcome};
 use crate::plane::Plane;
@@ -22,19 +23,22 @@ pub(super) fn receive(
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<Received, Refusal> {
-    let _ = (plane, headers, body);
     match &known.settings {
         IntegrationSettings::Github(_)
         | IntegrationSettings::Gitlab(_)
-        | IntegrationSettings::Gitea(_)
-        | IntegrationSettings::Slack(_) => Err(Refusal::new(Code::NotFound, MISSING)),
+        | IntegrationSettings::Gitea(_) => Err(Refusal::new(Code::NotFound, MISSING)),
+        IntegrationSettings::Slack(settings) => slack::receive(plane, settings, headers, body),
     }
 }
 
 /// Does what somebody asked for. It may have been begun before.
 pub(super) async fn handle(held: &Held, known: &Known) -> Outcome {
-    let _ = (held, known);
-    Outcome::Failed(MISSING.to_owned())
+    match &known.settings {
+        IntegrationSettings::Github(_)
+        | IntegrationSettings::Gitlab(_)
+        | IntegrationSettings::Gitea(_) => Outcome::Failed(MISSING.to_owned()),
+        IntegrationSettings::Slack(settings) => slack::handle(held, known, settings).await,
+    }
 }
 
 /// What a conversation is to be told of its task as it stands now, in order; what was told already has the same keys.
@@ -44,12 +48,23 @@ pub(super) fn tell(
     conversation: &Conversation,
     task: &TaskRecord,
 ) -> Telling {
-    let _ = (plane, known, conversation, task);
-    Telling::default()
+    let _ = plane;
+    match &known.settings {
+        IntegrationSettings::Github(_)
+        | IntegrationSettings::Gitlab(_)
+        | IntegrationSettings::Gitea(_) => Telling::default(),
+        IntegrationSettings::Slack(_) => slack::tell(conversation, task),
+    }
 }
 
 /// Sends a post. It may have been sent before: what must not be there twice is looked for.
 pub(super) async fn send(held: &Held, known: &Known, conversation: &Conversation) -> Outcome {
-    let _ = (held, known, conversation);
-    Outcome::Failed(MISSING.to_owned())
+    match &known.settings {
+        IntegrationSettings::Github(_)
+        | IntegrationSettings::Gitlab(_)
+        | IntegrationSettings::Gitea(_) => Outcome::Failed(MISSING.to_owned()),
+        IntegrationSettings::Slack(settings) => {
+            slack::send(held, known, settings, conversation).await
+        }
+    }
 }

@@ -24,6 +24,8 @@ pub(crate) const BODY: usize = 25 * 1024 * 1024;
 pub(crate) enum Received {
     /// Something to be done; the answer comes before it is.
     Jobs(Vec<Incoming>),
+    /// The same, where an answer with a body would mean something.
+    Quietly(Vec<Incoming>),
     /// A question, and its answer.
     Answer(serde_json::Value),
     /// Nothing to be done, and why.
@@ -59,17 +61,31 @@ async fn keep(
     match received {
         Received::Answer(answer) => Ok(Json(answer).into_response()),
         Received::Ignored(why) => Ok(accepted(json!({"ignored": why}))),
+        Received::Quietly(all) => {
+            enqueue(plane, known, all).await?;
+            Ok(StatusCode::OK.into_response())
+        }
         Received::Jobs(all) => {
-            plane.need_space()?;
-            let job = |incoming| inbound(plane, &known.integration, incoming);
-            let kept = plane
-                .store
-                .enqueue(all.into_iter().map(job).collect())
-                .await?;
+            let kept = enqueue(plane, known, all).await?;
             let new = kept.iter().filter(|it| **it == Enqueued::New).count();
             Ok(accepted(
                 json!({"accepted": new, "known_before": kept.len() - new}),
             ))
         }
     }
+}
+
+/// Keeps what came in; it is safe to answer then.
+pub(super) async fn enqueue(
+    plane: &Plane,
+    known: &settings::Known,
+    all: Vec<Incoming>,
+) -> Result<Vec<Enqueued>, Refusal> {
+    if all.is_empty() {
+        return Ok(Vec::new());
+    }
+    plane.need_space()?;
+    let job = |incoming| inbound(plane, &known.integration, incoming);
+    let jobs = all.into_iter().map(job).collect();
+    Ok(plane.store.enqueue(jobs).await?)
 }

@@ -33,6 +33,16 @@ pub(crate) async fn give(
     Id(id): Id<TaskId>,
     Body(new): Body<NewApproval>,
 ) -> Result<Json<TaskApproval>, Refusal> {
+    judge(&plane, &reviewer, id, new).await.map(Json)
+}
+
+/// The same for whoever may, wherever it was said.
+pub(crate) async fn judge(
+    plane: &Plane,
+    reviewer: &Reviewer,
+    id: TaskId,
+    new: NewApproval,
+) -> Result<TaskApproval, Refusal> {
     plane.need_space()?;
     let NewApproval {
         turn,
@@ -47,7 +57,7 @@ pub(crate) async fn give(
         let detail = "People approve and reject; this token is a script's.";
         return Err(Refusal::new(Code::Forbidden, detail));
     }
-    let task = tasks::by_id(&plane, workspace, id).await?;
+    let task = tasks::by_id(plane, workspace, id).await?;
     let turn = chosen_turn(&task, turn)?;
     let record = named_or_shown(&task, turn, attempt)?;
     has_result(record)?;
@@ -72,8 +82,13 @@ pub(crate) async fn give(
     let mut all = plane.store.approvals([id].into_iter()).await?;
     let all = all.remove(&id);
     let names = plane.store.member_names(workspace).await?;
-    let shown = approval::wire(&task, turn, Some(record), all.as_ref(), &names);
-    Ok(Json(shown))
+    Ok(approval::wire(
+        &task,
+        turn,
+        Some(record),
+        all.as_ref(),
+        &names,
+    ))
 }
 
 /// Nothing that can still change is approved.

@@ -46,11 +46,9 @@ pub(crate) async fn publish(
     key: Key,
     Body(new): Body<New>,
 ) -> Result<Response, Refusal> {
-    plane.need_space()?;
-    let named = key.record(&plane, &member, "", &new);
-    let named = named.map(|request| (request.key, request.fingerprint));
-    let record = tasks::by_id(&plane, member.workspace_id(), id).await?;
-    let (publication, is_replayed) = request(&plane, &member, &record, new, named).await?;
+    let request = key.record(&plane, &member, "", &new);
+    let request = request.map(|request| (request.key, request.fingerprint));
+    let (publication, is_replayed) = ask(&plane, &member, id, new, request).await?;
     let location = format!("/api/v1/publications/{}", publication.id);
     let location = [(header::LOCATION, location)];
     let answer = Json(view::publication::wire(publication));
@@ -60,18 +58,20 @@ pub(crate) async fn publish(
     })
 }
 
-/// Asks for a publication, under that name of the request with its hash; whether an earlier request asked for it.
-pub(crate) async fn request(
+/// The same for whoever may, wherever it was said. Whether the request had been made before.
+pub(crate) async fn ask(
     plane: &Plane,
     member: &Member,
-    record: &TaskRecord,
+    id: TaskId,
     new: New,
-    named: Option<(String, [u8; 32])>,
+    request: Option<(String, [u8; 32])>,
 ) -> Result<(Publication, bool), Refusal> {
-    let publication = checked(plane, member, record, new).await?;
+    plane.need_space()?;
+    let record = tasks::by_id(plane, member.workspace_id(), id).await?;
+    let publication = checked(plane, member, &record, new).await?;
     let wanted = NewPublication {
         publication: publication.clone(),
-        request: named,
+        request,
     };
     let requested = plane.store.publish(wanted).await.map_err(under_way)?;
     plane.signals.reconcile.send_replace(());
