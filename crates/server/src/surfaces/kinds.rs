@@ -48,12 +48,11 @@ pub(super) fn tell(
     conversation: &Conversation,
     task: &TaskRecord,
 ) -> Telling {
-    let _ = plane;
     match &known.settings {
         IntegrationSettings::Github(_)
         | IntegrationSettings::Gitlab(_)
         | IntegrationSettings::Gitea(_) => Telling::default(),
-        IntegrationSettings::Slack(_) => slack::tell(conversation, task),
+        IntegrationSettings::Slack(_) => slack::tell(conversation, task, plane.now()),
     }
 }
 

@@ -43,6 +43,7 @@ mod secret_key;
 mod secrets;
 mod sessions;
 mod signposts;
+mod slack;
 mod submission;
 mod usage;
 mod verbs;

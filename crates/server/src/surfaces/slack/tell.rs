@@ -1,7 +1,7 @@
 //! What a thread is to be told of its task: one message with the progress, which is edited, one for each question, and one with the result.
 
-use outwork_domain::State;
 use outwork_domain::integration::Conversation;
+use outwork_domain::{State, Timestamp};
 use outwork_store::{TaskRecord, TurnRecord};
 use serde::{Deserialize, Serialize};
 
@@ -73,22 +73,29 @@ pub(super) fn asks(attempt: u32, epoch: i64) -> String {
     format!("asks/{attempt}/{epoch}")
 }
 
-pub(crate) fn tell(conversation: &Conversation, task: &TaskRecord) -> Telling {
+/// Posts of the same key are kept once. Where the time is a part of the key, what they are about may change without a sign of it in the task's own rows; within
+/// the millisecond of a change the task is told once more later.
+pub(crate) fn tell(conversation: &Conversation, task: &TaskRecord, now: Timestamp) -> Telling {
     let thread = Thread::of(conversation);
     let mut posts = Vec::new();
     let from = task.turns.len().saturating_sub(TURNS);
     for turn in &task.turns[from..] {
-        of_turn(&thread, task, turn, &mut posts);
+        of_turn(&thread, task, turn, now, &mut posts);
     }
-    let changed_at = task.task.updated_at.as_millis();
     for id in &thread.publications {
         let about = About::Publication { id: id.clone() };
-        posts.push(about.post(format!("publication/{id}/{changed_at}")));
+        posts.push(about.post(format!("publication/{id}/{}", now.as_millis())));
     }
     Telling { posts, data: None }
 }
 
-fn of_turn(thread: &Thread, task: &TaskRecord, turn: &TurnRecord, posts: &mut Vec<Post>) {
+fn of_turn(
+    thread: &Thread,
+    task: &TaskRecord,
+    turn: &TurnRecord,
+    now: Timestamp,
+    posts: &mut Vec<Post>,
+) {
     let number = turn.turn.number.get();
     let key = |what: &str| mark(task, number, what);
     let progress = About::Progress { turn: number };
@@ -133,8 +140,7 @@ fn of_turn(thread: &Thread, task: &TaskRecord, turn: &TurnRecord, posts: &mut Ve
     let result_key = key("result");
     if thread.messages.contains_key(&result_key) {
         // Approvals and pull requests come later; the task changes then.
-        let changed_at = task.task.updated_at.as_millis();
-        posts.push(result.post(format!("{result_key}/{changed_at}")));
+        posts.push(result.post(format!("{result_key}/{}", now.as_millis())));
     } else {
         posts.push(result.post(result_key));
     }
