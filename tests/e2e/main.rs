@@ -40,6 +40,7 @@ mod scripts;
 mod secrets;
 mod servers;
 mod sessions;
+mod slack;
 mod terminal;
 mod upgrade;
 mod webhooks;

@@ -110,6 +110,16 @@ pub(crate) fn whole(
     serde_json::from_value(Value::Object(plain)).map_err(|fault| unreadable(&fault.to_string()))
 }
 
+/// Refuses what cannot work, before it is stored.
+pub(crate) fn check(plain: &Map<String, Value>, secrets: &Secrets) -> Result<(), Refusal> {
+    match whole(plain.clone(), secrets.clone())? {
+        IntegrationSettings::Github(_)
+        | IntegrationSettings::Gitlab(_)
+        | IntegrationSettings::Gitea(_) => Ok(()),
+        IntegrationSettings::Slack(settings) => super::slack::check(&settings),
+    }
+}
+
 fn unreadable(why: &str) -> Refusal {
     tracing::error!(why, "the settings of an integration cannot be read");
     Refusal::new(

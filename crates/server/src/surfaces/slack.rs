@@ -34,6 +34,70 @@ pub(super) use send::send;
 pub(super) use tell::tell;
 pub(crate) use web::Shared;
 
+/// The most channels that are listed.
+const CHANNELS: usize = 1000;
+
+/// Refuses settings with which nothing would come in or go out.
+pub(super) fn check(settings: &SlackSettings) -> Result<(), Refusal> {
+    let missing = |field: &str, why: &str| {
+        let detail = format!("is missing, {why}");
+        Err(Refusal::field(&format!("/settings/{field}"), detail))
+    };
+    let begins = |token: &Option<outwork_api::Secret>, with: &str| {
+        token
+            .as_ref()
+            .is_none_or(|token| token.reveal().starts_with(with))
+    };
+    if settings.bot_token.is_none() {
+        return missing("bot_token", "with which Slack is told");
+    }
+    if settings.socket_mode && settings.app_token.is_none() {
+        return missing("app_token", "with which Socket Mode is opened");
+    }
+    if !settings.socket_mode && settings.signing_secret.is_none() {
+        return missing("signing_secret", "by which Slack is known");
+    }
+    // They are easily taken for one another, and Slack would say so much later.
+    if !begins(&settings.bot_token, "xoxb-") {
+        let detail = "must begin with `xoxb-`: the bot's token of the installed app";
+        return Err(Refusal::field("/settings/bot_token", detail));
+    }
+    if !begins(&settings.app_token, "xapp-") {
+        let detail =
+            "must begin with `xapp-`: a token of the app with the scope `connections:write`";
+        return Err(Refusal::field("/settings/app_token", detail));
+    }
+    let is_channel = |id: &String| {
+        id.starts_with(['C', 'G'])
+            && (2..=64).contains(&id.len())
+            && id.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    };
+    if settings.channels.len() > CHANNELS || !settings.channels.iter().all(is_channel) {
+        let detail = format!(
+            "must be at most {CHANNELS} ids, such as `C024BE91L`; names are not taken, since they change"
+        );
+        return Err(Refusal::field("/settings/channels", detail));
+    }
+    if let Some(url) = &settings.api_url {
+        let parsed = reqwest::Url::parse(url).ok();
+        let is_loopback = |url: &reqwest::Url| {
+            url.host_str()
+                .is_some_and(|host| host == "localhost" || host == "127.0.0.1" || host == "[::1]")
+        };
+        let is_right = parsed.is_some_and(|url| {
+            url.username().is_empty()
+                && url.password().is_none()
+                && (url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url)))
+        });
+        if !is_right {
+            let detail =
+                "must be an address with https, or http to this machine, without credentials";
+            return Err(Refusal::field("/settings/api_url", detail));
+        }
+    }
+    Ok(())
+}
+
 /// Whether the request is Slack's, and what it is.
 pub(super) fn receive(
     plane: &Plane,

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use outwork_api::integration::{ForgeSettings, IntegrationSettings, NewIntegration, SlackSettings};
+use outwork_api::integration::{
+    ForgeSettings, IntegrationSettings, NewIntegration, SlackSettings, SlackWho,
+};
 
 use crate::error::CliError;
 use crate::secret_file;
@@ -57,15 +59,37 @@ pub struct ForgeArgs {
 
 /// A workspace of Slack.
 #[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  outwork integration add slack slack --signing-secret-file secret --bot-token-file bot
+  outwork integration add slack slack --app-token-file app --bot-token-file bot --env web")]
 pub struct SlackArgs {
     #[command(flatten)]
     pub common: CommonArgs,
-    /// A file with the app's signing secret; `-` is standard input
-    #[arg(long, value_name = "FILE")]
-    pub signing_secret_file: PathBuf,
+    /// A file with the app's signing secret, for what Slack sends to the server; `-` is standard input
+    #[arg(long, value_name = "FILE", required_unless_present = "app_token_file")]
+    pub signing_secret_file: Option<PathBuf>,
     /// A file with the bot's token, `xoxb-…`; `-` is standard input
     #[arg(long, value_name = "FILE")]
     pub bot_token_file: PathBuf,
+    /// A file with the app's token, `xapp-…`, for Socket Mode, where the server asks Slack; `-` is standard input
+    #[arg(long, value_name = "FILE")]
+    pub app_token_file: Option<PathBuf>,
+    /// A channel in which tasks may be given, by its id; all when left out. May be repeated
+    #[arg(long = "channel", value_name = "ID")]
+    pub channels: Vec<String>,
+    /// Let all full members of the Slack workspace give tasks, not only those who are linked to a member
+    #[arg(long)]
+    pub everyone: bool,
+    /// Link whoever has the name of a member as confirmed address for mail
+    #[arg(long)]
+    pub link_by_email: bool,
+    /// Tell threads no more of a task than its link and its state
+    #[arg(long)]
+    pub link_only: bool,
+    /// Where Slack's Web API is; `https://slack.com/api` when left out
+    #[arg(long, value_name = "URL")]
+    pub api_url: Option<String>,
 }
 
 impl AddCommand {
@@ -128,11 +152,33 @@ async fn slack(args: SlackArgs, session: &mut Session) -> Result<SlackSettings, 
         common: _,
         signing_secret_file,
         bot_token_file,
+        app_token_file,
+        channels,
+        everyone,
+        link_by_email,
+        link_only,
+        api_url,
     } = args;
+    let signing_secret = match signing_secret_file {
+        Some(path) => Some(secret_file::secret(session, &path, "signing secret").await?),
+        None => None,
+    };
+    let app_token = match app_token_file {
+        Some(path) => Some(secret_file::secret(session, &path, "app's token").await?),
+        None => None,
+    };
     Ok(SlackSettings {
-        signing_secret: Some(
-            secret_file::secret(session, &signing_secret_file, "signing secret").await?,
-        ),
+        signing_secret,
         bot_token: Some(secret_file::secret(session, &bot_token_file, "token").await?),
+        socket_mode: app_token.is_some(),
+        app_token,
+        link_only,
+        channels,
+        who: match everyone {
+            true => SlackWho::Everyone,
+            false => SlackWho::Linked,
+        },
+        link_by_email,
+        api_url,
     })
 }

@@ -45,6 +45,7 @@ pub(crate) async fn add(
         created_at: now,
     };
     let (plain, secrets) = settings::split(&asked);
+    settings::check(&plain, &secrets)?;
     let stored = settings::Stored {
         environments: labels,
         default_environment,

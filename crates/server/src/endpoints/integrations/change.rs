@@ -55,6 +55,7 @@ pub(crate) async fn change(
         let (plain, new) = settings::split(&asked);
         let mut secrets = settings::secrets(&plane, &record).unwrap_or_default();
         secrets.extend(new);
+        settings::check(&plain, &secrets)?;
         stored.settings = plain;
         record.sealed = settings::seal(&plane, &record.integration, &secrets);
     }

@@ -242,7 +242,7 @@ impl Act<'_> {
             return said("The channel is not listed.");
         }
         let us = message.us.as_deref();
-        let names = names(&self.web, [message.text.clone()].into_iter(), &[]).await;
+        let names = names(&self.web, us, [message.text.clone()].into_iter(), &[]).await;
         let wish = text::read(&message.text, us, |id| names.get(id).cloned());
         let task = match conversation.as_ref().and_then(|it| it.task_id) {
             Some(task) => Some(tasks::by_id(self.plane, self.workspace(), task).await?),
@@ -801,8 +801,8 @@ impl Act<'_> {
         let Some(environment) = environment else {
             return Err(Refusal::not_found("environment", &chosen.environment).into());
         };
-        let names = names(&self.web, [message.text.clone()].into_iter(), &[]).await;
         let us = message.us.as_deref();
+        let names = names(&self.web, us, [message.text.clone()].into_iter(), &[]).await;
         let text = match text::read(&message.text, us, |id| names.get(id).cloned()) {
             Wish::Say { text, .. } => text,
             _ => text::plain(&message.text, us, |id| names.get(id).cloned()),

@@ -18,9 +18,10 @@ const NAMES: usize = 30;
 /// The names of people by their ids.
 pub(super) type Names = HashMap<String, String>;
 
-/// The names of all who wrote these messages or are named in them.
+/// The names of all who wrote these messages or are named in them, but for the app's own.
 pub(super) async fn names(
     web: &Web<'_>,
+    us: Option<&str>,
     texts: impl Iterator<Item = String>,
     authors: &[String],
 ) -> Names {
@@ -36,6 +37,7 @@ pub(super) async fn names(
             rest = after;
         }
     }
+    ids.retain(|id| Some(id.as_str()) != us);
     let mut names = Names::new();
     for id in ids.into_iter().take(NAMES) {
         let name = web.name(&id).await;
@@ -82,7 +84,7 @@ pub(super) async fn before(
     let author = |one: &Value| one["user"].as_str().unwrap_or_default().to_owned();
     let mut authors: Vec<String> = found.iter().map(author).collect();
     authors.retain(|id| !id.is_empty());
-    let names = names(web, texts, &authors).await;
+    let names = names(web, us, texts, &authors).await;
     let quoted = found.iter().map(|one| {
         let user = author(one);
         let named = |id: &str| names.get(id).cloned();

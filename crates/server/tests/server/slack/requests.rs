@@ -107,3 +107,36 @@ async fn slack_is_told_that_somebody_is_there() {
     );
     scene.stop().await;
 }
+
+#[tokio::test]
+async fn settings_that_cannot_work_are_refused() {
+    let scene = Scene::start().await;
+    let right = json!({"kind": "slack", "signing_secret": "s", "bot_token": "xoxb-1"});
+    let cases = [
+        (json!({"bot_token": null}), "/settings/bot_token"),
+        (json!({"bot_token": "xapp-1"}), "/settings/bot_token"),
+        (json!({"signing_secret": null}), "/settings/signing_secret"),
+        (json!({"socket_mode": true}), "/settings/app_token"),
+        (json!({"app_token": "xoxb-1"}), "/settings/app_token"),
+        (json!({"channels": ["#general"]}), "/settings/channels"),
+        (
+            json!({"api_url": "http://slack.example/api"}),
+            "/settings/api_url",
+        ),
+        (
+            json!({"api_url": "https://u:p@slack.example"}),
+            "/settings/api_url",
+        ),
+    ];
+    for (wrong, pointer) in cases {
+        let mut settings = right.clone();
+        for (name, value) in wrong.as_object().expect("an object") {
+            settings[name] = value.clone();
+        }
+        let body = json!({"name": "other", "settings": settings});
+        let answer = scene.rig.user().post("/api/v1/integrations", &body).await;
+        let refused = answer.expect(422);
+        assert_eq!(refused["errors"][0]["pointer"], pointer, "{refused:#}");
+    }
+    scene.stop().await;
+}
