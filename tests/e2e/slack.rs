@@ -18,7 +18,7 @@ fn a_killed_server_tells_once() {
     let slack = Slack::start(now());
     let mut outwork = Outwork::start("server", Engine::Sqlite, &[]);
     let _worker = outwork.worker("one");
-    outwork.command_environment("demo", &repository, "echo 2 >> a; echo 'All is done.'");
+    outwork.command_environment("demo", &repository, "echo 2 >> a");
     let (secret, token) = (outwork.file(SIGNING_SECRET), outwork.file(BOT_TOKEN));
     let api = slack.api_url();
     let add = [
@@ -78,7 +78,7 @@ fn a_killed_server_tells_once() {
     });
     let told = slack.told(CHANNEL, &root);
     assert_eq!(told.len(), 2, "{told:#?}");
-    assert!(told[1].shown().contains("All is done."), "{told:#?}");
+    assert!(told[1].shown().contains("1 file, +1 −0"), "{told:#?}");
     assert_eq!(told[1].buttons(), ["open", "follow_up", "pull_request"]);
     let tasks = outwork.run(&["list", "--json"]).success().json();
     assert_eq!(tasks["tasks"].as_array().expect("a list").len(), 1);
