@@ -152,7 +152,7 @@ impl Decoder {
     }
 
     /// The next that is whole.
-    pub fn next(&mut self) -> Result<Option<Heard>, ProtocolFault> {
+    pub fn heard(&mut self) -> Result<Option<Heard>, ProtocolFault> {
         while let Some(frame) = self.frame()? {
             if let Some(heard) = self.put(frame)? {
                 return Ok(Some(heard));

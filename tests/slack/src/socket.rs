@@ -130,7 +130,7 @@ async fn talk(
             return Ok(());
         }
         decoder.feed(&buffer[..count]);
-        while let Some(heard) = decoder.next().map_err(std::io::Error::other)? {
+        while let Some(heard) = decoder.heard().map_err(std::io::Error::other)? {
             match heard {
                 _ if silent => {}
                 Heard::Ping(payload) => wire.write_all(&frame(Kind::Pong, &payload, None)).await?,

@@ -11,7 +11,7 @@ fn heard(bytes: &[u8], from_client: bool) -> Result<Vec<Heard>, ProtocolFault> {
     let mut all = Vec::new();
     for byte in bytes {
         decoder.feed(&[*byte]);
-        while let Some(one) = decoder.next()? {
+        while let Some(one) = decoder.heard()? {
             all.push(one);
         }
     }
@@ -53,8 +53,8 @@ fn every_length_goes_there_and_back() {
         let text = "x".repeat(length);
         let mut decoder = Decoder::of_client();
         decoder.feed(&frame(Kind::Text, text.as_bytes(), Some([1, 2, 3, 4])));
-        assert_eq!(decoder.next(), Ok(Some(Heard::Text(text))));
-        assert_eq!(decoder.next(), Ok(None));
+        assert_eq!(decoder.heard(), Ok(Some(Heard::Text(text))));
+        assert_eq!(decoder.heard(), Ok(None));
     }
 }
 

@@ -346,7 +346,28 @@ async fn a_conversation_is_told_once(bed: Bed) {
     assert_eq!((due[0].0.data.as_str(), due[0].1), ("{\"told\":1}", at(20)));
 }
 
+/// Two that change what is remembered lose nothing of each other's.
+async fn what_is_remembered_is_changed_from_what_it_was(bed: Bed) {
+    let slack = bed.integration("slack").await.expect("added");
+    let talk = bed.new_conversation(slack.integration.id, "C1/1");
+    let talk = bed.store.open_conversation(talk).await.expect("opened");
+    let data = |text: &str| ConversationChange {
+        data: Some(text.to_owned()),
+        ..ConversationChange::default()
+    };
+    let edit = async |was: &Conversation, text: &str| {
+        let edited = bed.store.edit_conversation(was, data(text), at(5)).await;
+        edited.expect("works")
+    };
+    let first = edit(&talk, "{\"a\":1}").await.expect("nobody was faster");
+    assert_eq!(first.data, "{\"a\":1}");
+    assert_eq!(edit(&talk, "{\"b\":1}").await, None);
+    let second = edit(&first, "{\"a\":1,\"b\":1}").await;
+    assert_eq!(second.expect("read again").data, "{\"a\":1,\"b\":1}");
+}
+
 on_both!(
+    what_is_remembered_is_changed_from_what_it_was,
     the_same_key_is_kept_once,
     a_lane_is_done_in_order,
     one_server_has_a_job,

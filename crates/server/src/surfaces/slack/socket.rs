@@ -164,7 +164,7 @@ async fn once(plane: &Plane, id: IntegrationId) -> Result<(), String> {
         }
         heard_at = Instant::now();
         decoder.feed(&buffer[..count]);
-        while let Some(heard) = decoder.next().map_err(|fault| fault.to_string())? {
+        while let Some(heard) = decoder.heard().map_err(|fault| fault.to_string())? {
             match heard {
                 Heard::Text(text) => {
                     if !hear(plane, &known, &mut wire, &text).await? {

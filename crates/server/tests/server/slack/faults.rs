@@ -2,8 +2,13 @@
 
 use std::time::Duration;
 
+use outwork_domain::integration::Conversation;
+use outwork_domain::job::{Job, Queue, State};
+use outwork_domain::{ConversationId, Epoch, JobId, WorkspaceId};
+use outwork_server::Clock;
 use outwork_test_slack::{CHANNEL, Fault};
 use serde_json::json;
+use uuid::Uuid;
 
 use super::Scene;
 
@@ -171,5 +176,100 @@ async fn a_server_that_starts_again_tells_once() {
     let path = format!("/api/v1/tasks/{id}/turns");
     scene.rig.user().post(&path, &body).await.expect(201);
     scene.told(&root, 3).await;
+    scene.stop().await;
+}
+
+/// What an admin wants again is not done twice.
+#[tokio::test]
+async fn deliveries_that_are_done_again_change_nothing() {
+    let scene = Scene::start().await;
+    let root = scene.say("U1ADA", None, "<@U0BOT> fix it").await;
+    let task = scene.task().await;
+    let claim = scene.worker.take().await;
+    scene.work(&claim, "three", "Done.").await;
+    scene.told(&root, 2).await;
+    scene.quiet().await;
+    let all = scene.deliveries().await;
+    for it in all["items"].as_array().expect("a list") {
+        if it["kind"] == "reaction" {
+            continue;
+        }
+        let id = it["id"].as_str().expect("an id");
+        let path = format!(
+            "/api/v1/integrations/{}/deliveries/{id}/replay",
+            scene.integration
+        );
+        let again = scene.rig.user().post(&path, &json!({})).await;
+        assert!(again.status < 300, "{again:?}");
+    }
+    scene.quiet().await;
+    assert_eq!(scene.slack.told(CHANNEL, &root).len(), 2);
+    assert_eq!(scene.tasks().await.len(), 1);
+    let turns = scene.whole(&task).await["turns"].clone();
+    assert_eq!(turns.as_array().expect("turns").len(), 1);
+    scene.stop().await;
+}
+
+/// A message outside of threads, to a person and to a channel.
+#[tokio::test]
+async fn a_notice_is_sent_once() {
+    let scene = Scene::start().await;
+    let now = scene.rig.clock.now();
+    let workspace_id = WorkspaceId::from_uuid(Uuid::from_u128(1));
+    let conversation = Conversation {
+        id: ConversationId::from_uuid(Uuid::from_u128(7)),
+        workspace_id,
+        integration_id: scene.integration.parse().expect("an id"),
+        key: "slack:to/U1ADA".to_owned(),
+        task_id: None,
+        environment_id: None,
+        data: "{}".to_owned(),
+        told_at: None,
+        created_at: now,
+        updated_at: now,
+    };
+    let store = &scene.rig.store;
+    store
+        .open_conversation(conversation.clone())
+        .await
+        .expect("opened");
+    scene.slack.fail("chat.postMessage", Fault::DoneBut(503));
+    let notices = [
+        json!({"to": "U1ADA", "text": "It <waits> for you.", "url": "https://outwork.example/tasks/1"}),
+        json!({"to": CHANNEL, "text": "It is done."}),
+    ];
+    let jobs = notices.iter().zip(1_u128..).map(|(body, number)| Job {
+        id: JobId::from_uuid(Uuid::from_u128(number)),
+        workspace_id,
+        queue: Queue::Post,
+        owner: scene.integration.clone(),
+        key: format!("notice/{number}"),
+        lane: Some(conversation.id.to_string()),
+        kind: "notice".to_owned(),
+        body: body.to_string(),
+        memo: None,
+        created_at: now,
+        deadline_at: now + Duration::from_secs(3600),
+        epoch: Epoch::ZERO,
+        tries: 0,
+        state: State::Waiting {
+            due_at: now,
+            trouble: None,
+        },
+    });
+    store.enqueue(jobs.collect()).await.expect("kept");
+    scene
+        .until_later("both", async || {
+            scene.slack.messages(CHANNEL).len() == 1 && !scene.slack.messages("D1ADA").is_empty()
+        })
+        .await;
+    scene.quiet_later().await;
+    let direct = scene.slack.messages("D1ADA");
+    assert_eq!(direct.len(), 1, "{direct:#?}");
+    assert_eq!(
+        direct[0].text,
+        "It &lt;waits&gt; for you.\nhttps://outwork.example/tasks/1"
+    );
+    assert_eq!(scene.slack.messages(CHANNEL)[0].text, "It is done.");
     scene.stop().await;
 }
