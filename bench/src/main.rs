@@ -28,6 +28,7 @@ mod queue_peer;
 mod followers;
 mod idle;
 mod lifecycle;
+mod mention;
 mod pickup;
 mod queue;
 
@@ -52,7 +53,7 @@ pub(crate) struct Bench {
 type Benchmark = fn(&Bench) -> Result<()>;
 
 /// All of them, in the order in which they run.
-const BENCHMARKS: [(&str, Benchmark); 12] = [
+const BENCHMARKS: [(&str, Benchmark); 13] = [
     ("footprint", footprint::run),
     ("cli", cli::run),
     ("exec", exec::run),
@@ -63,6 +64,7 @@ const BENCHMARKS: [(&str, Benchmark); 12] = [
     ("lifecycle", lifecycle::run),
     ("pickup", pickup::run),
     ("queue", queue::run),
+    ("mention", mention::run),
     ("followers", followers::run),
     ("idle", idle::run),
 ];

@@ -17,6 +17,7 @@ mod conformance;
 mod credentials;
 mod environments;
 mod escape;
+mod forges;
 mod hostile;
 mod images;
 mod init;

@@ -29,6 +29,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("outwork-api", &["outwork-domain"]),
     ("outwork-agents", &[]),
     ("outwork-slack", &[]),
+    // What is said to and by the servers of repositories.
+    ("outwork-forges", &[]),
     (
         "outwork-server",
         &[
@@ -40,6 +42,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "outwork-slack",
             // Which addresses are not public.
             "outwork-egress",
+            "outwork-forges",
             "outwork-web",
         ],
     ),

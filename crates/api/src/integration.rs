@@ -48,6 +48,41 @@ pub struct NewIntegration {
     pub settings: IntegrationSettings,
 }
 
+/// A GitHub App to be made, and the integration of it. GitHub gives the app's number, its key and the secret of its webhooks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewApp {
+    /// What people call the integration; unique in the workspace.
+    pub name: String,
+    /// Labels of the environments that tasks from there may run in; all when left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub environments: Vec<String>,
+    /// The label of the one that is used where nothing else says which.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_environment: Option<String>,
+    /// What it needs to know of GitHub, without secrets.
+    #[serde(default)]
+    pub settings: ForgeSettings,
+    /// The name that the form proposes for the app, which is unique on GitHub; the integration's when left out. It is also how it is mentioned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app_name: Option<String>,
+    /// The organization that is to own it; whoever opens the form when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub organization: Option<String>,
+    /// Where people open GitHub; `https://github.com` when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub web_url: Option<String>,
+}
+
+/// The form that makes a GitHub App.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AppForm {
+    /// To be opened in a browser.
+    pub url: String,
+    /// It is not valid any more from then on.
+    pub expires_at: Time,
+}
+
 /// A change of an integration; what is left out stays.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -110,17 +145,40 @@ pub struct ForgeSettings {
     /// The name by which it is mentioned, without the `@`; `outwork` when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mention: Option<String>,
+    /// The address of its interface; that of github.com, gitlab.com or gitea.com when left out. `https://HOST/api/v3` of GitHub Enterprise
+    /// Server, `https://HOST/api/v4` of GitLab, `https://HOST/api/v1` of Gitea and Forgejo.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_url: Option<String>,
+    /// What people must at least be allowed in the repository: `read`, `triage`, `write`, `maintain` or `admin`; `write` when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permission: Option<String>,
+    /// A label that gives a task when it is put on an issue; none when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// When a result becomes a pull request: `when_done`, which it is when left out, or `when_asked`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull_requests: Option<String>,
+    /// How often failing checks of its own pull requests are looked into without anybody asking, 0 to 10; 3 when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 10)]
+    pub check_rounds: Option<u32>,
+    /// The number of a GitHub App, in place of a token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app_id: Option<u64>,
     /// What its webhooks are signed with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook_secret: Option<Secret>,
     /// What it is asked with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<Secret>,
+    /// The private key of the GitHub App, as GitHub gives it (PEM).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app_key: Option<Secret>,
 }
 
 impl ForgeSettings {
     /// The fields that are secrets.
-    pub const SECRETS: &[&str] = &["webhook_secret", "token"];
+    pub const SECRETS: &[&str] = &["webhook_secret", "token", "app_key"];
 }
 
 /// A workspace of Slack.

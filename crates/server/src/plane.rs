@@ -22,7 +22,7 @@ use crate::reconcile;
 use crate::refusal::Refusal;
 use crate::seal::{Place, Seal};
 use crate::signals::Signals;
-use crate::surfaces::slack;
+use crate::surfaces::{self, slack};
 use crate::webhooks::Sender;
 
 /// How often something that is followed is looked at without a signal: another server may have written to the same database.
@@ -58,6 +58,8 @@ pub(crate) struct Plane {
     pub(crate) mergers: Arc<Semaphore>,
     /// What this server knows of Slack between two calls.
     pub(crate) slack: slack::Shared,
+    /// Of the installations of GitHub Apps.
+    pub(crate) forge_tokens: surfaces::forge::Tokens,
     pub(crate) shutdown: CancellationToken,
     pub(crate) started_at: Timestamp,
     clock: Arc<dyn Clock>,
@@ -109,6 +111,7 @@ impl Plane {
             firers: Arc::new(Semaphore::new(reconcile::fire::AT_ONCE)),
             mergers: Arc::new(Semaphore::new(merges::AT_ONCE)),
             slack: slack::Shared::default(),
+            forge_tokens: surfaces::forge::Tokens::default(),
             shutdown,
             started_at: clock.now(),
             clock,

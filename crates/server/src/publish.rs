@@ -16,4 +16,7 @@ mod job;
 mod text;
 mod trouble;
 
+pub(crate) use access::ForgeAddress;
+pub(crate) use forge::http::{Act, Answer, Api};
 pub(crate) use job::run;
+pub(crate) use trouble::Trouble;

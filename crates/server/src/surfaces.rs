@@ -12,6 +12,7 @@ pub(crate) mod receive;
 pub(crate) mod settings;
 pub(crate) mod tell;
 
+pub(crate) mod forge;
 mod kinds;
 pub(crate) mod slack;
 

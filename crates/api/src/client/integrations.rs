@@ -4,7 +4,9 @@ use reqwest::Method;
 
 use super::error::ClientError;
 use super::http::{Call, Client};
-use crate::integration::{Delivery, Integration, IntegrationChange, Link, NewIntegration, NewLink};
+use crate::integration::{
+    AppForm, Delivery, Integration, IntegrationChange, Link, NewApp, NewIntegration, NewLink,
+};
 use crate::page::{Page, PageQuery};
 
 const INTEGRATIONS: [&str; 3] = ["api", "v1", "integrations"];
@@ -19,6 +21,13 @@ impl Client {
     /// Adds an integration.
     pub async fn add_integration(&self, new: &NewIntegration) -> Result<Integration, ClientError> {
         let url = self.url(&INTEGRATIONS, &[]);
+        self.json(Call::new(Method::POST, url).json(new).once())
+            .await
+    }
+
+    /// The form that makes a GitHub App, and the integration of it.
+    pub async fn begin_app(&self, new: &NewApp) -> Result<AppForm, ClientError> {
+        let url = self.url(&[&INTEGRATIONS[..], &["github-app"]].concat(), &[]);
         self.json(Call::new(Method::POST, url).json(new).once())
             .await
     }

@@ -25,6 +25,7 @@ use crate::endpoints::{
 };
 use crate::plane::Plane;
 use crate::refusal::Refusal;
+use crate::surfaces::forge::app_form;
 use crate::surfaces::receive;
 use crate::web;
 use crate::worker::routes as worker;
@@ -140,6 +141,7 @@ pub(crate) fn task_api() -> Routes {
         .routes(routes!(webhooks::replay::since))
         .routes(routes!(usage::get::get))
         .routes(routes!(integrations::list::list, integrations::add::add))
+        .routes(routes!(integrations::add::begin_app))
         .routes(routes!(
             integrations::get::get,
             integrations::change::change,
@@ -248,6 +250,8 @@ pub(crate) fn router(plane: Arc<Plane>) -> Router {
             "/hooks/{integration}",
             post(receive::receive).layer(DefaultBodyLimit::max(receive::BODY)),
         )
+        .route("/hooks/app/{state}", get(app_form::form))
+        .route("/hooks/app", get(app_form::back))
         .route("/problems/{code}", get(signpost::problem))
         .merge(codex_api::routes(TASK_BODY, SMALL_BODY))
         .fallback(move |request: Request| {

@@ -2,6 +2,7 @@
 
 use outwork_api::Secret;
 use outwork_api::credential::{CredentialSecret, ForgeKind, PushSettings};
+use outwork_domain::WorkspaceId;
 use outwork_domain::credential::{CredentialKind, address_of};
 use outwork_git::{Credentials, RepoUrl, Trouble as GitTrouble};
 use outwork_store::CredentialRecord;
@@ -10,6 +11,7 @@ use super::trouble::{Trouble, may_not};
 use crate::credentials::{self, PushAccess, Unreadable};
 use crate::plane::Plane;
 use crate::refusal::sentence;
+use crate::surfaces::forge::push_access;
 
 /// How the repository is written to.
 pub(super) struct Access {
@@ -26,23 +28,24 @@ pub(super) struct Access {
 
 /// The interface of a repository's server.
 #[derive(Clone)]
-pub(super) struct ForgeAddress {
-    pub(super) kind: ForgeKind,
+pub(crate) struct ForgeAddress {
+    pub(crate) kind: ForgeKind,
     /// Without a slash at the end.
-    pub(super) api_url: String,
+    pub(crate) api_url: String,
     /// The repository there: `team/project`.
-    pub(super) path: String,
-    pub(super) token: Secret,
+    pub(crate) path: String,
+    pub(crate) token: Secret,
 }
 
 const NOT_A_HOST: &str = "It is on this machine's disk, where there are no pull requests.";
 const KEY_ONLY: &str = "For a pull request the server needs a token, too: `outwork credential set HOST --push --token-file FILE`.";
 const PLAIN: &str = "What its server is, is not known: if it is GitHub, GitLab, Gitea or Forgejo, set the credential again with `--forge`.";
 
-/// The credential for the repository. Without one nothing but a folder of this machine is written to: what can be read by everybody is not
+/// The credential for the repository: one that was stored for publishing there, else what an integration of its server has. Without one nothing but a folder of this machine is written to: what can be read by everybody is not
 /// to be written by everybody.
 pub(super) async fn access(
     plane: &Plane,
+    workspace: WorkspaceId,
     records: &[CredentialRecord],
     address: &str,
 ) -> Result<Access, Trouble> {
@@ -73,6 +76,14 @@ pub(super) async fn access(
             find(address, CredentialKind::PushSshKey)?,
         ),
         false => (find(address, CredentialKind::PushToken)?, None),
+    };
+    // A forge that gives tasks has what takes their results.
+    let token = match (&key, token) {
+        (None, None) => {
+            let of_host = if is_ssh { name(&host) } else { &host };
+            push_access(plane, workspace, of_host, path).await?
+        }
+        (_, token) => token,
     };
     let (url, access) = match (&key, &token) {
         (Some(key), _) => (url, key),

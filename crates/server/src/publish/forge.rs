@@ -3,15 +3,23 @@
 mod gitea;
 mod github;
 mod gitlab;
-mod http;
+pub(crate) mod http;
 
 use outwork_api::credential::ForgeKind;
 use serde_json::Value;
 
 use super::access::ForgeAddress;
-use super::trouble::Trouble;
+use super::trouble::{Trouble, may_not};
 use crate::plane::Plane;
-use http::{Answer, Api};
+use http::{Act, Answer, Api};
+
+const OPENING: Act = Act {
+    credential: "the credential for publishing",
+    doing: "open pull requests",
+    what: "the pull request",
+    refused: "The branch is pushed; change what it says with `--base`, `--title`, `--body` or without `--draft`, and publish again.",
+    may_not,
+};
 
 /// A pull request that is open.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,7 +125,7 @@ pub(super) fn forge<'a>(
         Trouble::passing("The server's HTTP client cannot be set up; its log says why.")
     })?;
     Ok(Forge {
-        api: Api::new(plane, client, address, name, host),
+        api: Api::new(plane, client, address, name, host, OPENING),
         kind,
     })
 }

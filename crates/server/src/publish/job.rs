@@ -106,7 +106,7 @@ async fn publish(plane: &Plane, publication: &Publication) -> Result<Done, Troub
     };
     let address = address(plane, &task, &publication.repository).await?;
     let records = plane.store.credentials(workspace).await?;
-    let access = access(plane, &records, &address).await?;
+    let access = access(plane, workspace, &records, &address).await?;
     let prepared = branch::push(&it, &access).await?;
     let Some(address) = &access.forge else {
         return Ok(branch_only(&it, &access));

@@ -1,6 +1,7 @@
 //! What is written into commits and descriptions. What the agent says is a stranger's text: it must neither call people nor close issues.
 
 use outwork_domain::task;
+use outwork_forges::words::{cell, code, harmless, shortened};
 use outwork_git::{ChangeKind, FileChange, Prepared};
 
 use super::branch::{Subject, base};
@@ -156,52 +157,6 @@ fn names(line: &str, name: &str) -> bool {
     })
 }
 
-/// Without what acts on a server of repositories: mentions, references that close, the marks, comments that hide.
-fn harmless(text: &str) -> String {
-    const GAP: char = '\u{200b}';
-    let text = text.replace("<!--", "&lt;!--").replace("-->", "--&gt;");
-    let mut out = String::with_capacity(text.len());
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        out.push(c);
-        let next = chars.peek().copied();
-        let calls = c == '@' && next.is_some_and(char::is_alphanumeric);
-        let refers = (c == '#' || c == '!') && next.is_some_and(|next| next.is_ascii_digit());
-        if calls || refers {
-            out.push(GAP);
-        }
-    }
-    // An issue named by its address is closed, too.
-    out.replace("://", &format!(":{GAP}//"))
-}
-
-/// In one cell of a table.
-fn cell(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('|', "\\|")
-}
-
-/// As code, whatever it holds.
-fn code(text: &str) -> String {
-    let plain: String = text
-        .chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect();
-    let plain = plain.replace('|', "\\|");
-    let most = plain.split(|c| c != '`').map(str::len).max().unwrap_or(0);
-    let fence = "`".repeat(most + 1);
-    match most {
-        0 => format!("{fence}{plain}{fence}"),
-        _ => format!("{fence} {plain} {fence}"),
-    }
-}
-
-fn shortened(text: &str, chars: usize) -> String {
-    match text.char_indices().nth(chars) {
-        Some((at, _)) => format!("{}…", &text[..at]),
-        None => text.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -216,23 +171,5 @@ mod tests {
         assert_eq!(why(message, "src/main.rs"), "tests for it in main.rs.");
         assert_eq!(why(message, "src/domain.rs"), "");
         assert_eq!(why(message, "other/lib.rs.orig"), "");
-    }
-
-    #[test]
-    fn an_agent_calls_nobody_and_closes_nothing() {
-        let said =
-            harmless("cc @ada, fixes #12 and !3 and https://host/a/issues/4 <!-- outwork:end -->");
-        assert_eq!(
-            said,
-            "cc @\u{200b}ada, fixes #\u{200b}12 and !\u{200b}3 and https:\u{200b}//host/a/issues/4 &lt;!-- outwork:end --&gt;"
-        );
-    }
-
-    #[test]
-    fn a_path_breaks_no_table() {
-        assert_eq!(code("a|b"), "`a\\|b`");
-        assert_eq!(code("a`b``c"), "``` a`b``c ```");
-        assert_eq!(code("a\nb"), "`a\u{fffd}b`");
-        assert_eq!(cell("a|b\\"), "a\\|b\\\\");
     }
 }

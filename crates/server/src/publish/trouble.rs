@@ -10,7 +10,7 @@ use crate::refusal::sentence;
 
 /// Why a step did not work.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(crate) enum Trouble {
     /// It may pass: begin anew later.
     Passing {
         text: String,
@@ -30,14 +30,14 @@ impl From<StoreError> for Trouble {
 }
 
 impl Trouble {
-    pub(super) fn passing(text: impl Into<String>) -> Self {
+    pub(crate) fn passing(text: impl Into<String>) -> Self {
         Self::Passing {
             text: text.into(),
             wait: None,
         }
     }
 
-    pub(super) fn last(code: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub(crate) fn last(code: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Final(PublishFailure {
             code: code.to_owned(),
             message: message.into(),
@@ -150,7 +150,7 @@ pub(super) fn may_not(host: &str) -> String {
 }
 
 /// An error with what caused it.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

@@ -4,10 +4,12 @@ use outwork_api::integration::IntegrationSettings;
 use outwork_api::problem::Code;
 use outwork_domain::IntegrationId;
 use outwork_domain::integration::Integration;
+use outwork_forges::Kind;
 use outwork_store::{IntegrationRecord, StoreError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::{forge, slack};
 use crate::plane::Plane;
 use crate::refusal::Refusal;
 use crate::seal::Place;
@@ -42,6 +44,16 @@ pub(crate) fn split(settings: &IntegrationSettings) -> (Map<String, Value>, Secr
     let names = settings.secrets().iter();
     let secrets = names.filter_map(|name| plain.remove_entry(*name)).collect();
     (plain, secrets)
+}
+
+/// Refuses settings that cannot be what somebody means.
+pub(crate) fn check(settings: &IntegrationSettings) -> Result<(), Refusal> {
+    match settings {
+        IntegrationSettings::Github(it) => forge::check(Kind::GitHub, it),
+        IntegrationSettings::Gitlab(it) => forge::check(Kind::GitLab, it),
+        IntegrationSettings::Gitea(it) => forge::check(Kind::Gitea, it),
+        IntegrationSettings::Slack(it) => slack::check(it),
+    }
 }
 
 /// Of an id in an address.
@@ -108,16 +120,6 @@ pub(crate) fn whole(
 ) -> Result<IntegrationSettings, Refusal> {
     plain.extend(secrets);
     serde_json::from_value(Value::Object(plain)).map_err(|fault| unreadable(&fault.to_string()))
-}
-
-/// Refuses what cannot work, before it is stored.
-pub(crate) fn check(plain: &Map<String, Value>, secrets: &Secrets) -> Result<(), Refusal> {
-    match whole(plain.clone(), secrets.clone())? {
-        IntegrationSettings::Github(_)
-        | IntegrationSettings::Gitlab(_)
-        | IntegrationSettings::Gitea(_) => Ok(()),
-        IntegrationSettings::Slack(settings) => super::slack::check(&settings),
-    }
 }
 
 fn unreadable(why: &str) -> Refusal {

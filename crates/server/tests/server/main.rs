@@ -19,6 +19,7 @@ mod documents;
 mod environments;
 mod evidence;
 mod following;
+mod forges;
 mod git_gateway;
 mod idempotency;
 mod in_process;

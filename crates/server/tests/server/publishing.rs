@@ -4,6 +4,7 @@ mod approvals;
 mod faults;
 mod follow_up;
 mod forge;
+mod mentions;
 mod schedules;
 
 use std::path::{Path, PathBuf};

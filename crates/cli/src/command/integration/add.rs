@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use outwork_api::integration::{
-    ForgeSettings, IntegrationSettings, NewIntegration, SlackSettings, SlackWho,
+    ForgeSettings, IntegrationSettings, NewApp, NewIntegration, SlackSettings, SlackWho,
 };
 
 use crate::error::CliError;
@@ -16,7 +16,7 @@ use crate::terminal::plain::plain;
 #[derive(Subcommand, Clone, Debug)]
 pub enum AddCommand {
     /// Connect GitHub, also Enterprise Server
-    Github(ForgeArgs),
+    Github(GithubArgs),
     /// Connect GitLab
     Gitlab(ForgeArgs),
     /// Connect Gitea or Forgejo
@@ -41,20 +41,85 @@ pub struct CommonArgs {
     pub json: bool,
 }
 
+/// What forges have.
+#[derive(Args, Clone, Debug)]
+pub struct PlainArgs {
+    /// The name by which it is mentioned; `outwork` when left out
+    #[arg(long, value_name = "NAME")]
+    pub mention: Option<String>,
+    /// Where its interface is, if it is not the usual public server: `https://HOST/api/v3` of GitHub, `/api/v4` of GitLab, `/api/v1` of Gitea
+    #[arg(long, value_name = "URL")]
+    pub api_url: Option<String>,
+    /// What people must at least be allowed there
+    #[arg(long, value_name = "RIGHT", value_parser = ["read", "triage", "write", "maintain", "admin"], default_value = "write")]
+    pub permission: String,
+    /// A label that gives a task
+    #[arg(long, value_name = "LABEL")]
+    pub label: Option<String>,
+    /// Open pull requests only when somebody asks for one
+    #[arg(long)]
+    pub pr_when_asked: bool,
+    /// How often failing checks are looked into without anybody asking
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=10), default_value = "3")]
+    pub check_rounds: u32,
+}
+
 /// A forge.
 #[derive(Args, Clone, Debug)]
 pub struct ForgeArgs {
     #[command(flatten)]
     pub common: CommonArgs,
-    /// The name by which it is mentioned; `outwork` when left out
-    #[arg(long, value_name = "NAME")]
-    pub mention: Option<String>,
+    #[command(flatten)]
+    pub plain: PlainArgs,
     /// A file with the secret of its webhooks; `-` is standard input
     #[arg(long, value_name = "FILE")]
     pub webhook_secret_file: PathBuf,
     /// A file with the token that it is asked with; `-` is standard input
     #[arg(long, value_name = "FILE")]
     pub token_file: PathBuf,
+}
+
+/// GitHub.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  outwork integration add github hub --app --organization team
+  outwork integration add github hub --webhook-secret-file secret --token-file token
+  outwork integration add github hub --webhook-secret-file secret --app-id 12345 --app-key-file app.pem")]
+pub struct GithubArgs {
+    #[command(flatten)]
+    pub common: CommonArgs,
+    #[command(flatten)]
+    pub plain: PlainArgs,
+    /// Make a GitHub App: prints an address to be opened in a browser
+    #[arg(long, conflicts_with_all = ["webhook_secret_file", "token_file", "app_id", "app_key_file"])]
+    pub app: bool,
+    /// The name that is proposed for the app, and by which it is mentioned; the integration's when left out
+    #[arg(long, value_name = "NAME", requires = "app")]
+    pub app_name: Option<String>,
+    /// The organization that is to own the app
+    #[arg(long, value_name = "NAME", requires = "app")]
+    pub organization: Option<String>,
+    /// Where people open GitHub, if it is not github.com
+    #[arg(long, value_name = "URL", requires = "app")]
+    pub web_url: Option<String>,
+    /// A file with the secret of its webhooks; `-` is standard input
+    #[arg(long, value_name = "FILE", required_unless_present = "app")]
+    pub webhook_secret_file: Option<PathBuf>,
+    /// A file with the token that it is asked with; `-` is standard input
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["app", "app_id"])]
+    pub token_file: Option<PathBuf>,
+    /// The number of a GitHub App that there is, in place of a token
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        requires = "app_key_file",
+        conflicts_with = "token_file"
+    )]
+    pub app_id: Option<u64>,
+    /// A file with that app's private key
+    #[arg(long, value_name = "FILE", requires = "app_id")]
+    pub app_key_file: Option<PathBuf>,
 }
 
 /// A workspace of Slack.
@@ -95,7 +160,8 @@ pub struct SlackArgs {
 impl AddCommand {
     pub(super) fn common(&self) -> &CommonArgs {
         match self {
-            Self::Github(args) | Self::Gitlab(args) | Self::Gitea(args) => &args.common,
+            Self::Github(args) => &args.common,
+            Self::Gitlab(args) | Self::Gitea(args) => &args.common,
             Self::Slack(args) => &args.common,
         }
     }
@@ -109,7 +175,8 @@ pub(super) async fn run(command: AddCommand, session: &mut Session) -> Result<()
         json,
     } = command.common().clone();
     let settings = match command {
-        AddCommand::Github(args) => IntegrationSettings::Github(forge(args, session).await?),
+        AddCommand::Github(args) if args.app => return begin_app(args, session).await,
+        AddCommand::Github(args) => IntegrationSettings::Github(github(args, session).await?),
         AddCommand::Gitlab(args) => IntegrationSettings::Gitlab(forge(args, session).await?),
         AddCommand::Gitea(args) => IntegrationSettings::Gitea(forge(args, session).await?),
         AddCommand::Slack(args) => IntegrationSettings::Slack(slack(args, session).await?),
@@ -131,20 +198,110 @@ pub(super) async fn run(command: AddCommand, session: &mut Session) -> Result<()
     Ok(())
 }
 
+/// The settings without secrets.
+fn settings(plain: PlainArgs) -> ForgeSettings {
+    let PlainArgs {
+        mention,
+        api_url,
+        permission,
+        label,
+        pr_when_asked,
+        check_rounds,
+    } = plain;
+    ForgeSettings {
+        mention,
+        api_url,
+        permission: Some(permission),
+        label,
+        pull_requests: pr_when_asked.then(|| "when_asked".to_owned()),
+        check_rounds: Some(check_rounds),
+        app_id: None,
+        webhook_secret: None,
+        token: None,
+        app_key: None,
+    }
+}
+
 async fn forge(args: ForgeArgs, session: &mut Session) -> Result<ForgeSettings, CliError> {
     let ForgeArgs {
         common: _,
-        mention,
+        plain,
         webhook_secret_file,
         token_file,
     } = args;
+    let webhook = secret_file::secret(session, &webhook_secret_file, "webhook secret").await?;
+    let token = secret_file::secret(session, &token_file, "token").await?;
     Ok(ForgeSettings {
-        mention,
-        webhook_secret: Some(
-            secret_file::secret(session, &webhook_secret_file, "webhook secret").await?,
-        ),
-        token: Some(secret_file::secret(session, &token_file, "token").await?),
+        webhook_secret: Some(webhook),
+        token: Some(token),
+        ..settings(plain)
     })
+}
+
+async fn github(args: GithubArgs, session: &mut Session) -> Result<ForgeSettings, CliError> {
+    let GithubArgs {
+        common: _,
+        plain,
+        app: _,
+        app_name: _,
+        organization: _,
+        web_url: _,
+        webhook_secret_file,
+        token_file,
+        app_id,
+        app_key_file,
+    } = args;
+    let mut settings = ForgeSettings {
+        app_id,
+        ..settings(plain)
+    };
+    if let Some(file) = webhook_secret_file {
+        let secret = secret_file::secret(session, &file, "webhook secret").await?;
+        settings.webhook_secret = Some(secret);
+    }
+    if let Some(file) = token_file {
+        settings.token = Some(secret_file::secret(session, &file, "token").await?);
+    }
+    if let Some(file) = app_key_file {
+        settings.app_key = Some(secret_file::secret(session, &file, "private key").await?);
+    }
+    Ok(settings)
+}
+
+/// Where a browser goes on; GitHub gives the secrets to the server.
+async fn begin_app(args: GithubArgs, session: &mut Session) -> Result<(), CliError> {
+    let GithubArgs {
+        common,
+        plain: of_forge,
+        app_name,
+        organization,
+        web_url,
+        ..
+    } = args;
+    let CommonArgs {
+        name,
+        environments,
+        default_env,
+        json,
+    } = common;
+    let new = NewApp {
+        name,
+        environments,
+        default_environment: default_env,
+        settings: settings(of_forge),
+        app_name,
+        organization,
+        web_url,
+    };
+    let form = session.client()?.begin_app(&new).await?;
+    if json {
+        return session.out.json(&form);
+    }
+    session.out.line(&plain(&form.url))?;
+    session
+        .out
+        .note("open it in a browser within an hour; GitHub makes the app and leads back");
+    Ok(())
 }
 
 async fn slack(args: SlackArgs, session: &mut Session) -> Result<SlackSettings, CliError> {

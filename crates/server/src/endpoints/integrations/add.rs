@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use outwork_api::integration::{Integration as Wire, NewIntegration};
+use outwork_api::integration::{AppForm, Integration as Wire, NewApp, NewIntegration};
 use outwork_domain::integration::Integration;
 use outwork_domain::principal::{Admin, PrincipalKind, Role};
 use outwork_domain::{IntegrationId, PrincipalId};
@@ -18,6 +18,7 @@ use crate::http::openapi::{Conflicts, Refusals, Unacceptable};
 use crate::http::permit::Permit;
 use crate::plane::Plane;
 use crate::refusal::Refusal;
+use crate::surfaces::forge::app_form;
 use crate::surfaces::settings;
 
 /// Adds an integration, and a member of its name that it acts as.
@@ -28,6 +29,29 @@ pub(crate) async fn add(
     Permit(admin): Permit<Admin>,
     Body(new): Body<NewIntegration>,
 ) -> Result<(StatusCode, Json<Wire>), Refusal> {
+    let id = IntegrationId::from_uuid(plane.ids.uuid());
+    let record = make(&plane, &admin, id, new).await?;
+    Ok((StatusCode::CREATED, Json(wire(&plane, &record)?)))
+}
+
+/// Makes the form of a GitHub App, which adds the integration when GitHub has made the app.
+#[utoipa::path(post, path = "/integrations/github-app", operation_id = "beginApp", tag = "integrations", request_body = NewApp,
+    responses((status = 200, description = "Where to go on in a browser.", body = AppForm), Refusals, Unacceptable))]
+pub(crate) async fn begin_app(
+    State(plane): State<Arc<Plane>>,
+    Permit(admin): Permit<Admin>,
+    Body(new): Body<NewApp>,
+) -> Result<Json<AppForm>, Refusal> {
+    app_form::begin(&plane, &admin, new).map(Json)
+}
+
+/// An integration of that id, and a member of its name.
+pub(crate) async fn make(
+    plane: &Plane,
+    admin: &Admin,
+    id: IntegrationId,
+    new: NewIntegration,
+) -> Result<IntegrationRecord, Refusal> {
     plane.need_space()?;
     let NewIntegration {
         name,
@@ -36,7 +60,7 @@ pub(crate) async fn add(
         settings: asked,
     } = new;
     let (workspace, now) = (admin.workspace_id(), plane.now());
-    environments(&plane, workspace, &labels, default_environment.as_deref()).await?;
+    environments(plane, workspace, &labels, default_environment.as_deref()).await?;
     let member = MemberRecord {
         id: PrincipalId::from_uuid(plane.ids.uuid()),
         kind: PrincipalKind::Integration,
@@ -44,15 +68,15 @@ pub(crate) async fn add(
         role: Role::Member,
         created_at: now,
     };
+    settings::check(&asked)?;
     let (plain, secrets) = settings::split(&asked);
-    settings::check(&plain, &secrets)?;
     let stored = settings::Stored {
         environments: labels,
         default_environment,
         settings: plain,
     };
     let integration = Integration {
-        id: IntegrationId::from_uuid(plane.ids.uuid()),
+        id,
         workspace_id: workspace,
         kind: asked.kind().into(),
         name: member.name.clone(),
@@ -63,10 +87,10 @@ pub(crate) async fn add(
         updated_at: now,
     };
     let record = IntegrationRecord {
-        sealed: settings::seal(&plane, &integration, &secrets),
+        sealed: settings::seal(plane, &integration, &secrets),
         integration,
     };
     plane.store.add_integration(record.clone(), member).await?;
     tracing::info!(integration = %record.integration.id, kind = record.integration.kind.as_str(), by = %admin.principal().id, "an integration was added");
-    Ok((StatusCode::CREATED, Json(wire(&plane, &record)?)))
+    Ok(record)
 }

@@ -55,7 +55,7 @@ pub(crate) async fn change(
         let (plain, new) = settings::split(&asked);
         let mut secrets = settings::secrets(&plane, &record).unwrap_or_default();
         secrets.extend(new);
-        settings::check(&plain, &secrets)?;
+        settings::check(&settings::whole(plain.clone(), secrets.clone())?)?;
         stored.settings = plain;
         record.sealed = settings::seal(&plane, &record.integration, &secrets);
     }

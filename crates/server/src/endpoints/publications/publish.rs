@@ -58,7 +58,7 @@ pub(crate) async fn publish(
     })
 }
 
-/// The same for whoever may, wherever it was said. Whether the request had been made before.
+/// Stores a publication, and says whether an earlier request of the same name did. `request` is the name, and a hash of what was asked.
 pub(crate) async fn ask(
     plane: &Plane,
     member: &Member,

@@ -8,7 +8,7 @@ use reqwest::{Client, Method, StatusCode, Url};
 use serde_json::Value;
 
 use super::super::access::ForgeAddress;
-use super::super::trouble::{Trouble, chain, may_not};
+use super::super::trouble::{Trouble, chain};
 use crate::plane::Plane;
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -18,32 +18,49 @@ const SAID_CHARS: usize = 300;
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 /// How a server's interface is asked.
-pub(in crate::publish) struct Api<'a> {
+pub(crate) struct Api<'a> {
     plane: &'a Plane,
     client: &'a Client,
     base: &'a str,
     token: &'a Secret,
     /// What people call it.
-    pub(super) name: &'static str,
+    pub(crate) name: &'static str,
     host: &'a str,
     path: &'a str,
+    act: Act,
+}
+
+/// What it is asked for, in the sentences that say why that was not done.
+#[derive(Clone, Copy)]
+pub(crate) struct Act {
+    /// `the credential for publishing`.
+    pub(crate) credential: &'static str,
+    /// `open pull requests`.
+    pub(crate) doing: &'static str,
+    /// `the pull request`.
+    pub(crate) what: &'static str,
+    /// What to do where the server does not take what it was sent.
+    pub(crate) refused: &'static str,
+    /// What to do where it does not take the credential.
+    pub(crate) may_not: fn(&str) -> String,
 }
 
 /// What it answered.
-pub(in crate::publish) struct Answer {
-    pub(super) status: StatusCode,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
     headers: HeaderMap,
     /// `Null` where it is no JSON.
-    pub(super) body: Value,
+    pub(crate) body: Value,
 }
 
 impl<'a> Api<'a> {
-    pub(super) fn new(
+    pub(crate) fn new(
         plane: &'a Plane,
         client: &'a Client,
         address: &'a ForgeAddress,
         name: &'static str,
         host: &'a str,
+        act: Act,
     ) -> Self {
         let ForgeAddress {
             kind: _,
@@ -59,11 +76,12 @@ impl<'a> Api<'a> {
             name,
             host,
             path,
+            act,
         }
     }
 
     /// Asks. Each part of the path is one part there, whatever it holds. `scheme` is of the `Authorization`.
-    pub(super) async fn ask(
+    pub(crate) async fn ask(
         &self,
         method: Method,
         path: &[&str],
@@ -137,7 +155,7 @@ impl<'a> Api<'a> {
     }
 
     /// The body of an answer that says that it was done.
-    pub(super) fn done(&self, answer: Answer) -> Result<Value, Trouble> {
+    pub(crate) fn done(&self, answer: Answer) -> Result<Value, Trouble> {
         match answer.status.is_success() {
             true => Ok(answer.body),
             false => Err(self.refused(&answer)),
@@ -145,7 +163,7 @@ impl<'a> Api<'a> {
     }
 
     /// It answered, and not what its documentation says.
-    pub(super) fn odd(&self, what: &str) -> Trouble {
+    pub(crate) fn odd(&self, what: &str) -> Trouble {
         Trouble::passing(format!(
             "{} of {} does not answer as it should ({what}).",
             self.name, self.host
@@ -163,9 +181,13 @@ impl<'a> Api<'a> {
     }
 
     /// What an answer means that says that it was not done.
-    pub(super) fn refused(&self, answer: &Answer) -> Trouble {
+    pub(crate) fn refused(&self, answer: &Answer) -> Trouble {
         let Self {
-            name, host, path, ..
+            name,
+            host,
+            path,
+            act,
+            ..
         } = self;
         let said = self.said(&answer.body);
         let quoted = match said.as_str() {
@@ -183,23 +205,25 @@ impl<'a> Api<'a> {
             401 => Trouble::last(
                 "not_permitted",
                 format!(
-                    "{name} of {host} does not take the credential for publishing (401){quoted}."
+                    "{name} of {host} does not take {} (401){quoted}.",
+                    act.credential
                 ),
-                may_not(host),
+                (act.may_not)(host),
             ),
             403 => Trouble::last(
                 "not_permitted",
                 format!(
-                    "The credential may not open pull requests in {path} of {host} (403){quoted}."
+                    "The credential may not {} in {path} of {host} (403){quoted}.",
+                    act.doing
                 ),
-                may_not(host),
+                (act.may_not)(host),
             ),
             404 => Trouble::last(
                 "not_found",
                 format!(
                     "{name} of {host} has no {path}, or hides it from the credential (404){quoted}."
                 ),
-                may_not(host),
+                (act.may_not)(host),
             ),
             300..=399 => Trouble::last(
                 "moved",
@@ -211,8 +235,8 @@ impl<'a> Api<'a> {
             )),
             _ => Trouble::last(
                 "refused",
-                format!("{name} of {host} refuses the pull request ({status}){quoted}."),
-                "The branch is pushed; change what it says with `--base`, `--title`, `--body` or without `--draft`, and publish again.",
+                format!("{name} of {host} refuses {} ({status}){quoted}.", act.what),
+                act.refused,
             ),
         }
     }
@@ -271,7 +295,7 @@ fn collect(value: &Value, parts: &mut Vec<String>) {
 
 impl Answer {
     /// Whether a text is somewhere in the body.
-    pub(super) fn says(&self, text: &str) -> bool {
+    pub(crate) fn says(&self, text: &str) -> bool {
         self.body.to_string().to_ascii_lowercase().contains(text)
     }
 }

@@ -60,6 +60,8 @@ struct Shared {
     faults: Mutex<VecDeque<(Method, Fault)>>,
     /// The method and path of each call, git's too.
     seen: Mutex<Vec<String>>,
+    /// Comments of the issue 1, by their numbers.
+    comments: Mutex<Vec<(u64, String)>>,
 }
 
 #[derive(Clone)]
@@ -84,6 +86,7 @@ impl Forge {
             pulls: Mutex::default(),
             faults: Mutex::default(),
             seen: Mutex::default(),
+            comments: Mutex::default(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let host = listener.local_addr().expect("an address").to_string();
@@ -134,6 +137,16 @@ impl Forge {
             .iter()
             .filter(|line| line.ends_with("/git-receive-pack") && line.starts_with("POST"));
         packs.count()
+    }
+
+    /// Comments of the issue 1.
+    pub fn comments(&self) -> Vec<(u64, String)> {
+        self.shared.comments.lock().expect("no panic").clone()
+    }
+
+    /// Calls so far, as `METHOD path`.
+    pub fn seen(&self) -> Vec<String> {
+        self.shared.seen.lock().expect("no panic").clone()
     }
 
     pub fn git(&self, arguments: &[&str]) -> String {
@@ -248,7 +261,60 @@ impl Call<'_> {
             (&Method::GET, [name]) if *name == pulls => self.list(),
             (&Method::POST, [name]) if *name == pulls => self.open(),
             (method, [name, number]) if *name == pulls && *method == change => self.change(number),
-            _ => said(404, json!({"message": "Not Found"})),
+            _ => self.talk(&parts),
+        }
+    }
+
+    /// The issue 1, of which people talk: ada, who is number 3, may write.
+    fn talk(&self, parts: &[&str]) -> Response {
+        let missing = || said(404, json!({"message": "Not Found"}));
+        let person = json!({"id": 3, "username": "ada", "login": "ada"});
+        let shown = |(id, body): &(u64, String)| json!({"id": id, "body": body, "author": person, "user": person, "system": false, "created_at": "2026-11-20T14:53:41Z"});
+        let mut comments = self.shared.comments.lock().expect("no panic");
+        match (self.shared.kind, self.method.as_str(), parts) {
+            (Kind::GitLab, "GET", ["members", "all", "3"]) => {
+                said(200, json!({"id": 3, "username": "ada", "access_level": 30}))
+            }
+            (Kind::Gitea, "GET", ["collaborators", "ada", "permission"]) => said(
+                200,
+                json!({"permission": "write", "role_name": "write", "user": person}),
+            ),
+            (Kind::GitLab, "POST", ["issues", "1", "notes", "55", "award_emoji"]) => {
+                said(201, json!({"name": self.field("name")}))
+            }
+            (Kind::Gitea, "POST", ["issues", "comments", "55", "reactions"]) => {
+                said(201, json!({"content": self.field("content")}))
+            }
+            (_, "GET", ["issues", "1"]) => said(
+                200,
+                json!({"iid": 1, "number": 1, "title": "The sum is off", "description": "By one.", "body": "By one.",
+                "author": person, "user": person, "state": if self.shared.kind == Kind::GitLab { "opened" } else { "open" }, "created_at": "2026-11-20T14:53:41Z"}),
+            ),
+            (Kind::GitLab, "GET", ["issues", "1", "notes"])
+            | (Kind::Gitea, "GET", ["issues", "1", "comments"]) => {
+                said(200, comments.iter().rev().map(shown).collect())
+            }
+            (Kind::GitLab, "POST", ["issues", "1", "notes"])
+            | (Kind::Gitea, "POST", ["issues", "1", "comments"]) => {
+                let Some(body) = self.field("body") else {
+                    return said(422, json!({"message": "no body"}));
+                };
+                let one = (100 + comments.len() as u64, body);
+                comments.push(one.clone());
+                said(201, shown(&one))
+            }
+            (Kind::GitLab, "PUT", ["issues", "1", "notes", id])
+            | (Kind::Gitea, "PATCH", ["issues", "comments", id]) => {
+                let Some(one) = comments
+                    .iter_mut()
+                    .find(|(number, _)| number.to_string() == *id)
+                else {
+                    return missing();
+                };
+                one.1 = self.field("body").unwrap_or_default();
+                said(200, shown(one))
+            }
+            _ => missing(),
         }
     }
 
