@@ -185,12 +185,12 @@ fn emphasis(rest: &str, mark: &str, slack: &str) -> Option<(String, usize)> {
         let at = from + after.get(from..)?.find(mark)?;
         let inside = &after[..at];
         let beyond = &after[at + mark.len()..];
-        let is_end = !inside.is_empty()
-            && !inside.ends_with(char::is_whitespace)
-            && !inside.ends_with('\\')
-            && !(mark.starts_with('_') && beyond.starts_with(char::is_alphanumeric))
-            && !(mark == "*" && beyond.starts_with('*'));
-        if is_end {
+        let goes_on = inside.is_empty()
+            || inside.ends_with(char::is_whitespace)
+            || inside.ends_with('\\')
+            || (mark.starts_with('_') && beyond.starts_with(char::is_alphanumeric))
+            || (mark == "*" && beyond.starts_with('*'));
+        if !goes_on {
             let back: String = slack.chars().rev().collect();
             let shown = format!("{slack}{}{back}", inline(inside));
             return Some((shown, 2 * mark.len() + at));

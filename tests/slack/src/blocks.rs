@@ -133,14 +133,14 @@ pub(crate) fn mrkdwn(text: &str) -> Checked {
     let mut rest = text;
     while let Some(at) = rest.find(['<', '&']) {
         let after = &rest[at..];
-        if after.starts_with('&') {
-            if !["&amp;", "&lt;", "&gt;"]
+        if let Some(beyond) = after.strip_prefix('&') {
+            if !["amp;", "lt;", "gt;"]
                 .iter()
-                .any(|entity| after.starts_with(entity))
+                .any(|entity| beyond.starts_with(entity))
             {
                 return Err(format!("an & that is not escaped: {after:.40}"));
             }
-            rest = &after[1..];
+            rest = beyond;
             continue;
         }
         let (inside, next) = after[1..]

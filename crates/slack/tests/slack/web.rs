@@ -17,7 +17,8 @@ fn refused(error: &str) -> WebFault {
 
 #[test]
 fn answers_say_whether_it_was_done() {
-    let cases: [(u16, Option<&str>, &str, Result<Value, WebFault>); 9] = [
+    type Case<'a> = (u16, Option<&'a str>, &'a str, Result<Value, WebFault>);
+    let cases: [Case<'_>; 9] = [
         (
             200,
             None,

@@ -525,8 +525,7 @@ impl Act<'_> {
             .asked
             .iter()
             .filter_map(|one| one.ts.as_deref())
-            .filter(|ts| message.is_none_or(|message| *ts != message.ts))
-            .next_back();
+            .rfind(|ts| message.is_none_or(|message| *ts != message.ts));
         let context = match message {
             Some(message) => before(&self.web, message, since).await,
             None => Ok(String::new()),

@@ -34,10 +34,8 @@ async fn after_each_fault_the_outcome_is_told_once() {
         Fault::DoneBut(503),
         Fault::DoneAndSilent,
     ];
-    let mut all = 0;
-    for fault in faults {
+    for (all, fault) in (1..).zip(faults) {
         let root = scene.say("U1ADA", None, "<@U0BOT> fix it").await;
-        all += 1;
         scene
             .until("a task", async || scene.tasks().await.len() == all)
             .await;
