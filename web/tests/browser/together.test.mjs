@@ -132,3 +132,22 @@ test('who saves an environment after another is told, and loses neither', async 
   assert.equal(saved.label, 'renamed');
   await done();
 });
+
+test('a task that nobody will merge is dismissed, and no overlap of the other any more', async () => {
+  const agent = "cat >/dev/null; sed -i 's/^N1 = 1$/N1 = 9/' numbers.txt";
+  outwork.environment('twice', outwork.repository({ 'numbers.txt': NUMBERS }), agent);
+  const [mine, theirs] = ['Change one', 'Change another'].map(
+    (prompt) => outwork.json('exec', '--env', 'twice', '--wait', prompt).id,
+  );
+  const { me, other, done } = await both(`/tasks/${mine}`);
+  await other.goto(`${outwork.url}/tasks/${theirs}`);
+  await other.getByRole('heading', { name: 'Overlaps (1)' }).waitFor();
+  const dismiss = me.getByRole('button', { name: 'Nobody will merge this one' });
+  await dismiss.click();
+  await me.getByText('Dismissed: it is no overlap', { exact: false }).waitFor();
+  assert.deepEqual((await outwork.api('GET', `/tasks/${theirs}/overlaps`)).items, []);
+  await me.getByRole('button', { name: 'Take it back' }).click();
+  await dismiss.waitFor();
+  assert.equal((await outwork.api('GET', `/tasks/${theirs}/overlaps`)).items.length, 1);
+  await done();
+});

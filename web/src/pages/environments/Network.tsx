@@ -244,15 +244,19 @@ function AddInjection({ environment, onClose }: { environment: Environment; onCl
   );
 }
 
+/** So many tasks more are looked through when somebody asks. */
+const FURTHER = 50;
+
 /** What the proxy refused in the newest tasks, and to allow it. */
 function Journal({ environment, network, onNetwork }: Omit<Props, 'problems'>) {
-  const [asked, setAsked] = useState(false);
-  const refused = useQuery({ ...refusedQuery(environment.id), enabled: asked });
+  const [count, setCount] = useState(0);
+  const asked = count > 0;
+  const refused = useQuery({ ...refusedQuery(environment.id, count), enabled: asked });
   return (
     <div className={css.field}>
       <h3>Refused lately</h3>
       {!asked && (
-        <Button className={css.start} onClick={() => setAsked(true)}>
+        <Button className={css.start} onClick={() => setCount(TASKS)}>
           Look through the last {TASKS} tasks
         </Button>
       )}
@@ -262,13 +266,13 @@ function Journal({ environment, network, onNetwork }: Omit<Props, 'problems'>) {
           {refused.error.message}
         </p>
       )}
-      {refused.data?.length === 0 && (
-        <p className={css.quiet}>Nothing was refused in the last {TASKS} tasks.</p>
+      {refused.data?.refused.length === 0 && (
+        <p className={css.quiet}>Nothing was refused in the last {refused.data.tasks} tasks.</p>
       )}
-      {refused.data && refused.data.length > 0 && (
+      {refused.data && refused.data.refused.length > 0 && (
         <>
           <ul className={css.rows}>
-            {refused.data.map((one) => (
+            {refused.data.refused.map((one) => (
               <Entry
                 key={`${one.host}:${one.port} ${one.code}`}
                 refused={one}
@@ -282,6 +286,11 @@ function Journal({ environment, network, onNetwork }: Omit<Props, 'problems'>) {
             attempt on, once it is saved.
           </p>
         </>
+      )}
+      {refused.data?.more && (
+        <Button busy={refused.isFetching} onClick={() => setCount(count + FURTHER)}>
+          Look through {FURTHER} more
+        </Button>
       )}
     </div>
   );

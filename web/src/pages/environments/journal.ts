@@ -1,5 +1,5 @@
 import { call } from '@/api/call';
-import { type Event, getTask, listEvents, listTasks } from '@/api/generated';
+import { type Event, getTask, listEvents, listTasks, type TaskSummary } from '@/api/generated';
 
 /** Requests that were refused, the same ones together. */
 export interface Refused {
@@ -48,15 +48,40 @@ export function gather(
   return found;
 }
 
-/** How far back is looked: that many tasks, and that many events of each attempt. */
+/** How far back is looked: that many tasks at first and with each step, and that many events of each attempt. */
 export const TASKS = 10;
 const EVENTS = 5_000;
+/** So many tasks are read at once. */
+const AT_ONCE = 4;
 
-/** What was refused in the newest tasks of an environment, the newest first. */
-export async function refusedLately(environment: string, signal: AbortSignal): Promise<Refused[]> {
-  const { items } = await call(listTasks({ query: { environment, limit: TASKS }, signal }));
+export interface Lately {
+  /** The newest first. */
+  refused: Refused[];
+  /** How many tasks were looked through. */
+  tasks: number;
+  /** Whether there are older ones. */
+  more: boolean;
+}
+
+/** What was refused in the newest tasks of an environment. */
+export async function refusedLately(
+  environment: string,
+  count: number,
+  signal: AbortSignal,
+): Promise<Lately> {
+  const items: TaskSummary[] = [];
+  let cursor: string | null | undefined;
+  do {
+    const limit = Math.min(count - items.length, 100);
+    const page = await call(listTasks({ query: { environment, limit, ...(cursor && { cursor }) }, signal }));
+    items.push(...page.items);
+    cursor = page.next_cursor;
+  } while (cursor && items.length < count);
   const found = new Map<string, Refused>();
-  for (const summary of items) {
+  const rest = [...items];
+  const read = async (): Promise<void> => {
+    const summary = rest.shift();
+    if (!summary) return;
     const task = await call(getTask({ path: { id: summary.id }, signal }));
     for (const { id } of task.turns.at(-1)?.attempts ?? []) {
       for (let after = 0; after < EVENTS; ) {
@@ -67,8 +92,11 @@ export async function refusedLately(environment: string, signal: AbortSignal): P
         after = next;
       }
     }
-  }
-  return [...found.values()].sort((a, b) => (a.at < b.at ? 1 : -1));
+    return read();
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, read));
+  const refused = [...found.values()].sort((a, b) => (a.at < b.at ? 1 : -1));
+  return { refused, tasks: items.length, more: Boolean(cursor) };
 }
 
 /** What in an environment's rules lets such a request pass; nothing where only the worker's operator can. */

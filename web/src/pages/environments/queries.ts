@@ -1,4 +1,4 @@
-import { queryOptions } from '@tanstack/react-query';
+import { keepPreviousData, queryOptions } from '@tanstack/react-query';
 import { call } from '@/api/call';
 import { type Environment, getCache, getEnvironment, listEnvironments } from '@/api/generated';
 import { refusedLately } from './journal';
@@ -28,9 +28,10 @@ export const cacheQuery = queryOptions({
   queryFn: ({ signal }) => call(getCache({ signal })),
 });
 
-export const refusedQuery = (environment: string) =>
+export const refusedQuery = (environment: string, tasks: number) =>
   queryOptions({
-    queryKey: ['refused', environment],
-    queryFn: ({ signal }) => refusedLately(environment, signal),
+    queryKey: ['refused', environment, tasks],
+    queryFn: ({ signal }) => refusedLately(environment, tasks, signal),
+    placeholderData: keepPreviousData,
     staleTime: 30_000,
   });

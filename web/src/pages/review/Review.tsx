@@ -232,7 +232,7 @@ function Sheet({ taskId, turn, attempts, sources, repository, name, tools }: She
   }, [said]);
 
   // What is taken. Before anything was left out, everything of the first attempt is.
-  const parts = useQueries({ queries: attempts.map(({ id }) => partsQuery(id, repository)) });
+  const parts = useQueries({ queries: attempts.map((one) => partsQuery(one, repository)) });
   const composable = parts.every((one) => one.data);
   const [choosing, setChoosing] = useState(false);
   const [chosen, setChosen] = useState<Taken>();

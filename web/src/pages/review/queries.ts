@@ -12,17 +12,16 @@ export interface Diff {
 
 const ENDED = new Set(['succeeded', 'failed', 'cancelled']);
 
+/** The same as long as the diff is. */
+const stageOf = (state: string, diff: Attempt['diff']) =>
+  ENDED.has(state) ? 'ended' : `${diff?.files_changed}+${diff?.lines_added}-${diff?.lines_removed}`;
+
 /** An attempt's diff, read; while it runs, that of its last checkpoint. */
 export const diffQuery = (attempt: Attempt, repository: string | undefined) => {
   const { id, state, diff } = attempt;
   const ended = ENDED.has(state);
   return queryOptions({
-    queryKey: [
-      'diff',
-      id,
-      repository ?? '',
-      ended ? 'ended' : `${diff?.files_changed}+${diff?.lines_added}-${diff?.lines_removed}`,
-    ],
+    queryKey: ['diff', id, repository ?? '', stageOf(state, diff)],
     queryFn: async ({ signal }): Promise<Diff | null> => {
       try {
         const text = await call(
@@ -48,10 +47,12 @@ export const viewedQuery = (id: string) =>
     queryFn: async ({ signal }) => (await call(listViewed({ path: { id }, signal }))).items,
   });
 
-export const partsQuery = (id: string, repository: string | undefined) =>
+/** The ids of its files and hunks. Those of an attempt that runs are others with each checkpoint. */
+export const partsQuery = ({ id, state, diff }: Attempt, repository: string | undefined) =>
   queryOptions({
-    queryKey: ['parts', id, repository ?? ''],
+    queryKey: ['parts', id, repository ?? '', stageOf(state, diff)],
     queryFn: ({ signal }) =>
       call(getAttemptDiffParts({ path: { id }, query: repository ? { repository } : {}, signal })),
-    staleTime: Number.POSITIVE_INFINITY,
+    // Also a checkpoint may change lines and not their number.
+    staleTime: ENDED.has(state) ? Number.POSITIVE_INFINITY : 5_000,
   });

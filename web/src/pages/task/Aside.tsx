@@ -15,7 +15,7 @@ import { Plain } from '@/parts/Plain';
 import { Refused } from '@/parts/Refused';
 import { Status } from '@/parts/Status';
 import css from './Aside.module.css';
-import { useChoose, useMay } from './actions';
+import { useChoose, useDismiss, useMay } from './actions';
 import { AgentName, CostText, VerifiedMark } from './evidence';
 import { applyCommand, safeUrl } from './Header';
 import { hasDiff, hasEnded } from './turns';
@@ -31,6 +31,9 @@ export interface AsideProps {
 export function Aside(props: AsideProps) {
   const { task, turn, attempt, follow } = props;
   const { plan } = follow.model;
+  // What comes in between would move what is below it.
+  const published = useQuery(publicationsQuery(task.id));
+  const overlapping = useQuery(overlapsQuery(task.id));
   const steps = (
     <Part key="steps" title="Steps">
       <Steps attempt={attempt} steps={follow.model.steps} />
@@ -61,7 +64,7 @@ export function Aside(props: AsideProps) {
   // While it works, one looks at how far it is; afterwards, at what it is worth.
   const order = hasEnded(attempt) ? [ranked, verified] : [steps, planned, ranked, verified];
   return (
-    <div className={css.aside}>
+    <div className={css.aside} aria-busy={published.isPending || overlapping.isPending}>
       <Failure attempt={attempt} />
       {order}
       <Approved task={task} />
@@ -304,6 +307,20 @@ function Ranked({ task, turn, attempt }: AsideProps) {
 
 function Overlaps({ task }: { task: Task }) {
   const overlaps = useQuery(overlapsQuery(task.id));
+  const may = useMay();
+  const dismiss = useDismiss(task.id);
+  // A task does not say so of itself; here it can be taken back as long as this is looked at.
+  const dismissed = dismiss.isSuccess && dismiss.variables;
+  if (dismissed)
+    return (
+      <Part title="Overlaps">
+        <p>Dismissed: it is no overlap of others until it has another turn.</p>
+        <Button busy={dismiss.isPending} onClick={() => dismiss.mutate(false)}>
+          Take it back
+        </Button>
+        <Refused error={dismiss.error} />
+      </Part>
+    );
   if (!overlaps.data || overlaps.data.length === 0) return null;
   const hasResult = task.summary.files_changed > 0;
   return (
@@ -329,6 +346,16 @@ function Overlaps({ task }: { task: Task }) {
       {hasResult && (
         <MergeOrder tasks={[task.id, ...overlaps.data.map(({ task_id }) => task_id)].slice(0, 20)} />
       )}
+      {may && (
+        <Button
+          title="It is no overlap of others until it has another turn"
+          busy={dismiss.isPending}
+          onClick={() => dismiss.mutate(true)}
+        >
+          Nobody will merge this one
+        </Button>
+      )}
+      <Refused error={dismiss.error} />
     </Part>
   );
 }

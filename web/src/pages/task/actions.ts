@@ -6,11 +6,13 @@ import {
   cancelAttempt,
   cancelTask,
   chooseAttempt,
+  dismissTask,
   interruptTask,
   type NewPublication,
   type NewRetry,
   type NewTurn,
   publishTask,
+  restoreTask,
   retryTask,
   steerTask,
   withdrawChoice,
@@ -81,3 +83,11 @@ export const useChoose = (id: string) =>
       ? call<unknown>(withdrawChoice({ path: { id }, query: { turn } }))
       : call<unknown>(chooseAttempt({ path: { id }, body: { turn, attempt } })),
   );
+
+/** Nobody is going to merge what it did, or somebody may after all. */
+export const useDismiss = (id: string) =>
+  useMutation({
+    mutationFn: (dismissed: boolean) =>
+      dismissed ? call<unknown>(dismissTask({ path: { id } })) : call<unknown>(restoreTask({ path: { id } })),
+    onSuccess: () => queryClient.invalidateQueries({ queryKey: ['overlaps of', id] }),
+  });
