@@ -94,6 +94,14 @@ export const routes = root.addChildren([
       lazyRouteComponent(() => import('@/pages/integrations/Integration'), 'IntegrationPage'),
     ),
     page(
+      '/webhooks',
+      lazyRouteComponent(() => import('@/pages/webhooks/Webhooks'), 'Webhooks'),
+    ),
+    page(
+      '/webhooks/$id',
+      lazyRouteComponent(() => import('@/pages/webhooks/Webhook'), 'WebhookPage'),
+    ),
+    page(
       '/schedules',
       lazyRouteComponent(() => import('@/pages/schedules/Schedules'), 'Schedules'),
     ),

@@ -22,8 +22,9 @@ export const PATIENCE_MS = 60_000;
 
 /** `outwork up` in a directory of its own. */
 export class Outwork {
-  static async start() {
+  static async start(...flags) {
     const outwork = new Outwork();
+    outwork.flags = flags;
     outwork.directory = mkdtempSync(join(tmpdir(), 'outwork-browser-'));
     outwork.port = await freePort();
     await outwork.up();
@@ -33,7 +34,7 @@ export class Outwork {
   /** Starts the server, also once more after `kill`, at the same address. */
   async up() {
     const data = join(this.directory, 'data');
-    const args = ['up', '--data-dir', data, '--listen', `127.0.0.1:${this.port}`, '--json'];
+    const args = ['up', '--data-dir', data, '--listen', `127.0.0.1:${this.port}`, '--json', ...this.flags];
     this.process = spawn(OUTWORK, args, { stdio: ['ignore', 'pipe', 'pipe'], env: this.env() });
     this.log = '';
     this.process.stderr.on('data', (chunk) => {

@@ -24,6 +24,7 @@ before(async () => {
   pages.set('/usage', 'Attempts');
   pages.set('/settings', 'Theme');
   pages.set('/integrations', 'Connect');
+  pages.set('/webhooks', 'New webhook');
   pages.set('/schedules', 'New schedule');
   pages.set('/nothing', 'There is nothing at this address.');
   pages.set('/tasks/task_none', 'Try again');

@@ -4,6 +4,7 @@ import css from './SettingsNav.module.css';
 const PAGES = [
   { to: '/settings', text: 'Workspace' },
   { to: '/integrations', text: 'Integrations' },
+  { to: '/webhooks', text: 'Webhooks' },
   { to: '/schedules', text: 'Schedules' },
 ] as const;
 
