@@ -128,15 +128,14 @@ impl Store {
         rows.await?.iter().map(read_user).collect()
     }
 
-    /// The member that somebody of an integration is, if that member is still one.
+    /// The member that somebody of an integration is, whether or not it still is one.
     pub async fn linked_user(
         &self,
         integration: IntegrationId,
         external_id: &str,
     ) -> Result<Option<LinkedUser>, StoreError> {
-        const SELECT: &str = "SELECT u.integration_id, u.external_id, u.name, u.principal_id, u.created_at \
-             FROM linked_users u JOIN principals p ON p.id = u.principal_id \
-             WHERE u.integration_id = $1 AND u.external_id = $2 AND p.deactivated_at IS NULL";
+        const SELECT: &str = "SELECT integration_id, external_id, name, principal_id, created_at FROM linked_users \
+             WHERE integration_id = $1 AND external_id = $2";
         let values = values![id(integration), external_id];
         let row = self.read().await?.row(SELECT, values).await?;
         row.as_ref().map(read_user).transpose()

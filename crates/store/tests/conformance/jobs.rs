@@ -251,6 +251,20 @@ async fn an_integration_comes_and_goes_with_its_member(bed: Bed) {
         .expect("linked");
     let known = bed.store.linked_user(it.id, "U1").await.expect("works");
     assert_eq!(known, Some(user.clone()));
+    // Whoever was a member is not taken for somebody that nobody knows.
+    let mut gone = user.clone();
+    gone.external_id = "U2".to_owned();
+    gone.principal_id = it.principal_id;
+    let linked = bed.store.link_user(bed.workspace, gone.clone()).await;
+    linked.expect("linked");
+    let left = bed
+        .store
+        .deactivate_member(bed.workspace, it.principal_id, at(2));
+    left.await.expect("removed");
+    let known = bed.store.linked_user(it.id, "U2").await.expect("works");
+    assert_eq!(known, Some(gone));
+    let acting = bed.store.acting(bed.workspace, it.principal_id).await;
+    assert_eq!(acting.expect("works"), None);
     let stranger = bed.other_workspace().await;
     let foreign = stranger.store.link_user(stranger.workspace, user).await;
     assert!(matches!(foreign, Err(StoreError::NotFound)), "{foreign:?}");

@@ -32,10 +32,8 @@ pub(super) async fn who(
     let integration = &known.integration;
     let workspace = integration.workspace_id;
     // Also a link to a member who is one no more: that person is nobody then, and not the integration.
-    let links = plane.store.linked_users(integration.id).await;
-    let link = links.map_err(later)?;
-    let link = link.into_iter().find(|link| link.external_id == id);
-    if let Some(link) = link {
+    let link = plane.store.linked_user(integration.id, id).await;
+    if let Some(link) = link.map_err(later)? {
         let acting = plane.store.acting(workspace, link.principal_id).await;
         return Ok(match acting.map_err(later)? {
             Some(principal) => Who::Member(principal),
