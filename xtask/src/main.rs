@@ -109,7 +109,12 @@ const SOLE_USERS: &[(&str, &[&str])] = &[
     ("libc", &["outwork-sandbox"]),
     (
         "axum",
-        &["outwork-server", "scripted-model", "outwork-bench"],
+        &[
+            "outwork-server",
+            "scripted-model",
+            "outwork-test-github",
+            "outwork-bench",
+        ],
     ),
     (
         "clap",

@@ -327,7 +327,7 @@ async fn a_conversation_is_told_once(bed: Bed) {
         .store
         .conversations_of_task(bed.workspace, submission.task.id)
         .await;
-    assert_eq!(of_task.expect("works"), [talk.clone()]);
+    assert_eq!(of_task.expect("works"), std::slice::from_ref(&talk));
     let due = bed.store.conversations_to_tell(9).await.expect("works");
     assert_eq!(due, [(talk.clone(), at(10))]);
     let mut post = bed.job("queued", Some(&talk.id.to_string()), 12);
