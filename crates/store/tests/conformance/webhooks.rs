@@ -214,7 +214,7 @@ async fn what_happens_is_kept_in_the_transaction_in_which_it_does(bed: Bed) {
         all.cloned().collect()
     };
     let running = (Kind::TaskUpdated, json!({"previous_status": "pending"}));
-    assert_eq!(updates(&told), [running.clone()]);
+    assert_eq!(updates(&told), std::slice::from_ref(&running));
     let mut ends = JoinSet::new();
     for one in claimed {
         let bed = bed.clone();

@@ -31,6 +31,7 @@ const AGAIN_WITHIN: Duration = Duration::from_secs(24 * 3600);
 #[serde(deny_unknown_fields)]
 pub(crate) struct Query {
     /// `in` (the default) or `out`.
+    #[param(inline)]
     direction: Option<Direction>,
     /// How many, 1 to 100; 20 when left out.
     #[param(minimum = 1, maximum = 100)]
