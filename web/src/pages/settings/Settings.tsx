@@ -5,6 +5,7 @@ import { Audit } from './Audit';
 import { Credentials } from './Credentials';
 import { Members } from './Members';
 import { Model } from './Model';
+import { Notifications } from './Notifications';
 import { SettingsNav } from './SettingsNav';
 import { You } from './You';
 
@@ -15,6 +16,7 @@ export function Settings() {
   return (
     <Page title="Settings" above={<SettingsNav />}>
       <You />
+      <Notifications />
       {isAdmin ? (
         <>
           <Members />
