@@ -43,6 +43,9 @@ pub enum NotificationPlace {
     },
     /// Nowhere.
     None,
+    /// Of a newer server: this version does not know it, and no request may have it.
+    #[serde(other)]
+    Unknown,
 }
 
 /// A part of each day.

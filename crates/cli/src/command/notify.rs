@@ -235,6 +235,7 @@ fn print(settings: &Notifications, json: bool, session: &mut Session) -> Result<
             } => format!("Slack, a message to you ({integration_id})"),
             NotificationPlace::Webhook { webhook_id } => format!("webhook {webhook_id}"),
             NotificationPlace::None => "nowhere".to_owned(),
+            NotificationPlace::Unknown => "a place that a newer version knows".to_owned(),
         };
         let line = format!("{}  {}", events.join(","), place);
         session.out.line(&plain(&line))?;

@@ -148,6 +148,10 @@ async fn check(
     }
     let place = match to {
         NotificationPlace::None => Place::None,
+        NotificationPlace::Unknown => {
+            let detail = "must be `slack`, `webhook` or `none`";
+            return Err(Refusal::field(&format!("/rules/{number}/to/kind"), detail));
+        }
         NotificationPlace::Webhook { webhook_id } => {
             let pointer = format!("/rules/{number}/to/webhook_id");
             let id: Result<WebhookId, _> = webhook_id.parse();

@@ -37,6 +37,7 @@ fn needed(method: &Method, route: &str) -> Scope {
         return match parts[..] {
             ["credentials" | "audit" | "enrolment-tokens" | "worker-tokens"] => Scope::Admin,
             ["webhooks", ..] => Scope::Admin,
+            ["integrations", _, "deliveries" | "users"] => Scope::Admin,
             _ => Scope::Read,
         };
     }

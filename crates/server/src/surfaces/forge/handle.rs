@@ -194,7 +194,7 @@ impl Case<'_> {
         acting.ok_or_else(|| Stop::Tell {
             why: "Who acts for you here may not give tasks.".to_owned(),
             hint: Some(
-                "An admin gives that member the role `member`, with `outwork member edit`."
+                "An admin gives that member the role `member`, with `outwork member set`."
                     .to_owned(),
             ),
         })

@@ -252,6 +252,7 @@ async fn what_cannot_be_told_is_refused_with_why() {
             json!({"rules": [{"events": [], "to": {"kind": "none"}}]}),
             "/rules/0/events",
         ),
+        (MINE, to(json!({"kind": "pigeon"})), "/rules/0/to/kind"),
         (MINE, quiet("25:00", "UTC"), "/quiet_hours"),
         (MINE, quiet("22:00", "Mars/Olympus"), "/quiet_hours"),
     ] {
