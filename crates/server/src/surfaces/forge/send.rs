@@ -165,9 +165,7 @@ impl Sending<'_> {
             },
             None => {
                 self.note(turn, |it| it.is_begun = true).await?;
-                outwork_failpoint::pass("server.forge.comment.begun");
                 let comment = self.create(text).await?;
-                outwork_failpoint::pass("server.forge.comment.written");
                 comment
             }
         };
@@ -379,9 +377,7 @@ impl Sending<'_> {
         let mut comments = review.comments.len();
         if !(known.review_is_begun && self.is_reviewed(&key, turn.turn.created_at).await?) {
             self.note(number, |it| it.review_is_begun = true).await?;
-            outwork_failpoint::pass("server.forge.review.begun");
             comments = self.post(&review, commit).await?;
-            outwork_failpoint::pass("server.forge.review.posted");
         }
         self.note(number, |it| it.reviewed = Some(comments)).await?;
         Ok(comments)

@@ -437,7 +437,6 @@ impl Act<'_> {
         };
         let idempotency = self.idempotency(member.principal());
         let made = submit::task::submit(self.plane, member, new, Some(idempotency)).await?;
-        outwork_failpoint::pass("server.slack.submitted");
         let along = Along {
             task: Some(made.id()),
             environment: Some(environment_id),

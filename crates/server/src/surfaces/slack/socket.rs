@@ -253,7 +253,6 @@ async fn hear(
                     let kept = enqueue(plane, known, vec![incoming(&inbound)]).await;
                     // Not acknowledged, so that it comes again.
                     kept.map_err(|refusal| refusal.problem().detail.clone())?;
-                    outwork_failpoint::pass("server.slack.socket_kept");
                 }
                 Ok(Received::Challenge(_) | Received::Ignored(_)) => {}
                 // It would come again for ever.

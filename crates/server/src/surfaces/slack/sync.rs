@@ -127,7 +127,6 @@ async fn posted(
     }
     let noted = held.note(SENDING.to_owned()).await;
     noted.map_err(|fault| later(&fault))?;
-    outwork_failpoint::pass("server.slack.before_post");
     let mut answer = web
         .call(post_message(target.channel, target.thread, post, key))
         .await;
@@ -146,7 +145,6 @@ async fn posted(
             .await;
     }
     let answer = answer.map_err(|fault| outcome(&fault))?;
-    outwork_failpoint::pass("server.slack.posted");
     let ts = answer["ts"].as_str().map(str::to_owned);
     ts.ok_or_else(|| {
         let odd = WebFault::Passing("Slack's answer has no `ts`.".to_owned());
