@@ -165,8 +165,7 @@ impl Sending<'_> {
             },
             None => {
                 self.note(turn, |it| it.is_begun = true).await?;
-                let comment = self.create(text).await?;
-                comment
+                self.create(text).await?
             }
         };
         self.note(turn, |it| {
