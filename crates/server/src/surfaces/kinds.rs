@@ -50,7 +50,7 @@ pub(super) fn tell(
     match &known.settings {
         IntegrationSettings::Github(_)
         | IntegrationSettings::Gitlab(_)
-        | IntegrationSettings::Gitea(_) => forge::tell(conversation, task),
+        | IntegrationSettings::Gitea(_) => forge::tell(plane, conversation, task),
         IntegrationSettings::Slack(_) => slack::tell(conversation, task, plane.now()),
     }
 }

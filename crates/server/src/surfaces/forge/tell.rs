@@ -6,6 +6,7 @@ use outwork_store::{TaskRecord, TurnRecord};
 use serde::{Deserialize, Serialize};
 
 use super::memory::Memory;
+use crate::plane::Plane;
 use crate::surfaces::Post;
 use crate::surfaces::tell::Telling;
 
@@ -19,18 +20,18 @@ pub(super) struct Progress {
 
 /// A post for each state of the newest turn, if it was asked for here. Until it ends, what changes within a state is not told; after that
 /// every change is a reason to look: it may be published, approved, or chosen anew.
-pub(crate) fn tell(conversation: &Conversation, task: &TaskRecord) -> Telling {
+pub(crate) fn tell(plane: &Plane, conversation: &Conversation, task: &TaskRecord) -> Telling {
     let memory = Memory::of(conversation);
     let newest = task.turns.last();
     let asked_here = newest.filter(|turn| memory.turn(turn.turn.number.get()).is_some());
     let posts = asked_here
-        .map(|turn| post(task, turn))
+        .map(|turn| post(plane, task, turn))
         .into_iter()
         .collect();
     Telling { posts, data: None }
 }
 
-fn post(task: &TaskRecord, turn: &TurnRecord) -> Post {
+fn post(plane: &Plane, task: &TaskRecord, turn: &TurnRecord) -> Post {
     let number = turn.turn.number.get();
     let (status, outcome) = task_status(turn.attempts.iter().map(|record| &record.attempt.state));
     let claims: i64 = turn
@@ -39,7 +40,8 @@ fn post(task: &TaskRecord, turn: &TurnRecord) -> Post {
         .map(|record| record.attempt.epoch.get())
         .sum();
     let state = match (status, outcome) {
-        (_, Some(_)) => format!("end/{}", task.task.updated_at.as_millis()),
+        // Two changes can have the same time; a look that finds nothing new sends nothing.
+        (_, Some(_)) => format!("end/{}", plane.ids.uuid()),
         (TaskStatus::Pending, None) => "pending".to_owned(),
         (status, None) => format!("{}/{claims}", status.as_str()),
     };
