@@ -62,6 +62,27 @@ pub struct NewTask {
     pub paths: Vec<String>,
 }
 
+impl NewTask {
+    /// That prompt in that environment (its id or label), and nothing else said: what a request leaves out.
+    pub fn new(environment: impl Into<String>, prompt: impl Into<String>) -> Self {
+        Self {
+            environment: environment.into(),
+            prompt: prompt.into(),
+            branch: None,
+            commit: None,
+            attempts: None,
+            agents: Vec::new(),
+            starting_diff: None,
+            starting_session: None,
+            interactive: yes(),
+            priority: Priority::default(),
+            output_schema: None,
+            kind: TaskKind::default(),
+            paths: Vec::new(),
+        }
+    }
+}
+
 /// What a task is for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]

@@ -65,19 +65,12 @@ pub(crate) fn task(asked: &Asked) -> NewTask {
         kind,
     } = asked;
     NewTask {
-        environment: environment_id.to_string(),
-        prompt: prompt.clone(),
         branch: branch.clone(),
-        commit: None,
         attempts: Some(*attempts),
-        agents: Vec::new(),
-        starting_diff: None,
-        starting_session: None,
         interactive: false,
         priority: (*priority).into(),
-        output_schema: None,
         kind: (*kind).into(),
-        paths: Vec::new(),
+        ..NewTask::new(environment_id.to_string(), prompt)
     }
 }
 

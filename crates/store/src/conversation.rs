@@ -8,6 +8,7 @@ use outwork_domain::{
 
 use crate::error::StoreError;
 use crate::job;
+use crate::record::Change;
 use crate::sql::{Row, for_update, id, opt_id, values};
 use crate::store::{Store, Tx, Write};
 
@@ -22,7 +23,7 @@ macro_rules! select {
 /// A change of a conversation; what is `None` stays.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConversationChange {
-    /// The task that is talked about from now on; nothing of it was told yet.
+    /// The task that is talked about from now on: it is told anew how that one stands, and whoever tells is woken.
     pub task: Option<TaskId>,
     /// The environment that was chosen.
     pub environment: Option<EnvironmentId>,
@@ -223,9 +224,10 @@ impl Write for ChangeIt {
             environment,
             data,
         } = self.change.clone();
-        if task.is_some() && task != it.task_id {
-            it.task_id = task;
+        if let Some(task) = task {
+            it.task_id = Some(task);
             it.told_at = None;
+            tx.changed(Change::Task(task));
         }
         it.environment_id = environment.or(it.environment_id);
         it.data = data.unwrap_or(it.data);

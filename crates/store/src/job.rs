@@ -6,7 +6,7 @@ use outwork_domain::job::{Command, Job, Queue, State};
 use outwork_domain::{Epoch, JobId, Timestamp, WorkspaceId};
 
 use crate::error::StoreError;
-use crate::record::Change;
+use crate::record::{Change, Paged};
 use crate::sql::{Row, Sql, for_update, id, json_array, values};
 use crate::store::{Store, Tx, Write};
 
@@ -68,15 +68,15 @@ impl Store {
         row.as_ref().map(read).transpose()
     }
 
-    /// The jobs of an owner, newest first, those before `before`.
+    /// The jobs of an owner, newest first, at most `limit`. Errors: [`StoreError::BadCursor`].
     pub async fn jobs(
         &self,
         workspace: WorkspaceId,
         queue: Queue,
         owner: &str,
-        before: Option<JobId>,
         limit: u32,
-    ) -> Result<Vec<Job>, StoreError> {
+        cursor: Option<&str>,
+    ) -> Result<Paged<Job>, StoreError> {
         const NEWEST: &str = concat!(
             select!(),
             "WHERE j.queue = $1 AND j.owner = $2 AND j.workspace_id = $3 ORDER BY j.id DESC LIMIT $4"
@@ -85,16 +85,24 @@ impl Store {
             select!(),
             "WHERE j.queue = $1 AND j.owner = $2 AND j.workspace_id = $3 AND j.id < $5 ORDER BY j.id DESC LIMIT $4"
         );
-        let mut values = values![queue.as_str(), owner, id(workspace), limit].to_vec();
-        let sql = match before {
-            Some(before) => {
+        let mut values = values![queue.as_str(), owner, id(workspace), i64::from(limit) + 1];
+        let sql = match cursor {
+            Some(cursor) => {
+                let before: JobId = cursor.parse().map_err(|_| StoreError::BadCursor)?;
                 values.push(id(before));
                 BEFORE
             }
             None => NEWEST,
         };
         let rows = self.read().await?.rows(sql, values).await?;
-        rows.iter().map(read).collect()
+        let part = rows.iter().take(limit as usize);
+        let items: Vec<Job> = part.map(read).collect::<Result<_, _>>()?;
+        let has_more = rows.len() > items.len();
+        let last = items.last().filter(|_| has_more);
+        Ok(Paged {
+            next_cursor: last.map(|job| job.id.to_string()),
+            items,
+        })
     }
 
     /// Takes one that is due. Those whose time is over fail on the way.

@@ -11,6 +11,7 @@ use outwork_domain::job::Queue;
 use outwork_domain::overlap::Certainty;
 use outwork_domain::principal::{Principal, PrincipalKind, Worker, WorkerOrders};
 use outwork_domain::scope::Scopes;
+use outwork_domain::status::{TaskOutcome, TaskStatus, task_status};
 use outwork_domain::task::{Task, TaskKind, Turn};
 use outwork_domain::{
     Attempt, AttemptId, EnvironmentId, Epoch, ObjectKey, PrincipalId, TaskId, Timestamp, TokenId,
@@ -273,6 +274,21 @@ pub struct TurnRecord {
     pub turn: Turn,
     /// Its attempts, by number.
     pub attempts: Vec<AttemptRecord>,
+}
+
+impl TurnRecord {
+    /// The status that its task has, or had, by its attempts.
+    pub fn status(&self) -> (TaskStatus, Option<TaskOutcome>) {
+        task_status(self.attempts.iter().map(|record| &record.attempt.state))
+    }
+}
+
+impl TaskRecord {
+    /// The status that people are shown: that of its newest turn.
+    pub fn status(&self) -> (TaskStatus, Option<TaskOutcome>) {
+        let newest = self.turns.last().map_or(&[][..], |turn| &turn.attempts);
+        task_status(newest.iter().map(|record| &record.attempt.state))
+    }
 }
 
 /// An attempt with what it gave.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use outwork_api::problem::Code;
-use outwork_api::task::{NewTask, Priority, TaskKind};
+use outwork_api::task::NewTask;
 use outwork_domain::TaskId;
 use outwork_domain::principal::Member;
 use serde::{Deserialize, Serialize};
@@ -105,20 +105,12 @@ fn new_task(request: Request) -> NewTask {
         }
     }
     NewTask {
-        environment: environment_id,
-        prompt: prompt.join("\n\n"),
         branch: branch.filter(|branch| !branch.is_empty()),
-        commit: None,
         attempts: metadata.and_then(|metadata| metadata.best_of_n),
-        agents: Vec::new(),
         starting_diff,
-        starting_session: None,
         // The client cannot answer, but whoever uses it can: `outwork answer`.
         interactive: true,
-        output_schema: None,
-        priority: Priority::Normal,
-        kind: TaskKind::Code,
-        paths: Vec::new(),
+        ..NewTask::new(environment_id, prompt.join("\n\n"))
     }
 }
 

@@ -12,7 +12,6 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use outwork_domain::TaskId;
 use outwork_domain::principal::Viewer;
-use outwork_domain::status::task_status;
 
 use super::access_token;
 use crate::endpoints::tasks;
@@ -54,14 +53,13 @@ pub(super) async fn status(
         Err(refusal) => return Err(refusal),
     };
     let record = tasks::by_id(&plane, member.workspace_id(), id).await?;
-    let attempts = record.turns.last().map_or(&[][..], |turn| &turn.attempts);
-    let (status, outcome) = task_status(attempts.iter().map(|record| &record.attempt.state));
+    let (status, outcome) = record.status();
     let outcome = outcome.map_or("", |outcome| outcome.as_str());
     let body = format!(
         "<dl><dt>Status</dt><dd>{} {outcome}</dd><dt>Environment</dt><dd>{}</dd><dt>Attempts</dt><dd>{}</dd></dl>{}",
         status.as_str(),
         escape(&record.environment_label),
-        attempts.len(),
+        record.turns.last().map_or(0, |turn| turn.attempts.len()),
         commands(id)
     );
     Ok(html(&record.task.title, &body))

@@ -1,6 +1,6 @@
 //! A task as the client reads it, in a list and in its details.
 
-use outwork_domain::status::{TaskOutcome, TaskStatus, task_status};
+use outwork_domain::status::{TaskOutcome, TaskStatus};
 use outwork_domain::{State, Timestamp};
 use outwork_store::{AttemptRecord, TaskRecord, TurnRecord};
 use serde::Serialize;
@@ -68,7 +68,7 @@ impl Row {
 
 fn turn_status_display(record: &TaskRecord) -> TurnStatusDisplay {
     let attempts = in_order(record.turns.last());
-    let (status, outcome) = task_status(attempts.iter().map(|record| &record.attempt.state));
+    let (status, outcome) = record.status();
     let stat = attempts
         .first()
         .and_then(|shown| view::attempt::stat(shown));

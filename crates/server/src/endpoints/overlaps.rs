@@ -6,7 +6,6 @@ pub(crate) mod of_task;
 
 use outwork_api::radar::{Certainty, Overlap as Wire};
 use outwork_domain::overlap;
-use outwork_domain::status::task_status;
 use outwork_domain::{Timestamp, WorkspaceId};
 use outwork_store::Overlap;
 
@@ -59,9 +58,7 @@ async fn wire(
         let Some(record) = tasks.remove(&task_id) else {
             continue;
         };
-        let newest = record.turns.last();
-        let attempts = newest.map_or(&[][..], |turn| &turn.attempts);
-        let (status, _) = task_status(attempts.iter().map(|record| &record.attempt.state));
+        let (status, _) = record.status();
         shown.push(Wire {
             task_id: task_id.to_string(),
             title: record.task.title,

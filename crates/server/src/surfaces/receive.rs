@@ -39,7 +39,11 @@ pub(crate) async fn receive(
     headers: HeaderMap,
     Raw(body): Raw,
 ) -> Result<Response, Refusal> {
-    let unknown = || Refusal::not_found("integration", "of that address");
+    let unknown = || {
+        let detail = "There is no integration at this address.";
+        Refusal::new(Code::NotFound, detail)
+            .with_hint("`outwork integration list` shows the addresses.")
+    };
     let id: IntegrationId = id.parse().map_err(|_| unknown())?;
     let known = settings::known(&plane, id).await?.ok_or_else(unknown)?;
     // A stranger learns no more than that the address exists.

@@ -11,7 +11,7 @@ use outwork_api::task::{
 };
 use outwork_domain::approval::Approval;
 use outwork_domain::principal::Principal;
-use outwork_domain::status::{TaskOutcome, task_status};
+use outwork_domain::status::TaskOutcome;
 use outwork_domain::task::{Base, ComposedPart, Composition, FurtherBase, TaskKind, Turn};
 use outwork_domain::waiting::WaitingFor;
 use outwork_domain::{PrincipalId, TaskId, WorkspaceId};
@@ -84,7 +84,7 @@ pub(crate) fn summary(record: &TaskRecord, beside: Beside, public_url: &str) -> 
     } = record;
     let newest = turns.last();
     let attempts = newest.map_or(&[][..], |turn| &turn.attempts);
-    let (status, outcome) = task_status(attempts.iter().map(|record| &record.attempt.state));
+    let (status, outcome) = record.status();
     let stat = newest.and_then(shown).and_then(attempt::stat);
     let approval =
         newest.map(|turn| approval::state(record, turn, shown(turn), approvals.as_ref()));

@@ -115,9 +115,9 @@ async fn the_same_key_is_kept_once(bed: Bed) {
     assert_eq!(bed.claim_job(30).await, None);
     let listed = bed
         .store
-        .jobs(bed.workspace, Queue::Inbound, "int_1", None, 10)
+        .jobs(bed.workspace, Queue::Inbound, "int_1", 10, None)
         .await;
-    let listed = listed.expect("works");
+    let listed = listed.expect("works").items;
     assert_eq!(listed.len(), 1);
     let State::Done { note, ended_at } = &listed[0].state else {
         panic!("{listed:?}");
@@ -130,6 +130,25 @@ async fn the_same_key_is_kept_once(bed: Bed) {
         .move_job(&first, Command::Replay { within: LEASE }, 40)
         .await;
     assert!(matches!(moved, Err(StoreError::NotFound)), "{moved:?}");
+}
+
+async fn jobs_are_listed_in_pages(bed: Bed) {
+    let jobs: Vec<_> = ["1", "2", "3"].map(|key| bed.job(key, None, 0)).into();
+    bed.store.enqueue(jobs.clone()).await.expect("kept");
+    let page = async |cursor: Option<&str>| {
+        let page = bed
+            .store
+            .jobs(bed.workspace, Queue::Inbound, "int_1", 2, cursor);
+        page.await
+    };
+    let first = page(None).await.expect("works");
+    let ids = |jobs: &[Job]| jobs.iter().map(|job| job.id).collect::<Vec<_>>();
+    assert_eq!(ids(&first.items), [jobs[2].id, jobs[1].id]);
+    let second = page(first.next_cursor.as_deref()).await.expect("works");
+    assert_eq!(ids(&second.items), [jobs[0].id]);
+    assert_eq!(second.next_cursor, None);
+    let bad = page(Some("yesterday")).await;
+    assert!(matches!(bad, Err(StoreError::BadCursor)), "{bad:?}");
 }
 
 async fn a_lane_is_done_in_order(bed: Bed) {
@@ -383,6 +402,7 @@ async fn what_is_remembered_is_changed_from_what_it_was(bed: Bed) {
 on_both!(
     what_is_remembered_is_changed_from_what_it_was,
     the_same_key_is_kept_once,
+    jobs_are_listed_in_pages,
     a_lane_is_done_in_order,
     one_server_has_a_job,
     what_was_noted_is_there_for_the_next,

@@ -436,11 +436,11 @@ async fn what_is_handed_on_is_a_delivery_once(bed: Bed) {
         handed.expect("it is kept once");
     }
     assert_eq!(bed.happened().await, happened[2..]);
-    let kept = async |before| {
+    let kept = async |cursor| {
         let kept = bed
             .store
-            .jobs(bed.workspace, Queue::Webhook, "whk_1", before, 9);
-        let kept = kept.await.expect("works");
+            .jobs(bed.workspace, Queue::Webhook, "whk_1", 9, cursor);
+        let kept = kept.await.expect("works").items;
         kept.into_iter().map(|job| job.id).collect::<Vec<_>>()
     };
     assert_eq!(kept(None).await, [jobs[1].id, jobs[0].id]);

@@ -11,6 +11,7 @@ use outwork_api::page::Page;
 use outwork_domain::job::{Command, Job, Queue, State as JobState};
 use outwork_domain::principal::Admin;
 use outwork_domain::{IntegrationId, JobId};
+use outwork_store::Paged;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -104,20 +105,12 @@ pub(crate) async fn list(
         Direction::In => Queue::Inbound,
         Direction::Out => Queue::Post,
     };
-    let before: Option<JobId> = match query.cursor.as_deref().map(str::parse) {
-        Some(parsed) => Some(parsed.map_err(|_| outwork_store::StoreError::BadCursor)?),
-        None => None,
-    };
-    let mut jobs = plane
-        .store
-        .jobs(workspace, queue, &id.to_string(), before, limit + 1)
-        .await?;
-    let has_more = jobs.len() > limit as usize;
-    jobs.truncate(limit as usize);
-    let last = jobs.last().map(|job| job.id.to_string());
+    let (owner, cursor) = (id.to_string(), query.cursor.as_deref());
+    let paged = plane.store.jobs(workspace, queue, &owner, limit, cursor);
+    let Paged { items, next_cursor } = paged.await?;
     let page = Page {
-        items: jobs.into_iter().map(wire).collect(),
-        next_cursor: last.filter(|_| has_more),
+        items: items.into_iter().map(wire).collect(),
+        next_cursor,
     };
     Ok(paging::respond(page, &uri, "cursor"))
 }

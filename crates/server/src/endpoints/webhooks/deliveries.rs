@@ -6,10 +6,10 @@ use axum::extract::State;
 use axum::response::Response;
 use outwork_api::page::Page;
 use outwork_api::webhook::{Answer, WebhookDelivery};
+use outwork_domain::WebhookId;
 use outwork_domain::job::{Job, Queue, State as JobState};
 use outwork_domain::principal::Admin;
-use outwork_domain::{JobId, WebhookId};
-use outwork_store::StoreError;
+use outwork_store::Paged;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -48,21 +48,14 @@ pub(crate) async fn list(
     let workspace = admin.workspace_id();
     find(&plane, workspace, id).await?;
     let limit = paging::limit(query.limit)?;
-    let before: Option<JobId> = match query.cursor.as_deref().map(str::parse) {
-        Some(parsed) => Some(parsed.map_err(|_| StoreError::BadCursor)?),
-        None => None,
-    };
-    let owner = id.to_string();
-    let mut jobs = plane
+    let (owner, cursor) = (id.to_string(), query.cursor.as_deref());
+    let paged = plane
         .store
-        .jobs(workspace, Queue::Webhook, &owner, before, limit + 1)
-        .await?;
-    let has_more = jobs.len() > limit as usize;
-    jobs.truncate(limit as usize);
-    let last = jobs.last().map(|job| job.id.to_string());
+        .jobs(workspace, Queue::Webhook, &owner, limit, cursor);
+    let Paged { items, next_cursor } = paged.await?;
     let page = Page {
-        items: jobs.into_iter().map(wire).collect(),
-        next_cursor: last.filter(|_| has_more),
+        items: items.into_iter().map(wire).collect(),
+        next_cursor,
     };
     Ok(paging::respond(page, &uri, "cursor"))
 }

@@ -67,20 +67,17 @@ pub(crate) async fn since(
         JobState::Done { .. } => delivered,
         JobState::Waiting { .. } | JobState::Working { .. } => false,
     };
-    let (mut wanted, mut before) = (Vec::new(), None);
+    let (mut wanted, mut cursor) = (Vec::new(), None::<String>);
     for _ in 0..DELIVERIES.div_ceil(PART) {
-        let part = plane
-            .store
-            .jobs(workspace, Queue::Webhook, &owner, before, PART)
-            .await?;
-        let Some(last) = part.last() else { break };
-        let is_over = last.created_at < since.timestamp();
-        before = Some(last.id);
-        let since_then = part
-            .iter()
-            .filter(|job| job.created_at >= since.timestamp());
-        wanted.extend(since_then.filter(|job| is_wanted(job)).map(|job| job.id));
-        if is_over {
+        let at = cursor.as_deref();
+        let store = &plane.store;
+        let part = store.jobs(workspace, Queue::Webhook, &owner, PART, at);
+        let part = part.await?;
+        let is_new = |job: &&Job| job.created_at >= since.timestamp() && is_wanted(job);
+        wanted.extend(part.items.iter().filter(is_new).map(|job| job.id));
+        let oldest = part.items.last().map(|job| job.created_at);
+        cursor = part.next_cursor;
+        if cursor.is_none() || oldest.is_none_or(|at| at < since.timestamp()) {
             break;
         }
     }

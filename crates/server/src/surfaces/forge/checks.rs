@@ -1,7 +1,7 @@
 //! Failing checks of our own pull requests: looked into without anybody asking, a few times.
 
 use outwork_domain::publication::State;
-use outwork_domain::status::{TaskStatus, task_status};
+use outwork_domain::status::TaskStatus;
 use outwork_forges::event::Place;
 use outwork_forges::thread;
 use outwork_store::TaskRecord;
@@ -31,8 +31,7 @@ pub(super) async fn failed(case: &Case<'_>, suite: u64, commit: &str) -> Result<
     if !is_ours(case, &task, commit).await? {
         return ignored("The commit is not the newest of ours.");
     }
-    let newest = task.turns.last().map_or(&[][..], |turn| &turn.attempts);
-    let (status, _) = task_status(newest.iter().map(|record| &record.attempt.state));
+    let (status, _) = task.status();
     if !matches!(status, TaskStatus::Completed | TaskStatus::Failed) {
         return ignored("The task is being worked on.");
     }

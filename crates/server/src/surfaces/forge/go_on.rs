@@ -2,7 +2,7 @@
 
 use outwork_api::publication::NewPublication;
 use outwork_api::task::{NewRetry, NewTurn};
-use outwork_domain::status::{TaskStatus, task_status};
+use outwork_domain::status::TaskStatus;
 use outwork_forges::event::{Person, Place};
 use outwork_store::{ConversationChange, StoreError, TaskRecord};
 use serde::{Deserialize, Serialize};
@@ -49,9 +49,7 @@ pub(super) async fn work(
     request: &str,
     task: TaskRecord,
 ) -> Result<String, Stop> {
-    let newest = task.turns.last();
-    let attempts = newest.map_or(&[][..], |turn| &turn.attempts);
-    let (status, _) = task_status(attempts.iter().map(|record| &record.attempt.state));
+    let (status, _) = task.status();
     let begun = match status {
         TaskStatus::Completed | TaskStatus::Failed => Begun::Turn(next(&task)),
         TaskStatus::NeedsInput => Begun::Answer,
@@ -143,8 +141,12 @@ async fn asked_here(
     let plane = &case.held.plane;
     let it = &case.conversation;
     let is_person = by.is_some();
-    let also = ConversationChange::default();
-    remember(plane, it.workspace_id, it.id, also, |memory| {
+    // Told anew: who tells may have looked before it was known that this turn is told here.
+    let also = ConversationChange {
+        task: Some(task.task.id),
+        ..ConversationChange::default()
+    };
+    remember(plane, it, also, |memory| {
         memory.turn_mut(number);
         match is_person {
             true => (memory.check_rounds, memory.is_closed) = (0, false),
@@ -152,7 +154,6 @@ async fn asked_here(
         }
     })
     .await?;
-    let _nobody_listens = plane.signals.tasks.send(Some(task.task.id));
     Ok(())
 }
 

@@ -219,7 +219,7 @@ impl Case<'_> {
     pub(super) async fn note(&self, change: impl Fn(&mut Memory)) -> Result<(), Stop> {
         let also = outwork_store::ConversationChange::default();
         let it = &self.conversation;
-        remember(&self.held.plane, it.workspace_id, it.id, also, change).await?;
+        remember(&self.held.plane, it, also, change).await?;
         Ok(())
     }
 

@@ -1,12 +1,12 @@
 //! What is remembered of a conversation at a forge.
 
 use outwork_domain::integration::Conversation;
-use outwork_domain::{ConversationId, WorkspaceId};
 use outwork_forges::call::Target;
 use outwork_store::{ConversationChange, StoreError};
 use serde::{Deserialize, Serialize};
 
 use crate::plane::Plane;
+use crate::surfaces;
 
 /// The whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,26 +96,17 @@ impl Memory {
     }
 }
 
-/// Changes what is remembered, on what is remembered by now: what comes in and what goes out of a conversation happen at the same time.
+/// Changes what is remembered; `also` changes with it.
 pub(super) async fn remember(
     plane: &Plane,
-    workspace: WorkspaceId,
-    id: ConversationId,
+    conversation: &Conversation,
     also: ConversationChange,
     change: impl Fn(&mut Memory),
 ) -> Result<Conversation, StoreError> {
-    loop {
-        let read = plane.store.conversation_by_id(workspace, id).await?;
-        let read = read.ok_or(StoreError::NotFound)?;
-        let mut memory = Memory::of(&read);
+    surfaces::remember(plane, conversation, also, |current| {
+        let mut memory = Memory::of(current);
         change(&mut memory);
-        let changed = ConversationChange {
-            data: Some(memory.text()),
-            ..also.clone()
-        };
-        let edited = plane.store.edit_conversation(&read, changed, plane.now());
-        if let Some(edited) = edited.await? {
-            return Ok(edited);
-        }
-    }
+        memory.text()
+    })
+    .await
 }

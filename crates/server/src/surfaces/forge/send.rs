@@ -7,7 +7,7 @@ use outwork_api::time::Time;
 use outwork_domain::approval::Approval;
 use outwork_domain::integration::Conversation;
 use outwork_domain::publication::{Publication, State as Published};
-use outwork_domain::status::{TaskOutcome, TaskStatus, task_status};
+use outwork_domain::status::{TaskOutcome, TaskStatus};
 use outwork_domain::task::TaskKind;
 use outwork_domain::{State, Timestamp};
 use outwork_forges::Kind;
@@ -186,7 +186,7 @@ impl Sending<'_> {
     async fn note(&self, turn: u32, change: impl Fn(&mut TurnMemory)) -> Result<(), Stop> {
         let it = self.conversation;
         let also = ConversationChange::default();
-        let changed = remember(&self.held.plane, it.workspace_id, it.id, also, |memory| {
+        let changed = remember(&self.held.plane, it, also, |memory| {
             change(memory.turn_mut(turn));
         });
         changed.await?;
@@ -232,8 +232,7 @@ impl Sending<'_> {
 
     /// How the turn stands, after what follows from that was done.
     async fn stands(&self, task: &TaskRecord, turn: &TurnRecord) -> Result<Stands, Stop> {
-        let states = turn.attempts.iter().map(|record| &record.attempt.state);
-        let (status, outcome) = task_status(states);
+        let (status, outcome) = turn.status();
         let shown = view::task::shown(turn);
         Ok(match (status, outcome) {
             (_, Some(TaskOutcome::Succeeded)) => match (&self.memory.reviews, shown) {
@@ -350,7 +349,8 @@ impl Sending<'_> {
                 task: Some(task.task.id),
                 ..ConversationChange::default()
             };
-            surfaces::remember(plane, &it, change).await?;
+            let changed = plane.store.change_conversation(it.id, change, plane.now());
+            changed.await?;
         }
         Ok(())
     }

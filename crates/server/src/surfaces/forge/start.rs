@@ -1,8 +1,9 @@
 //! A new task of a conversation at a forge.
 
-use outwork_api::task::{NewTask, Priority, TaskKind};
+use outwork_api::task::{NewTask, TaskKind};
 use outwork_domain::credential::address_of;
 use outwork_domain::environment::Environment;
+use outwork_domain::integration::Conversation;
 use outwork_forges::call::Top;
 use outwork_forges::event::{Person, Place};
 use outwork_forges::review;
@@ -34,8 +35,7 @@ pub(super) async fn work(
     let (branch, request) = branch(&top, request);
     let prompt = material::prompt(case, Some(by), &request, pieces);
     let new = new_task(&environment, prompt, branch);
-    let id = case.conversation.id;
-    give(case, by, environment, new, id, None).await
+    give(case, by, environment, new, &case.conversation, None).await
 }
 
 /// Looks at a pull request, in a conversation of its own: the one about the changes goes on beside it.
@@ -73,24 +73,13 @@ pub(super) async fn review(
     };
     let plane = &case.held.plane;
     let own = surfaces::open(plane, &case.known.integration, &key, memory.text()).await?;
-    give(case, by, environment, new, own.id, Some(pull.commit)).await
+    give(case, by, environment, new, &own, Some(pull.commit)).await
 }
 
 fn new_task(environment: &Environment, prompt: String, branch: Option<String>) -> NewTask {
     NewTask {
-        environment: environment.id.to_string(),
-        prompt,
         branch,
-        commit: None,
-        attempts: None,
-        agents: Vec::new(),
-        starting_diff: None,
-        starting_session: None,
-        interactive: true,
-        priority: Priority::default(),
-        output_schema: None,
-        kind: TaskKind::Code,
-        paths: Vec::new(),
+        ..NewTask::new(environment.id.to_string(), prompt)
     }
 }
 
@@ -116,7 +105,7 @@ async fn give(
     by: &Person,
     environment: Environment,
     new: NewTask,
-    conversation: outwork_domain::ConversationId,
+    conversation: &Conversation,
     commit: Option<String>,
 ) -> Result<String, Stop> {
     let plane = &case.held.plane;
@@ -142,8 +131,7 @@ async fn give(
         ..ConversationChange::default()
     };
     let installation = case.event.installation;
-    let workspace = member.workspace_id();
-    remember(plane, workspace, conversation, also, |memory| {
+    remember(plane, conversation, also, |memory| {
         memory.turn_mut(1);
         memory.installation = installation.or(memory.installation);
         memory.reviews.clone_from(&commit);
@@ -151,8 +139,6 @@ async fn give(
         memory.is_closed = false;
     })
     .await?;
-    // Whoever waits for work looks now, and so do those who tell.
-    let _nobody_listens = plane.signals.tasks.send(Some(task));
     Ok(format!("Task {task}."))
 }
 

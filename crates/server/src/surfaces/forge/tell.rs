@@ -1,7 +1,7 @@
 //! That a conversation has to be looked at. What it is told then is what is true then: [`super::send`].
 
 use outwork_domain::integration::Conversation;
-use outwork_domain::status::{TaskStatus, task_status};
+use outwork_domain::status::TaskStatus;
 use outwork_store::{TaskRecord, TurnRecord};
 use serde::{Deserialize, Serialize};
 
@@ -33,7 +33,7 @@ pub(crate) fn tell(plane: &Plane, conversation: &Conversation, task: &TaskRecord
 
 fn post(plane: &Plane, task: &TaskRecord, turn: &TurnRecord) -> Post {
     let number = turn.turn.number.get();
-    let (status, outcome) = task_status(turn.attempts.iter().map(|record| &record.attempt.state));
+    let (status, outcome) = turn.status();
     let claims: i64 = turn
         .attempts
         .iter()

@@ -4,7 +4,7 @@ use outwork_api::integration::SlackSettings;
 use outwork_api::task::{Attempt as WireAttempt, Task as Wire};
 use outwork_domain::integration::Conversation;
 use outwork_domain::publication;
-use outwork_domain::status::{TaskOutcome, TaskStatus, task_status};
+use outwork_domain::status::{TaskOutcome, TaskStatus};
 use outwork_domain::{Desired, State};
 use outwork_slack::Place;
 use outwork_slack::blocks::{
@@ -12,12 +12,12 @@ use outwork_slack::blocks::{
 };
 use outwork_slack::mrkdwn::escaped;
 use outwork_slack::web::{WebFault, add_reaction, open_direct, remove_reaction, update};
-use outwork_store::{AttemptRecord, TaskRecord, TurnRecord};
+use outwork_store::{AttemptRecord, ConversationChange, TaskRecord, TurnRecord};
 use serde::Deserialize;
 
 use super::sync::{Target, kept, once};
 use super::tell::{About, asks, mark};
-use super::thread::{Along, Thread, edit};
+use super::thread::{Thread, edit};
 use super::web::{Web, outcome};
 use crate::jobs::{Held, Outcome};
 use crate::refusal::Refusal;
@@ -245,7 +245,7 @@ impl Sending<'_> {
         let Some(shown) = shown else {
             return Ok(gone());
         };
-        let (_, ended) = task_status(turn.attempts.iter().map(|it| &it.attempt.state));
+        let (_, ended) = turn.status();
         let ended = ended.map_or("failed", TaskOutcome::as_str);
         let is_newest = now.is_newest(number);
         let approval = now.wire.approval.as_ref().filter(|_| is_newest);
@@ -306,9 +306,14 @@ impl Sending<'_> {
         let post = note(&said);
         let outcome = self.kept(&mark, &post).await;
         if let Outcome::Done(_) = outcome {
-            let told = edit(plane, self.conversation, Along::default(), |thread| {
-                thread.publications.retain(|one| one != id);
-            });
+            let told = edit(
+                plane,
+                self.conversation,
+                ConversationChange::default(),
+                |thread| {
+                    thread.publications.retain(|one| one != id);
+                },
+            );
             told.await?;
         }
         Ok(outcome)
@@ -425,7 +430,7 @@ fn how_far(now: &Now, turn: &TurnRecord) -> HowFar {
 
 fn how_far_with(turn: &TurnRecord, waits_for: Option<&str>) -> HowFar {
     let attempts = || turn.attempts.iter().map(|record| &record.attempt);
-    let (status, ended) = task_status(attempts().map(|attempt| &attempt.state));
+    let (status, ended) = turn.status();
     let is_stopping =
         attempts().any(|attempt| attempt.desired != Desired::Run && !attempt.state.is_final());
     match status {

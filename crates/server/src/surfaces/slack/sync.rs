@@ -9,10 +9,11 @@ use outwork_slack::blocks::{Post, note};
 use outwork_slack::web::{
     WebFault, find_marked, history, next_cursor, post_message, replies, update,
 };
+use outwork_store::ConversationChange;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::thread::{Along, Shown, Thread, edit};
+use super::thread::{Shown, Thread, edit};
 use super::web::{Web, outcome};
 use crate::jobs::{Held, Outcome};
 use crate::surfaces::later;
@@ -97,13 +98,18 @@ pub(super) async fn kept(
             Err(outcome) => return outcome,
         },
     };
-    let remembered = edit(&held.plane, conversation, Along::default(), |thread| {
-        let shown = Shown {
-            ts: ts.clone(),
-            hash: hash.clone(),
-        };
-        thread.add_message(mark.to_owned(), shown);
-    });
+    let remembered = edit(
+        &held.plane,
+        conversation,
+        ConversationChange::default(),
+        |thread| {
+            let shown = Shown {
+                ts: ts.clone(),
+                hash: hash.clone(),
+            };
+            thread.add_message(mark.to_owned(), shown);
+        },
+    );
     match remembered.await {
         Ok(_) => Outcome::Done(Some(format!("{said}: {ts}."))),
         Err(fault) => later(&fault),

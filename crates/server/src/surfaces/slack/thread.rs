@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use outwork_domain::EnvironmentId;
-use outwork_domain::TaskId;
 use outwork_domain::integration::Conversation;
 use outwork_slack::{Message, Place};
 use outwork_store::{ConversationChange, StoreError};
 use serde::{Deserialize, Serialize};
 
 use crate::plane::Plane;
+use crate::surfaces::remember;
 
 /// Messages that wait for somebody to choose an environment.
 const PENDING: usize = 5;
@@ -114,47 +113,19 @@ impl Thread {
     }
 }
 
-/// What else changes with it.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Along {
-    pub(super) task: Option<TaskId>,
-    pub(super) environment: Option<EnvironmentId>,
-}
-
-/// Changes what is remembered; what others changed meanwhile stays changed.
+/// Changes what is remembered; what others changed meanwhile stays changed. `also` changes with it.
 pub(super) async fn edit(
     plane: &Plane,
     conversation: &Conversation,
-    along: Along,
+    also: ConversationChange,
     change: impl Fn(&mut Thread),
 ) -> Result<Conversation, StoreError> {
-    let mut current = conversation.clone();
-    loop {
-        let mut thread = Thread::of(&current);
+    remember(plane, conversation, also, |current| {
+        let mut thread = Thread::of(current);
         change(&mut thread);
-        let data = thread.text();
-        let Along { task, environment } = along;
-        if data == current.data && task.is_none() && environment.is_none() {
-            return Ok(current);
-        }
-        let wanted = ConversationChange {
-            task,
-            environment,
-            data: Some(data),
-        };
-        let edited = plane
-            .store
-            .edit_conversation(&current, wanted, plane.now())
-            .await?;
-        if let Some(edited) = edited {
-            return Ok(edited);
-        }
-        let again = plane
-            .store
-            .conversation_by_id(current.workspace_id, current.id)
-            .await?;
-        current = again.ok_or(StoreError::NotFound)?;
-    }
+        thread.text()
+    })
+    .await
 }
 
 #[cfg(test)]

@@ -84,8 +84,8 @@ async fn posts(rig: &Rig, integration: IntegrationId, count: usize) -> Vec<Job> 
     let owner = integration.to_string();
     let mut jobs = until(
         async || {
-            let jobs = rig.store.jobs(workspace(), Queue::Post, &owner, None, 100);
-            jobs.await.expect("works")
+            let jobs = rig.store.jobs(workspace(), Queue::Post, &owner, 100, None);
+            jobs.await.expect("works").items
         },
         |jobs| jobs.len() >= count,
     )
