@@ -66,7 +66,7 @@ test('a webhook is made, tried, told again, paused and removed', async () => {
   assert.equal(heard[0].headers['webhook-id'], heard[1].headers['webhook-id']);
   for (const one of heard) assert.ok(isSigned(one, secret));
 
-  await page.getByRole('button', { name: /^Tell it again/ }).click();
+  await page.getByRole('button', { name: /^Do it again/ }).click();
   await until(
     () => heard.length,
     (count) => count === 3,

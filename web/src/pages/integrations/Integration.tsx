@@ -80,8 +80,8 @@ function One({ integration }: { integration: Integration }) {
         <Copy label="Address for its webhook" text={hook_url} />
       </Section>
       {isAdmin && <Settings key={integration.updated_at} integration={integration} change={change} />}
-      <Deliveries id={id} />
-      <Links id={id} isAdmin={isAdmin} />
+      {isAdmin && <Deliveries id={id} />}
+      {isAdmin && <Links id={id} />}
     </Page>
   );
 }

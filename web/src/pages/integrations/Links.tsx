@@ -10,14 +10,13 @@ import { Refused } from '@/parts/Refused';
 import table from '@/parts/Table.module.css';
 import { linksQuery } from './queries';
 
-/** Who of the other system is which member: what they ask for there is theirs. */
-export function Links({ id, isAdmin }: { id: string; isAdmin: boolean }) {
+/** Who of the other system is which member: what they ask for there is theirs. For admins. */
+export function Links({ id }: { id: string }) {
   const queries = useQueryClient();
   const links = useQuery(linksQuery(id));
   const members = useQuery({
     queryKey: ['members'],
     queryFn: ({ signal }) => call(listMembers({ signal })),
-    enabled: isAdmin,
   });
   const [external, setExternal] = useState('');
   const [name, setName] = useState('');
@@ -56,19 +55,17 @@ export function Links({ id, isAdmin }: { id: string; isAdmin: boolean }) {
             <span className={table.grow}>
               <Plain text={name || external_id} /> is <Plain text={nameOf(member_id)} />
             </span>
-            {isAdmin && (
-              <Button
-                look="quiet"
-                aria-label={`Unlink ${name || external_id}`}
-                onClick={() => unlink.mutate(external_id)}
-              >
-                Unlink
-              </Button>
-            )}
+            <Button
+              look="quiet"
+              aria-label={`Unlink ${name || external_id}`}
+              onClick={() => unlink.mutate(external_id)}
+            >
+              Unlink
+            </Button>
           </li>
         ))}
       </ul>
-      {isAdmin && people.length > 0 && (
+      {people.length > 0 && (
         <form
           className={table.row}
           onSubmit={(event) => {

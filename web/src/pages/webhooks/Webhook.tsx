@@ -1,4 +1,4 @@
-import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useNavigate, useParams } from '@tanstack/react-router';
 import { call } from '@/api/call';
 import {
@@ -14,14 +14,13 @@ import {
 import { Ago } from '@/parts/Ago';
 import { Button } from '@/parts/Button';
 import { Confirm } from '@/parts/Confirm';
+import { type DeliveryRow, Deliveries as List, NextTry } from '@/parts/Deliveries';
 import { Failed } from '@/parts/Failed';
 import { Once } from '@/parts/Once';
-import { Page, Section } from '@/parts/Page';
+import { Page } from '@/parts/Page';
 import { Plain } from '@/parts/Plain';
 import { Refused } from '@/parts/Refused';
-import { Scroll } from '@/parts/Scroll';
 import { Status } from '@/parts/Status';
-import table from '@/parts/Table.module.css';
 import { SettingsNav } from '../settings/SettingsNav';
 import { webhookQuery, webhooksQuery } from './queries';
 
@@ -108,104 +107,35 @@ function One({ webhook }: { webhook: Webhook }) {
   );
 }
 
-const EVERY_MS = 3_000;
-
 function Deliveries({ id }: { id: string }) {
-  const queries = useQueryClient();
-  const deliveries = useInfiniteQuery({
-    queryKey: ['webhooks', id, 'deliveries'],
-    queryFn: ({ pageParam, signal }) =>
-      call(
-        listWebhookDeliveries({
-          path: { id },
-          query: { limit: 50, ...(pageParam && { cursor: pageParam }) },
-          signal,
-        }),
-      ),
-    initialPageParam: '',
-    getNextPageParam: (page) => page.next_cursor ?? undefined,
-    refetchInterval: EVERY_MS,
-  });
-  const replay = useMutation({
-    mutationFn: (job: string) => call<unknown>(replayWebhookDelivery({ path: { id, job } })),
-    onSettled: () => queries.invalidateQueries({ queryKey: ['webhooks', id, 'deliveries'] }),
-  });
-  const items = deliveries.data?.pages.flatMap((page) => page.items) ?? [];
   return (
-    <Section title="Deliveries" note="Kept for 30 days. Of one task they are told in order.">
-      {deliveries.error && !deliveries.data && (
-        <Failed error={deliveries.error} reset={() => void deliveries.refetch()} />
-      )}
-      <Refused error={replay.error} />
-      {deliveries.data && items.length === 0 && <p>Nothing was told yet.</p>}
-      {items.length > 0 && (
-        <Scroll label="Deliveries">
-          <table className={table.table}>
-            <thead>
-              <tr>
-                <th>When</th>
-                <th>What</th>
-                <th>State</th>
-                <th>Answer</th>
-                <th>Again</th>
-              </tr>
-            </thead>
-            <tbody>
-              {items.map((one) => (
-                <tr key={one.id}>
-                  <td>
-                    <Ago at={one.created_at} />
-                  </td>
-                  <td title={one.event_id}>
-                    <Plain text={one.type} />
-                  </td>
-                  <td>
-                    <Status status={one.state} />
-                  </td>
-                  <td className={table.wide}>
-                    <Outcome delivery={one} />
-                  </td>
-                  <td>
-                    {one.ended_at && (
-                      <Button
-                        look="quiet"
-                        aria-label={`Tell it again: ${one.type}`}
-                        busy={replay.isPending && replay.variables === one.id}
-                        onClick={() => replay.mutate(one.id)}
-                      >
-                        Again
-                      </Button>
-                    )}
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </Scroll>
-      )}
-      {deliveries.hasNextPage && (
-        <div>
-          <Button busy={deliveries.isFetchingNextPage} onClick={() => void deliveries.fetchNextPage()}>
-            Earlier
-          </Button>
-        </div>
-      )}
-    </Section>
+    <List
+      queryKey={['webhooks', id, 'deliveries']}
+      read={(cursor, signal) =>
+        call(listWebhookDeliveries({ path: { id }, query: { limit: 50, ...(cursor && { cursor }) }, signal }))
+      }
+      row={row}
+      again={(job) => call<unknown>(replayWebhookDelivery({ path: { id, job } }))}
+      note="Kept for 30 days. Of one task they are told in order."
+      empty="Nothing was told yet."
+      outcome="Answer"
+    />
   );
 }
 
-function Outcome({ delivery: { answer, tries, due_at } }: { delivery: WebhookDelivery }) {
-  return (
+const row = (one: WebhookDelivery): DeliveryRow => ({
+  id: one.id,
+  at: one.created_at,
+  what: one.type,
+  key: one.event_id,
+  state: one.state,
+  ended: Boolean(one.ended_at),
+  outcome: (
     <>
-      {answer?.status} {answer?.body && <Plain text={answer.body.slice(0, 200)} />}
-      {answer?.error && <Plain text={answer.error} />}
-      {tries > 1 && ` · ${tries} tries`}
-      {due_at && (
-        <>
-          {' · next try '}
-          <Ago at={due_at} />
-        </>
-      )}
+      {one.answer?.status} {one.answer?.body && <Plain text={one.answer.body.slice(0, 200)} />}
+      {one.answer?.error && <Plain text={one.answer.error} />}
+      {one.tries > 1 && ` · ${one.tries} tries`}
+      <NextTry at={one.due_at} />
     </>
-  );
-}
+  ),
+});
