@@ -23,12 +23,17 @@ pub fn run(directory: &Path, arguments: &[&str]) -> String {
 /// Whoever may write has the right password; everybody may read.
 pub async fn answer(root: &Path, parts: &Parts, body: Vec<u8>, may_write: bool) -> Response {
     let query = parts.uri.query().unwrap_or("");
-    let path = parts.uri.path();
-    let writes = path.ends_with("/git-receive-pack") || query.contains("git-receive-pack");
+    let writes =
+        parts.uri.path().ends_with("/git-receive-pack") || query.contains("git-receive-pack");
     if writes && !may_write {
         let challenge = [(header::WWW_AUTHENTICATE, "Basic realm=\"GitHub\"")];
         return (StatusCode::UNAUTHORIZED, challenge).into_response();
     }
+    backend(root, parts, body).await
+}
+
+/// What git itself answers, to whoever may ask.
+pub async fn backend(root: &Path, parts: &Parts, body: Vec<u8>) -> Response {
     let text = |name: &str| {
         let value = parts
             .headers
@@ -43,8 +48,8 @@ pub async fn answer(root: &Path, parts: &Parts, body: Vec<u8>, may_write: bool) 
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
         .env("REMOTE_USER", "outwork")
         .env("REQUEST_METHOD", parts.method.as_str())
-        .env("PATH_INFO", path)
-        .env("QUERY_STRING", query)
+        .env("PATH_INFO", parts.uri.path())
+        .env("QUERY_STRING", parts.uri.query().unwrap_or(""))
         .env("CONTENT_TYPE", text("content-type"))
         .env("CONTENT_LENGTH", body.len().to_string())
         .env("HTTP_CONTENT_ENCODING", text("content-encoding"))

@@ -5,7 +5,7 @@
 mod api;
 mod delivery;
 mod description;
-mod git;
+pub mod git;
 mod state;
 
 use std::path::{Path, PathBuf};

@@ -3,17 +3,16 @@
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::to_bytes;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use base64::Engine as _;
+use outwork_test_github::git::{backend, password};
 use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 
 use crate::rig::repository;
@@ -501,60 +500,5 @@ async fn git(
         )
             .into_response();
     }
-    let text = |name: &str| {
-        let value = parts
-            .headers
-            .get(name)
-            .and_then(|value| value.to_str().ok());
-        value.unwrap_or_default().to_owned()
-    };
-    let mut child = tokio::process::Command::new("git")
-        .arg("http-backend")
-        .env("GIT_PROJECT_ROOT", &shared.root)
-        .env("GIT_HTTP_EXPORT_ALL", "1")
-        .env("GIT_CONFIG_GLOBAL", "/dev/null")
-        .env("REMOTE_USER", "outwork")
-        .env("REQUEST_METHOD", parts.method.as_str())
-        .env("PATH_INFO", path)
-        .env("QUERY_STRING", query)
-        .env("CONTENT_TYPE", text("content-type"))
-        .env("CONTENT_LENGTH", body.len().to_string())
-        .env("HTTP_CONTENT_ENCODING", text("content-encoding"))
-        .env("GIT_PROTOCOL", text("git-protocol"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("git starts");
-    let mut stdin = child.stdin.take().expect("piped");
-    tokio::spawn(async move { stdin.write_all(&body).await });
-    let output = child.wait_with_output().await.expect("git ends");
-    let end = output
-        .stdout
-        .windows(4)
-        .position(|part| part == b"\r\n\r\n");
-    let end = end.expect("a head");
-    let head = String::from_utf8_lossy(&output.stdout[..end]).into_owned();
-    let mut response = Response::builder();
-    for line in head.lines() {
-        match line.split_once(": ") {
-            Some(("Status", status)) => {
-                let number: u16 = status[..3].parse().expect("a status");
-                response = response.status(number);
-            }
-            Some((name, value)) => response = response.header(name, value),
-            None => {}
-        }
-    }
-    let rest = output.stdout[end + 4..].to_vec();
-    response.body(Body::from(rest)).expect("an answer")
-}
-
-fn password(headers: &HeaderMap) -> Option<String> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let encoded = value.strip_prefix("Basic ")?;
-    let decoded = base64::engine::general_purpose::STANDARD
-        .decode(encoded)
-        .ok()?;
-    let (_, password) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
-    Some(password.to_owned())
+    backend(&shared.root, parts, body).await
 }
