@@ -173,16 +173,33 @@ pub(crate) async fn open(
     plane.store.open_conversation(new).await
 }
 
-/// Notes of a conversation what is not `None`.
+/// Changes what is remembered of a conversation, on what is remembered by now: what comes in and what goes out happen at the same time. `data` makes
+/// the new of the old; `also` is what changes with it.
 pub(crate) async fn remember(
     plane: &Plane,
     conversation: &Conversation,
-    change: ConversationChange,
+    also: ConversationChange,
+    data: impl Fn(&Conversation) -> String,
 ) -> Result<Conversation, StoreError> {
-    plane
-        .store
-        .change_conversation(conversation.id, change, plane.now())
-        .await
+    let mut current = conversation.clone();
+    loop {
+        let change = ConversationChange {
+            data: Some(data(&current)),
+            ..also.clone()
+        };
+        if change.data.as_ref() == Some(&current.data) && also == ConversationChange::default() {
+            return Ok(current);
+        }
+        let edited = plane.store.edit_conversation(&current, change, plane.now());
+        if let Some(edited) = edited.await? {
+            return Ok(edited);
+        }
+        let Conversation {
+            workspace_id, id, ..
+        } = current;
+        let again = plane.store.conversation_by_id(workspace_id, id).await?;
+        current = again.ok_or(StoreError::NotFound)?;
+    }
 }
 
 /// Who acts for somebody of the other system: the member that the person is known to be, else the integration's own. `None`: that member may
