@@ -216,7 +216,8 @@ function Content({ task, turn, attempt, tab, go }: ContentProps) {
           {tab === 'details' && <Aside task={task} turn={turn} attempt={attempt} follow={follow} />}
         </div>
       </div>
-      <aside aria-label="Details" className={css.aside}>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it is scrolled, and often has nothing else that keys reach */}
+      <aside aria-label="Details" className={css.aside} tabIndex={0}>
         <Aside task={task} turn={turn} attempt={attempt} follow={follow} />
       </aside>
     </div>
